@@ -1,0 +1,5 @@
+//go:build arm64 && !purego
+
+package mask
+
+var kernels = []kernel{vector("NEON", applyNEON)}
