@@ -1,0 +1,124 @@
+package httphead
+
+import (
+	"iter"
+
+	grammar "github.com/gobwas/httphead"
+)
+
+// Tokens yields the members of the list of tokens that all fields of that name
+// are together (RFC 9110, section 5.6.1). Members are views; empty ones are
+// passed over. If the fields are malformed, or hold no member at all, the last
+// pair is nil and [ErrList].
+func (f Fields) Tokens(name string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) { f.eachToken(name, yield) }
+}
+
+// eachToken stands between the iterator, which is inlined where it is used, and
+// the generic function: other packages then know that yield does not escape, and
+// their loops are not allocated.
+//
+//go:noinline
+func (f Fields) eachToken(name string, yield func([]byte, error) bool) {
+	eachMember(f, name, scanToken, yield)
+}
+
+// HasToken reports whether token is a member of the list that [Fields.Tokens]
+// yields, without regard to the case of ASCII letters. What stands behind a
+// fault does not count.
+func (f Fields) HasToken(name, token string) bool {
+	for member, err := range f.Tokens(name) {
+		if err == nil && equalFold(member, token) {
+			return true
+		}
+	}
+	return false
+}
+
+// eachMember yields the members of the list 1#member that all fields of a name
+// are together. Where scan reports a fault, or something else than a comma
+// follows a member, it yields ErrList and ends.
+func eachMember[T any](f Fields, name string, scan func([]byte) (T, []byte, bool), yield func(T, error) bool) {
+	fields, members := 0, 0
+	for i := range f {
+		if !equalFold(f[i].Name, name) {
+			continue
+		}
+		fields++
+		for p := skipEmpty(f[i].Value); len(p) > 0; p = skipEmpty(p) {
+			member, rest, ok := scan(p)
+			p = skipOWS(rest)
+			if !ok || len(p) > 0 && p[0] != ',' {
+				yield(*new(T), ErrList)
+				return
+			}
+			members++
+			if !yield(member, nil) {
+				return
+			}
+		}
+	}
+	if fields > 0 && members == 0 {
+		yield(*new(T), ErrList)
+	}
+}
+
+// skipEmpty returns p from its first byte on that is neither white space nor a
+// comma: a recipient ignores empty members (RFC 9110, section 5.6.1.2).
+func skipEmpty(p []byte) []byte {
+	for len(p) > 0 && (p[0] == ',' || isOWS(p[0])) {
+		p = p[1:]
+	}
+	return p
+}
+
+func skipOWS(p []byte) []byte {
+	for len(p) > 0 && isOWS(p[0]) {
+		p = p[1:]
+	}
+	return p
+}
+
+// scanToken returns the token at the start of p and what is behind it.
+func scanToken(p []byte) (token, rest []byte, ok bool) {
+	n, kind := grammar.ScanToken(p)
+	if kind != grammar.ItemToken {
+		return nil, p, false
+	}
+	return p[:n:n], p[n:], true
+}
+
+// scanString returns what the quoted-string at the start of p says, and what is
+// behind it (RFC 9110, section 5.6.4). It is a view, but for a string with
+// escapes.
+func scanString(p []byte) (s, rest []byte, ok bool) {
+	escapes := 0
+	for i := 1; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == '"' && escapes == 0:
+			return p[1:i:i], p[i+1:], true
+		case c == '"':
+			return unescape(p[1:i], escapes), p[i+1:], true
+		case isControl(c) && c != '\t':
+			return nil, p, false
+		case c == '\\':
+			escapes++
+			if i++; i < len(p) && isControl(p[i]) && p[i] != '\t' {
+				return nil, p, false
+			}
+		}
+	}
+	return nil, p, false
+}
+
+// unescape returns p without the backslash of each of its quoted-pairs.
+func unescape(p []byte, escapes int) []byte {
+	s := make([]byte, 0, len(p)-escapes)
+	for i := 0; i < len(p); i++ {
+		if p[i] == '\\' {
+			i++
+		}
+		s = append(s, p[i])
+	}
+	return s
+}

@@ -1,0 +1,177 @@
+package httphead
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+)
+
+// Request is the head of a request. The zero value is ready for use; set Limits
+// before Parse or Read. A Request that is used again allocates nothing.
+//
+// All byte slices are views: into what was given to Parse, or for Read as said
+// there. After an error Request holds nothing of use but Limits.
+type Request struct {
+	Method       []byte // as it was written: methods are case-sensitive
+	Target       []byte // visible ASCII in one of the forms of RFC 9112, section 3.2
+	Major, Minor int    // of the HTTP version; Major is 1
+	Fields       Fields
+	Limits       Limits
+
+	scratch []byte // a head larger than the reader's buffer
+}
+
+// Parse parses the request head at the start of p; n is its size with the final
+// empty line. It does not look at what stands behind it.
+//
+// It returns [io.ErrUnexpectedEOF] if p holds only a part of a head, and an
+// [*Error] for one that is malformed, larger than Limits, or announces a body.
+// p need not hold the whole head for a fault to be found.
+func (r *Request) Parse(p []byte) (n int, err error) {
+	*r = Request{Fields: r.Fields[:0], Limits: r.Limits, scratch: r.scratch}
+	r.Fields, n, err = parseHead(p, r.Fields, r.Limits, r.parseLine)
+	if err == nil {
+		err = checkFraming(r.Fields)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Read reads a request head from br and leaves what stands behind it there. The
+// views are into the buffer of br if the head fits in it, and otherwise into
+// memory that r keeps: they are valid until the next read from br and the next
+// Parse or Read of r, whichever is first.
+//
+// It returns [io.EOF] if nothing arrived, [io.ErrUnexpectedEOF] if the stream
+// ended inside the head, an [*Error] as Parse does, and what else br failed with
+// as it came. After an error the position of br is undefined.
+func (r *Request) Read(br *bufio.Reader) error {
+	return readHead(br, &r.scratch, r.Limits, r.Parse)
+}
+
+// Reset forgets all of r, Limits too, but for the memory that it parses into: r
+// then refers to no bytes that it was given.
+func (r *Request) Reset() {
+	clear(r.Fields[:cap(r.Fields)])
+	*r = Request{Fields: r.Fields[:0], scratch: r.scratch[:0]}
+}
+
+// parseLine parses the request line at the start of p (RFC 9112, section 3) and
+// an empty line in front of it (section 2.2).
+func (r *Request) parseLine(p []byte) (n int, err error) {
+	i := 0
+	if len(p) > 0 && p[0] == '\r' {
+		if i, err = lineEnd(p, 0, ErrLineEnd); err != nil {
+			return 0, err
+		}
+	}
+	m := tokenEnd(p, i)
+	if err := wantSpace(p, i, m); err != nil {
+		return 0, err
+	}
+	t := visibleEnd(p, m+1)
+	if err := wantSpace(p, m+1, t); err != nil {
+		return 0, err
+	}
+	minor, n, err := parseVersion(p, t+1, ErrRequestLine)
+	if err != nil {
+		return 0, err
+	}
+	if n, err = lineEnd(p, n, ErrRequestLine); err != nil {
+		return 0, err
+	}
+	r.Method, r.Target, r.Major, r.Minor = p[i:m:m], p[m+1:t:t], 1, minor
+	return n, checkTarget(r.Method, r.Target)
+}
+
+// wantSpace checks that the word p[i:end] of a request line is not empty and
+// that a space follows.
+func wantSpace(p []byte, i, end int) error {
+	switch {
+	case end == len(p):
+		return io.ErrUnexpectedEOF
+	case p[end] == '\n':
+		return ErrLineEnd
+	case p[end] != ' ' || end == i:
+		return ErrRequestLine
+	}
+	return nil
+}
+
+// checkTarget checks the form of a target of visible ASCII (RFC 9112, section
+// 3.2). It does not look into paths and queries.
+func checkTarget(method, target []byte) error {
+	switch {
+	case string(method) == "CONNECT":
+		if isAuthority(target) {
+			return nil
+		}
+	case target[0] == '/', isAbsolute(target, "http://"), isAbsolute(target, "https://"):
+		return nil
+	case string(target) == "*" && string(method) == "OPTIONS":
+		return nil
+	}
+	return ErrTarget
+}
+
+func isAbsolute(target []byte, scheme string) bool {
+	return len(target) > len(scheme) && equalFold(target[:len(scheme)], scheme)
+}
+
+// isAuthority reports whether target is a host and a port (RFC 9112, section
+// 3.2.3).
+func isAuthority(target []byte) bool {
+	colon := bytes.LastIndexByte(target, ':')
+	if colon <= 0 || colon == len(target)-1 || bytes.ContainsAny(target[:colon], "/?#@") {
+		return false
+	}
+	for _, c := range target[colon+1:] {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkFraming refuses what two readers might take for two different requests: a
+// second Host (RFC 9112, section 3.2) and a body (section 6).
+func checkFraming(f Fields) error {
+	hosts := 0
+	for i := range f {
+		switch name := f[i].Name; len(name) {
+		case len("Host"):
+			if equalFold(name, "Host") {
+				hosts++
+			}
+		case len("Content-Length"):
+			if equalFold(name, "Content-Length") && string(f[i].Value) != "0" {
+				return contentLengthFault(f[i].Value)
+			}
+		case len("Transfer-Encoding"):
+			if equalFold(name, "Transfer-Encoding") {
+				return ErrBody
+			}
+		}
+	}
+	if hosts > 1 {
+		return ErrHost
+	}
+	return nil
+}
+
+// contentLengthFault says what is wrong with a length that is not "0" (RFC 9110,
+// section 8.6). Spellings of zero that another reader might take for a list or
+// for octal are malformed here.
+func contentLengthFault(v []byte) error {
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return ErrContentLength
+		}
+	}
+	if len(v) == 0 || v[0] == '0' {
+		return ErrContentLength
+	}
+	return ErrBody
+}
