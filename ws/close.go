@@ -1,0 +1,218 @@
+package ws
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// StatusCode is the status code of a close frame (RFC 6455, section 7.4).
+type StatusCode uint16
+
+// The status codes that RFC 6455 and the IANA registry define below 3000, and
+// the registered ones of 3000–3999.
+const (
+	StatusNormalClosure           StatusCode = 1000
+	StatusGoingAway               StatusCode = 1001
+	StatusProtocolError           StatusCode = 1002
+	StatusUnsupportedData         StatusCode = 1003
+	StatusNoMeaningYet            StatusCode = 1004
+	StatusNoStatusRcvd            StatusCode = 1005
+	StatusAbnormalClosure         StatusCode = 1006
+	StatusInvalidFramePayloadData StatusCode = 1007
+	StatusPolicyViolation         StatusCode = 1008
+	StatusMessageTooBig           StatusCode = 1009
+	StatusMandatoryExt            StatusCode = 1010
+	StatusInternalServerError     StatusCode = 1011
+	StatusServiceRestart          StatusCode = 1012
+	StatusTryAgainLater           StatusCode = 1013
+	StatusBadGateway              StatusCode = 1014
+	StatusTLSHandshake            StatusCode = 1015
+	StatusUnauthorized            StatusCode = 3000
+	StatusForbidden               StatusCode = 3003
+	StatusTimeout                 StatusCode = 3008
+)
+
+// statusCodes is the one table of close codes, after the IANA registry
+// "WebSocket Close Code Number". A code of 1000–2999 that is not in it may be
+// neither sent nor received; one of 3000–4999 may be both, listed or not.
+var statusCodes = map[StatusCode]struct {
+	name          string
+	send, receive bool
+}{
+	StatusNormalClosure:           {"normal closure", true, true},
+	StatusGoingAway:               {"going away", true, true},
+	StatusProtocolError:           {"protocol error", true, true},
+	StatusUnsupportedData:         {"unsupported data", true, true},
+	StatusNoMeaningYet:            {"reserved", false, false},
+	StatusNoStatusRcvd:            {"no status received", false, false},
+	StatusAbnormalClosure:         {"abnormal closure", false, false},
+	StatusInvalidFramePayloadData: {"invalid frame payload data", true, true},
+	StatusPolicyViolation:         {"policy violation", true, true},
+	StatusMessageTooBig:           {"message too big", true, true},
+	StatusMandatoryExt:            {"mandatory extension", true, true},
+	StatusInternalServerError:     {"internal server error", true, true},
+	StatusServiceRestart:          {"service restart", true, true},
+	StatusTryAgainLater:           {"try again later", true, true},
+	StatusBadGateway:              {"bad gateway", true, true},
+	StatusTLSHandshake:            {"TLS handshake", false, false},
+	StatusUnauthorized:            {"unauthorized", true, true},
+	StatusForbidden:               {"forbidden", true, true},
+	StatusTimeout:                 {"timeout", true, true},
+}
+
+// StatusCodeRange is a range of status codes, both ends in it.
+type StatusCodeRange struct {
+	Min, Max StatusCode
+}
+
+// The ranges of RFC 6455, section 7.4.2.
+var (
+	StatusRangeNotInUse    = StatusCodeRange{0, 999}
+	StatusRangeProtocol    = StatusCodeRange{1000, 2999}
+	StatusRangeApplication = StatusCodeRange{3000, 3999}
+	StatusRangePrivate     = StatusCodeRange{4000, 4999}
+)
+
+// In reports whether s lies in r.
+func (s StatusCode) In(r StatusCodeRange) bool { return r.Min <= s && s <= r.Max }
+
+// Empty reports whether s is 0, which stands for no code at all.
+func (s StatusCode) Empty() bool { return s == 0 }
+
+// IsNotUsed reports whether s lies outside of all ranges that RFC 6455,
+// section 7.4.2 gives a use: below 1000, or above 4999.
+func (s StatusCode) IsNotUsed() bool { return s < 1000 || s > 4999 }
+
+// IsProtocolSpec reports whether s lies in 1000–2999, the codes of RFC 6455
+// and its successors.
+func (s StatusCode) IsProtocolSpec() bool { return 1000 <= s && s <= 2999 }
+
+// IsApplicationSpec reports whether s lies in 3000–3999, for libraries,
+// frameworks and applications to register.
+func (s StatusCode) IsApplicationSpec() bool { return 3000 <= s && s <= 3999 }
+
+// IsPrivateSpec reports whether s lies in 4000–4999, for private use.
+func (s StatusCode) IsPrivateSpec() bool { return 4000 <= s && s <= 4999 }
+
+// IsProtocolDefined reports whether s is a code of 1000–2999 that the registry
+// gives a meaning, among them those that never stand in a frame.
+func (s StatusCode) IsProtocolDefined() bool {
+	_, ok := statusCodes[s]
+	return ok && s.IsProtocolSpec() && s != StatusNoMeaningYet
+}
+
+// IsProtocolReserved reports whether s is a code that an endpoint gives its own
+// application and that never stands in a frame: 1005, 1006 and 1015.
+func (s StatusCode) IsProtocolReserved() bool {
+	return s.IsProtocolDefined() && !statusCodes[s].send
+}
+
+// Name returns the registered name of s in words, or "" if it has none.
+func (s StatusCode) Name() string { return statusCodes[s].name }
+
+// MayBeSent reports whether a close frame that we send may carry s.
+func (s StatusCode) MayBeSent() bool {
+	return s.IsApplicationSpec() || s.IsPrivateSpec() || statusCodes[s].send
+}
+
+// MayBeReceived reports whether a close frame of the peer may carry s.
+func (s StatusCode) MayBeReceived() bool {
+	return s.IsApplicationSpec() || s.IsPrivateSpec() || statusCodes[s].receive
+}
+
+// Faults of a close frame's body.
+var (
+	ErrProtocolCloseBodyOneByte           = &ProtocolError{StatusProtocolError, "5.5.1", "close frame with one byte of payload"}
+	ErrProtocolStatusCodeNotInUse         = &ProtocolError{StatusProtocolError, "7.4.2", "close code outside of 1000 to 4999"}
+	ErrProtocolStatusCodeApplicationLevel = &ProtocolError{StatusProtocolError, "7.4.1", "close code that must not stand in a frame"}
+	ErrProtocolStatusCodeNoMeaning        = &ProtocolError{StatusProtocolError, "7.4.1", "close code 1004 has no meaning"}
+	ErrProtocolStatusCodeUnknown          = &ProtocolError{StatusProtocolError, "7.4.2", "close code that the protocol does not define"}
+	ErrProtocolInvalidUTF8                = &ProtocolError{StatusInvalidFramePayloadData, "8.1", "text is not valid UTF-8"}
+)
+
+// CheckCloseFrameData reports whether a close frame of the peer may carry this
+// code and reason: nil, or the ErrProtocol value that says what is wrong.
+func CheckCloseFrameData(code StatusCode, reason string) error {
+	switch {
+	case code.IsNotUsed():
+		return ErrProtocolStatusCodeNotInUse
+	case code.IsProtocolReserved():
+		return ErrProtocolStatusCodeApplicationLevel
+	case code == StatusNoMeaningYet:
+		return ErrProtocolStatusCodeNoMeaning
+	case !code.MayBeReceived():
+		return ErrProtocolStatusCodeUnknown
+	case !utf8.ValidString(reason):
+		return ErrProtocolInvalidUTF8
+	}
+	return nil
+}
+
+// ParseCloseBody decodes and checks the payload of a close frame (RFC 6455,
+// sections 5.5.1 and 7.1.5). An empty one yields [StatusNoStatusRcvd]. On a fault
+// it returns the ErrProtocol value together with the code that was read, if
+// any. It does not retain p.
+func ParseCloseBody(p []byte) (code StatusCode, reason string, err error) {
+	switch len(p) {
+	case 0:
+		return StatusNoStatusRcvd, "", nil
+	case 1:
+		return 0, "", ErrProtocolCloseBodyOneByte
+	}
+	code, reason = ParseCloseFrameData(p)
+	return code, reason, CheckCloseFrameData(code, reason)
+}
+
+// AppendCloseBody appends the payload of a close frame to dst. A reason that does
+// not fit 123 bytes is cut at the end of a character, so that the peer gets the
+// code in any case; with code 0 or [StatusNoStatusRcvd] it appends nothing, and
+// the frame carries no code. Whether the code may be sent is the question of
+// [StatusCode.MayBeSent].
+func AppendCloseBody(dst []byte, code StatusCode, reason string) []byte {
+	if code == 0 || code == StatusNoStatusRcvd {
+		return dst
+	}
+	return append(binary.BigEndian.AppendUint16(dst, uint16(code)), cutReason(reason)...)
+}
+
+// cutReason returns the longest start of reason that fits a close frame and
+// does not end inside a character.
+func cutReason(reason string) string {
+	const most = MaxControlFramePayloadSize - 2
+	if len(reason) <= most {
+		return reason
+	}
+	n := most
+	for n > most-utf8.UTFMax && !utf8.RuneStart(reason[n]) {
+		n--
+	}
+	return reason[:n]
+}
+
+// NewCloseFrameBody returns the payload that [AppendCloseBody] appends.
+func NewCloseFrameBody(code StatusCode, reason string) []byte {
+	return AppendCloseBody(nil, code, reason)
+}
+
+// PutCloseFrameBody writes code and reason into p as they are. It panics if p is
+// shorter than 2+len(reason) bytes.
+func PutCloseFrameBody(p []byte, code StatusCode, reason string) {
+	_ = p[1+len(reason)]
+	binary.BigEndian.PutUint16(p, uint16(code))
+	copy(p[2:], reason)
+}
+
+// ParseCloseFrameData splits the payload of a close frame and checks nothing;
+// it returns code 0 if p holds none. [ParseCloseBody] is the form that checks.
+func ParseCloseFrameData(p []byte) (code StatusCode, reason string) {
+	if len(p) < 2 {
+		return 0, ""
+	}
+	return StatusCode(binary.BigEndian.Uint16(p)), string(p[2:])
+}
+
+// ParseCloseFrameDataUnsafe is [ParseCloseFrameData]. The name is that of an
+// older interface whose reason was a view into p; this one is a copy.
+func ParseCloseFrameDataUnsafe(p []byte) (code StatusCode, reason string) {
+	return ParseCloseFrameData(p)
+}

@@ -1,0 +1,59 @@
+// Package ws speaks the WebSocket protocol (RFC 6455) at the level of frames and
+// of the opening handshake. Its functions hold no state: they work over bytes, and
+// over any io.Reader, io.Writer or io.ReadWriter. Messages, control frames and
+// what else lives as long as a connection are the matter of package wsutil.
+//
+// # Frames
+//
+// [ParseHeader] and [AppendHeader] are the codec, [AppendFrame] writes a whole
+// frame, [Cipher] masks. [ReadHeader], [ReadFrame], [WriteHeader] and
+// [WriteFrame] are thin wrappers around them. None of these judges whether a frame
+// is allowed where it stands: that is the one question of [CheckHeader], which
+// knows the side, the reserved bits that were negotiated, and whether a message
+// is under way. A server's loop:
+//
+//	h, err := ws.ReadHeader(br)
+//	if err == nil {
+//		err = ws.CheckHeader(h, state)
+//	}
+//	if err != nil {
+//		return err // a *ws.ProtocolError says which close frame answers it
+//	}
+//	p := make([]byte, h.Length) // behind a limit of your own
+//	if _, err := io.ReadFull(br, p); err != nil {
+//		return err
+//	}
+//	ws.Cipher(p, h.Mask, 0)
+//
+// The payload of a [Frame] is what stands on the wire: a frame that was read from
+// a client is masked until [UnmaskFrameInPlace].
+//
+// # Handshakes
+//
+// [Upgrader] opens connections on the server's side of a raw connection,
+// [HTTPUpgrader] under net/http. Both ask the same list of questions. [Dialer] is
+// the client's side. No way of them loses a byte that the peer sent right behind its
+// part of the handshake: the raw upgrade never takes it, and the others return
+// connections that yield it first.
+//
+// # Errors
+//
+// The type says who is at fault: a *[ProtocolError] is the peer's, a
+// *[ConnectionRejectedError] is a handshake that a server refused, and the rest is
+// the caller's or the network's, wrapped. They are all for errors.Is and errors.As.
+//
+// # Limits and security
+//
+// Reading never allocates by the length that a header declares. A request head
+// is bounded to 16 KiB and 128 fields, a handshake to ten seconds where this package
+// owns the connection; each has a field that changes it. Mask keys come from
+// ChaCha8, seeded by the operating system. Whether a page of another origin may
+// connect is for the caller to decide, from field Origin in [Upgrader].OnHeader or
+// the http.Request: browsers ask nobody before they connect.
+//
+// # Concurrency
+//
+// Functions and the methods of [Upgrader], [HTTPUpgrader] and [Dialer] may be
+// called at once. Frames that several goroutines write to one writer, or read from
+// one reader, are theirs to serialise.
+package ws

@@ -1,0 +1,112 @@
+package ws_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/ws"
+)
+
+// A server on a raw connection, and a client, that exchange a message.
+func Example() {
+	client, server := net.Pipe()
+	go func() {
+		defer server.Close()
+		if _, err := ws.Upgrade(server); err != nil {
+			return
+		}
+		f, err := ws.ReadFrame(server)
+		if err != nil || ws.CheckHeader(f.Header, ws.StateServerSide) != nil {
+			return
+		}
+		f = ws.UnmaskFrameInPlace(f)
+		ws.WriteFrame(server, ws.NewTextFrame([]byte("you said "+string(f.Payload))))
+	}()
+
+	d := ws.Dialer{NetDial: func(context.Context, string, string) (net.Conn, error) { return client, nil }}
+	conn, _, _, err := d.Dial(context.Background(), "ws://server.example/chat")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	ws.WriteFrame(conn, ws.MaskFrameInPlace(ws.NewTextFrame([]byte("hello"))))
+	f, err := ws.ReadFrame(conn)
+	fmt.Println(string(f.Payload), err)
+	// Output: you said hello <nil>
+}
+
+func ExampleUpgradeHTTP() {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, _, err := ws.UpgradeHTTP(r, w)
+		if err != nil {
+			return // the client has its answer
+		}
+		defer conn.Close()
+		ws.WriteFrame(conn, ws.NewTextFrame([]byte("welcome")))
+	}))
+	defer srv.Close()
+
+	conn, _, _, err := ws.Dial(context.Background(), srv.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	f, err := ws.ReadFrame(conn)
+	fmt.Println(string(f.Payload), err)
+	// Output: welcome <nil>
+}
+
+// A callback refuses a request with a status of its choice.
+func ExampleRejectConnectionError() {
+	u := ws.Upgrader{OnHeader: func(key, value []byte) error {
+		if string(key) == "Origin" && string(value) != "https://app.example" {
+			return ws.RejectConnectionError(ws.RejectionStatus(http.StatusForbidden), ws.RejectionReason("not from there"))
+		}
+		return nil
+	}}
+	conn := struct {
+		io.Reader
+		io.Writer
+	}{strings.NewReader("GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nOrigin: https://evil.example\r\n\r\n"), io.Discard}
+	_, err := u.Upgrade(conn)
+	fmt.Println(err)
+	// Output: not from there
+}
+
+// An extension is negotiated offer by offer.
+func ExampleUpgrader_negotiate() {
+	u := ws.Upgrader{Negotiate: func(offer httphead.Option) (httphead.Option, error) {
+		if string(offer.Name) != "x-trace" {
+			return httphead.Option{}, nil // declined
+		}
+		return httphead.NewOption("x-trace", map[string]string{"level": "1"}), nil
+	}}
+	conn := struct {
+		io.Reader
+		io.Writer
+	}{strings.NewReader("GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Extensions: permessage-deflate, x-trace\r\n\r\n"), io.Discard}
+	hs, err := u.Upgrade(conn)
+	fmt.Println(len(hs.Extensions), string(hs.Extensions[0].Name), err)
+	// Output: 1 x-trace <nil>
+}
+
+func ExampleParseCloseBody() {
+	code, reason, err := ws.ParseCloseBody([]byte("\x03\xe9bye"))
+	fmt.Println(code, code.Name(), reason, err)
+	_, _, err = ws.ParseCloseBody([]byte{3})
+	fmt.Println(err)
+	// Output:
+	// 1001 going away bye <nil>
+	// ws: protocol error: close frame with one byte of payload (RFC 6455, section 5.5.1)
+}

@@ -1,0 +1,228 @@
+package ws
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"slices"
+	"sync"
+)
+
+// Frame is a frame (RFC 6455, section 5.2). Payload is what stands on the wire:
+// if Header.Masked is set, it is masked already. The functions that make and
+// change frames keep Header.Length equal to len(Payload).
+type Frame struct {
+	Header  Header
+	Payload []byte
+}
+
+// NewFrame returns an unmasked frame. It does not copy payload.
+func NewFrame(op OpCode, fin bool, payload []byte) Frame {
+	return Frame{Header{Fin: fin, OpCode: op, Length: int64(len(payload))}, payload}
+}
+
+// NewTextFrame returns a text message in one unmasked frame.
+func NewTextFrame(payload []byte) Frame { return NewFrame(OpText, true, payload) }
+
+// NewBinaryFrame returns a binary message in one unmasked frame.
+func NewBinaryFrame(payload []byte) Frame { return NewFrame(OpBinary, true, payload) }
+
+// NewPingFrame returns an unmasked ping. A payload of more than 125 bytes makes
+// a frame that peers refuse.
+func NewPingFrame(payload []byte) Frame { return NewFrame(OpPing, true, payload) }
+
+// NewPongFrame returns an unmasked pong. A payload of more than 125 bytes makes
+// a frame that peers refuse.
+func NewPongFrame(payload []byte) Frame { return NewFrame(OpPong, true, payload) }
+
+// NewCloseFrame returns an unmasked close frame with a body that
+// [AppendCloseBody] made, or none.
+func NewCloseFrame(body []byte) Frame { return NewFrame(OpClose, true, body) }
+
+// MaskFrame returns f masked with a new key, its payload in a new slice: f's own
+// stays as it is. A frame that is masked already gets the new key in place of
+// its old one.
+func MaskFrame(f Frame) Frame { return MaskFrameWith(f, NewMask()) }
+
+// MaskFrameWith is [MaskFrame] with a key of the caller's.
+func MaskFrameWith(f Frame, key [4]byte) Frame {
+	f.Payload = bytes.Clone(f.Payload)
+	return MaskFrameInPlaceWith(f, key)
+}
+
+// MaskFrameInPlace masks f.Payload in place with a new key and returns the frame
+// that it now is. f itself is not to be used any longer: its header does not
+// belong to the payload.
+func MaskFrameInPlace(f Frame) Frame { return MaskFrameInPlaceWith(f, NewMask()) }
+
+// MaskFrameInPlaceWith is [MaskFrameInPlace] with a key of the caller's.
+func MaskFrameInPlaceWith(f Frame, key [4]byte) Frame {
+	f = UnmaskFrameInPlace(f)
+	Cipher(f.Payload, key, 0)
+	f.Header.Masked = true
+	f.Header.Mask = key
+	return f
+}
+
+// UnmaskFrame returns f unmasked, its payload in a new slice: f's own stays as
+// it is. A frame that is not masked is copied alike.
+func UnmaskFrame(f Frame) Frame {
+	f.Payload = bytes.Clone(f.Payload)
+	return UnmaskFrameInPlace(f)
+}
+
+// UnmaskFrameInPlace unmasks f.Payload in place and returns the frame that it
+// now is; one that is not masked it returns as it is. f itself is not to be
+// used any longer: its header does not belong to the payload.
+func UnmaskFrameInPlace(f Frame) Frame {
+	if f.Header.Masked {
+		Cipher(f.Payload, f.Header.Mask, 0)
+		f.Header.Masked = false
+		f.Header.Mask = [4]byte{}
+	}
+	return f
+}
+
+// AppendFrame appends the wire form of f to dst: the header, with the length of
+// f.Payload whatever f.Header.Length says, and the payload as it is. It never
+// fails, and allocates only if dst has no room.
+func AppendFrame(dst []byte, f Frame) []byte {
+	f.Header.Length = int64(len(f.Payload))
+	return append(AppendHeader(dst, f.Header), f.Payload...)
+}
+
+// CompileFrame returns the wire form of f in a slice of its own. It returns
+// [ErrHeaderLengthUnexpected] if f.Header.Length is not len(f.Payload).
+func CompileFrame(f Frame) ([]byte, error) {
+	if f.Header.Length != int64(len(f.Payload)) {
+		return nil, ErrHeaderLengthUnexpected
+	}
+	return AppendFrame(make([]byte, 0, MaxHeaderSize+len(f.Payload)), f), nil
+}
+
+// readStep is how much ReadFrame allocates for a payload of which nothing has
+// arrived yet.
+const readStep = 4 << 10
+
+// ReadFrame reads one frame from r and not a byte more. The payload is the
+// caller's, as it stood on the wire: see [UnmaskFrameInPlace]. It sets no limit
+// of its own, but memory grows with the bytes that arrive and never with the
+// length that was declared. It returns [io.EOF] if r ends before the frame,
+// [io.ErrUnexpectedEOF] if it ends inside, the errors of [ParseHeader], and what r
+// returned otherwise.
+func ReadFrame(r io.Reader) (f Frame, err error) {
+	if f.Header, err = ReadHeader(r); err != nil {
+		return Frame{}, err
+	}
+	f.Payload, err = readPayload(r, int(f.Header.Length))
+	if err != nil {
+		return Frame{}, err
+	}
+	return f, nil
+}
+
+// readPayload reads n bytes into a slice that never grows to more than twice
+// what has arrived.
+func readPayload(r io.Reader, n int) (p []byte, err error) {
+	if n == 0 {
+		return nil, nil
+	}
+	size := min(n, max(readStep, buffered(r)))
+	for {
+		have := len(p)
+		p = append(make([]byte, 0, size), p...)[:size]
+		if _, err := io.ReadFull(r, p[have:]); err != nil {
+			return nil, inside(err)
+		}
+		if size == n {
+			return p, nil
+		}
+		size = min(n-size, size) + size
+	}
+}
+
+// buffered returns how many bytes have arrived in r already, as far as r tells.
+func buffered(r io.Reader) int {
+	switch r := r.(type) {
+	case *bufio.Reader:
+		return r.Buffered()
+	case *bufio.ReadWriter:
+		return r.Reader.Buffered()
+	}
+	return 0
+}
+
+// coalesceMost is the payload size up to which a frame is copied behind its
+// header. On a socket, one write of contiguous memory with the copy it needs is
+// cheaper than a vectored write of header and payload up to here.
+const coalesceMost = 64 << 10
+
+// frameBuffer lends the memory in which a frame becomes one write.
+type frameBuffer struct {
+	b     []byte      // the contiguous start of the frame
+	parts [2][]byte   // b and the rest, behind v
+	v     net.Buffers // consumed by WriteTo
+}
+
+var frameBuffers = sync.Pool{New: func() any { return new(frameBuffer) }}
+
+// WriteFrame writes f to w: header and payload in one Write. A payload of more
+// than 64 KiB takes one vectored write on the sockets of package net, and two
+// Writes elsewhere, the first of them long. It neither changes nor retains
+// f.Payload, and allocates nothing in steady state. It returns
+// [ErrHeaderLengthUnexpected], having written nothing, if f.Header.Length is not
+// len(f.Payload), and otherwise the error of w. Frames that several goroutines
+// write to one w are theirs to serialise.
+func WriteFrame(w io.Writer, f Frame) error {
+	if f.Header.Length != int64(len(f.Payload)) {
+		return ErrHeaderLengthUnexpected
+	}
+	switch to := w.(type) {
+	case *bufio.Writer:
+		return bufferFrame(to, f)
+	case *bufio.ReadWriter:
+		return bufferFrame(to.Writer, f)
+	case *unreadConn:
+		w = to.Conn // which may be a socket
+	}
+	b := frameBuffers.Get().(*frameBuffer)
+	defer frameBuffers.Put(b)
+	return b.write(w, f)
+}
+
+func bufferFrame(bw *bufio.Writer, f Frame) error {
+	if err := bufferHeader(bw, f.Header); err != nil {
+		return err
+	}
+	_, err := bw.Write(f.Payload)
+	return err
+}
+
+func (b *frameBuffer) write(w io.Writer, f Frame) error {
+	var vectored bool
+	switch w.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		vectored = len(f.Payload) > coalesceMost
+	}
+	near := f.Payload[:min(len(f.Payload), coalesceMost)]
+	if vectored {
+		near = nil
+	}
+	far := f.Payload[len(near):]
+
+	b.b = slices.Grow(b.b[:0], MaxHeaderSize+len(near))
+	b.b = append(AppendHeader(b.b, f.Header), near...)
+	if vectored {
+		b.parts = [2][]byte{b.b, far}
+		b.v = b.parts[:]
+		_, err := b.v.WriteTo(w)
+		b.parts = [2][]byte{}
+		return err
+	}
+	_, err := w.Write(b.b)
+	if err == nil && len(far) > 0 {
+		_, err = w.Write(far)
+	}
+	return err
+}

@@ -1,0 +1,273 @@
+package ws
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/wskit/wskit/httphead"
+)
+
+// DefaultHandshakeTimeout bounds a handshake where this package owns the
+// connection and no other time was set.
+const DefaultHandshakeTimeout = 10 * time.Second
+
+// Handshake is what an opening handshake agreed on. It is the caller's for ever:
+// it refers to no memory that a later handshake uses.
+type Handshake struct {
+	Protocol   string            // the subprotocol, or ""
+	Extensions []httphead.Option // those accepted, in the server's order
+}
+
+// handshakeField is a field of the opening handshake (RFC 6455, section 11.3).
+type handshakeField int
+
+const (
+	fieldHost handshakeField = iota
+	fieldUpgrade
+	fieldConnection
+	fieldKey
+	fieldVersion
+	fieldProtocol
+	fieldExtensions
+	fieldAccept
+	handshakeFields // how many there are, and what any other field is
+)
+
+var fieldNames = [handshakeFields]string{
+	"Host", "Upgrade", "Connection", "Sec-WebSocket-Key",
+	"Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Sec-WebSocket-Accept",
+}
+
+func (f handshakeField) String() string { return fieldNames[f] }
+
+// fieldBySize finds a field by the size of its name: no two are of one size.
+var fieldBySize = func() (by [len("Sec-WebSocket-Extensions") + 1]handshakeField) {
+	for size := range by {
+		by[size] = handshakeFields
+	}
+	for f, name := range fieldNames {
+		by[len(name)] = handshakeField(f)
+	}
+	return by
+}()
+
+// fieldOf returns which field has this name. The handshake itself reads and
+// writes these: they are neither shown to OnHeader nor taken from a
+// [HandshakeHeader].
+func fieldOf(name []byte) handshakeField {
+	if len(name) >= len(fieldBySize) {
+		return handshakeFields
+	}
+	f := fieldBySize[len(name)]
+	if f != handshakeFields && (string(name) == fieldNames[f] || bytes.EqualFold(name, []byte(fieldNames[f]))) {
+		return f
+	}
+	return handshakeFields
+}
+
+// headFields are the fields of one head, sorted for the questions of the
+// handshake.
+type headFields struct {
+	all   httphead.Fields
+	first [handshakeFields][]byte // the value of the first field of each name
+	count [handshakeFields]int
+}
+
+func sortFields(fields httphead.Fields) (h headFields) {
+	h.all = fields
+	for i := range fields {
+		if f := fieldOf(fields[i].Name); f != handshakeFields {
+			h.note(f, fields[i].Value)
+		}
+	}
+	return h
+}
+
+func (h *headFields) note(f handshakeField, value []byte) {
+	if h.count[f]++; h.count[f] == 1 {
+		h.first[f] = value
+	}
+}
+
+// once returns the value of a field that must be there once.
+func (h *headFields) once(f handshakeField) (value []byte, ok bool) {
+	return h.first[f], h.count[f] == 1
+}
+
+// lists reports whether token is a member of the list in field f, in any case.
+func (h *headFields) lists(f handshakeField, token string) bool {
+	value, once := h.once(f)
+	return once && string(value) == token || h.count[f] > 0 && h.all.HasToken(f.String(), token)
+}
+
+// upgradeFields stand in every answer of status 426 (RFC 9110, section 15.5.22;
+// RFC 6455, section 4.4).
+const upgradeFields = HandshakeHeaderString("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n")
+
+// What a server refuses in a request. Each answers with the status in its
+// comment. [ErrHandshakeBadUpgrade], [ErrHandshakeBadConnection],
+// [ErrHandshakeBadSubProtocol] and [ErrHandshakeBadExtensions] are also what a
+// client refuses in an answer.
+var (
+	ErrHandshakeBadProtocol    error = reject(RejectionStatus(http.StatusHTTPVersionNotSupported), RejectionReason("ws: handshake needs HTTP/1.1"))                                                                                             // 505
+	ErrHandshakeBadMethod      error = reject(RejectionStatus(http.StatusMethodNotAllowed), RejectionReason("ws: handshake needs method GET"), RejectionHeader(HandshakeHeaderString("Allow: GET\r\n")))                                        // 405
+	ErrHandshakeBadHost        error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: handshake needs one valid Host field"))                                                                                              // 400
+	ErrHandshakeBadUpgrade     error = reject(RejectionStatus(http.StatusUpgradeRequired), RejectionReason(`ws: handshake needs "websocket" in field Upgrade`), RejectionHeader(upgradeFields))                                                 // 426
+	ErrHandshakeBadConnection  error = reject(RejectionStatus(http.StatusUpgradeRequired), RejectionReason(`ws: handshake needs "Upgrade" in field Connection`), RejectionHeader(upgradeFields))                                                // 426
+	ErrHandshakeBadSecKey      error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: handshake needs one Sec-WebSocket-Key of 16 bytes in base64"))                                                                       // 400
+	ErrHandshakeBadSecVersion  error = reject(RejectionStatus(http.StatusUpgradeRequired), RejectionReason("ws: handshake needs Sec-WebSocket-Version 13"), RejectionHeader(upgradeFields))                                                     // 426
+	ErrHandshakeBadSubProtocol error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed or unexpected Sec-WebSocket-Protocol"))                                                                                    // 400
+	ErrHandshakeBadExtensions  error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed or unexpected Sec-WebSocket-Extensions"))                                                                                  // 400
+	ErrMalformedRequest        error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed HTTP request"))                                                                                                            // 400, or the status of the [httphead.Error] behind it
+	ErrNotHijacker             error = reject(RejectionStatus(http.StatusInternalServerError), RejectionReason("ws: the http.ResponseWriter cannot hand over its connection (it is no http.Hijacker: HTTP/2, or a middleware without Unwrap)")) // 500
+
+	// ErrHandshakeUpgradeRequired is another name of [ErrHandshakeBadSecVersion].
+	ErrHandshakeUpgradeRequired = ErrHandshakeBadSecVersion
+)
+
+// What a client refuses in an answer, beside the four named above.
+var (
+	ErrHandshakeBadStatus    = errors.New("ws: handshake answered with another status than 101")
+	ErrHandshakeBadSecAccept = errors.New("ws: Sec-WebSocket-Accept is missing or does not fit the key that was sent")
+	ErrMalformedResponse     = errors.New("ws: malformed HTTP response")
+)
+
+// requestChecks are the questions that decide whether a request may open a
+// WebSocket connection, in the order of RFC 6455, section 4.2.1. Every way to
+// upgrade asks them, and no other place does.
+var requestChecks = [...]func(*httphead.Request, *headFields) error{
+	checkMethod,
+	checkProtocol,
+	checkHost,
+	checkUpgrade,
+	checkConnection,
+	checkKey,
+	checkVersion,
+}
+
+func checkMethod(r *httphead.Request, _ *headFields) error {
+	if string(r.Method) != http.MethodGet {
+		return ErrHandshakeBadMethod
+	}
+	return nil
+}
+
+func checkProtocol(r *httphead.Request, _ *headFields) error {
+	if r.Major != 1 || r.Minor < 1 {
+		return ErrHandshakeBadProtocol
+	}
+	return nil
+}
+
+func checkHost(_ *httphead.Request, h *headFields) error {
+	if host, ok := h.once(fieldHost); !ok || !validHost(host) {
+		return ErrHandshakeBadHost
+	}
+	return nil
+}
+
+// hostByte holds the bytes of an authority without user information (RFC 9110,
+// section 7.2; RFC 3986, section 3.2).
+var hostByte = func() (is [256]bool) {
+	for c := byte('0'); c <= 'z'; c++ {
+		is[c] = '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c
+	}
+	for _, c := range []byte("-._~%!$&'()*+,;=:[]") {
+		is[c] = true
+	}
+	return is
+}()
+
+func validHost[T string | []byte](host T) bool {
+	for i := range len(host) {
+		if !hostByte[host[i]] {
+			return false
+		}
+	}
+	return len(host) > 0
+}
+
+func checkUpgrade(_ *httphead.Request, h *headFields) error {
+	if !h.lists(fieldUpgrade, "websocket") {
+		return ErrHandshakeBadUpgrade
+	}
+	return nil
+}
+
+func checkConnection(_ *httphead.Request, h *headFields) error {
+	if !h.lists(fieldConnection, "Upgrade") {
+		return ErrHandshakeBadConnection
+	}
+	return nil
+}
+
+func checkKey(_ *httphead.Request, h *headFields) error {
+	key, ok := h.once(fieldKey)
+	if !ok || len(key) != keySize {
+		return ErrHandshakeBadSecKey
+	}
+	var nonce [18]byte // the most that 24 characters decode to
+	if n, err := base64.StdEncoding.Decode(nonce[:], key); err != nil || n != 16 {
+		return ErrHandshakeBadSecKey
+	}
+	return nil
+}
+
+func checkVersion(_ *httphead.Request, h *headFields) error {
+	if version, ok := h.once(fieldVersion); !ok || string(version) != "13" {
+		return ErrHandshakeBadSecVersion
+	}
+	return nil
+}
+
+// keySize is the size of a Sec-WebSocket-Key: 16 bytes in base64.
+const keySize = 24
+
+// appendAccept appends the Sec-WebSocket-Accept that proves that key was
+// understood (RFC 6455, section 4.2.2, item 5). key has keySize bytes.
+func appendAccept(dst, key []byte) []byte {
+	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+	var b [keySize + len(guid)]byte
+	copy(b[copy(b[:], key):], guid)
+	sum := sha1.Sum(b[:])
+	return base64.StdEncoding.AppendEncode(dst, sum[:])
+}
+
+// appendExtra appends what h writes, if it is a block of fields that may stand
+// in a handshake beside those that the handshake writes itself.
+func appendExtra(dst []byte, h HandshakeHeader) ([]byte, error) {
+	if h == nil {
+		return dst, nil
+	}
+	b := bytes.NewBuffer(dst)
+	if _, err := h.WriteTo(b); err != nil {
+		return dst, fmt.Errorf("ws: handshake header: %w", err)
+	}
+	fields, err := parseFieldBlock(nil, b.Bytes()[len(dst):])
+	if err != nil {
+		return dst, err
+	}
+	for _, f := range fields {
+		if fieldOf(f.Name) != handshakeFields || bytes.EqualFold(f.Name, []byte("Content-Length")) || bytes.EqualFold(f.Name, []byte("Transfer-Encoding")) {
+			return dst, fmt.Errorf("ws: handshake header: field %s is not the caller's to set", f.Name)
+		}
+	}
+	return b.Bytes(), nil
+}
+
+// parseFieldBlock parses what a HandshakeHeader wrote.
+func parseFieldBlock(dst httphead.Fields, p []byte) (httphead.Fields, error) {
+	fields, n, err := httphead.ParseFields(p, dst, httphead.Limits{MaxBytes: -1, MaxFields: -1})
+	if err == nil && n != len(p) {
+		err = errors.New("an empty line ends it too early")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ws: handshake header: %v", err) // the caller's fault, not one of the peer's head
+	}
+	return fields, nil
+}

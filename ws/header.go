@@ -1,0 +1,321 @@
+package ws
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"sync"
+)
+
+// Sizes of a frame header in bytes and of a control frame's payload (RFC 6455,
+// sections 5.2 and 5.5).
+const (
+	MinHeaderSize              = 2
+	MaxHeaderSize              = 14
+	MaxControlFramePayloadSize = 125
+)
+
+// OpCode is the opcode of a frame (RFC 6455, section 11.8).
+type OpCode byte
+
+// The opcodes that RFC 6455 defines.
+const (
+	OpContinuation OpCode = 0x0
+	OpText         OpCode = 0x1
+	OpBinary       OpCode = 0x2
+	OpClose        OpCode = 0x8
+	OpPing         OpCode = 0x9
+	OpPong         OpCode = 0xa
+)
+
+// IsControl reports whether c is the opcode of a control frame, defined or
+// reserved: its top bit is set (RFC 6455, section 5.5).
+func (c OpCode) IsControl() bool { return c&0x8 != 0 }
+
+// IsData reports whether c is the opcode of a data frame, defined or reserved;
+// a continuation is one (RFC 6455, section 5.6).
+func (c OpCode) IsData() bool { return c&0x8 == 0 }
+
+// IsReserved reports whether RFC 6455 leaves c undefined.
+func (c OpCode) IsReserved() bool {
+	return 0x3 <= c && c <= 0x7 || 0xb <= c && c <= 0xf
+}
+
+// Header is the header of a frame (RFC 6455, section 5.2). It is a small,
+// comparable value and refers to no memory.
+type Header struct {
+	Fin    bool
+	Rsv    byte // the three bits as [Rsv] makes them: RSV1 is 4, RSV2 is 2, RSV3 is 1
+	OpCode OpCode
+	Masked bool
+	Mask   [4]byte // counts only if Masked
+	Length int64   // of the payload, in bytes
+}
+
+// Rsv1 reports whether the first reserved bit is set.
+func (h Header) Rsv1() bool { return h.Rsv&0x4 != 0 }
+
+// Rsv2 reports whether the second reserved bit is set.
+func (h Header) Rsv2() bool { return h.Rsv&0x2 != 0 }
+
+// Rsv3 reports whether the third reserved bit is set.
+func (h Header) Rsv3() bool { return h.Rsv&0x1 != 0 }
+
+// Rsv packs the three reserved bits for [Header].Rsv.
+func Rsv(r1, r2, r3 bool) (rsv byte) {
+	if r1 {
+		rsv |= 0x4
+	}
+	if r2 {
+		rsv |= 0x2
+	}
+	if r3 {
+		rsv |= 0x1
+	}
+	return rsv
+}
+
+// RsvBits unpacks what [Rsv] packed.
+func RsvBits(rsv byte) (r1, r2, r3 bool) {
+	return rsv&0x4 != 0, rsv&0x2 != 0, rsv&0x1 != 0
+}
+
+// Faults of a length field (RFC 6455, section 5.2). The first three are the
+// peer's, the last one is the caller's.
+var (
+	ErrHeaderLengthMSB        = &ProtocolError{StatusProtocolError, "5.2", "the top bit of a 64-bit payload length is set"}
+	ErrHeaderLengthNotMinimal = &ProtocolError{StatusProtocolError, "5.2", "payload length is not in its shortest form"}
+	ErrHeaderLengthOverflow   = &ProtocolError{StatusMessageTooBig, "5.2", "payload length does not fit this machine's int"}
+
+	ErrHeaderLengthUnexpected = errors.New("ws: header to write has a negative length, or another one than its payload")
+)
+
+// HeaderSize returns the number of bytes that [AppendHeader] appends for h, or
+// -1 if h.Length is negative.
+func HeaderSize(h Header) int {
+	n := 2
+	switch {
+	case h.Length < 0:
+		return -1
+	case h.Length > math.MaxUint16:
+		n = 10
+	case h.Length > 125:
+		n = 4
+	}
+	if h.Masked {
+		n += 4
+	}
+	return n
+}
+
+// AppendHeader appends the wire form of h to dst and returns the extended slice
+// (RFC 6455, section 5.2). It never fails and allocates only if dst has no room
+// for [HeaderSize] more bytes. What may not be sent is not its question
+// ([CheckHeader] answers that): bits that a field has too many are cut off, and
+// a negative length goes out as the 64-bit form with its top bit set.
+func AppendHeader(dst []byte, h Header) []byte {
+	b0 := byte(h.OpCode&0xf) | h.Rsv&0x7<<4
+	if h.Fin {
+		b0 |= 0x80
+	}
+	var mask byte
+	if h.Masked {
+		mask = 0x80
+	}
+	switch n := uint64(h.Length); {
+	case n <= 125:
+		dst = append(dst, b0, mask|byte(n))
+	case n <= math.MaxUint16:
+		dst = append(dst, b0, mask|126, byte(n>>8), byte(n))
+	default:
+		dst = binary.BigEndian.AppendUint64(append(dst, b0, mask|127), n)
+	}
+	if h.Masked {
+		dst = append(dst, h.Mask[0], h.Mask[1], h.Mask[2], h.Mask[3])
+	}
+	return dst
+}
+
+// ParseHeader decodes the frame header at the start of p (RFC 6455, section
+// 5.2); n is its size in bytes. It does not retain p.
+//
+// It returns [io.ErrUnexpectedEOF] if p holds only a part of a header, and
+// [ErrHeaderLengthMSB], [ErrHeaderLengthNotMinimal] or
+// [ErrHeaderLengthOverflow] for a length that must not be. Whether the header
+// is allowed where it stands is the question of [CheckHeader].
+func ParseHeader(p []byte) (h Header, n int, err error) {
+	return parseHeader(p, false)
+}
+
+// ParseHeaderNonMinimal is [ParseHeader] for peers that send a length in a
+// longer form than it needs, which RFC 6455, section 5.2 forbids: it accepts
+// them.
+func ParseHeaderNonMinimal(p []byte) (h Header, n int, err error) {
+	return parseHeader(p, true)
+}
+
+func parseHeader(p []byte, nonMinimal bool) (h Header, n int, err error) {
+	if len(p) < 2 {
+		return Header{}, 0, io.ErrUnexpectedEOF
+	}
+	h.Fin = p[0]&0x80 != 0
+	h.Rsv = p[0] >> 4 & 0x7
+	h.OpCode = OpCode(p[0] & 0xf)
+	h.Masked = p[1]&0x80 != 0
+	h.Length = int64(p[1] & 0x7f)
+	n = 2
+	if h.Length > 125 {
+		if h.Length, n, err = parseLength(p, nonMinimal); err != nil {
+			return Header{}, 0, err
+		}
+	}
+	if h.Masked {
+		if len(p) < n+4 {
+			return Header{}, 0, io.ErrUnexpectedEOF
+		}
+		h.Mask = [4]byte(p[n:])
+		n += 4
+	}
+	return h, n, nil
+}
+
+// parseLength decodes the two longer forms of a length; n counts the bytes up
+// to its end.
+func parseLength(p []byte, nonMinimal bool) (length int64, n int, err error) {
+	var u, least uint64
+	if p[1]&0x7f == 126 {
+		if len(p) < 4 {
+			return 0, 0, io.ErrUnexpectedEOF
+		}
+		u, n, least = uint64(binary.BigEndian.Uint16(p[2:])), 4, 126
+	} else {
+		if len(p) < 10 {
+			return 0, 0, io.ErrUnexpectedEOF
+		}
+		u, n, least = binary.BigEndian.Uint64(p[2:]), 10, math.MaxUint16+1
+	}
+	switch {
+	case u > math.MaxInt64:
+		return 0, 0, ErrHeaderLengthMSB
+	case u < least && !nonMinimal:
+		return 0, 0, ErrHeaderLengthNotMinimal
+	case u > math.MaxInt:
+		return 0, 0, ErrHeaderLengthOverflow
+	}
+	return int64(u), n, nil
+}
+
+// sizeByLead returns the size of the header whose first two bytes are p.
+func sizeByLead(p []byte) int {
+	n := 2
+	switch p[1] & 0x7f {
+	case 126:
+		n = 4
+	case 127:
+		n = 10
+	}
+	if p[1]&0x80 != 0 {
+		n += 4
+	}
+	return n
+}
+
+// scratch lends the few bytes that would otherwise escape to the heap with
+// every header that passes through an interface.
+var scratch = sync.Pool{New: func() any { return new([MaxHeaderSize]byte) }}
+
+// ReadHeader reads one frame header from r and not a byte more; its errors are
+// those of [ParseHeader]. It returns [io.EOF] if r ends before the first byte and
+// [io.ErrUnexpectedEOF] if it ends inside the header. It allocates nothing: from
+// a *bufio.Reader or *bufio.ReadWriter it decodes in place, from any other
+// reader it takes two calls of Read.
+func ReadHeader(r io.Reader) (Header, error) {
+	return readHeader(r, false)
+}
+
+// ReadHeaderNonMinimal is [ReadHeader] as [ParseHeaderNonMinimal] is [ParseHeader].
+func ReadHeaderNonMinimal(r io.Reader) (Header, error) {
+	return readHeader(r, true)
+}
+
+func readHeader(r io.Reader, nonMinimal bool) (h Header, err error) {
+	switch r := r.(type) {
+	case *bufio.Reader:
+		return peekHeader(r, nonMinimal)
+	case *bufio.ReadWriter:
+		return peekHeader(r.Reader, nonMinimal)
+	}
+	b := scratch.Get().(*[MaxHeaderSize]byte)
+	defer scratch.Put(b)
+	if _, err = io.ReadFull(r, b[:2]); err != nil {
+		return Header{}, err
+	}
+	n := sizeByLead(b[:2])
+	if n > 2 {
+		if _, err = io.ReadFull(r, b[2:n]); err != nil {
+			return Header{}, inside(err)
+		}
+	}
+	h, _, err = parseHeader(b[:n], nonMinimal)
+	return h, err
+}
+
+func peekHeader(br *bufio.Reader, nonMinimal bool) (Header, error) {
+	p, err := br.Peek(2)
+	if err == nil {
+		p, err = br.Peek(sizeByLead(p))
+	}
+	if err != nil {
+		if len(p) > 0 {
+			err = inside(err)
+		}
+		return Header{}, err
+	}
+	h, n, err := parseHeader(p, nonMinimal)
+	if err != nil {
+		return Header{}, err
+	}
+	_, err = br.Discard(n)
+	return h, err
+}
+
+// inside turns the end of a stream into the error that says it came too early.
+func inside(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// WriteHeader writes the wire form of h to w with one Write and allocates
+// nothing. It returns [ErrHeaderLengthUnexpected] if h.Length is negative, and
+// otherwise the error of w.
+func WriteHeader(w io.Writer, h Header) error {
+	if h.Length < 0 {
+		return ErrHeaderLengthUnexpected
+	}
+	switch bw := w.(type) {
+	case *bufio.Writer:
+		return bufferHeader(bw, h)
+	case *bufio.ReadWriter:
+		return bufferHeader(bw.Writer, h)
+	}
+	return writeHeader(w, h)
+}
+
+func bufferHeader(bw *bufio.Writer, h Header) error {
+	if bw.Available() < MaxHeaderSize {
+		return writeHeader(bw, h)
+	}
+	_, err := bw.Write(AppendHeader(bw.AvailableBuffer(), h))
+	return err
+}
+
+func writeHeader(w io.Writer, h Header) error {
+	b := scratch.Get().(*[MaxHeaderSize]byte)
+	defer scratch.Put(b)
+	_, err := w.Write(AppendHeader(b[:0], h))
+	return err
+}

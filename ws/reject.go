@@ -1,0 +1,248 @@
+package ws
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/wskit/wskit/httphead"
+)
+
+// ConnectionRejectedError is a handshake that the server refused. On the
+// server's side it says how the refusal was answered; callbacks return one from
+// [RejectConnectionError] to choose the answer. On the client's side it holds
+// what the server answered, and errors.As finds a [StatusError] in it, too.
+type ConnectionRejectedError struct {
+	status int
+	reason string
+	header HandshakeHeader
+	body   []byte
+	causes []error // for errors.Is and errors.As
+}
+
+// RejectOption sets one part of the answer in [RejectConnectionError].
+type RejectOption func(*ConnectionRejectedError)
+
+// RejectionStatus sets the HTTP status, 500 if it is not set or below 200 or
+// above 599.
+func RejectionStatus(code int) RejectOption {
+	return func(e *ConnectionRejectedError) { e.status = code }
+}
+
+// RejectionReason sets the text of the error, which is also the body of the
+// answer unless [RejectionBody] sets another one.
+func RejectionReason(reason string) RejectOption {
+	return func(e *ConnectionRejectedError) { e.reason = reason }
+}
+
+// RejectionHeader adds fields to the answer.
+func RejectionHeader(h HandshakeHeader) RejectOption {
+	return func(e *ConnectionRejectedError) { e.header = h }
+}
+
+// RejectionBody sets the body of the answer. Its Content-Type is text/plain
+// unless [RejectionHeader] says otherwise. It does not copy body.
+func RejectionBody(body []byte) RejectOption {
+	return func(e *ConnectionRejectedError) { e.body = body }
+}
+
+// RejectConnectionError returns a *[ConnectionRejectedError] for a callback of
+// [Upgrader] or [HTTPUpgrader] to refuse a handshake with.
+func RejectConnectionError(options ...RejectOption) error {
+	return reject(options...)
+}
+
+func reject(options ...RejectOption) *ConnectionRejectedError {
+	e := new(ConnectionRejectedError)
+	for _, set := range options {
+		set(e)
+	}
+	return e
+}
+
+// rejection is the answer to err, whatever err is: the one it chose itself, the
+// status of a malformed head, or 500 with its text.
+func rejection(err error) *ConnectionRejectedError {
+	if chosen, ok := errors.AsType[*ConnectionRejectedError](err); ok {
+		return chosen
+	}
+	if malformed, ok := errors.AsType[*httphead.Error](err); ok {
+		kind := ErrMalformedRequest
+		if malformed.Status == http.StatusHTTPVersionNotSupported {
+			kind = ErrHandshakeBadProtocol
+		}
+		return &ConnectionRejectedError{status: malformed.Status, reason: malformed.Error(), causes: []error{kind, malformed}}
+	}
+	return &ConnectionRejectedError{reason: err.Error(), causes: []error{err}}
+}
+
+// StatusCode returns the HTTP status of the answer.
+func (e *ConnectionRejectedError) StatusCode() int {
+	if e.status < 200 || e.status > 599 {
+		return http.StatusInternalServerError
+	}
+	return e.status
+}
+
+// Error returns the reason, or the status if there is none.
+func (e *ConnectionRejectedError) Error() string {
+	if e.reason == "" {
+		return "ws: handshake rejected: " + statusText(e.StatusCode())
+	}
+	return e.reason
+}
+
+// Unwrap returns what lies behind the refusal, for errors.Is and errors.As.
+func (e *ConnectionRejectedError) Unwrap() []error { return e.causes }
+
+// Header returns the fields that [RejectionHeader] set, or on the client's side
+// those of the server's answer, as a map of the caller's own. It is nil if the
+// fields are malformed.
+func (e *ConnectionRejectedError) Header() http.Header {
+	fields, err := renderHeader(e.header)
+	if err != nil {
+		return nil
+	}
+	h := make(http.Header, len(fields))
+	for _, f := range fields {
+		h.Add(string(f.Name), string(f.Value))
+	}
+	return h
+}
+
+// Body returns the body of the answer, on the client's side at most its first
+// 4 KiB. The slice must not be changed.
+func (e *ConnectionRejectedError) Body() []byte {
+	if e.body == nil {
+		return []byte(e.reason)
+	}
+	return e.body
+}
+
+// renderHeader returns the fields that h writes, in memory of their own.
+func renderHeader(h HandshakeHeader) (httphead.Fields, error) {
+	if h == nil {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	if _, err := h.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return parseFieldBlock(nil, b.Bytes())
+}
+
+// answer returns the answer as it goes out: status, all fields but
+// Content-Length, body. A header that cannot be sent makes it a plain 500. It
+// has the connection closed: what a client sent behind a refused handshake must
+// not be read as a request.
+func (e *ConnectionRejectedError) answer() (status int, fields httphead.Fields, body []byte) {
+	own, err := renderHeader(e.header)
+	if err != nil {
+		return reject(RejectionReason(err.Error())).answer()
+	}
+	fields = append(fields, httphead.Field{Name: []byte("Connection"), Value: []byte("close")})
+	if _, ok := own.Value("Content-Type"); !ok {
+		fields = append(fields,
+			httphead.Field{Name: []byte("Content-Type"), Value: []byte("text/plain; charset=utf-8")},
+			httphead.Field{Name: []byte("X-Content-Type-Options"), Value: []byte("nosniff")})
+	}
+	for _, f := range own {
+		if !bytes.EqualFold(f.Name, []byte("Content-Length")) {
+			fields = append(fields, f)
+		}
+	}
+	return e.StatusCode(), fields, e.Body()
+}
+
+// appendTo appends the answer as it goes to a raw connection.
+func (e *ConnectionRejectedError) appendTo(dst []byte) []byte {
+	status, fields, body := e.answer()
+	dst = append(dst, "HTTP/1.1 "+statusText(status)+"\r\n"...)
+	for _, f := range fields {
+		dst, _ = httphead.AppendField(dst, f.Name, f.Value) // parsed, and so valid
+	}
+	dst = append(dst, "Content-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(body)), 10)
+	return append(append(dst, "\r\n\r\n"...), body...)
+}
+
+// serve answers through net/http.
+func (e *ConnectionRejectedError) serve(w http.ResponseWriter) {
+	status, fields, body := e.answer()
+	h := w.Header()
+	h.Del("Content-Length")
+	for _, f := range fields {
+		h.Del(string(f.Name))
+	}
+	for _, f := range fields {
+		h.Add(string(f.Name), string(f.Value))
+	}
+	w.WriteHeader(status)
+	w.Write(body)
+}
+
+// StatusError is the status of a server's answer other than 101. It is found by
+// errors.As in what a [Dialer] returns.
+type StatusError int
+
+// Error names the status.
+func (s StatusError) Error() string {
+	return "ws: unexpected HTTP response status: " + statusText(int(s))
+}
+
+func statusText(code int) string {
+	return fmt.Sprintf("%d %s", code, http.StatusText(code))
+}
+
+// HandshakeHeader writes additional fields of a handshake: whole lines, each
+// "Name: value" and CR LF, and no empty line. What it writes is checked before
+// it is sent; a fault in it makes the handshake fail.
+type HandshakeHeader interface {
+	io.WriterTo
+}
+
+// HandshakeHeaderString is a [HandshakeHeader] of lines in a string.
+type HandshakeHeaderString string
+
+// WriteTo writes s to w.
+func (s HandshakeHeaderString) WriteTo(w io.Writer) (int64, error) {
+	n, err := io.WriteString(w, string(s))
+	return int64(n), err
+}
+
+// HandshakeHeaderBytes is a [HandshakeHeader] of lines in a slice.
+type HandshakeHeaderBytes []byte
+
+// WriteTo writes b to w.
+func (b HandshakeHeaderBytes) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(b)
+	return int64(n), err
+}
+
+// HandshakeHeaderFunc is a [HandshakeHeader] that a function writes.
+type HandshakeHeaderFunc func(io.Writer) (int64, error)
+
+// WriteTo calls f.
+func (f HandshakeHeaderFunc) WriteTo(w io.Writer) (int64, error) { return f(w) }
+
+// HandshakeHeaderHTTP is a [HandshakeHeader] made of a header of net/http.
+type HandshakeHeaderHTTP http.Header
+
+// WriteTo writes the fields of h to w, in no particular order. A name or a value
+// that would break the head is an error, and then nothing is written.
+func (h HandshakeHeaderHTTP) WriteTo(w io.Writer) (int64, error) {
+	var b []byte
+	var err error
+	for name, values := range h {
+		for _, v := range values {
+			if b, err = httphead.AppendField(b, name, v); err != nil {
+				return 0, err
+			}
+		}
+	}
+	n, err := w.Write(b)
+	return int64(n), err
+}

@@ -1,0 +1,281 @@
+package ws
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/httphead"
+)
+
+// serve starts a server on loopback with the handler, and returns a function
+// that connects to it.
+func serve(t *testing.T, h http.Handler, set ...func(*http.Server)) (dial func() net.Conn) {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(h)
+	for _, f := range set {
+		f(srv.Config)
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	return func() net.Conn {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+}
+
+// exchange sends in over a new connection and returns all that comes back.
+func exchange(t *testing.T, conn net.Conn, in string) []byte {
+	t.Helper()
+	_, err := io.WriteString(conn, in)
+	require.NoError(t, err)
+	out, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	return out
+}
+
+func TestUpgradeHTTPChecks_RFC6455_4_2_1(t *testing.T) {
+	type outcome struct {
+		err    error
+		status int // that middleware saw
+	}
+	outcomes := make(chan outcome, 1)
+	dial := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen := &statusWriter{ResponseWriter: w}
+		conn, _, _, err := UpgradeHTTP(r, seen)
+		outcomes <- outcome{err, seen.status}
+		if err == nil {
+			conn.Close()
+		}
+	}))
+	for _, tt := range requestCases {
+		t.Run(tt.name, func(t *testing.T) {
+			if strings.Contains(tt.name, "HTTP/1.0") {
+				tt.request = strings.Replace(tt.request, "Connection: Upgrade", "Connection: Upgrade, keep-alive", 1)
+			}
+			// The refused request has its connection closed, and nothing that
+			// stands behind it is read as another request.
+			out := exchange(t, dial(), tt.request+request(getLine))
+			resp, _ := answerOf(t, out)
+			if tt.name == "no Host" { // net/http refuses it before any handler
+				require.Equal(t, 400, resp.StatusCode)
+				return
+			}
+			got := <-outcomes
+			require.Equal(t, tt.status, resp.StatusCode)
+			require.Equal(t, 1, bytes.Count(out, []byte("HTTP/1.1 "))+bytes.Count(out, []byte("HTTP/1.0 ")), "one answer")
+			if tt.err == nil {
+				require.NoError(t, got.err)
+				return
+			}
+			require.ErrorIs(t, got.err, tt.err)
+			require.Equal(t, tt.status, got.status, "middleware sees the refusal")
+			checkRefusal(t, out)
+		})
+	}
+}
+
+// statusWriter is what a middleware puts around a ResponseWriter today.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(code int) { w.status = code; w.ResponseWriter.WriteHeader(code) }
+
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func TestUpgradeHTTPKeepsEarlyFrames(t *testing.T) {
+	frame := AppendFrame(nil, MaskFrame(NewTextFrame([]byte("early"))))
+	for name, read := range map[string]func(net.Conn, *bufio.ReadWriter) io.Reader{
+		"from the connection": func(c net.Conn, _ *bufio.ReadWriter) io.Reader { return c },
+		"from the bufio pair": func(_ net.Conn, rw *bufio.ReadWriter) io.Reader { return rw },
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := make(chan string, 2)
+			dial := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				conn, rw, _, err := UpgradeHTTP(r, w)
+				if err != nil {
+					got <- err.Error()
+					return
+				}
+				defer conn.Close()
+				for range 2 {
+					f, err := ReadFrame(read(conn, rw))
+					if err != nil {
+						got <- err.Error()
+						return
+					}
+					got <- string(UnmaskFrameInPlace(f).Payload)
+				}
+			}))
+			conn := dial()
+			_, err := conn.Write(append([]byte(request(getLine)), frame...))
+			require.NoError(t, err)
+			require.Equal(t, "early", <-got)
+			_, err = conn.Write(frame)
+			require.NoError(t, err)
+			require.Equal(t, "early", <-got, "and what comes later")
+		})
+	}
+}
+
+func TestUpgradeHTTPNegotiates(t *testing.T) {
+	u := HTTPUpgrader{
+		Header:    http.Header{"X-A": {"1", "2"}},
+		Protocol:  SelectFromSlice([]string{"chat", "wamp"}),
+		Negotiate: func(o httphead.Option) (httphead.Option, error) { return o, nil },
+	}
+	got := make(chan Handshake, 1)
+	dial := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, hs, err := u.Upgrade(r, w)
+		if err == nil {
+			conn.Close()
+		}
+		got <- hs
+	}))
+	out := exchange(t, dial(), request(getLine, "Sec-WebSocket-Protocol", "soap, wamp", "Sec-WebSocket-Extensions", "x; y=1"))
+	resp, _ := answerOf(t, out)
+	require.Equal(t, 101, resp.StatusCode)
+	require.Equal(t, "wamp", resp.Header.Get("Sec-WebSocket-Protocol"))
+	require.Equal(t, "x; y=1", strings.ReplaceAll(resp.Header.Get("Sec-WebSocket-Extensions"), ";y", "; y"))
+	require.Equal(t, []string{"1", "2"}, resp.Header.Values("X-A"))
+	hs := <-got
+	require.Equal(t, "wamp", hs.Protocol)
+	require.Len(t, hs.Extensions, 1)
+
+	u.Header = http.Header{"X-A": {"1\r\nX-Evil: 2"}}
+	out = exchange(t, dial(), request(getLine))
+	resp, _ = answerOf(t, out)
+	require.Equal(t, 500, resp.StatusCode)
+	require.Empty(t, resp.Header.Get("X-Evil"))
+	<-got
+}
+
+// The deadlines of the server end with the upgrade.
+func TestUpgradeHTTPLiftsDeadlines(t *testing.T) {
+	conn := &deadlineConn{}
+	rec := &hijackable{ResponseRecorder: httptest.NewRecorder(), conn: conn}
+	_, _, _, err := UpgradeHTTP(httpRequest(), rec)
+	require.NoError(t, err)
+	require.NotEmpty(t, conn.deadlines)
+	require.False(t, conn.deadlines[0].IsZero(), "the answer is written within the timeout")
+	require.True(t, conn.deadlines[len(conn.deadlines)-1].IsZero())
+
+	conn = &deadlineConn{}
+	rec.conn = conn
+	_, _, _, err = HTTPUpgrader{Timeout: -1}.Upgrade(httpRequest(), rec)
+	require.NoError(t, err)
+	for _, d := range conn.deadlines {
+		require.True(t, d.IsZero(), "no bound")
+	}
+}
+
+func TestUpgradeHTTPClosesWhatItCannotAnswer(t *testing.T) {
+	conn := &deadlineConn{}
+	conn.failAt = 1
+	got, rw, _, err := UpgradeHTTP(httpRequest(), &hijackable{ResponseRecorder: httptest.NewRecorder(), conn: conn})
+	require.ErrorIs(t, err, errWrite)
+	require.Nil(t, got)
+	require.Nil(t, rw)
+	require.True(t, conn.closed)
+}
+
+// httpRequest is the least request that is in order, as net/http hands it on.
+func httpRequest() *http.Request {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request(getLine))))
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// deadlineConn keeps what is written and the deadlines that are set.
+type deadlineConn struct {
+	net.Conn
+	countingWriter
+	deadlines []time.Time
+	closed    bool
+}
+
+func (c *deadlineConn) Write(p []byte) (int, error) { return c.countingWriter.Write(p) }
+func (c *deadlineConn) Read(p []byte) (int, error)  { return 0, io.EOF }
+func (c *deadlineConn) Close() error                { c.closed = true; return nil }
+func (c *deadlineConn) SetDeadline(t time.Time) error {
+	c.deadlines = append(c.deadlines, t)
+	return nil
+}
+
+type hijackable struct {
+	*httptest.ResponseRecorder
+	conn net.Conn
+	err  error
+}
+
+func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), h.err
+}
+
+func TestUpgradeHTTPWithoutHijacker(t *testing.T) {
+	rec := httptest.NewRecorder()
+	_, _, _, err := UpgradeHTTP(httpRequest(), rec)
+	require.ErrorIs(t, err, ErrNotHijacker)
+	require.Equal(t, 500, rec.Code)
+	require.Contains(t, rec.Body.String(), "Hijacker")
+
+	// What was handed over already cannot be answered.
+	h := &hijackable{ResponseRecorder: httptest.NewRecorder(), err: http.ErrHijacked}
+	_, _, _, err = UpgradeHTTP(httpRequest(), h)
+	require.ErrorIs(t, err, http.ErrHijacked)
+	require.Zero(t, h.Body.Len())
+}
+
+func TestUpgradeHTTP2IsRefused(t *testing.T) {
+	r := httpRequest()
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+	rec := httptest.NewRecorder()
+	_, _, _, err := UpgradeHTTP(r, rec)
+	require.ErrorIs(t, err, ErrHandshakeBadProtocol)
+	require.Equal(t, 505, rec.Code)
+}
+
+// BenchmarkUpgradeHTTP leaves out what net/http does before the handler.
+func BenchmarkUpgradeHTTP(b *testing.B) {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(chromeRequest)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	conn := &discardConn{}
+	w := &benchHijacker{conn: conn, rw: bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn))}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, _, err := UpgradeHTTP(r, w); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type discardConn struct{ net.Conn }
+
+func (discardConn) Read([]byte) (int, error)    { return 0, io.EOF }
+func (discardConn) Write(p []byte) (int, error) { return len(p), nil }
+func (discardConn) SetDeadline(time.Time) error { return nil }
+func (discardConn) Close() error                { return nil }
+
+type benchHijacker struct {
+	http.ResponseWriter
+	conn net.Conn
+	rw   *bufio.ReadWriter
+}
+
+func (h *benchHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.conn, h.rw, nil }

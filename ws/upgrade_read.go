@@ -1,0 +1,102 @@
+package ws
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"syscall"
+
+	"github.com/wskit/wskit/httphead"
+)
+
+// readRequest reads and parses the request, and takes not a byte behind it.
+func (s *upgrade) readRequest(conn io.ReadWriter) error {
+	switch c := conn.(type) {
+	case *bufio.ReadWriter:
+		return s.req.Read(c.Reader)
+	case *net.TCPConn:
+		return s.readSocket(c, c)
+	case *net.UnixConn:
+		return s.readSocket(c, c)
+	}
+	return s.readSteps(conn)
+}
+
+// mostBytes is how many bytes a request may have, and below 0 if any number.
+func (s *upgrade) mostBytes() int {
+	return cmp.Or(s.req.Limits.MaxBytes, httphead.DefaultMaxBytes)
+}
+
+// readSocket looks at what has arrived, and takes of it what belongs to the
+// request, until that is whole, or malformed, or larger than it may be.
+func (s *upgrade) readSocket(conn io.ReadWriter, sc syscall.Conn) error {
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for {
+		s.in = slices.Grow(s.in, 512)
+		have, room := len(s.in), s.in[len(s.in):cap(s.in)]
+		n, err := s.peek.socket(raw, room)
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			return s.readSteps(conn)
+		case err != nil:
+			return err
+		case n == 0:
+			return s.endOfRequest()
+		}
+		end := httphead.End(s.in[:have+n], have)
+		if end >= 0 {
+			n = end - have
+		}
+		if _, err := io.ReadFull(conn, room[:n]); err != nil {
+			return err
+		}
+		s.in = s.in[:have+n]
+		if most := s.mostBytes(); end >= 0 || most > 0 && len(s.in) >= most {
+			_, err := s.req.Parse(s.in)
+			return err
+		}
+	}
+}
+
+// readSteps reads as much at a time as the request must still bring at the least,
+// until it is whole, or malformed, or larger than it may be.
+func (s *upgrade) readSteps(r io.Reader) error {
+	due := newOutstanding()
+	for empty := 0; ; {
+		least, most := due.least(s.in), s.mostBytes()
+		if least == 0 || most > 0 && len(s.in) >= most {
+			_, err := s.req.Parse(s.in)
+			return err
+		}
+		s.in = slices.Grow(s.in, least)
+		n, err := r.Read(s.in[len(s.in) : len(s.in)+least])
+		s.in = s.in[:len(s.in)+n]
+		switch {
+		case n > 0:
+			empty = 0 // an error comes again
+		case err == io.EOF:
+			return s.endOfRequest()
+		case err != nil:
+			return err
+		default:
+			if empty++; empty == 100 {
+				return io.ErrNoProgress
+			}
+		}
+	}
+}
+
+// endOfRequest is what the end of the stream makes of what has been read.
+func (s *upgrade) endOfRequest() error {
+	if len(s.in) == 0 {
+		return io.EOF
+	}
+	_, err := s.req.Parse(s.in)
+	return err
+}

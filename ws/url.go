@@ -1,0 +1,75 @@
+package ws
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// parseURL parses the URL of a WebSocket server (RFC 6455, section 3).
+func parseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, err
+	}
+	switch u.Scheme {
+	case "ws", "wss", "http", "https":
+	default:
+		return nil, fmt.Errorf("URL scheme %q is neither ws nor wss", u.Scheme)
+	}
+	switch {
+	case u.Opaque != "" || u.Hostname() == "":
+		return nil, errors.New("URL names no host")
+	case u.Fragment != "" || strings.HasSuffix(s, "#"):
+		return nil, errors.New("URL has a fragment")
+	}
+	return u, nil
+}
+
+// isSecure reports whether u is reached over TLS.
+func isSecure(u *url.URL) bool { return u.Scheme == "wss" || u.Scheme == "https" }
+
+func defaultPort(u *url.URL) string {
+	if isSecure(u) {
+		return "443"
+	}
+	return "80"
+}
+
+// hostPort returns the address to connect to.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = defaultPort(u)
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// withoutZone cuts the zone off an IPv6 address: it means something on this
+// machine alone (RFC 6874, section 4).
+func withoutZone(hostname string) string {
+	if strings.Contains(hostname, ":") {
+		hostname, _, _ = strings.Cut(hostname, "%")
+	}
+	return hostname
+}
+
+// serverName returns the name that the server's certificate is to bear.
+func serverName(u *url.URL) string {
+	return strings.TrimSuffix(withoutZone(u.Hostname()), ".")
+}
+
+// hostField returns the value of field Host: the port is left out where it is
+// the default (RFC 6455, section 4.1).
+func hostField(u *url.URL) string {
+	host := withoutZone(u.Hostname())
+	if port := u.Port(); port != "" && port != defaultPort(u) {
+		return net.JoinHostPort(host, port)
+	}
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
