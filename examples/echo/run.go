@@ -1,0 +1,41 @@
+package echo
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Run is the frame that the programs share: it listens where the flag -addr
+// says, prints the address as a URL, and serves until SIGINT or SIGTERM. A
+// second signal ends the program at once.
+func Run(scheme, defaultAddr string, serve func(context.Context, net.Listener) error) {
+	addr := flag.String("addr", defaultAddr, "`host:port` to listen on")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+
+	ln, err := net.Listen("tcp", *addr)
+	if err == nil {
+		fmt.Printf("echo: serving on %s\n", address(scheme, ln.Addr()))
+		err = serve(ctx, ln)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "echo: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// address returns the URL of a listener, in a form that can be opened.
+func address(scheme string, a net.Addr) string {
+	host := a.String()
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		host = fmt.Sprintf("localhost:%d", tcp.Port)
+	}
+	return scheme + "://" + host + "/"
+}

@@ -1,0 +1,31 @@
+package echo
+
+import (
+	"log/slog"
+	"time"
+)
+
+const (
+	// Protocol is the subprotocol that the servers agree to.
+	Protocol = "echo"
+
+	handshakeTimeout = 10 * time.Second
+	acceptPause      = 50 * time.Millisecond // after a failed accept
+)
+
+// Server echoes messages. The zero value is ready to use.
+type Server struct {
+	// MaxMessage is the largest message in bytes; 0 means DefaultMaxMessage.
+	MaxMessage int64
+
+	// Log gets one line for each connection that ended with an error. Nil
+	// means no log.
+	Log *slog.Logger
+}
+
+// report logs how the connection of peer ended, if it was not with a handshake.
+func (s *Server) report(peer string, err error) {
+	if err != nil && s.Log != nil {
+		s.Log.Info("connection ended", "peer", peer, "err", err)
+	}
+}

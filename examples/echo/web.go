@@ -1,0 +1,71 @@
+package echo
+
+import (
+	"context"
+	_ "embed" // for the page
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/wskit/wskit/ws"
+)
+
+//go:embed page.html
+var page []byte
+
+// pagePolicy keeps the page to itself and to WebSocket connections.
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; " +
+	"img-src data:; connect-src ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// ServeHTTP serves a page to try the echo with at / and the echo at /ws. When
+// ctx ends it closes ln, tells all peers to go away, waits for them and returns
+// nil.
+func (s *Server) ServeHTTP(ctx context.Context, ln net.Listener) error {
+	var sessions sync.WaitGroup
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", servePage)
+	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
+		sessions.Add(1)
+		defer sessions.Done()
+		s.serveUpgrade(w, r)
+	})
+	server := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: handshakeTimeout,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	// Shutdown does not know upgraded connections: BaseContext ends those.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handshakeTimeout)
+	defer cancel()
+	err := server.Shutdown(grace)
+	sessions.Wait()
+	return err
+}
+
+func servePage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", pagePolicy)
+	w.Write(page)
+}
+
+// serveUpgrade takes the connection over from net/http and echoes on it. An
+// echo has nothing to protect; a server that trusts cookies compares the Origin
+// field with its own name here.
+func (s *Server) serveUpgrade(w http.ResponseWriter, r *http.Request) {
+	upgrader := ws.HTTPUpgrader{
+		Protocol: func(p string) bool { return p == Protocol },
+	}
+	conn, rw, _, err := upgrader.Upgrade(r, w)
+	if err == nil {
+		err = s.Echo(r.Context(), conn, rw.Reader)
+	}
+	s.report(r.RemoteAddr, err)
+}

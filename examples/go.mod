@@ -1,0 +1,17 @@
+module github.com/wskit/wskit/examples
+
+go 1.26.0
+
+require (
+	github.com/stretchr/testify v1.12.1
+	github.com/wskit/wskit v0.0.0
+	go.uber.org/goleak v1.3.0
+)
+
+require (
+	github.com/gobwas/httphead v0.1.0 // indirect
+	github.com/gobwas/pool v0.2.1 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+)
+
+replace github.com/wskit/wskit => ..
