@@ -125,8 +125,10 @@ func AppendHeader(dst []byte, h Header) []byte {
 		mask = 0x80
 	}
 	switch n := uint64(h.Length); {
+	case n <= 125 && h.Masked: // most of what a client sends, in one step
+		return append(dst, b0, mask|byte(n), h.Mask[0], h.Mask[1], h.Mask[2], h.Mask[3])
 	case n <= 125:
-		dst = append(dst, b0, mask|byte(n))
+		return append(dst, b0, byte(n))
 	case n <= math.MaxUint16:
 		dst = append(dst, b0, mask|126, byte(n>>8), byte(n))
 	default:
@@ -146,39 +148,45 @@ func AppendHeader(dst []byte, h Header) []byte {
 // [ErrHeaderLengthOverflow] for a length that must not be. Whether the header
 // is allowed where it stands is the question of [CheckHeader].
 func ParseHeader(p []byte) (h Header, n int, err error) {
-	return parseHeader(p, false)
+	n, err = h.parse(p, false)
+	return h, n, err
 }
 
 // ParseHeaderNonMinimal is [ParseHeader] for peers that send a length in a
 // longer form than it needs, which RFC 6455, section 5.2 forbids: it accepts
 // them.
 func ParseHeaderNonMinimal(p []byte) (h Header, n int, err error) {
-	return parseHeader(p, true)
+	n, err = h.parse(p, true)
+	return h, n, err
 }
 
-func parseHeader(p []byte, nonMinimal bool) (h Header, n int, err error) {
+// parse decodes into h, which is zero and stays so with an error. It takes a
+// pointer all the way up to whom the header is for: to pass on a value that was
+// just written in parts costs more than to decode it.
+func (h *Header) parse(p []byte, nonMinimal bool) (n int, err error) {
 	if len(p) < 2 {
-		return Header{}, 0, io.ErrUnexpectedEOF
+		return 0, io.ErrUnexpectedEOF
+	}
+	n = 2
+	length := int64(p[1] & 0x7f)
+	if length > 125 {
+		if length, n, err = parseLength(p, nonMinimal); err != nil {
+			return 0, err
+		}
+	}
+	if p[1]&0x80 != 0 {
+		if len(p) < n+4 {
+			return 0, io.ErrUnexpectedEOF
+		}
+		h.Masked = true
+		h.Mask = [4]byte(p[n:])
+		n += 4
 	}
 	h.Fin = p[0]&0x80 != 0
 	h.Rsv = p[0] >> 4 & 0x7
 	h.OpCode = OpCode(p[0] & 0xf)
-	h.Masked = p[1]&0x80 != 0
-	h.Length = int64(p[1] & 0x7f)
-	n = 2
-	if h.Length > 125 {
-		if h.Length, n, err = parseLength(p, nonMinimal); err != nil {
-			return Header{}, 0, err
-		}
-	}
-	if h.Masked {
-		if len(p) < n+4 {
-			return Header{}, 0, io.ErrUnexpectedEOF
-		}
-		h.Mask = [4]byte(p[n:])
-		n += 4
-	}
-	return h, n, nil
+	h.Length = length
+	return n, nil
 }
 
 // parseLength decodes the two longer forms of a length; n counts the bytes up
@@ -231,54 +239,58 @@ var scratch = sync.Pool{New: func() any { return new([MaxHeaderSize]byte) }}
 // [io.ErrUnexpectedEOF] if it ends inside the header. It allocates nothing: from
 // a *bufio.Reader or *bufio.ReadWriter it decodes in place, from any other
 // reader it takes two calls of Read.
-func ReadHeader(r io.Reader) (Header, error) {
-	return readHeader(r, false)
-}
-
-// ReadHeaderNonMinimal is [ReadHeader] as [ParseHeaderNonMinimal] is [ParseHeader].
-func ReadHeaderNonMinimal(r io.Reader) (Header, error) {
-	return readHeader(r, true)
-}
-
-func readHeader(r io.Reader, nonMinimal bool) (h Header, err error) {
-	switch r := r.(type) {
-	case *bufio.Reader:
-		return peekHeader(r, nonMinimal)
-	case *bufio.ReadWriter:
-		return peekHeader(r.Reader, nonMinimal)
-	}
-	b := scratch.Get().(*[MaxHeaderSize]byte)
-	defer scratch.Put(b)
-	if _, err = io.ReadFull(r, b[:2]); err != nil {
-		return Header{}, err
-	}
-	n := sizeByLead(b[:2])
-	if n > 2 {
-		if _, err = io.ReadFull(r, b[2:n]); err != nil {
-			return Header{}, inside(err)
-		}
-	}
-	h, _, err = parseHeader(b[:n], nonMinimal)
+func ReadHeader(r io.Reader) (h Header, err error) {
+	err = h.read(r, false)
 	return h, err
 }
 
-func peekHeader(br *bufio.Reader, nonMinimal bool) (Header, error) {
-	p, err := br.Peek(2)
-	if err == nil {
+// ReadHeaderNonMinimal is [ReadHeader] as [ParseHeaderNonMinimal] is [ParseHeader].
+func ReadHeaderNonMinimal(r io.Reader) (h Header, err error) {
+	err = h.read(r, true)
+	return h, err
+}
+
+func (h *Header) read(r io.Reader, nonMinimal bool) error {
+	switch r := r.(type) {
+	case *bufio.Reader:
+		return h.peek(r, nonMinimal)
+	case *bufio.ReadWriter:
+		return h.peek(r.Reader, nonMinimal)
+	}
+	b := scratch.Get().(*[MaxHeaderSize]byte)
+	defer scratch.Put(b)
+	if _, err := io.ReadFull(r, b[:2]); err != nil {
+		return err
+	}
+	n := sizeByLead(b[:2])
+	if _, err := io.ReadFull(r, b[2:n]); err != nil {
+		return inside(err)
+	}
+	_, err := h.parse(b[:n], nonMinimal)
+	return err
+}
+
+func (h *Header) peek(br *bufio.Reader, nonMinimal bool) error {
+	need := 2
+	if br.Buffered() >= MaxHeaderSize {
+		need = MaxHeaderSize // there is no need to find out how much it takes
+	}
+	p, err := br.Peek(need)
+	if err == nil && need == 2 {
 		p, err = br.Peek(sizeByLead(p))
 	}
 	if err != nil {
 		if len(p) > 0 {
 			err = inside(err)
 		}
-		return Header{}, err
+		return err
 	}
-	h, n, err := parseHeader(p, nonMinimal)
+	n, err := h.parse(p, nonMinimal)
 	if err != nil {
-		return Header{}, err
+		return err
 	}
 	_, err = br.Discard(n)
-	return h, err
+	return err
 }
 
 // inside turns the end of a stream into the error that says it came too early.
