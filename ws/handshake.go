@@ -207,16 +207,32 @@ func checkConnection(_ *httphead.Request, h *headFields) error {
 }
 
 func checkKey(_ *httphead.Request, h *headFields) error {
-	key, ok := h.once(fieldKey)
-	if !ok || len(key) != keySize {
-		return ErrHandshakeBadSecKey
-	}
-	var nonce [18]byte // the most that 24 characters decode to
-	if n, err := base64.StdEncoding.Decode(nonce[:], key); err != nil || n != 16 {
+	if key, ok := h.once(fieldKey); !ok || !validKey(key) {
 		return ErrHandshakeBadSecKey
 	}
 	return nil
 }
+
+// validKey reports whether key is base64 of 16 bytes, without decoding it.
+func validKey(key []byte) bool {
+	if len(key) != keySize || string(key[keySize-2:]) != "==" {
+		return false
+	}
+	for _, c := range key[:keySize-2] {
+		if !base64Byte[c] {
+			return false
+		}
+	}
+	return true
+}
+
+// base64Byte holds the alphabet of base64 (RFC 4648, section 4).
+var base64Byte = func() (is [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+		is[c] = true
+	}
+	return is
+}()
 
 func checkVersion(_ *httphead.Request, h *headFields) error {
 	if version, ok := h.once(fieldVersion); !ok || string(version) != "13" {

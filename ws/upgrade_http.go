@@ -91,14 +91,15 @@ func (u HTTPUpgrader) upgrader() Upgrader {
 // net/http keeps them; Host it keeps apart.
 var httpFields = [...]struct {
 	field handshakeField
-	name  string
+	key   string
+	name  []byte
 }{
-	{fieldUpgrade, "Upgrade"},
-	{fieldConnection, "Connection"},
-	{fieldKey, "Sec-Websocket-Key"},
-	{fieldVersion, "Sec-Websocket-Version"},
-	{fieldProtocol, "Sec-Websocket-Protocol"},
-	{fieldExtensions, "Sec-Websocket-Extensions"},
+	{fieldUpgrade, "Upgrade", []byte("Upgrade")},
+	{fieldConnection, "Connection", []byte("Connection")},
+	{fieldKey, "Sec-Websocket-Key", []byte("Sec-WebSocket-Key")},
+	{fieldVersion, "Sec-Websocket-Version", []byte("Sec-WebSocket-Version")},
+	{fieldProtocol, "Sec-Websocket-Protocol", []byte("Sec-WebSocket-Protocol")},
+	{fieldExtensions, "Sec-Websocket-Extensions", []byte("Sec-WebSocket-Extensions")},
 }
 
 // takeRequest copies what the handshake asks of r to where a raw upgrade has it:
@@ -110,21 +111,18 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	s.req.Major, s.req.Minor = r.ProtoMajor, r.ProtoMinor
 	s.req.Method = s.hold(r.Method)
 	if r.Host != "" {
-		s.takeField(fieldHost, r.Host)
+		s.fields.note(fieldHost, s.hold(r.Host))
 	}
-	for _, f := range httpFields {
-		for _, value := range r.Header[f.name] {
-			s.takeField(f.field, value)
+	for i := range httpFields {
+		f := &httpFields[i]
+		for _, value := range r.Header[f.key] {
+			held := s.hold(value)
+			s.req.Fields = append(s.req.Fields, httphead.Field{Name: f.name, Value: held})
+			s.fields.note(f.field, held)
 		}
 	}
 	s.fields.all = s.req.Fields
 	return nil
-}
-
-func (s *upgrade) takeField(f handshakeField, value string) {
-	field := httphead.Field{Name: s.hold(f.String()), Value: s.hold(value)}
-	s.req.Fields = append(s.req.Fields, field)
-	s.fields.note(f, field.Value)
 }
 
 // hold returns a copy of v in s.in. What it returned before stays as it is.

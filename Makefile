@@ -1,0 +1,85 @@
+# Everything that can be done here. CI runs the same targets.
+
+GO        ?= go
+MODULES   := . examples bench
+FUZZTIME  ?= 10s
+BENCH     ?= .
+BENCHTIME ?= 20ms
+COUNT     ?= 6
+README    ?= $(CURDIR)/README.md
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## start the echo server and its page on http://127.0.0.1:8080
+	cd examples && $(GO) run ./echo/http
+
+.PHONY: test
+test: ## test all modules
+	@for m in $(MODULES); do echo "== test $$m" && (cd $$m && $(GO) test ./...) || exit 1; done
+
+.PHONY: race
+race: ## test all modules under the race detector
+	@for m in $(MODULES); do echo "== race $$m" && (cd $$m && $(GO) test -race ./...) || exit 1; done
+
+.PHONY: portable
+portable: ## test the root module on 386, without assembly, and with checked pointers
+	CGO_ENABLED=0 GOARCH=386 $(GO) test ./...
+	$(GO) test -tags purego ./...
+	$(GO) test -gcflags=all=-d=checkptr ./...
+
+.PHONY: emulated
+emulated: ## test the root module on arm64 and on big-endian s390x, with qemu-user
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec qemu-aarch64 ./httphead ./ws ./internal/...
+	CGO_ENABLED=0 GOARCH=s390x $(GO) test -short -exec qemu-s390x ./httphead ./ws ./internal/...
+
+.PHONY: cross
+cross: ## build and vet for the other platforms
+	@for p in windows/amd64 darwin/arm64 darwin/amd64 linux/arm64 linux/386 linux/s390x linux/riscv64 js/wasm; do \
+		echo "== $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
+	done
+	cd examples && GOOS=windows $(GO) vet ./... && GOOS=darwin $(GO) vet ./...
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck and go mod tidy, over all modules
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt: $$out"; exit 1; }
+	@for m in $(MODULES); do echo "== lint $$m" && (cd $$m && \
+		$(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) mod tidy -diff) || exit 1; done
+
+.PHONY: cover
+cover: ## coverage of the root module, by function in coverage.html
+	$(GO) test -coverprofile=cover.out -coverpkg=./... ./...
+	$(GO) tool cover -func=cover.out | tail -n 1
+	$(GO) tool cover -html=cover.out -o coverage.html
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for FUZZTIME (10s)
+	@GO=$(GO) scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## run the benchmarks beside the code, and those beside the alternatives as a table with ratios
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+	cd bench && $(GO) run ./report -count $(COUNT) -benchtime $(BENCHTIME)
+
+.PHONY: bench-report
+bench-report: ## the same beside the alternatives, and write the table into README.md
+	cd bench && $(GO) run ./report -count $(COUNT) -benchtime $(BENCHTIME) -readme $(README)
+
+.PHONY: interop-deps
+interop-deps: ## install the peers of the interop tests (Node's ws, Python's websockets, Chromium)
+	examples/interop/install
+
+.PHONY: interop
+interop: interop-deps ## run real peers against our server and our client
+	cd examples && CI=true $(GO) test -count=1 -v ./interop
+
+.PHONY: ci
+ci: ## all that CI does
+	bash .ci/run

@@ -1,0 +1,67 @@
+package repo
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// notInCI are targets that the documentation names and CI does not run.
+var notInCI = []string{
+	"ci",   // is CI
+	"help", // lists
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, name))
+	require.NoError(t, err)
+	return string(b)
+}
+
+// Every target that the documentation tells to run exists, says what it does, and
+// is run by CI.
+func TestDocumentedCommandsAreRun(t *testing.T) {
+	target := regexp.MustCompile("\\bmake ([a-z][a-z0-9-]*)")
+	described := regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):.*## \S`)
+	var targets []string
+	for _, m := range described.FindAllStringSubmatch(read(t, "Makefile"), -1) {
+		targets = append(targets, m[1])
+	}
+	var run []string
+	for _, m := range target.FindAllStringSubmatch(read(t, ".ci/run"), -1) {
+		run = append(run, m[1])
+	}
+	found := 0
+	for _, doc := range []string{"README.md", "CONTRIBUTING.md"} {
+		for _, m := range target.FindAllStringSubmatch(read(t, doc), -1) {
+			found++
+			require.Contains(t, targets, m[1], "%s names a target that is not in the Makefile, or not described", doc)
+			if !slices.Contains(notInCI, m[1]) {
+				require.Contains(t, run, m[1], "%s names a target that CI does not run", doc)
+			}
+		}
+	}
+	require.NotZero(t, found)
+	for _, name := range targets {
+		if !slices.Contains(notInCI, name) {
+			require.Contains(t, run, name, "a target that CI does not run")
+		}
+	}
+}
+
+// Links between the pages lead somewhere.
+func TestDocumentedFilesExist(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"} {
+		for _, m := range link.FindAllStringSubmatch(read(t, doc), -1) {
+			_, err := os.Stat(filepath.Join(root, strings.TrimSpace(m[1])))
+			require.NoError(t, err, "link in %s", doc)
+		}
+	}
+}
