@@ -27,7 +27,7 @@ func read(t *testing.T, name string) string {
 // Every target that the documentation tells to run exists, says what it does, and
 // is run by CI.
 func TestDocumentedCommandsAreRun(t *testing.T) {
-	target := regexp.MustCompile("\\bmake ([a-z][a-z0-9-]*)")
+	target := regexp.MustCompile(`\bmake ([a-z][a-z0-9-]*)`)
 	described := regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):.*## \S`)
 	var targets []string
 	for _, m := range described.FindAllStringSubmatch(read(t, "Makefile"), -1) {

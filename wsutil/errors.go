@@ -1,0 +1,68 @@
+package wsutil
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// Limits that the peer has crossed (RFC 6455, sections 7.4.1 and 10.4): each is
+// answered with a close frame of code 1009.
+var (
+	ErrFrameTooLarge    = &ws.ProtocolError{Code: ws.StatusMessageTooBig, Section: "10.4", Reason: "frame is longer than the limit"}
+	ErrMessageTooLarge  = &ws.ProtocolError{Code: ws.StatusMessageTooBig, Section: "7.4.1", Reason: "message is longer than the limit"}
+	ErrTooManyFragments = &ws.ProtocolError{Code: ws.StatusMessageTooBig, Section: "10.4", Reason: "message has more fragments than the limit"}
+)
+
+// ErrInvalidUTF8 says that a text message is not valid UTF-8 (RFC 6455, section
+// 8.1). It is [ws.ErrProtocolInvalidUTF8].
+var ErrInvalidUTF8 = ws.ErrProtocolInvalidUTF8
+
+// ClosedError says that the connection is closed, with the code and reason of the
+// peer's close frame. Code is [ws.StatusNoStatusRcvd] if that frame carried none,
+// and [ws.StatusAbnormalClosure] if there was no close frame (RFC 6455, section
+// 7.1.5). Two ClosedErrors are equal if code and reason are.
+type ClosedError struct {
+	Code   ws.StatusCode
+	Reason string
+}
+
+// Error returns code and reason, the reason quoted: the peer has chosen it.
+func (e ClosedError) Error() string {
+	s := "wsutil: connection closed: " + strconv.Itoa(int(e.Code))
+	if name := e.Code.Name(); name != "" {
+		s += " (" + name + ")"
+	}
+	if e.Reason != "" {
+		s += ": " + strconv.Quote(e.Reason)
+	}
+	return s
+}
+
+// CloseCode returns the code of the close frame that answers err (RFC 6455,
+// section 7.1.7). It is the one place that decides this:
+//
+//   - nil is [ws.StatusNormalClosure];
+//   - a [ClosedError] in the chain is its code, to be echoed, or
+//     [ws.StatusNoStatusRcvd], which stands for a frame without a code, if that
+//     code may not be sent;
+//   - a [ws.ProtocolError] in the chain is its Code: the peer broke a rule;
+//   - all else is our own trouble, [ws.StatusInternalServerError].
+func CloseCode(err error) ws.StatusCode {
+	if err == nil {
+		return ws.StatusNormalClosure
+	}
+	var closed ClosedError
+	if errors.As(err, &closed) {
+		if closed.Code.MayBeSent() {
+			return closed.Code
+		}
+		return ws.StatusNoStatusRcvd
+	}
+	var fault *ws.ProtocolError
+	if errors.As(err, &fault) {
+		return fault.Code
+	}
+	return ws.StatusInternalServerError
+}

@@ -1,0 +1,170 @@
+package wsutil
+
+import (
+	"encoding/binary"
+
+	"github.com/wskit/wskit/internal/utf8s"
+	"github.com/wskit/wskit/ws"
+)
+
+// Protocol is one side of a WebSocket connection without the I/O: received bytes
+// in, events out, and bytes to send. It knows the state of both directions, applies
+// the rules of RFC 6455 to what arrives and refuses to send what may not be sent. It
+// has no goroutine, clock, socket or lock, and no buffer while the connection
+// waits between messages.
+//
+// The receiving half ([Protocol.Next], [Protocol.NextMessage], [Protocol.EOF],
+// [Protocol.SetMaxMessage]) and the sending half (the Append methods and
+// [Protocol.SendHeader]) share nothing but the closing handshake, which is atomic:
+// one goroutine may receive while another one sends. Calls of the same half
+// are the caller's to serialise. [Protocol.Closing] may be called at any time.
+//
+// A Protocol is made by [NewProtocol], or is a field of another struct and made
+// ready by [Protocol.Reset]. It must not be copied.
+type Protocol struct {
+	// The receiving half. flags == 0 says that the peer is between two messages and
+	// that nothing is lent, which is all that the fast path asks.
+	err         error   // with flagStopped: what Next returns for ever
+	rest        int64   // bytes of the open frame's payload that are still to come
+	size        int64   // payload bytes of the open message's frames so far
+	maxMessage  int64   // math.MaxInt64 for no limit
+	maxFrame    int64   // math.MaxInt64 for no limit
+	control     *buffer // what the input cut of a control frame's payload, or nil
+	message     *buffer // what NextMessage gathers, or nil
+	fragments   int32   // frames of the open message so far
+	maxFrags    int32   // 0 for no limit
+	key         [4]byte // of the open frame
+	head        [ws.MaxHeaderSize]byte
+	headLen     uint8 // bytes in head; the input ended inside a header
+	pos         uint8 // in key, of the open frame's next byte
+	flags       flags
+	state       ws.State        // the side, and the bits that extensions claim
+	maskBit     byte            // of the frames that arrive: 0x80 or 0
+	messagePart part            // first if message begins where the open message does
+	controlOp   ws.OpCode       // of the open frame if that is a control frame, or 0
+	op          ws.OpCode       // of the open message
+	rsv         byte            // of the open message
+	text        utf8s.Validator // of the open message; a text that ends leaves the zero value
+
+	// The sending half.
+	sendOp ws.OpCode // of the message that is going out in fragments, or 0
+
+	closing closing // of both halves
+}
+
+// flags say where in the stream of frames the receiving half is.
+type flags uint8
+
+const (
+	flagHead    flags = 1 << iota // head holds the beginning of a header
+	flagFrame                     // a frame is open: its header is known, its end is not
+	flagFinal                     // the open frame is the last one of its message
+	flagMessage                   // a data message is open
+	flagBegun                     // the open message's first chunk is out
+	flagLent                      // the last event's payload lies in control or message
+	flagStopped                   // err is set
+)
+
+// NewProtocol returns a Protocol at the beginning of a connection, behind the
+// handshake. nil stands for a server with the default limits.
+func NewProtocol(cfg *Config) *Protocol {
+	c := new(Protocol)
+	c.Reset(cfg)
+	return c
+}
+
+// Reset makes c what [NewProtocol] returns, whatever it was before. It copies cfg.
+func (c *Protocol) Reset(cfg *Config) {
+	c.drop()
+	*c = Protocol{
+		maxFrame: cfg.maxFrame(),
+		maxFrags: cfg.maxFragments(),
+		state:    cfg.state(),
+		maskBit:  0x80,
+	}
+	if c.state.ClientSide() {
+		c.maskBit = 0
+	}
+	c.SetMaxMessage(cfg.maxMessage())
+}
+
+// SetMaxMessage changes [Config].MaxMessage, from the next frame on. Negative
+// values stand for no limit.
+func (c *Protocol) SetMaxMessage(n int64) {
+	c.maxMessage = limit(n)
+}
+
+// Next consumes n bytes at the start of p and returns the event that they complete. It
+// unmasks p in place and does not retain it. The event's payload is a view into p,
+// valid until p is changed; but that of a control frame which the inputs have cut lies
+// in a buffer, lent until the next call to Next, NextMessage or EOF.
+//
+//	for {
+//		ev, n, err := c.Next(p)
+//		if err != nil {
+//			break // io.ErrUnexpectedEOF: receive, and come again with what has come
+//		}
+//		p = p[n:]
+//		// handle ev
+//	}
+//
+// [io.ErrUnexpectedEOF] says that p completes no event. All of p was consumed then:
+// nothing has to be kept or moved by the caller. An empty p gets it between two
+// messages, too.
+//
+// With every other error there are no more events, and every later call returns the
+// same error: a [ClosedError] after the event of the peer's close frame, a
+// *[ws.ProtocolError] when the peer breaks a rule or a limit. For both, AppendClose
+// with [CloseCode] of the error makes the close frame that is due, if one still is.
+//
+// Text is validated as it arrives: the chunk with the first impossible byte is not
+// returned (RFC 6455, section 8.1). Messages with a reserved bit are not validated:
+// who undoes the extension has to do it.
+func (c *Protocol) Next(p []byte) (ev Event, n int, err error) {
+	// The fast path: a message of up to 65,535 bytes in one frame that lies whole in
+	// p, of no extension. All else, also what is wrong, goes to next.
+	if c.flags != 0 || len(p) < ws.MinHeaderSize {
+		return c.next(p)
+	}
+	op := ws.OpCode(p[0] ^ finBit)
+	size, start := int(p[1]^c.maskBit), ws.MinHeaderSize
+	if size > shortLength {
+		if size != mediumLength || len(p) < 4 || p[2] == 0 && p[3] <= shortLength {
+			return c.next(p)
+		}
+		size, start = int(binary.BigEndian.Uint16(p[2:])), 4
+	}
+	start += int(c.maskBit >> 5) // four bytes of key, if any
+	if op != ws.OpText && op != ws.OpBinary || size > len(p)-start ||
+		int64(size) > c.maxMessage || int64(size) > c.maxFrame {
+		return c.next(p)
+	}
+	ev = Event{Payload: p[start : start+size : start+size], OpCode: op, part: whole}
+	if !c.unmaskWhole(op, p[:start], ev.Payload) {
+		return c.fail(ErrInvalidUTF8)
+	}
+	return ev, start + size, nil
+}
+
+// The second byte of a header, less its mask bit, is a length, or says that two bytes
+// with the length follow (RFC 6455, section 5.2).
+const (
+	finBit       = 0x80
+	shortLength  = 125
+	mediumLength = 126
+)
+
+// unmaskWhole unmasks a message that lies whole behind its header, and reports
+// whether it may be what its opcode says.
+func (c *Protocol) unmaskWhole(op ws.OpCode, head, payload []byte) bool {
+	if c.maskBit == 0 {
+		return op == ws.OpBinary || utf8s.Valid(payload)
+	}
+	key := [4]byte(head[len(head)-4:])
+	if op == ws.OpBinary {
+		ws.Cipher(payload, key, 0)
+		return true
+	}
+	var text utf8s.Validator
+	return text.Unmask(payload, key, 0) && text.Done()
+}

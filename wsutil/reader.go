@@ -1,0 +1,391 @@
+package wsutil
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"math"
+
+	"github.com/wskit/wskit/internal/utf8s"
+	"github.com/wskit/wskit/ws"
+)
+
+// ErrNoFrameAdvance says that [Reader.Read] was called where no message is open: call
+// [Reader.NextFrame] first. The Reader is as usable as before.
+var ErrNoFrameAdvance = errors.New("wsutil: Read before NextFrame")
+
+// Reader reads messages from a connection, in pieces of any size and without a
+// buffer of its own: [Reader.NextFrame] goes to the next message or control frame,
+// and [Reader.Read] yields its payload, unmasked and over all its fragments. It takes
+// no byte behind the frame that it is in.
+//
+// The fields are set before the first call. State says on which side we read, and
+// which reserved bits extensions claim; the Reader keeps [ws.StateFragmented] in it.
+//
+// The first error stays: every call returns it from then on, until a Reset. Faults of
+// the peer are *[ws.ProtocolError] values, for which [CloseCode] knows the answer;
+// the end of the connection is [io.EOF] between messages and [io.ErrUnexpectedEOF]
+// within one. A Reader is not for concurrent use.
+type Reader struct {
+	Source io.Reader
+	State  ws.State
+
+	// SkipHeaderCheck accepts headers that [ws.CheckHeader] refuses.
+	SkipHeaderCheck bool
+
+	// NonMinimalLengths accepts lengths that are not in their shortest form, as
+	// [ws.ParseHeaderNonMinimal] does.
+	NonMinimalLengths bool
+
+	// CheckUTF8 refuses text that is not UTF-8 with [ErrInvalidUTF8], as soon as the
+	// bad byte arrives (RFC 6455, section 8.1). What is skipped is not looked at,
+	// nor is a message with reserved bits set: its payload is not yet text.
+	CheckUTF8 bool
+
+	// Extensions are asked about the reserved bits of each header, in this order.
+	Extensions []RecvExtension
+
+	// MaxFrameSize is the most payload bytes of a data frame, MaxMessageSize of a
+	// message. A frame that crosses them is refused at its header, with
+	// [ErrFrameTooLarge] or [ErrMessageTooLarge]. Values below 1 stand for no limit.
+	MaxFrameSize, MaxMessageSize int64
+
+	// MaxFragments is the most frames of a message; one more is refused with
+	// [ErrTooManyFragments]. 0 stands for [DefaultMaxFragments], a negative value
+	// for no limit.
+	MaxFragments int
+
+	// OnContinuation is called with each continuation frame. What it reads of the
+	// payload, [Reader.Read] does not return.
+	OnContinuation FrameHandlerFunc
+
+	// OnIntermediate is called with each control frame between the fragments of a
+	// message. Without it they are skipped, and pings stay without an answer.
+	OnIntermediate FrameHandlerFunc
+
+	err error
+
+	// The frame whose payload is being read, if open.
+	open    bool
+	control bool
+	masked  bool
+	key     [4]byte
+	pos     int   // of the next byte, in the key
+	left    int64 // bytes of payload that have not been read
+
+	// The message that is open, or has been.
+	size      int64 // payload bytes, by the headers so far
+	fragments int
+	check     bool // text
+	text      utf8s.Validator
+
+	head [ws.MaxHeaderSize]byte // scratch
+}
+
+// NewReader returns a Reader of src with this state and no limits.
+func NewReader(src io.Reader, s ws.State) *Reader {
+	return &Reader{Source: src, State: s}
+}
+
+// NewClientSideReader returns the [NewReader] of a client: it reads what a server
+// sends.
+func NewClientSideReader(src io.Reader) *Reader { return NewReader(src, ws.StateClientSide) }
+
+// NewServerSideReader returns the [NewReader] of a server: it reads what a client
+// sends.
+func NewServerSideReader(src io.Reader) *Reader { return NewReader(src, ws.StateServerSide) }
+
+// DefaultReader returns the Reader that functions like [ReadData] read with: text is
+// checked, and a message has at most [DefaultMaxMessage] bytes.
+func DefaultReader(src io.Reader, s ws.State) *Reader {
+	return &Reader{Source: src, State: s, CheckUTF8: true, MaxMessageSize: DefaultMaxMessage}
+}
+
+// NextReader reads the header of the next message or control frame from src and
+// returns it with a reader of its payload, over all fragments. Nothing is limited,
+// and control frames between the fragments are skipped: a [Reader] can do more. The
+// payload is to be read to its end before anything else of src.
+func NextReader(src io.Reader, s ws.State) (ws.Header, io.Reader, error) {
+	r := NewReader(src, s)
+	h, err := r.NextFrame()
+	if err != nil {
+		return h, nil, err
+	}
+	return h, r, nil
+}
+
+// Reset makes r what [NewReader] returns: all fields are as new, also those that the
+// caller has set.
+func (r *Reader) Reset(src io.Reader, s ws.State) {
+	*r = Reader{Source: src, State: s}
+}
+
+// NextFrame reads the header of the next frame and returns it as it came, but for the
+// bits that Extensions have taken off. Inside a fragmented message that is a
+// continuation, or a control frame, which has then been given to OnIntermediate
+// and is over; otherwise a new message, or a control frame, whose payload Read yields.
+// What has not been read of the frame before is skipped. On an error that has to do
+// with the header it is returned, too.
+func (r *Reader) NextFrame() (h ws.Header, err error) {
+	if r.err != nil {
+		return h, r.err
+	}
+	h, err = r.nextFrame()
+	return h, r.keep(err)
+}
+
+// keep makes err the error of r, unless there is one, and returns that.
+func (r *Reader) keep(err error) error {
+	if r.err == nil {
+		r.err = err
+	}
+	return r.err
+}
+
+func (r *Reader) nextFrame() (h ws.Header, err error) {
+	if r.open {
+		if err = r.skipFrame(); err != nil {
+			return h, err
+		}
+	}
+	if h, err = r.readHeader(); err != nil {
+		if r.State.Fragmented() {
+			err = inside(err)
+		}
+		return h, err
+	}
+	if !r.SkipHeaderCheck {
+		if err = ws.CheckHeader(h, r.State); err != nil {
+			return h, err
+		}
+	}
+	if h.OpCode.IsControl() {
+		return r.openControl(h)
+	}
+	return r.openData(h)
+}
+
+// begin makes the frame with header h the open one and asks the extensions.
+func (r *Reader) begin(h ws.Header) (ws.Header, error) {
+	r.open, r.control = true, h.OpCode.IsControl()
+	r.masked, r.key, r.pos, r.left = h.Masked, h.Mask, 0, h.Length
+	for _, x := range r.Extensions {
+		changed, err := x.UnsetBits(h)
+		if err != nil {
+			return h, err
+		}
+		h.Rsv = changed.Rsv
+	}
+	return h, nil
+}
+
+func (r *Reader) openControl(h ws.Header) (ws.Header, error) {
+	h, err := r.begin(h)
+	if err != nil || !r.State.Fragmented() {
+		return h, err
+	}
+	if r.OnIntermediate != nil {
+		if err = r.OnIntermediate(h, (*frameReader)(r)); err != nil {
+			return h, err
+		}
+	}
+	return h, r.skipFrame()
+}
+
+func (r *Reader) openData(h ws.Header) (ws.Header, error) {
+	first := !r.State.Fragmented()
+	if first {
+		r.size, r.fragments, r.text = 0, 0, utf8s.Validator{}
+		r.check = r.CheckUTF8 && h.OpCode == ws.OpText
+	}
+	r.check = r.check && h.Rsv == 0
+	if err := r.checkLimits(h.Length); err != nil {
+		return h, err
+	}
+	r.size += h.Length
+	r.fragments++
+	h, err := r.begin(h)
+	if err != nil {
+		return h, err
+	}
+	if h.Fin {
+		r.State = r.State.Clear(ws.StateFragmented)
+	} else {
+		r.State = r.State.Set(ws.StateFragmented)
+	}
+	if h.OpCode == ws.OpContinuation && r.OnContinuation != nil {
+		err = r.OnContinuation(h, (*frameReader)(r))
+	}
+	return h, err
+}
+
+// checkLimits reports whether the message may get another frame of n bytes. No sum of
+// lengths can overflow here.
+func (r *Reader) checkLimits(n int64) error {
+	most := r.MaxMessageSize
+	if most < 1 {
+		most = math.MaxInt64
+	}
+	mostFragments := cmp.Or(r.MaxFragments, DefaultMaxFragments)
+	switch {
+	case r.MaxFrameSize > 0 && n > r.MaxFrameSize:
+		return ErrFrameTooLarge
+	case n > most-r.size:
+		return ErrMessageTooLarge
+	case mostFragments > 0 && r.fragments >= mostFragments:
+		return ErrTooManyFragments
+	}
+	return nil
+}
+
+// Read reads the payload of the message or control frame that [Reader.NextFrame] has
+// gone to; p is the caller's. It returns [io.EOF] at the end, already with the last
+// bytes, and goes on over fragments until then: their headers are read as NextFrame
+// does. With [ErrInvalidUTF8] come the bytes that stand before the bad character.
+func (r *Reader) Read(p []byte) (n int, err error) {
+	for r.err == nil {
+		switch {
+		case r.open && r.left > 0:
+			if len(p) == 0 {
+				return 0, nil
+			}
+			n, err = r.readPayload(p)
+			if r.left > 0 || err != nil {
+				return n, r.keep(err)
+			}
+			fallthrough
+		case r.open:
+			if err = r.endFrame(); err != io.EOF {
+				r.keep(err)
+			}
+			if n > 0 || err != nil {
+				return n, err
+			}
+		case r.State.Fragmented():
+			if _, err = r.NextFrame(); err != nil {
+				return 0, err
+			}
+		default:
+			return 0, ErrNoFrameAdvance
+		}
+	}
+	return 0, r.err
+}
+
+// readPayload reads once from the payload of the open frame, of which something is
+// left.
+func (r *Reader) readPayload(p []byte) (n int, err error) {
+	n, err = r.readRaw(p)
+	p = p[:n]
+	if !r.check || r.control {
+		if r.masked {
+			ws.Cipher(p, r.key, r.pos)
+			r.pos = (r.pos + n) & 3
+		}
+		return n, err
+	}
+	before := r.text
+	valid := false
+	if r.masked {
+		valid = r.text.Unmask(p, r.key, r.pos)
+		r.pos = (r.pos + n) & 3
+	} else {
+		valid = r.text.Valid(p)
+	}
+	if !valid || r.left == 0 && !r.State.Fragmented() && !r.text.Done() {
+		n, _ = before.Feed(p)
+		return n, ErrInvalidUTF8
+	}
+	return n, err
+}
+
+// readRaw reads once from the payload of the open frame, of which something is left,
+// as it stands on the wire. It returns an error, or at least one byte.
+func (r *Reader) readRaw(p []byte) (n int, err error) {
+	if int64(len(p)) > r.left {
+		p = p[:r.left]
+	}
+	for range emptyReads {
+		n, err = r.Source.Read(p)
+		if n > 0 {
+			r.left -= int64(n)
+			return n, nil // an error comes again
+		}
+		if err != nil {
+			return 0, inside(err)
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// endFrame closes the open frame, whose payload has been read. It returns io.EOF if
+// the message, or the control frame, ends with it.
+func (r *Reader) endFrame() error {
+	r.open = false
+	switch {
+	case r.control:
+		return io.EOF
+	case r.State.Fragmented():
+		return nil
+	case r.check && !r.text.Done():
+		return ErrInvalidUTF8
+	}
+	return io.EOF
+}
+
+// skipFrame reads what is left of the open frame and closes it.
+func (r *Reader) skipFrame() error {
+	if r.left > 0 {
+		if !r.control {
+			r.check = false
+		}
+		if _, err := io.Copy(io.Discard, (*rawReader)(r)); err != nil {
+			return err
+		}
+	}
+	if err := r.endFrame(); err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// Discard skips what is left of the message or control frame that is open, with all
+// fragments to come; control frames between them go to OnIntermediate. If nothing is
+// open it does nothing.
+func (r *Reader) Discard() error {
+	for r.err == nil && (r.open || r.State.Fragmented()) {
+		if !r.open {
+			r.NextFrame()
+		} else {
+			r.keep(r.skipFrame())
+		}
+	}
+	return r.err
+}
+
+// frameReader is the Reader as callbacks see it: its end is that of the open frame.
+type frameReader Reader
+
+func (f *frameReader) Read(p []byte) (n int, err error) {
+	r := (*Reader)(f)
+	switch {
+	case r.err != nil:
+		return 0, r.err
+	case !r.open || r.left == 0:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	}
+	n, err = r.readPayload(p)
+	return n, r.keep(err)
+}
+
+// rawReader yields the payload of the open frame as it stands on the wire.
+type rawReader Reader
+
+func (f *rawReader) Read(p []byte) (int, error) {
+	if f.left == 0 {
+		return 0, io.EOF
+	}
+	return (*Reader)(f).readRaw(p)
+}

@@ -1,0 +1,52 @@
+package wsutil
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/wskit/wskit/ws"
+)
+
+func TestWriteMessage(t *testing.T) {
+	for _, side := range both {
+		for _, n := range []int{0, 1, 125, 126, 65522, 65523, 65524, 65535, 65536, 65537} {
+			payload := bytes.Repeat([]byte("x"), n)
+			p := newPipe(nil)
+			require.NoError(t, WriteMessage(p, side.state, ws.OpBinary, payload))
+			require.True(t, bytes.Equal(bytes.Repeat([]byte("x"), n), payload))
+			if side.state.ClientSide() || n <= 64<<10 {
+				require.Equal(t, 1, p.writes)
+			}
+			require.Equal(t, side.state.ClientSide(), p.out.Bytes()[1]&0x80 != 0)
+			require.Equal(t, []ws.Frame{frame(ws.OpBinary, true, string(payload))}, frameList(t, p.out.Bytes()))
+		}
+		p := newPipe(nil)
+		require.Equal(t, ErrControlOverflow, WriteMessage(p, side.state, ws.OpPing, make([]byte, 126)))
+		require.Zero(t, p.writes)
+		boom := errors.New("boom")
+		require.Equal(t, boom, WriteMessage(&failing{err: boom}, side.state, ws.OpText, []byte("a")))
+	}
+	// A client's in several Writes.
+	boom := errors.New("boom")
+	require.Equal(t, boom, WriteClientBinary(&failing{1, boom}, make([]byte, 2*mostMasked)))
+}
+
+func TestWriteMessageForms(t *testing.T) {
+	p := newPipe(nil)
+	for _, err := range []error{
+		WriteServerMessage(p, ws.OpPing, []byte("a")), WriteServerText(p, []byte("b")), WriteServerBinary(p, []byte("c")),
+		WriteClientMessage(p, ws.OpPing, []byte("d")), WriteClientText(p, []byte("e")), WriteClientBinary(p, []byte("f")),
+	} {
+		require.NoError(t, err)
+	}
+	var got []string
+	for range 6 {
+		f, err := ws.ReadFrame(&p.out)
+		require.NoError(t, err)
+		got = append(got, fmt.Sprintln(f.Header.Masked, f.Header.OpCode, string(ws.UnmaskFrameInPlace(f).Payload)))
+	}
+	require.Equal(t, []string{"false 9 a\n", "false 1 b\n", "false 2 c\n", "true 9 d\n", "true 1 e\n", "true 2 f\n"}, got)
+}
