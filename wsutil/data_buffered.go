@@ -3,7 +3,6 @@ package wsutil
 import (
 	"bufio"
 
-	"github.com/wskit/wskit/internal/utf8s"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -31,25 +30,13 @@ func appendBuffered(dst []byte, br *bufio.Reader, s ws.State, limit int64, want 
 	p = p[:h.Length]
 	begin := len(dst)
 	dst = append(dst, p...)
-	if !unmaskWhole(dst[begin:], &h) {
+	var key []byte
+	if h.Masked {
+		key = h.Mask[:]
+	}
+	if !unmaskWhole(h.OpCode, dst[begin:], key) {
 		return dst[:begin], 0, false, nil
 	}
 	br.Discard(n + len(p))
 	return dst, h.OpCode, true, nil
-}
-
-// unmaskWhole unmasks the payload of a message of one frame, and reports whether it is
-// what its opcode says.
-func unmaskWhole(p []byte, h *ws.Header) bool {
-	switch {
-	case h.OpCode != ws.OpText:
-		if h.Masked {
-			ws.Cipher(p, h.Mask, 0)
-		}
-		return true
-	case h.Masked:
-		var text utf8s.Validator
-		return text.Unmask(p, h.Mask, 0) && text.Done()
-	}
-	return utf8s.Valid(p)
 }

@@ -134,13 +134,14 @@ func (c *Protocol) Next(p []byte) (ev Event, n int, err error) {
 		}
 		size, start = int(binary.BigEndian.Uint16(p[2:])), 4
 	}
+	key := start
 	start += int(c.maskBit >> 5) // four bytes of key, if any
 	if op != ws.OpText && op != ws.OpBinary || size > len(p)-start ||
 		int64(size) > c.maxMessage || int64(size) > c.maxFrame {
 		return c.next(p)
 	}
 	ev = Event{Payload: p[start : start+size : start+size], OpCode: op, part: whole}
-	if !c.unmaskWhole(op, p[:start], ev.Payload) {
+	if !unmaskWhole(op, ev.Payload, p[key:start]) {
 		return c.fail(ErrInvalidUTF8)
 	}
 	return ev, start + size, nil
@@ -154,17 +155,16 @@ const (
 	mediumLength = 126
 )
 
-// unmaskWhole unmasks a message that lies whole behind its header, and reports
-// whether it may be what its opcode says.
-func (c *Protocol) unmaskWhole(op ws.OpCode, head, payload []byte) bool {
-	if c.maskBit == 0 {
+// unmaskWhole unmasks the payload of a message of one frame with key, which is empty
+// if it is not masked, and reports whether it is what its opcode says.
+func unmaskWhole(op ws.OpCode, payload, key []byte) bool {
+	switch {
+	case len(key) == 0:
 		return op == ws.OpBinary || utf8s.Valid(payload)
-	}
-	key := [4]byte(head[len(head)-4:])
-	if op == ws.OpBinary {
-		ws.Cipher(payload, key, 0)
+	case op == ws.OpBinary:
+		ws.Cipher(payload, [4]byte(key), 0)
 		return true
 	}
 	var text utf8s.Validator
-	return text.Unmask(payload, key, 0) && text.Done()
+	return text.Unmask(payload, [4]byte(key), 0) && text.Done()
 }
