@@ -31,3 +31,25 @@ func limit(n, byDefault int) int {
 	}
 	return n
 }
+
+// What Reset keeps of memory that one head out of the ordinary has made grow.
+const (
+	keepBytes = 64 << 10
+	keepCount = 4 * DefaultMaxFields
+)
+
+// keepFields returns the memory of f for the next head, without what it refers to.
+func keepFields(f Fields) Fields {
+	if cap(f) > keepCount {
+		return nil
+	}
+	clear(f[:cap(f)])
+	return f[:0]
+}
+
+func keepScratch(b []byte) []byte {
+	if cap(b) > keepBytes {
+		return nil
+	}
+	return b[:0]
+}

@@ -23,6 +23,20 @@ func (f Fields) eachToken(name string, yield func([]byte, error) bool) {
 	eachMember(f, name, scanToken, yield)
 }
 
+// Protocols yields the members of the list of protocols that all fields of that name
+// are together, each a name, or a name and a version with a slash between them (RFC
+// 9110, section 7.8). It is otherwise as Tokens.
+func (f Fields) Protocols(name string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) { f.eachProtocol(name, yield) }
+}
+
+// eachProtocol is to Protocols what eachToken is to Tokens.
+//
+//go:noinline
+func (f Fields) eachProtocol(name string, yield func([]byte, error) bool) {
+	eachMember(f, name, scanProtocol, yield)
+}
+
 // HasToken reports whether token is a member of the list that [Fields.Tokens]
 // yields, without regard to the case of ASCII letters. What stands behind a
 // fault does not count.
@@ -86,6 +100,15 @@ func scanToken(p []byte) (token, rest []byte, ok bool) {
 		return nil, p, false
 	}
 	return p[:n:n], p[n:], true
+}
+
+// scanProtocol returns the protocol at the start of p and what is behind it.
+func scanProtocol(p []byte) (protocol, rest []byte, ok bool) {
+	if _, rest, ok = scanToken(p); ok && len(rest) > 0 && rest[0] == '/' {
+		_, rest, ok = scanToken(rest[1:])
+	}
+	n := len(p) - len(rest)
+	return p[:n:n], rest, ok
 }
 
 // scanString returns what the quoted-string at the start of p says, and what is

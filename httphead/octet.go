@@ -114,3 +114,17 @@ func trimOWS[T ~string | ~[]byte](s T) T {
 }
 
 func isOWS(c byte) bool { return c == ' ' || c == '\t' }
+
+// Canonicalize changes a field name in place to the form in which net/http has it: the
+// first letter and those behind a hyphen are upper case, the others lower case. What
+// compares names as they are then finds them however they were sent.
+func Canonicalize(name []byte) {
+	upper := true
+	for i, c := range name {
+		if c = lower(c); upper && 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		name[i] = c
+		upper = c == '-'
+	}
+}

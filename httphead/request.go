@@ -54,8 +54,7 @@ func (r *Request) Read(br *bufio.Reader) error {
 // Reset forgets all of r, Limits too, but for the memory that it parses into: r
 // then refers to no bytes that it was given.
 func (r *Request) Reset() {
-	clear(r.Fields[:cap(r.Fields)])
-	*r = Request{Fields: r.Fields[:0], scratch: r.scratch[:0]}
+	*r = Request{Fields: keepFields(r.Fields), scratch: keepScratch(r.scratch)}
 }
 
 // parseLine parses the request line at the start of p (RFC 9112, section 3) and

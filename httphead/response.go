@@ -50,8 +50,7 @@ func (r *Response) Read(br *bufio.Reader) error {
 // Reset forgets all of r, Limits too, but for the memory that it parses into: r
 // then refers to no bytes that it was given.
 func (r *Response) Reset() {
-	clear(r.Fields[:cap(r.Fields)])
-	*r = Response{Fields: r.Fields[:0], scratch: r.scratch[:0]}
+	*r = Response{Fields: keepFields(r.Fields), scratch: keepScratch(r.scratch)}
 }
 
 // parseLine parses the status line at the start of p (RFC 9112, section 4). The

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gobwas/pool/pbufio"
 
@@ -23,8 +24,10 @@ import (
 // Upgrade opens a WebSocket connection over conn, which leads to the server of
 // the URL already (RFC 6455, section 4.1): it writes the request with one Write
 // and reads the answer. br holds the bytes that were read behind the answer, and
-// must be read before conn; it is nil if there are none. Upgrade sets no
-// deadline and closes nothing; its errors are those of [Dialer.Dial].
+// must be read before conn; it is nil if there are none. Upgrade closes nothing, and
+// its errors are those of [Dialer.Dial]. It sets no deadline, but for an answer of
+// another status than 101: for the body of that it waits a second, where conn has
+// SetReadDeadline.
 func (d Dialer) Upgrade(conn io.ReadWriter, u *url.URL) (br *bufio.Reader, hs Handshake, err error) {
 	s := clientHandshakes.Get().(*clientHandshake)
 	defer s.release()
@@ -38,7 +41,7 @@ func (d Dialer) Upgrade(conn io.ReadWriter, u *url.URL) (br *bufio.Reader, hs Ha
 	}
 	size := max(16, cmp.Or(d.ReadBufferSize, DefaultClientReadBufferSize))
 	br = pbufio.GetReader(conn, size)
-	if err = s.readAnswer(br); err != nil || br.Buffered() == 0 {
+	if err = s.readAnswer(conn, br); err != nil || br.Buffered() == 0 {
 		pbufio.PutReader(br)
 		br = nil
 	}
@@ -115,6 +118,11 @@ func (s *clientHandshake) appendOffers(dst []byte) ([]byte, error) {
 	if len(s.d.Protocols) > 0 {
 		dst = append(dst, "\r\n"...)
 	}
+	for _, o := range s.d.Extensions {
+		if !validExtension(o) {
+			return dst, fmt.Errorf("ws: Dialer.Extensions: a parameter of %q has a value that is no token", o.Name)
+		}
+	}
 	return appendAgreed(dst, Handshake{Extensions: s.d.Extensions})
 }
 
@@ -141,6 +149,7 @@ func appendBasic(dst []byte, field string, user *url.Userinfo) []byte {
 // answerChecks are the questions that decide whether an answer opens the
 // connection, in the order of RFC 6455, section 4.1.
 var answerChecks = [...]func(*clientHandshake) error{
+	(*clientHandshake).checkProtocol,
 	(*clientHandshake).checkUpgrade,
 	(*clientHandshake).checkConnection,
 	(*clientHandshake).checkAccept,
@@ -149,13 +158,13 @@ var answerChecks = [...]func(*clientHandshake) error{
 	(*clientHandshake).tellCaller,
 }
 
-func (s *clientHandshake) readAnswer(br *bufio.Reader) error {
+func (s *clientHandshake) readAnswer(conn io.Reader, br *bufio.Reader) error {
 	s.resp.Limits = s.d.HeadLimits
 	if err := readFinal(br, &s.resp); err != nil {
 		return err
 	}
 	if s.resp.Status != http.StatusSwitchingProtocols {
-		return s.rejected(br)
+		return s.rejected(conn, br)
 	}
 	s.fields = sortFields(s.resp.Fields)
 	for _, check := range answerChecks {
@@ -207,6 +216,14 @@ func (s *clientHandshake) fault(kind error, field handshakeField) error {
 	return &answerError{kind, fmt.Sprintf("unexpected %s: %q", field, strings.Join(values, ", "))}
 }
 
+// checkProtocol: nothing can be upgraded in HTTP/1.0 (RFC 9110, section 7.8).
+func (s *clientHandshake) checkProtocol() error {
+	if s.resp.Minor < 1 {
+		return &answerError{ErrHandshakeBadProtocol, "HTTP/1.0"}
+	}
+	return nil
+}
+
 func (s *clientHandshake) checkUpgrade() error {
 	if value, ok := s.fields.once(fieldUpgrade); !ok || !bytes.EqualFold(value, []byte("websocket")) {
 		return s.fault(ErrHandshakeBadUpgrade, fieldUpgrade)
@@ -215,7 +232,7 @@ func (s *clientHandshake) checkUpgrade() error {
 }
 
 func (s *clientHandshake) checkConnection() error {
-	if !s.fields.lists(fieldConnection, "Upgrade") {
+	if !s.fields.connectionUpgrades() {
 		return s.fault(ErrHandshakeBadConnection, fieldConnection)
 	}
 	return nil
@@ -233,7 +250,7 @@ func (s *clientHandshake) checkAccept() error {
 func (s *clientHandshake) takeExtensions() error {
 	for accepted, err := range s.resp.Fields.Options(fieldExtensions.String()) {
 		named := func(o httphead.Option) bool { return bytes.Equal(o.Name, accepted.Name) }
-		if err != nil || !slices.ContainsFunc(s.d.Extensions, named) || slices.ContainsFunc(s.result.Extensions, named) {
+		if err != nil || !validExtension(accepted) || !slices.ContainsFunc(s.d.Extensions, named) || slices.ContainsFunc(s.result.Extensions, named) {
 			return s.fault(ErrHandshakeBadExtensions, fieldExtensions)
 		}
 		s.result.Extensions = append(s.result.Extensions, accepted.Clone())
@@ -262,6 +279,7 @@ func (s *clientHandshake) tellCaller() error {
 		if fieldOf(f.Name) != handshakeFields {
 			continue
 		}
+		httphead.Canonicalize(f.Name)
 		if err := s.d.OnHeader(f.Name, f.Value); err != nil {
 			return err
 		}
@@ -271,16 +289,16 @@ func (s *clientHandshake) tellCaller() error {
 
 // rejected makes the error for an answer of another status than 101, and shows
 // it to the caller.
-func (s *clientHandshake) rejected(br *bufio.Reader) error {
-	e := rejectedBy(&s.resp)
-	e.causes = append(e.causes, ErrHandshakeBadStatus)
-	whole := io.MultiReader(bytes.NewReader(headOf(&s.resp)), br)
+func (s *clientHandshake) rejected(conn io.Reader, br *bufio.Reader) error {
+	var e *ConnectionRejectedError
 	if s.d.OnStatusError != nil {
+		e = rejectedBy(&s.resp)
 		reason := bytes.Clone(s.resp.Reason) // the view ends with the next read of br
-		s.d.OnStatusError(e.status, reason, whole)
+		s.d.OnStatusError(e.status, reason, io.MultiReader(bytes.NewReader(headOf(&s.resp)), br))
 	} else {
-		e.body = bodyOf(whole)
+		e = rejectedWithBody(&s.resp, conn, br)
 	}
+	e.causes = append(e.causes, ErrHandshakeBadStatus)
 	return e
 }
 
@@ -288,12 +306,32 @@ func (s *clientHandshake) rejected(br *bufio.Reader) error {
 func rejectedBy(resp *httphead.Response) *ConnectionRejectedError {
 	status := StatusError(resp.Status)
 	return &ConnectionRejectedError{
-		status: resp.Status,
-		reason: status.Error(),
-		header: HandshakeHeaderBytes(fieldLines(nil, resp)),
-		body:   []byte{},
-		causes: []error{status},
+		received: true,
+		status:   resp.Status,
+		reason:   status.Error(),
+		header:   HandshakeHeaderBytes(fieldLines(nil, resp)),
+		body:     []byte{},
+		causes:   []error{status},
 	}
+}
+
+const (
+	bodyMost    = 4 << 10     // how much of a body goes into a ConnectionRejectedError
+	bodyTimeout = time.Second // how long it is waited for
+)
+
+// rejectedWithBody is rejectedBy with the first bytes of the body, or what of them
+// arrives soon. br reads from conn, which is of no further use afterwards.
+func rejectedWithBody(resp *httphead.Response, conn io.Reader, br *bufio.Reader) *ConnectionRejectedError {
+	e, head := rejectedBy(resp), headOf(resp)
+	rest := io.LimitReader(br, int64(br.Buffered()))
+	if c, ok := conn.(interface{ SetReadDeadline(time.Time) error }); ok && c.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
+		rest = br
+	}
+	if full, err := http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(head), rest)), nil); err == nil {
+		e.body, _ = io.ReadAll(io.LimitReader(full.Body, bodyMost))
+	}
+	return e
 }
 
 // headOf returns the head of resp in memory of its own.
@@ -307,18 +345,4 @@ func fieldLines(dst []byte, resp *httphead.Response) []byte {
 		dst, _ = httphead.AppendField(dst, f.Name, f.Value) // parsed, and so valid
 	}
 	return dst
-}
-
-// bodyMost is how much of a body goes into a [ConnectionRejectedError].
-const bodyMost = 4 << 10
-
-// bodyOf returns the first bytes of the body of an answer, or what of them
-// arrived.
-func bodyOf(answer io.Reader) []byte {
-	resp, err := http.ReadResponse(bufio.NewReader(answer), nil)
-	if err != nil {
-		return []byte{}
-	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, bodyMost))
-	return body
 }

@@ -45,7 +45,8 @@ type Dialer struct {
 	// Extensions are the extensions to offer.
 	Extensions []httphead.Option
 
-	// Header is sent with the request.
+	// Header is sent with the request. Fields of the handshake itself, such as
+	// Sec-WebSocket-Protocol, make it fail.
 	Header HandshakeHeader
 
 	// Host replaces the host of the URL in field Host. It changes neither where
@@ -57,8 +58,9 @@ type Dialer struct {
 	// byte on, until the connection ends. Both are valid until it returns.
 	OnStatusError func(status int, reason []byte, resp io.Reader)
 
-	// OnHeader is called with each field of the answer that the handshake itself
-	// does not use. The slices are valid until it returns. An error makes the
+	// OnHeader is called with each field of the answer that is none of the opening
+	// handshake's, its name in the form of net/http, "Set-Cookie", however it was
+	// sent. The slices are valid until it returns. An error makes the
 	// handshake fail with it.
 	OnHeader func(key, value []byte) error
 
@@ -179,7 +181,7 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL) (net.Conn, *bufio.Reader,
 func (d *Dialer) open(ctx context.Context, socket net.Conn, proxy, u *url.URL) (conn net.Conn, br *bufio.Reader, hs Handshake, err error) {
 	conn = socket
 	if proxy != nil {
-		if conn, err = d.tunnel(ctx, conn, proxy, hostPort(u)); err != nil {
+		if conn, err = d.tunnel(ctx, conn, proxy, connectAddress(u)); err != nil {
 			return conn, nil, hs, err
 		}
 	}

@@ -95,9 +95,9 @@ func TestDialerRequest_RFC6455_4_1(t *testing.T) {
 			Dialer{Header: HandshakeHeaderHTTP{"Authorization": {"Bearer x"}}}, []string{"Authorization: Bearer x"}},
 		{"ws://a.example/", "GET / HTTP/1.1", "a.example", Dialer{
 			Protocols:  []string{"chat", "wamp"},
-			Extensions: []httphead.Option{httphead.NewOption("x", map[string]string{"y": "1,2"}), httphead.NewOption("z", nil)},
+			Extensions: []httphead.Option{httphead.NewOption("x", map[string]string{"y": "12"}), httphead.NewOption("z", nil)},
 			Header:     HandshakeHeaderString("X-A: b\r\nX-A: c\r\n"),
-		}, []string{"Sec-WebSocket-Protocol: chat, wamp", `Sec-WebSocket-Extensions: x; y="1,2", z`, "X-A: b", "X-A: c"}},
+		}, []string{"Sec-WebSocket-Protocol: chat, wamp", "Sec-WebSocket-Extensions: x; y=12, z", "X-A: b", "X-A: c"}},
 	} {
 		t.Run(tt.url, func(t *testing.T) {
 			srv := &fakeServer{answer: goodAnswer + "\r\n"}
@@ -125,10 +125,11 @@ func TestDialerRefusesBadRequests(t *testing.T) {
 	never := Dialer{NetDial: func(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("dialled although the URL is bad")
 	}}
-	for _, u := range []string{"", "a.example", "ftp://a.example", "ws://", "ws:a.example", "ws:///path", "ws://a.example/#x", "ws://a.example/#", "ws://a b/", "ws://a.example:x/"} {
+	for _, u := range []string{"", "a.example", "ftp://a.example", "ws://", "ws:a.example", "ws:///path", "ws://a.example/#x", "ws://a.example/#", "ws://a b/", "ws://a.example:x/", "ws://bücher.example/", "ws://x\"y<z>/", "ws://[[[/", "ws://u:secret@ho st/"} {
 		_, _, _, err := never.Dial(ctx, u)
 		require.ErrorContains(t, err, "ws: dial", "%q", u)
 		require.NotContains(t, err.Error(), "dialled", "%q", u)
+		require.NotContains(t, err.Error(), "secret")
 	}
 	for name, d := range map[string]Dialer{
 		"host beyond ASCII":    {Host: "müller.example"},
@@ -137,6 +138,7 @@ func TestDialerRefusesBadRequests(t *testing.T) {
 		"protocol no token":    {Protocols: []string{"a b"}},
 		"protocol empty":       {Protocols: []string{""}},
 		"extension no token":   {Extensions: []httphead.Option{httphead.NewOption("a b", nil)}},
+		"parameter no token":   {Extensions: []httphead.Option{httphead.NewOption("a", map[string]string{"b": "c d"})}},
 		"header splits a line": {Header: HandshakeHeaderHTTP{"X-A": {"b\r\nX-Evil: c"}}},
 		"header sets Host":     {Header: HandshakeHeaderString("Host: b.example\r\n")},
 		"header sets key":      {Header: HandshakeHeaderString("Sec-WebSocket-Key: x\r\n")},
@@ -168,6 +170,9 @@ func TestDialerAnswers_RFC6455_4_1(t *testing.T) {
 		{"extension", answer("Sec-WebSocket-Extensions", "y; a=b"), nil},
 		{"both extensions", answer("Sec-WebSocket-Extensions", "y", "sec-websocket-extensions", "x"), nil},
 
+		{"HTTP/1.0", strings.Replace(answer(), "HTTP/1.1", "HTTP/1.0", 1), ErrHandshakeBadProtocol},
+		{"Upgrade twice", answer("upgrade", "websocket"), ErrHandshakeBadUpgrade},
+		{"extension value no token", answer("Sec-WebSocket-Extensions", `y; a="b c"`), ErrHandshakeBadExtensions},
 		{"no Upgrade", answer("Upgrade", "-"), ErrHandshakeBadUpgrade},
 		{"other Upgrade", answer("Upgrade", "h2c"), ErrHandshakeBadUpgrade},
 		{"no Connection", answer("Connection", "-"), ErrHandshakeBadConnection},
@@ -254,7 +259,8 @@ func TestDialerRejected(t *testing.T) {
 	_, _, err := Dialer{}.Upgrade(&fakeServer{answer: "HTTP/1.1 500 x\r\n\r\n" + strings.Repeat("x", 1<<20)}, target(t, "ws://a.example/"))
 	var refusal *ConnectionRejectedError
 	require.ErrorAs(t, err, &refusal)
-	require.Len(t, refusal.Body(), bodyMost)
+	require.Positive(t, len(refusal.Body()))
+	require.LessOrEqual(t, len(refusal.Body()), bodyMost)
 	// A redirect is an answer like any other.
 	_, _, err = Dialer{}.Upgrade(&fakeServer{answer: "HTTP/1.1 302 Found\r\nLocation: ws://b.example/\r\nContent-Length: 0\r\n\r\n"}, target(t, "ws://a.example/"))
 	require.ErrorAs(t, err, &refusal)
@@ -271,7 +277,7 @@ func TestDialerOnHeader(t *testing.T) {
 		}
 		return nil
 	}}
-	_, _, err := d.Upgrade(&fakeServer{answer: goodAnswer + "Server: x\r\nSet-Cookie: a=b\r\n\r\n"}, target(t, "ws://a.example/"))
+	_, _, err := d.Upgrade(&fakeServer{answer: goodAnswer + "server: x\r\nSET-COOKIE: a=b\r\n\r\n"}, target(t, "ws://a.example/"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"Server=x", "Set-Cookie=a=b"}, seen)
 	_, _, err = d.Upgrade(&fakeServer{answer: goodAnswer + "X-Bad: x\r\n\r\n"}, target(t, "ws://a.example/"))
@@ -759,4 +765,75 @@ func BenchmarkDialerUpgrade(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// A refusal whose body does not come is told soon, and not when the time is up.
+func TestDialRejectedWithoutItsBody(t *testing.T) {
+	for _, head := range []string{
+		"HTTP/1.1 403 Forbidden\r\n\r\nstart",
+		"HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nstart",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			go func() {
+				defer server.Close()
+				readRequestText(server)
+				io.WriteString(server, head)
+				io.Copy(io.Discard, server)
+			}()
+			d := Dialer{Timeout: -1, NetDial: func(context.Context, string, string) (net.Conn, error) { return client, nil }}
+			began := time.Now()
+			_, _, _, err := d.Dial(context.Background(), "ws://a.example/")
+			var refusal *ConnectionRejectedError
+			require.ErrorAs(t, err, &refusal)
+			require.Equal(t, 403, refusal.StatusCode())
+			require.Equal(t, "start", string(refusal.Body()))
+			require.Equal(t, bodyTimeout, time.Since(began))
+		})
+	}
+}
+
+// A context that ends while the last callback runs: no connection is returned that
+// has been closed behind the caller's back.
+func TestDialCancelledAtTheLastMoment(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	d := dialTo(t, func(c net.Conn) {
+		req, _ := readRequestText(c)
+		io.WriteString(c, strings.ReplaceAll(goodAnswer+"X-Last: x\r\n\r\n", "ACCEPT", acceptFor(req)))
+	})
+	d.OnHeader = func(_, _ []byte) error { cancel(); return nil }
+	conn, _, _, err := d.Dial(ctx, "ws://a.example/")
+	require.ErrorIs(t, err, context.Canceled)
+	require.Nil(t, conn)
+}
+
+// What a proxy is told is a request line of one host and one port.
+func TestConnectRequest(t *testing.T) {
+	for in, want := range map[string]string{
+		"ws://a.example":               "a.example:80",
+		"wss://a.example:444":          "a.example:444",
+		"ws://[fe80::1%25eth0]:81":     "[fe80::1]:81",
+		"wss://[fe80::1%25e%20th0%20]": "[fe80::1]:443",
+	} {
+		req, err := connectRequest(connectAddress(target(t, in)), nil)
+		require.NoError(t, err)
+		require.Equal(t, "CONNECT "+want+" HTTP/1.1\r\nHost: "+want+"\r\n\r\n", string(req))
+	}
+	_, err := connectRequest("a b:80", nil)
+	require.Error(t, err)
+}
+
+func TestUnreadConnCloseWrite(t *testing.T) {
+	client, server := pair(t)
+	br := bufio.NewReader(strings.NewReader("early"))
+	br.Peek(1)
+	c := unread(client, br).(*unreadConn)
+	require.NoError(t, c.CloseWrite())
+	_, err := server.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err, "the other side sees the end")
+	pipe, other := net.Pipe()
+	defer pipe.Close()
+	defer other.Close()
+	require.ErrorIs(t, (&unreadConn{Conn: pipe}).CloseWrite(), errors.ErrUnsupported)
 }

@@ -32,15 +32,18 @@
 //
 // [Upgrader] opens connections on the server's side of a raw connection,
 // [HTTPUpgrader] under net/http. Both ask the same list of questions. [Dialer] is
-// the client's side. No way of them loses a byte that the peer sent right behind its
-// part of the handshake: the raw upgrade never takes it, and the others return
-// connections that yield it first.
+// the client's side. None of them loses a byte that the peer sent right behind its
+// part of the handshake: the raw upgrade never takes it, the connections that
+// [HTTPUpgrader.Upgrade] and [Dialer.Dial] return yield it first, and
+// [Dialer.Upgrade] returns a reader that holds it.
 //
 // # Errors
 //
-// The type says who is at fault: a *[ProtocolError] is the peer's, a
-// *[ConnectionRejectedError] is a handshake that a server refused, and the rest is
-// the caller's or the network's, wrapped. They are all for errors.Is and errors.As.
+// The type says who is at fault: a *[ProtocolError] is the peer's, and a
+// *[ConnectionRejectedError] is a handshake that a server refused. An answer that a
+// client refuses is one of the ErrHandshake values or [ErrMalformedResponse]. The
+// rest is the caller's or the network's, wrapped. All are for errors.Is and
+// errors.As.
 //
 // # Limits and security
 //
@@ -48,8 +51,8 @@
 // is bounded to 16 KiB and 128 fields, a handshake to ten seconds where this package
 // owns the connection; each has a field that changes it. Mask keys come from
 // ChaCha8, seeded by the operating system. Whether a page of another origin may
-// connect is for the caller to decide, from field Origin in [Upgrader].OnHeader or
-// the http.Request: browsers ask nobody before they connect.
+// connect is for the caller to decide, with [SameOrigin] and field Origin from
+// [Upgrader].OnHeader or the http.Request: browsers ask nobody before they connect.
 //
 // # Concurrency
 //

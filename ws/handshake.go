@@ -99,15 +99,20 @@ func (h *headFields) once(f handshakeField) (value []byte, ok bool) {
 	return h.first[f], h.count[f] == 1
 }
 
-// lists reports whether token is a member of the list in field f, in any case.
-func (h *headFields) lists(f handshakeField, token string) bool {
-	value, once := h.once(f)
-	return once && string(value) == token || h.count[f] > 0 && h.all.HasToken(f.String(), token)
+// validExtension reports whether the values of an extension's parameters are tokens,
+// those that were quoted, too (RFC 6455, section 9.1).
+func validExtension(o httphead.Option) bool {
+	valid := true
+	o.Parameters.ForEach(func(_, value []byte) bool {
+		valid = value == nil || httphead.IsToken(value)
+		return valid
+	})
+	return valid
 }
 
 // upgradeFields stand in every answer of status 426 (RFC 9110, section 15.5.22;
 // RFC 6455, section 4.4).
-const upgradeFields = HandshakeHeaderString("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n")
+const upgradeFields = HandshakeHeaderString("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
 
 // What a server refuses in a request. Each answers with the status in its
 // comment. [ErrHandshakeBadUpgrade], [ErrHandshakeBadConnection],
@@ -171,39 +176,80 @@ func checkHost(_ *httphead.Request, h *headFields) error {
 	return nil
 }
 
-// hostByte holds the bytes of an authority without user information (RFC 9110,
-// section 7.2; RFC 3986, section 3.2).
+// hostByte holds the bytes of a host (RFC 3986, section 3.2.2).
 var hostByte = func() (is [256]bool) {
 	for c := byte('0'); c <= 'z'; c++ {
 		is[c] = '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c
 	}
-	for _, c := range []byte("-._~%!$&'()*+,;=:[]") {
+	for _, c := range []byte("-._~%!$&'()*+,;=") {
 		is[c] = true
 	}
 	return is
 }()
 
+// validHost reports whether host is a name or an address in brackets, and perhaps a
+// port behind a colon (RFC 9110, section 7.2).
 func validHost[T string | []byte](host T) bool {
-	for i := range len(host) {
-		if !hostByte[host[i]] {
+	i, literal := 0, len(host) > 0 && host[0] == '['
+	if literal {
+		i++
+	}
+	begin := i
+	for i < len(host) && (hostByte[host[i]] || literal && host[i] == ':') {
+		i++
+	}
+	if i == begin {
+		return false
+	}
+	if literal {
+		if i == len(host) || host[i] != ']' {
 			return false
 		}
+		i++
 	}
-	return len(host) > 0
+	if i < len(host) && host[i] == ':' {
+		for i++; i < len(host) && '0' <= host[i] && host[i] <= '9'; i++ {
+		}
+	}
+	return i == len(host)
+}
+
+// absoluteHost returns the host of a target in absolute form, which counts in place
+// of field Host (RFC 9112, section 3.2.2).
+func absoluteHost(target []byte) (host []byte, ok bool) {
+	if len(target) == 0 || target[0] == '/' {
+		return nil, false
+	}
+	_, rest, ok := bytes.Cut(target, []byte("://"))
+	if i := bytes.IndexAny(rest, "/?"); i >= 0 {
+		rest = rest[:i]
+	}
+	return rest, ok
 }
 
 func checkUpgrade(_ *httphead.Request, h *headFields) error {
-	if !h.lists(fieldUpgrade, "websocket") {
-		return ErrHandshakeBadUpgrade
+	if value, ok := h.once(fieldUpgrade); ok && string(value) == "websocket" {
+		return nil // as most have it
+	}
+	for protocol, err := range h.all.Protocols(fieldUpgrade.String()) {
+		if err == nil && bytes.EqualFold(protocol, []byte("websocket")) {
+			return nil
+		}
+	}
+	return ErrHandshakeBadUpgrade
+}
+
+func checkConnection(_ *httphead.Request, h *headFields) error {
+	if !h.connectionUpgrades() {
+		return ErrHandshakeBadConnection
 	}
 	return nil
 }
 
-func checkConnection(_ *httphead.Request, h *headFields) error {
-	if !h.lists(fieldConnection, "Upgrade") {
-		return ErrHandshakeBadConnection
-	}
-	return nil
+// connectionUpgrades reports whether Upgrade is a member of Connection.
+func (h *headFields) connectionUpgrades() bool {
+	value, ok := h.once(fieldConnection)
+	return ok && string(value) == "Upgrade" || h.all.HasToken(fieldConnection.String(), "Upgrade")
 }
 
 func checkKey(_ *httphead.Request, h *headFields) error {

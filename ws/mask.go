@@ -26,11 +26,13 @@ func CipherCopy(dst, src []byte, key [4]byte, offset int) {
 // keySources holds ChaCha8 generators, each used by one goroutine at a time
 // and seeded by the operating system: a peer that sees any number of keys
 // cannot tell the next (RFC 6455, section 10.3).
-var keySources = sync.Pool{New: func() any {
+var keySources = sync.Pool{New: func() any { return newKeySource() }}
+
+func newKeySource() *rand.ChaCha8 {
 	var seed [32]byte
 	crand.Read(seed[:])
 	return rand.NewChaCha8(seed)
-}}
+}
 
 // NewMask returns a mask key that cannot be foretold (RFC 6455, section 5.3).
 // It may be called by any number of goroutines at once and costs nanoseconds.

@@ -2,7 +2,10 @@
 
 package ws
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // socket copies to room what has arrived on a socket, as far as it fits, and
 // leaves it there. Like Read it waits until something has, or the deadline has
@@ -12,12 +15,12 @@ func (p *peek) socket(raw syscall.RawConn, room []byte) (n int, err error) {
 		p.look = p.recv // once, for it is allocated
 	}
 	p.room = room
-	if err := raw.Read(p.look); err != nil {
+	err = raw.Read(p.look)
+	p.room = nil
+	if err != nil {
 		return 0, err
 	}
-	n, err = p.n, p.err
-	p.room = nil
-	return n, err
+	return p.n, os.NewSyscallError("recvfrom", p.err)
 }
 
 // peek is the memory of a look at a socket.

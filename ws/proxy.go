@@ -1,11 +1,9 @@
 package ws
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -50,15 +48,17 @@ func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr
 			return conn, fmt.Errorf("proxy: %w", err)
 		}
 	}
-	if _, err = conn.Write(connectRequest(addr, proxy.User)); err != nil {
+	req, err := connectRequest(addr, proxy.User)
+	if err != nil {
+		return conn, fmt.Errorf("proxy: %w", err)
+	}
+	if _, err = conn.Write(req); err != nil {
 		return conn, fmt.Errorf("proxy: write request: %w", err)
 	}
 	br := pbufio.GetReader(conn, max(16, cmp.Or(d.ReadBufferSize, DefaultClientReadBufferSize)))
 	resp := httphead.Response{Limits: d.HeadLimits}
 	if err = readFinal(br, &resp); err == nil && resp.Status/100 != 2 {
-		e := rejectedBy(&resp)
-		e.body = bodyOf(io.MultiReader(bytes.NewReader(headOf(&resp)), br))
-		err = e
+		err = rejectedWithBody(&resp, conn, br)
 	}
 	if err != nil {
 		pbufio.PutReader(br)
@@ -71,10 +71,16 @@ func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr
 	return conn, nil
 }
 
-func connectRequest(addr string, user *url.Userinfo) []byte {
-	req := []byte("CONNECT " + addr + " HTTP/1.1\r\nHost: " + addr + "\r\n")
+func connectRequest(addr string, user *url.Userinfo) ([]byte, error) {
+	req, err := httphead.AppendRequestLine(nil, http.MethodConnect, addr)
+	if err != nil {
+		return nil, err
+	}
+	if req, err = httphead.AppendField(req, fieldHost.String(), addr); err != nil {
+		return nil, err
+	}
 	if user != nil {
 		req = appendBasic(req, "Proxy-Authorization", user)
 	}
-	return append(req, "\r\n"...)
+	return append(req, "\r\n"...), nil
 }

@@ -21,13 +21,15 @@ type ConnectionRejectedError struct {
 	header HandshakeHeader
 	body   []byte
 	causes []error // for errors.Is and errors.As
+
+	received bool // by a client, as it came
 }
 
 // RejectOption sets one part of the answer in [RejectConnectionError].
 type RejectOption func(*ConnectionRejectedError)
 
-// RejectionStatus sets the HTTP status, 500 if it is not set or below 200 or
-// above 599.
+// RejectionStatus sets the HTTP status. Where it is none of a refusal, below 300 or
+// above 599 or 304, which has no body, it is 500.
 func RejectionStatus(code int) RejectOption {
 	return func(e *ConnectionRejectedError) { e.status = code }
 }
@@ -38,7 +40,9 @@ func RejectionReason(reason string) RejectOption {
 	return func(e *ConnectionRejectedError) { e.reason = reason }
 }
 
-// RejectionHeader adds fields to the answer.
+// RejectionHeader sets the additional fields of the answer. How the answer is sent
+// is not theirs to say: Connection, Content-Length and Transfer-Encoding among them
+// are left out.
 func RejectionHeader(h HandshakeHeader) RejectOption {
 	return func(e *ConnectionRejectedError) { e.header = h }
 }
@@ -81,7 +85,10 @@ func rejection(err error) *ConnectionRejectedError {
 
 // StatusCode returns the HTTP status of the answer.
 func (e *ConnectionRejectedError) StatusCode() int {
-	if e.status < 200 || e.status > 599 {
+	if e.received {
+		return e.status
+	}
+	if e.status < 300 || e.status > 599 || e.status == http.StatusNotModified {
 		return http.StatusInternalServerError
 	}
 	return e.status
@@ -143,14 +150,21 @@ func (e *ConnectionRejectedError) answer() (status int, fields httphead.Fields, 
 	if err != nil {
 		return reject(RejectionReason(err.Error())).answer()
 	}
-	fields = append(fields, httphead.Field{Name: []byte("Connection"), Value: []byte("close")})
-	if _, ok := own.Value("Content-Type"); !ok {
-		fields = append(fields,
-			httphead.Field{Name: []byte("Content-Type"), Value: []byte("text/plain; charset=utf-8")},
-			httphead.Field{Name: []byte("X-Content-Type-Options"), Value: []byte("nosniff")})
+	add := func(name, value string) {
+		fields = append(fields, httphead.Field{Name: []byte(name), Value: []byte(value)})
+	}
+	add("Connection", "close")
+	if own.Count("Upgrade") > 0 {
+		add("Connection", "Upgrade") // RFC 9110, section 7.8
+	}
+	if own.Count("Content-Type") == 0 {
+		add("Content-Type", "text/plain; charset=utf-8")
+		add("X-Content-Type-Options", "nosniff")
 	}
 	for _, f := range own {
-		if !bytes.EqualFold(f.Name, []byte("Content-Length")) {
+		switch http.CanonicalHeaderKey(string(f.Name)) {
+		case "Connection", "Content-Length", "Transfer-Encoding": // how the answer is sent is decided here
+		default:
 			fields = append(fields, f)
 		}
 	}
@@ -158,7 +172,7 @@ func (e *ConnectionRejectedError) answer() (status int, fields httphead.Fields, 
 }
 
 // appendTo appends the answer as it goes to a raw connection.
-func (e *ConnectionRejectedError) appendTo(dst []byte) []byte {
+func (e *ConnectionRejectedError) appendTo(dst []byte, withBody bool) []byte {
 	status, fields, body := e.answer()
 	dst = append(dst, "HTTP/1.1 "+statusText(status)+"\r\n"...)
 	for _, f := range fields {
@@ -166,7 +180,11 @@ func (e *ConnectionRejectedError) appendTo(dst []byte) []byte {
 	}
 	dst = append(dst, "Content-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(body)), 10)
-	return append(append(dst, "\r\n\r\n"...), body...)
+	dst = append(dst, "\r\n\r\n"...)
+	if withBody {
+		dst = append(dst, body...)
+	}
+	return dst
 }
 
 // serve answers through net/http.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -60,12 +61,14 @@ type Upgrader struct {
 	// it accepts appended, and false if the value is malformed.
 	ExtensionCustom func(value []byte, accepted []httphead.Option) ([]httphead.Option, bool)
 
-	// Header is sent with every answer of status 101.
+	// Header is sent with every answer of status 101. Fields of the handshake
+	// itself, such as Sec-WebSocket-Protocol, make it fail.
 	Header HandshakeHeader
 
-	// OnRequest is called with the request target, OnHost with the value of
-	// Host, and OnHeader with each field that the handshake itself does not
-	// use, in this order, once the request has been found to be in order.
+	// OnRequest is called with the request target, OnHost with the host that was
+	// asked for, and OnHeader with each field that the handshake itself does not
+	// use, in this order, once the request has been found to be in order. Names
+	// of fields come in the form of net/http, "Origin", however they were sent.
 	OnRequest func(uri []byte) error
 	OnHost    func(host []byte) error
 	OnHeader  func(key, value []byte) error
@@ -90,12 +93,14 @@ func Upgrade(conn io.ReadWriter) (Handshake, error) {
 // a callback returned; any other error is that of conn.
 //
 // It never reads past the request's head: frames that the client sent right
-// behind it are there for the next Read of conn. On a *bufio.ReadWriter it takes
+// behind it are there for the next Read of conn, which has to be a stream. On a
+// *bufio.ReadWriter it takes
 // the head from the buffer, and flushes the answer. On a *net.TCPConn or
 // *net.UnixConn it looks at what has arrived before it takes the head, where the
 // system can. From anything else it reads in steps so small that they cannot pass
-// the end of a request that is in order; a bufio.ReadWriter around a connection of
-// another kind saves these steps, for who goes on with its Reader.
+// the end of a request that is in order: a browser's takes some 25 Reads, and a long
+// last line one for every four bytes of it. A bufio.ReadWriter around such a
+// connection saves them, for who goes on with its Reader.
 //
 // It allocates nothing, but for 16 bytes on a socket, unless a subprotocol, an
 // extension or a field of the caller's goes into the answer.
@@ -120,11 +125,15 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 	}
 	if err == nil {
 		s.fields = sortFields(s.req.Fields)
+		if host, ok := absoluteHost(s.req.Target); ok {
+			s.fields.first[fieldHost] = host
+		}
 		err = s.negotiate()
 	}
 	if err != nil {
 		refusal := rejection(err)
-		writeWhole(conn, refusal.appendTo(s.out[:0])) // err is the one to tell
+		withBody := string(s.req.Method) != http.MethodHead
+		writeWhole(conn, refusal.appendTo(s.out[:0], withBody)) // err is the one to tell
 		return Handshake{}, answered(err, refusal)
 	}
 	if err := writeWhole(conn, s.out); err != nil {
@@ -182,7 +191,7 @@ func (s *upgrade) release() {
 	if cap(s.in) > keepMost || cap(s.out) > keepMost {
 		return
 	}
-	s.req.Reset()
+	s.req.Reset() // which bounds what it keeps itself
 	*s = upgrade{in: s.in[:0], out: s.out[:0], req: s.req, peek: s.peek}
 	upgrades.Put(s)
 }
@@ -224,6 +233,7 @@ func (s *upgrade) tellCaller() error {
 			if fieldOf(f.Name) != handshakeFields {
 				continue
 			}
+			httphead.Canonicalize(f.Name)
 			if err := s.u.OnHeader(f.Name, f.Value); err != nil {
 				return err
 			}
@@ -260,10 +270,15 @@ func (s *upgrade) pickProtocolCustom() error {
 			continue
 		}
 		for offer, err := range s.req.Fields.Tokens(fieldProtocol.String()) {
-			if err == nil && string(offer) == protocol {
-				s.result.Protocol = strings.Clone(protocol)
-				return nil
+			if err != nil {
+				return ErrHandshakeBadSubProtocol
 			}
+			if string(offer) == protocol {
+				s.result.Protocol = strings.Clone(protocol)
+			}
+		}
+		if s.result.Protocol != "" {
+			return nil
 		}
 		return fmt.Errorf("ws: Upgrader.ProtocolCustom chose %q, which the client does not offer", protocol)
 	}
@@ -278,7 +293,7 @@ func (s *upgrade) pickExtensions() error {
 		return s.pickExtensionsCustom()
 	}
 	for offer, err := range s.req.Fields.Options(fieldExtensions.String()) {
-		if err != nil {
+		if err != nil || !validExtension(offer) {
 			return ErrHandshakeBadExtensions
 		}
 		if s.u.Negotiate == nil {

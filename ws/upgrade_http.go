@@ -20,7 +20,8 @@ type HTTPUpgrader struct {
 	// [DefaultHandshakeTimeout], a negative value for no bound.
 	Timeout time.Duration
 
-	// Header is sent with every answer of status 101.
+	// Header is sent with every answer of status 101. Fields of the handshake
+	// itself, such as Sec-WebSocket-Protocol, make it fail.
 	Header http.Header
 
 	// Protocol chooses a subprotocol: it is called with those that the client

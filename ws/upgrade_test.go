@@ -119,6 +119,11 @@ var requestCases = []struct {
 	{"lists over several lines", request(getLine, "Connection", "keep-alive", "connection", "Upgrade"), 101, nil},
 	{"absolute form", request("GET http://a.example/chat HTTP/1.1"), 101, nil},
 
+	{"protocols with versions", request(getLine, "Upgrade", "h2c, foo/2, websocket"), 101, nil},
+
+	{"Upgrade to a version", request(getLine, "Upgrade", "websocket/13"), 426, ErrHandshakeBadUpgrade},
+	{"quoted value is no token", request(getLine, "Sec-WebSocket-Extensions", `a; b="1,2"`), 400, ErrHandshakeBadExtensions},
+	{"empty value is no token", request(getLine, "Sec-WebSocket-Extensions", `a; b=""`), 400, ErrHandshakeBadExtensions},
 	{"method POST", request("POST / HTTP/1.1"), 405, ErrHandshakeBadMethod},
 	{"method get", request("get / HTTP/1.1"), 405, ErrHandshakeBadMethod},
 	{"HTTP/1.0", request("GET / HTTP/1.0"), 505, ErrHandshakeBadProtocol},
@@ -159,6 +164,11 @@ var rawCases = []struct {
 	err     error
 }{
 	{"Host with a bad byte", request(getLine, "Host", "a b"), 400, ErrHandshakeBadHost},
+	{"Host of brackets", request(getLine, "Host", "[[["), 400, ErrHandshakeBadHost},
+	{"Host with a user", request(getLine, "Host", "a@b"), 400, ErrHandshakeBadHost},
+	{"Host with a bad port", request(getLine, "Host", "a:8x"), 400, ErrHandshakeBadHost},
+	{"Host is a port", request(getLine, "Host", ":80"), 400, ErrHandshakeBadHost},
+	{"absolute form with a bad host", request("GET http://a@b/ HTTP/1.1"), 400, ErrHandshakeBadHost},
 	{"Host empty", request(getLine, "Host", ""), 400, ErrHandshakeBadHost},
 	{"Host twice", request(getLine, "host", "b.example"), 400, ErrMalformedRequest},
 	{"HTTP/2.0", request("GET / HTTP/2.0"), 505, ErrHandshakeBadProtocol},
@@ -424,10 +434,14 @@ func TestUpgradeSubprotocol_RFC6455_4_2_2(t *testing.T) {
 		}}, "chat", 101},
 		{"custom, none", Upgrader{ProtocolCustom: func(v []byte) (string, bool) { return "", true }}, "", 101},
 		{"custom, malformed", Upgrader{ProtocolCustom: func(v []byte) (string, bool) { return "", false }}, "", 400},
+		{"custom, list malformed behind it", Upgrader{ProtocolCustom: func(v []byte) (string, bool) { return "soap", true }}, "", 400},
 		{"custom, not offered", Upgrader{ProtocolCustom: func(v []byte) (string, bool) { return "mqtt", true }}, "", 500},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			conn := scripted(in)
+			if strings.Contains(tt.name, "malformed behind") {
+				conn = scripted(request(getLine, "Sec-WebSocket-Protocol", "soap, a b"))
+			}
 			hs, err := tt.u.Upgrade(conn)
 			resp, _ := answerOf(t, conn.Bytes())
 			require.Equal(t, tt.status, resp.StatusCode)
@@ -457,7 +471,7 @@ func TestSelect(t *testing.T) {
 }
 
 func TestUpgradeExtensions_RFC6455_9_1(t *testing.T) {
-	in := request(getLine, "Sec-WebSocket-Extensions", `a; x="1,2"; y, b`, "sec-websocket-extensions", "c; z=3")
+	in := request(getLine, "Sec-WebSocket-Extensions", `a; x="12"; y, b`, "sec-websocket-extensions", "c; z=3")
 	var offered []string
 	u := Upgrader{Negotiate: func(offer httphead.Option) (httphead.Option, error) {
 		offered = append(offered, offer.String())
@@ -472,10 +486,10 @@ func TestUpgradeExtensions_RFC6455_9_1(t *testing.T) {
 	require.Len(t, offered, 3)
 	require.Len(t, hs.Extensions, 2)
 	value, _ := hs.Extensions[0].Parameters.Get("x")
-	require.Equal(t, "1,2", string(value), "quoted commas")
+	require.Equal(t, "12", string(value), "unquoted")
 	require.Equal(t, "c", string(hs.Extensions[1].Name))
 	resp, _ := answerOf(t, conn.Bytes())
-	require.Equal(t, `a; x="1,2"; y, c; z=3`, resp.Header.Get("Sec-WebSocket-Extensions"))
+	require.Equal(t, "a; x=12; y, c; z=3", resp.Header.Get("Sec-WebSocket-Extensions"))
 
 	conn = scripted(in)
 	refused := errors.New("not with me")
@@ -532,7 +546,7 @@ func TestUpgradeCallbacks(t *testing.T) {
 		},
 		Header: HandshakeHeaderHTTP{"X-A": {"1"}},
 	}
-	conn := scripted(request("GET /chat?x=y HTTP/1.1", "X-Token", "secret", "Cookie", "a=b"))
+	conn := scripted(request("GET /chat?x=y HTTP/1.1", "x-TOKEN", "secret", "cookie", "a=b"))
 	_, err := u.Upgrade(conn)
 	require.NoError(t, err)
 	require.Equal(t, []string{"request /chat?x=y", "host a.example", "X-Token=secret", "Cookie=a=b", "before"}, seen)
@@ -540,6 +554,29 @@ func TestUpgradeCallbacks(t *testing.T) {
 	require.Equal(t, "1", resp.Header.Get("X-A"))
 	require.Equal(t, "2", resp.Header.Get("X-B"))
 	require.Equal(t, 1, conn.writes)
+}
+
+// The host of a target in absolute form counts, whatever field Host says (RFC
+// 9112, section 3.2.2).
+func TestUpgradeAbsoluteForm(t *testing.T) {
+	for target, want := range map[string]string{
+		"http://inside.example/chat": "inside.example", "https://inside.example:444?x": "inside.example:444",
+		"HTTP://[::1]": "[::1]", "/http://not.this/": "a.example",
+	} {
+		var host string
+		_, err := Upgrader{OnHost: func(h []byte) error { host = string(h); return nil }}.Upgrade(scripted(request("GET " + target + " HTTP/1.1")))
+		require.NoError(t, err)
+		require.Equal(t, want, host)
+	}
+}
+
+// A refused HEAD gets the head of the answer alone.
+func TestUpgradeRefusesHeadWithoutABody(t *testing.T) {
+	conn := scripted(request("HEAD / HTTP/1.1"))
+	_, err := Upgrade(conn)
+	require.ErrorIs(t, err, ErrHandshakeBadMethod)
+	require.True(t, strings.HasPrefix(conn.String(), "HTTP/1.1 405 "))
+	require.True(t, strings.HasSuffix(conn.String(), "\r\n\r\n"))
 }
 
 func TestUpgradeRejectedByCallback(t *testing.T) {
@@ -556,7 +593,10 @@ func TestUpgradeRejectedByCallback(t *testing.T) {
 		"any error":                 {plain, 500, "plain", ""},
 		"body of its own": {RejectConnectionError(RejectionStatus(403), RejectionReason("no"), RejectionBody([]byte(`{"no":1}`)),
 			RejectionHeader(HandshakeHeaderHTTP{"Content-Type": {"application/json"}, "X-Kind": {"json"}})), 403, `{"no":1}`, "json"},
-		"status that is none":      {RejectConnectionError(RejectionStatus(101)), 500, "", ""},
+		"status that is none":   {RejectConnectionError(RejectionStatus(101)), 500, "", ""},
+		"status without a body": {RejectConnectionError(RejectionStatus(304), RejectionReason("x")), 500, "x", ""},
+		"fields of the message itself": {RejectConnectionError(RejectionStatus(403), RejectionReason("no"),
+			RejectionHeader(HandshakeHeaderString("Transfer-Encoding: chunked\r\nConnection: keep-alive\r\nX-Kind: own\r\n"))), 403, "no", "own"},
 		"field that splits a line": {RejectConnectionError(RejectionStatus(403), RejectionHeader(HandshakeHeaderHTTP{"X-Kind": {"a\r\nX-Evil: b"}})), 500, "*", ""},
 	} {
 		callbacks := map[string]Upgrader{
@@ -597,6 +637,7 @@ func TestUpgradeRefusesBadHeadersOfTheCaller(t *testing.T) {
 		"Upgrade":         HandshakeHeaderString("upgrade: h2c\r\n"),
 		"Accept":          HandshakeHeaderString("Sec-WebSocket-Accept: x\r\n"),
 		"Content-Length":  HandshakeHeaderString("Content-Length: 5\r\n"),
+		"coding":          HandshakeHeaderString("Transfer-Encoding: chunked\r\n"),
 		"writer's error":  HandshakeHeaderFunc(func(io.Writer) (int64, error) { return 0, errWrite }),
 		"Sec-WS-Protocol": HandshakeHeaderHTTP(http.Header{"Sec-Websocket-Protocol": {"x"}}),
 	} {
@@ -644,6 +685,32 @@ func TestUpgradeAllocatesNothing(t *testing.T) {
 
 func TestAccept_RFC6455_4_2_2(t *testing.T) {
 	require.Equal(t, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", string(appendAccept(nil, []byte("dGhlIHNhbXBsZSBub25jZQ=="))))
+}
+
+func TestUpgradeWithMoreIsCheap(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	u := Upgrader{
+		Protocol:  func([]byte) bool { return true },
+		Negotiate: func(o httphead.Option) (httphead.Option, error) { return o, nil },
+	}
+	in := request(getLine, "Sec-WebSocket-Protocol", "chat", "Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
+	conn := scripted(in)
+	_, err := u.Upgrade(conn)
+	require.NoError(t, err)
+	require.LessOrEqual(t, conn.writes, 2)
+	r := strings.NewReader(in)
+	var rw io.ReadWriter = struct {
+		io.Reader
+		io.Writer
+	}{r, io.Discard}
+	require.LessOrEqual(t, testing.AllocsPerRun(200, func() {
+		r.Reset(in)
+		if _, err := u.Upgrade(rw); err != nil {
+			t.Fatal(err)
+		}
+	}), 3.0, "the name, the list of extensions and the bytes of one")
 }
 
 // BenchmarkUpgradeBuffered is an upgrade on a bufio.ReadWriter.

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,9 @@ import (
 // parseURL parses the URL of a WebSocket server (RFC 6455, section 3).
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
+	if fault, ok := errors.AsType[*url.Error](err); ok {
+		return nil, fault.Err // and not the URL, which may hold a password
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -22,6 +26,8 @@ func parseURL(s string) (*url.URL, error) {
 	switch {
 	case u.Opaque != "" || u.Hostname() == "":
 		return nil, errors.New("URL names no host")
+	case !validHost(hostField(u)):
+		return nil, fmt.Errorf("host %q cannot stand in a request; a name outside ASCII needs its xn-- form", u.Hostname())
 	case u.Fragment != "" || strings.HasSuffix(s, "#"):
 		return nil, errors.New("URL has a fragment")
 	}
@@ -40,11 +46,12 @@ func defaultPort(u *url.URL) string {
 
 // hostPort returns the address to connect to.
 func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = defaultPort(u)
-	}
-	return net.JoinHostPort(u.Hostname(), port)
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), defaultPort(u)))
+}
+
+// connectAddress is hostPort as a proxy is told it.
+func connectAddress(u *url.URL) string {
+	return net.JoinHostPort(withoutZone(u.Hostname()), cmp.Or(u.Port(), defaultPort(u)))
 }
 
 // withoutZone cuts the zone off an IPv6 address: it means something on this
