@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchmath"
+)
+
+const (
+	ours  = "wskit"
+	limit = "limit" // no library: the part of the work that none can leave out
+)
+
+// report is what was measured, in the form in which it is kept.
+type report struct {
+	Date      string   `json:"date"`
+	CPU       string   `json:"cpu"`
+	GOOS      string   `json:"goos"`
+	GOARCH    string   `json:"goarch"`
+	Go        string   `json:"go"`
+	Command   string   `json:"command"`
+	Libraries []string `json:"libraries"`
+	Rows      []row    `json:"rows"`
+}
+
+// row is one piece of work.
+type row struct {
+	Name  string           `json:"name"`
+	Ratio float64          `json:"ratio,omitempty"` // of our best time to the best of the others; 0: none
+	By    map[string]*cell `json:"by"`              // library
+}
+
+// cell is what the work costs with one library: medians, for each operation.
+type cell struct {
+	Nanoseconds float64 `json:"ns"`
+	Min         float64 `json:"ns_min"`
+	Max         float64 `json:"ns_max"`
+	Samples     int     `json:"samples"`
+	Bytes       float64 `json:"bytes"`
+	Allocs      float64 `json:"allocs"`
+	Reads       float64 `json:"reads,omitempty"`
+	Writes      float64 `json:"writes,omitempty"`
+
+	samples map[string][]float64 // by unit
+}
+
+// parse reads the output of "go test -bench" and computes the medians. Rows are
+// in the order in which they appear.
+func parse(r io.Reader) (*report, error) {
+	rep := new(report)
+	br := benchfmt.NewReader(r, "benchmarks")
+	for br.Scan() {
+		switch rec := br.Result().(type) {
+		case *benchfmt.Result:
+			if err := rep.add(rec); err != nil {
+				return nil, err
+			}
+		case *benchfmt.SyntaxError:
+			return nil, rec
+		}
+	}
+	if err := br.Err(); err != nil {
+		return nil, err
+	}
+	if len(rep.Rows) == 0 {
+		return nil, errors.New("no benchmarks in the input")
+	}
+	slices.SortFunc(rep.Libraries, byRank)
+	for i := range rep.Rows {
+		rep.Rows[i].summarize()
+	}
+	return rep, nil
+}
+
+// add adds one measurement.
+func (rep *report) add(res *benchfmt.Result) error {
+	name, lib, ok := splitName(res.Name)
+	if !ok {
+		return fmt.Errorf("benchmark %q does not name its library", res.Name)
+	}
+	if !slices.Contains(rep.Libraries, lib) {
+		rep.Libraries = append(rep.Libraries, lib)
+	}
+	rep.CPU, rep.GOOS, rep.GOARCH = res.GetConfig("cpu"), res.GetConfig("goos"), res.GetConfig("goarch")
+
+	i := slices.IndexFunc(rep.Rows, func(r row) bool { return r.Name == name })
+	if i < 0 {
+		i = len(rep.Rows)
+		rep.Rows = append(rep.Rows, row{Name: name, By: make(map[string]*cell)})
+	}
+	c := rep.Rows[i].By[lib]
+	if c == nil {
+		c = &cell{samples: make(map[string][]float64)}
+		rep.Rows[i].By[lib] = c
+	}
+	for _, v := range res.Values {
+		c.samples[v.Unit] = append(c.samples[v.Unit], v.Value)
+	}
+	return nil
+}
+
+// splitName takes the library out of a benchmark's name.
+func splitName(full benchfmt.Name) (name, lib string, ok bool) {
+	base, parts := full.Parts()
+	name = string(base)
+	for _, part := range parts {
+		p := string(part)
+		if v, is := strings.CutPrefix(p, "/lib="); is {
+			lib, ok = v, true
+		} else if strings.HasPrefix(p, "/") { // the other form is the number of processors
+			name += p
+		}
+	}
+	return name, lib, ok
+}
+
+// summarize computes the medians and the ratio.
+func (r *row) summarize() {
+	var mine, theirs float64
+	for lib, c := range r.By {
+		c.summarize()
+		switch {
+		case lib == limit:
+		case isOurs(lib):
+			mine = better(mine, c.Nanoseconds)
+		default:
+			theirs = better(theirs, c.Nanoseconds)
+		}
+	}
+	if mine > 0 && theirs > 0 {
+		r.Ratio = mine / theirs
+	}
+}
+
+// better returns the smaller of two times, of which best may be 0 for none yet.
+func better(best, ns float64) float64 {
+	if best == 0 {
+		return ns
+	}
+	return min(best, ns)
+}
+
+// project returns whose way lib is: a suffix tells the ways of one apart.
+func project(lib string) string {
+	name, _, _ := strings.Cut(lib, "-")
+	return name
+}
+
+// isOurs reports whether lib is this project, by whichever of its ways.
+func isOurs(lib string) bool { return project(lib) == ours }
+
+// byRank orders libraries: ours, the others by name, and the limit.
+func byRank(a, b string) int {
+	rank := func(lib string) int {
+		switch {
+		case isOurs(lib):
+			return 0
+		case lib == limit:
+			return 2
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
+}
+
+// summarize computes the medians from the samples.
+func (c *cell) summarize() {
+	times := c.samples["sec/op"]
+	c.Samples = len(times)
+	c.Nanoseconds = 1e9 * median(times)
+	if len(times) > 0 {
+		c.Min, c.Max = 1e9*slices.Min(times), 1e9*slices.Max(times)
+	}
+	c.Bytes, c.Allocs = median(c.samples["B/op"]), median(c.samples["allocs/op"])
+	c.Reads, c.Writes = median(c.samples["reads/op"]), median(c.samples["writes/op"])
+}
+
+// median returns the median of the values, and 0 of none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sample := benchmath.NewSample(values, &benchmath.DefaultThresholds)
+	return benchmath.AssumeNothing.Summary(sample, 0.95).Center
+}

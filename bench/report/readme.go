@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// The table of a README stands between these lines.
+const (
+	beginMark = "<!-- bench:begin -->"
+	endMark   = "<!-- bench:end -->"
+)
+
+// selected are the rows that a README shows, and how it calls them.
+var selected = []struct{ row, title string }{
+	{"HeaderParse/length=64/masked=true", "Parse a frame header"},
+	{"HeaderAppend/length=64/masked=true", "Append a frame header"},
+	{"Mask/size=125/offset=0", "Mask 125 B"},
+	{"Mask/size=16384/offset=0", "Mask 16 KiB"},
+	{"Valid/text=ascii/size=1024", "Validate 1 KiB of ASCII"},
+	{"Valid/text=mixed/size=1024", "Validate 1 KiB of Latin and CJK"},
+	{"UnmaskText/text=mixed/size=1024", "Unmask and validate 1 KiB of it"},
+	{"HandshakeServer/over=bufio", "Server handshake"},
+	{"HandshakeHTTP", "Server handshake under net/http"},
+	{"HandshakeClient", "Client handshake"},
+	{"MessageRead/side=server/type=text/arrival=alone/size=125", "Read a text of 125 B"},
+	{"MessageRead/side=server/type=binary/arrival=alone/size=125", "Read 125 B"},
+	{"MessageRead/side=server/type=binary/arrival=pipelined/size=125", "Read 125 B, pipelined"},
+	{"MessageRead/side=server/type=binary/arrival=alone/size=16384", "Read 16 KiB"},
+	{"MessageRead/side=server/type=binary/arrival=alone/size=1048576", "Read 1 MiB"},
+	{"MessageWrite/side=server/type=binary/size=125", "Write 125 B"},
+	{"MessageWrite/side=server/type=binary/size=16384", "Write 16 KiB"},
+	{"MessageWrite/side=client/type=binary/size=125", "Write 125 B as a client"},
+	{"MessageWrite/side=client/type=binary/size=16384", "Write 16 KiB as a client"},
+}
+
+// markdown returns the table of the selected rows that were measured, with the
+// best way through each project.
+func markdown(rep *report) string {
+	var projects []string
+	for _, lib := range rep.Libraries {
+		if p := project(lib); p != limit && !slices.Contains(projects, p) {
+			projects = append(projects, p)
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "| work | %s | ratio |\n", strings.Join(projects, " | "))
+	fmt.Fprintf(&b, "|---|%s---:|\n", strings.Repeat("---:|", len(projects)))
+	for _, s := range selected {
+		i := slices.IndexFunc(rep.Rows, func(r row) bool { return r.Name == s.row })
+		if i < 0 {
+			continue
+		}
+		r := rep.Rows[i]
+		fmt.Fprintf(&b, "| %s |", s.title)
+		for _, p := range projects {
+			text := "–"
+			if ns := r.best(p); ns > 0 {
+				text = duration(ns)
+			}
+			fmt.Fprintf(&b, " %s |", text)
+		}
+		fmt.Fprintf(&b, " %s |\n", strings.ReplaceAll(ratio(r.Ratio), "-", "–"))
+	}
+	fmt.Fprintf(&b, "\nMedian time of an operation by the best way through each library, and the ratio of %s to the best of the others, "+
+		"in memory without system calls; %s, %s, %s/%s, %s. To repeat it: `cd bench && %s`\n",
+		ours, rep.Date, rep.CPU, rep.GOOS, rep.GOARCH, rep.Go, rep.Command)
+	return b.String()
+}
+
+// best returns the time of the best way through a project, and 0 if it has none.
+func (r *row) best(name string) (ns float64) {
+	for lib, c := range r.By {
+		if project(lib) == name {
+			ns = better(ns, c.Nanoseconds)
+		}
+	}
+	return ns
+}
+
+// replaceBlock returns text with what stands between the marks replaced.
+func replaceBlock(text, block string) (string, error) {
+	if strings.Count(text, beginMark) != 1 || strings.Count(text, endMark) != 1 {
+		return "", fmt.Errorf("it must have one line %q and one line %q, for the table to stand between", beginMark, endMark)
+	}
+	before, rest, _ := strings.Cut(text, beginMark)
+	_, after, ok := strings.Cut(rest, endMark)
+	if !ok {
+		return "", errors.New(endMark + " stands in front of " + beginMark)
+	}
+	return before + beginMark + "\n\n" + strings.TrimSpace(block) + "\n\n" + endMark + after, nil
+}
+
+// updateReadme replaces the block of the file.
+func updateReadme(file, block string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	changed, err := replaceBlock(string(text), block)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return os.WriteFile(file, []byte(changed), 0o644)
+}
+
+// checkReadme reports whether updateReadme will find its block.
+func checkReadme(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if _, err := replaceBlock(string(text), ""); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
