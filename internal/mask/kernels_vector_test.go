@@ -6,7 +6,7 @@ package mask
 func vector(name string, asm func(dst, src *byte, n int, key uint32) bool) kernel {
 	return kernel{name, func(dst, src []byte, key uint32) bool {
 		if len(src) <= short {
-			return applyShort(dst, src, key)
+			return apply(dst, src, key)
 		}
 		return asm(&dst[0], &src[0], len(src), key)
 	}}

@@ -4,29 +4,22 @@ package mask
 
 import "github.com/wskit/wskit/internal/mask/cpu"
 
-func apply(dst, src []byte, key uint32) {
-	if len(src) <= short {
-		applyShort(dst, src, key)
-		return
-	}
-	dst = dst[:len(src)]
-	if cpu.AVX2 {
-		applyAVX2(&dst[0], &src[0], len(src), key)
-	} else {
-		applySSE2(&dst[0], &src[0], len(src), key)
-	}
+const vectors = true
+
+// hasAVX2 is for applyVector. With a choice between two calls, applyLong would not
+// be inlined any more, and be a third.
+//
+//lint:ignore U1000 the assembly reads it
+var hasAVX2 = cpu.AVX2
+
+func applyLong(dst, src []byte, key uint32) (ascii bool) {
+	return applyVector(&dst[0], &src[0], len(src), key)
 }
 
-func applyASCII(p []byte, key uint32) bool {
-	switch {
-	case len(p) <= short:
-		return applyShort(p, p, key)
-	case cpu.AVX2:
-		return applyAVX2(&p[0], &p[0], len(p), key)
-	default:
-		return applySSE2(&p[0], &p[0], len(p), key)
-	}
-}
+// applyVector is applyAVX2 or applySSE2.
+//
+//go:noescape
+func applyVector(dst, src *byte, n int, key uint32) (ascii bool)
 
 // applyAVX2 and applySSE2 write n bytes of src, masked, to dst and report whether
 // the result is all ASCII. n is more than short.

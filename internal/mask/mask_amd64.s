@@ -24,6 +24,15 @@
 // DI dst, SI src, BX n, AX key; X0/Y0 the key at the start, X1/Y1 at the end,
 // then in the loop.
 
+// func applyVector(dst, src *byte, n int, key uint32) (ascii bool)
+TEXT ·applyVector(SB), NOSPLIT, $0-33
+	CMPB ·hasAVX2(SB), $0
+	JEQ  sse2
+	JMP  ·applyAVX2(SB)
+
+sse2:
+	JMP ·applySSE2(SB)
+
 // func applyAVX2(dst, src *byte, n int, key uint32) (ascii bool)
 TEXT ·applyAVX2(SB), NOSPLIT, $0-33
 	MOVQ         dst+0(FP), DI

@@ -14,18 +14,56 @@ import (
 // words is masked by a last word that overlaps others: it is read before anything
 // is written and written at the end, which spares a loop over single bytes.
 
-// short is the length up to which applyShort is used. A call of the vector
-// kernels pays from here on.
+// short is the length up to which apply does the work itself. A call of the
+// vector kernels pays from here on.
 const short = 31
 
 // highBits has the top bit of each byte set: the bits that no ASCII text has.
 const highBits = 0x8080808080808080
 
+// apply writes src, masked, to dst. It reports whether the result is all ASCII,
+// which is known of more than short only where there are vectors.
+func apply(dst, src []byte, key uint32) (ascii bool) {
+	n := len(src)
+	dst = dst[:n:len(dst)]
+	if n > short {
+		return applyLong(dst, src, key)
+	}
+	k := uint64(key)<<32 | uint64(key)
+	atEnd := bits.RotateLeft64(k, -8*(n&3))
+	switch {
+	case n >= 16:
+		a, b := binary.LittleEndian.Uint64(src)^k, binary.LittleEndian.Uint64(src[8:])^k
+		c, d := binary.LittleEndian.Uint64(src[n-16:])^atEnd, binary.LittleEndian.Uint64(src[n-8:])^atEnd
+		binary.LittleEndian.PutUint64(dst, a)
+		binary.LittleEndian.PutUint64(dst[8:], b)
+		binary.LittleEndian.PutUint64(dst[n-16:], c)
+		binary.LittleEndian.PutUint64(dst[n-8:], d)
+		return (a|b|c|d)&highBits == 0
+	case n >= 8:
+		a, b := binary.LittleEndian.Uint64(src)^k, binary.LittleEndian.Uint64(src[n-8:])^atEnd
+		binary.LittleEndian.PutUint64(dst, a)
+		binary.LittleEndian.PutUint64(dst[n-8:], b)
+		return (a|b)&highBits == 0
+	case n >= 4:
+		a, b := binary.LittleEndian.Uint32(src)^key, binary.LittleEndian.Uint32(src[n-4:])^uint32(atEnd)
+		binary.LittleEndian.PutUint32(dst, a)
+		binary.LittleEndian.PutUint32(dst[n-4:], b)
+		return uint64(a|b)&highBits == 0
+	case n == 0:
+		return true
+	}
+	m := n / 2 // the first byte, this and the last are all
+	a, b, c := src[0]^byte(key), src[m]^byte(key>>(8*m)), src[n-1]^byte(atEnd>>56)
+	dst[0], dst[m], dst[n-1] = a, b, c
+	return a|b|c < utf8.RuneSelf
+}
+
 // applyGeneric writes src, masked, to dst.
 func applyGeneric(dst, src []byte, key uint32) {
 	n := len(src)
 	if n <= short {
-		applyShort(dst, src, key)
+		apply(dst, src, key)
 		return
 	}
 	dst = dst[:n]
@@ -55,47 +93,11 @@ func applyGeneric(dst, src []byte, key uint32) {
 // all ASCII. Two passes are as fast here as one that does both.
 func applyASCIIGeneric(p []byte, key uint32) (ascii bool) {
 	if len(p) <= short {
-		return applyShort(p, p, key)
+		return apply(p, p, key)
 	}
 	ascii = asciiGeneric(p, key)
 	applyGeneric(p, p, key)
 	return ascii
-}
-
-// applyShort writes src, masked, to dst and reports whether the result is all
-// ASCII. src is at most short.
-func applyShort(dst, src []byte, key uint32) (ascii bool) {
-	n := len(src)
-	dst = dst[:n]
-	k := uint64(key)<<32 | uint64(key)
-	atEnd := bits.RotateLeft64(k, -8*(n&3))
-	switch {
-	case n >= 16:
-		a, b := binary.LittleEndian.Uint64(src)^k, binary.LittleEndian.Uint64(src[8:])^k
-		c, d := binary.LittleEndian.Uint64(src[n-16:])^atEnd, binary.LittleEndian.Uint64(src[n-8:])^atEnd
-		binary.LittleEndian.PutUint64(dst, a)
-		binary.LittleEndian.PutUint64(dst[8:], b)
-		binary.LittleEndian.PutUint64(dst[n-16:], c)
-		binary.LittleEndian.PutUint64(dst[n-8:], d)
-		return (a|b|c|d)&highBits == 0
-	case n >= 8:
-		a, b := binary.LittleEndian.Uint64(src)^k, binary.LittleEndian.Uint64(src[n-8:])^atEnd
-		binary.LittleEndian.PutUint64(dst, a)
-		binary.LittleEndian.PutUint64(dst[n-8:], b)
-		return (a|b)&highBits == 0
-	case n >= 4:
-		a, b := binary.LittleEndian.Uint32(src)^key, binary.LittleEndian.Uint32(src[n-4:])^uint32(atEnd)
-		binary.LittleEndian.PutUint32(dst, a)
-		binary.LittleEndian.PutUint32(dst[n-4:], b)
-		return uint64(a|b)&highBits == 0
-	}
-	var seen byte
-	for i, b := range src {
-		b ^= byte(key >> (8 * i))
-		dst[i] = b
-		seen |= b
-	}
-	return seen < utf8.RuneSelf
 }
 
 // asciiGeneric reports whether p, which is longer than short, will be all ASCII

@@ -2,6 +2,9 @@
 
 package mask
 
-func apply(dst, src []byte, key uint32) { applyGeneric(dst, src, key) }
+const vectors = false
 
-func applyASCII(p []byte, key uint32) bool { return applyASCIIGeneric(p, key) }
+func applyLong(dst, src []byte, key uint32) (ascii bool) {
+	applyGeneric(dst, src, key)
+	return false
+}

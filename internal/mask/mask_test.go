@@ -30,8 +30,10 @@ var all = append(kernels,
 		apply(dst, src, key)
 		return naive(dst, dst[:len(src)], [4]byte{}, 0)
 	}},
-	kernel{"applyASCII", func(dst, src []byte, key uint32) bool {
-		return applyASCII(dst[:copy(dst, src)], key)
+	kernel{"ASCII", func(dst, src []byte, key uint32) bool {
+		var k [4]byte
+		binary.LittleEndian.PutUint32(k[:], key)
+		return ASCII(dst[:copy(dst, src)], k, 0)
 	}},
 )
 
@@ -157,9 +159,10 @@ func TestSection5_7(t *testing.T) {
 
 func TestCopyIntoTooLittle(t *testing.T) {
 	for _, n := range []int{1, 3, 4, 8, 31, 32, 64, 300} {
-		dst := make([]byte, n-1)
-		require.Panics(t, func() { Copy(dst, make([]byte, n), [4]byte{1, 2, 3, 4}, 0) }, "length %d", n)
-		require.Equal(t, make([]byte, n-1), dst, "nothing is written")
+		for _, dst := range [][]byte{make([]byte, n-1), make([]byte, n-1, n+8)} {
+			require.Panics(t, func() { Copy(dst, make([]byte, n), [4]byte{1, 2, 3, 4}, 0) }, "length %d", n)
+			require.Equal(t, make([]byte, cap(dst)), dst[:cap(dst)], "nothing is written")
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ package utf8s
 import "github.com/wskit/wskit/internal/mask/cpu"
 
 // wide is the length from which the kernel can be called, and pays.
-const wide = 8
+const wide = 4
 
 func valid(p []byte) bool {
 	if len(p) >= wide && cpu.AVX2 {

@@ -211,7 +211,11 @@ done:
 short:
 	// Less than 32 bytes. R9 is the bytes after the first 8, or after the first 16,
 	// and zeros behind them; for n = 8 it is the text once more, which is as good.
+	MOVQ    $0x8080808080808080, R10
+	CMPQ    BX, $8
+	JB      tiny
 	MOVQ    -8(DX), R9
+	MOVQ    R9, R11
 	MOVL    $16, CX
 	SUBL    BX, CX
 	SHLL    $3, CX
@@ -219,6 +223,11 @@ short:
 	CMPQ    BX, $16
 	JA      over16
 	MOVQ    (SI), R8
+	ORQ     R8, R11
+	TESTQ   R10, R11
+	JZ      done
+
+one:
 	VMOVQ   R8, X8
 	VPINSRQ $1, R9, X8, X8
 	VPSLLDQ $1, X8, X9
@@ -227,8 +236,25 @@ short:
 	CHECKX
 	JMP     endx
 
+tiny:
+	// Less than 8 bytes, in R8, and zeros behind them.
+	MOVL  (SI), R8
+	MOVL  -4(DX), R9
+	LEAL  -32(BX*8), CX
+	SHLQ  CX, R9
+	ORQ   R9, R8
+	XORL  R9, R9
+	TESTQ R10, R8
+	JNZ   one
+	JMP   done
+
 over16:
-	VMOVDQU  (SI), X8
+	VMOVDQU   (SI), X8
+	VPOR      -16(DX), X8, X9
+	VPMOVMSKB X9, AX
+	TESTL     AX, AX
+	JZ        done
+
 	VMOVDQA  X8, X13
 	ADDQ     $16, SI
 	VPSLLDQ  $1, X8, X9
