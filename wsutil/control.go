@@ -141,7 +141,7 @@ func appendControl(dst []byte, s ws.State, op ws.OpCode, payload []byte) []byte 
 	if s.ClientSide() {
 		h.Masked, h.Mask = true, ws.NewMask()
 	}
-	return appendFrame(dst, h, payload)
+	return appendFrame(dst, &h, payload)
 }
 
 // writeNow writes p with one Write. An answer that waits in a buffer until the

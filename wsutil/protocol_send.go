@@ -38,7 +38,15 @@ func (c *Protocol) AppendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, er
 	if c.sendOp != 0 && op.IsData() {
 		return dst, fmt.Errorf("%w: the message before it lacks its last fragment", ErrNotSendable)
 	}
-	return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: op}, p)
+	h := ws.Header{Fin: true, OpCode: op, Length: int64(len(p))}
+	if (op != ws.OpText && op != ws.OpBinary) || c.closing.Load() != 0 {
+		return c.AppendFragment(dst, h, p)
+	}
+	// A whole message of an open connection: there is nothing to ask any more.
+	if h.Masked = c.state.ClientSide(); h.Masked {
+		h.Mask = ws.NewMask()
+	}
+	return appendFrame(dst, &h, p), nil
 }
 
 // AppendFragment is [Protocol.AppendMessage] for one fragment of a message, or for a
@@ -52,7 +60,7 @@ func (c *Protocol) AppendFragment(dst []byte, h ws.Header, p []byte) ([]byte, er
 	if err != nil {
 		return dst, err
 	}
-	return appendFrame(dst, h, p), nil
+	return appendFrame(dst, &h, p), nil
 }
 
 // AppendPing appends a ping to dst. p is at most 125 bytes long, or else the error is
@@ -88,7 +96,7 @@ func (c *Protocol) AppendClose(dst []byte, code ws.StatusCode, reason string) ([
 		return dst, err
 	}
 	c.closing.send(code)
-	return appendFrame(dst, h, body), nil
+	return appendFrame(dst, &h, body), nil
 }
 
 // AppendReply appends what RFC 6455 wants said to ev, if anything: the pong to a ping
@@ -174,8 +182,8 @@ func (c *Protocol) maySend(op ws.OpCode) error {
 }
 
 // appendFrame appends the frame of this header to dst.
-func appendFrame(dst []byte, h ws.Header, p []byte) []byte {
-	dst = ws.AppendHeader(slices.Grow(dst, ws.HeaderSize(h)+len(p)), h)
+func appendFrame(dst []byte, h *ws.Header, p []byte) []byte {
+	dst = ws.AppendHeader(slices.Grow(dst, ws.HeaderSize(*h)+len(p)), *h)
 	if !h.Masked {
 		return append(dst, p...)
 	}

@@ -261,7 +261,7 @@ func randomStream(rng *rand.Rand, cfg Config) (in []byte) {
 			h.Masked = true
 			binary.LittleEndian.PutUint32(h.Mask[:], rng.Uint32())
 		}
-		in = appendFrame(in, h, []byte(payload))
+		in = appendFrame(in, &h, []byte(payload))
 	}
 	return in
 }
