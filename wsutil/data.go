@@ -52,8 +52,8 @@ func (d *dataReader) read(dst []byte, want ws.OpCode) ([]byte, ws.OpCode, error)
 	dst, op, err := d.appendMessage(dst, want)
 	if fault, ok := errors.AsType[*ws.ProtocolError](err); ok && !d.closed {
 		b := controlBuffers.Get().(*controlBuffer)
+		defer controlBuffers.Put(b)
 		writeNow(d.dst, appendClose(b.out[:0], d.State, fault)) // err is the one to tell
-		controlBuffers.Put(b)
 	}
 	return dst, op, err
 }

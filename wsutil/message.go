@@ -56,7 +56,7 @@ func (r *Reader) handleControl(h ws.Header) error {
 	if r.OnIntermediate == nil {
 		return nil // NextFrame skips it
 	}
-	return r.keep(r.OnIntermediate(h, (*frameReader)(r)))
+	return r.keep(inside(r.OnIntermediate(h, (*frameReader)(r))))
 }
 
 // appendRest appends what is to come of the open message.
@@ -145,11 +145,17 @@ func (r *Reader) growth(arrived int) int {
 // frame that came in its place. Nothing is answered: [HandleControlMessage] is for
 // that. s is the side on which we are. Payloads are the caller's.
 //
-// Text is checked, and a message has at most [DefaultMaxMessage] bytes. On an error
-// what was read so far is appended, but for the message that is not complete.
+// Text is checked, a message has at most [DefaultMaxMessage] bytes, and between its
+// fragments come at most [DefaultMaxFragments] control frames: one more is
+// [ErrTooManyFragments]. On an error what was read so far is appended, but for the
+// message that is not complete.
 func ReadMessage(src io.Reader, s ws.State, m []Message) ([]Message, error) {
 	r := DefaultReader(src, s)
+	begin := len(m)
 	add := func(op ws.OpCode) error {
+		if len(m)-begin >= DefaultMaxFragments {
+			return ErrTooManyFragments
+		}
 		p, err := r.appendRest([]byte{})
 		if err == nil {
 			m = append(m, Message{op, p})

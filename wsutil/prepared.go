@@ -40,7 +40,7 @@ func (m *PreparedMessage) Payload() []byte { return m.payload }
 // Frame returns the frame that a server sends. It may not be changed.
 func (m *PreparedMessage) Frame() []byte { return m.frame }
 
-// Write writes the message to w with one Write, as the side that s names sends it. A
+// Write writes the message to w as [WriteMessage] does, as the side that s names sends it. A
 // client's is masked anew each time, as RFC 6455, section 5.3 asks for: it costs what
 // [WriteMessage] costs.
 func (m *PreparedMessage) Write(w io.Writer, s ws.State) error {

@@ -88,8 +88,8 @@ func (c *Protocol) Reset(cfg *Config) {
 	c.SetMaxMessage(cfg.maxMessage())
 }
 
-// SetMaxMessage changes [Config].MaxMessage, from the next frame on. Negative
-// values stand for no limit.
+// SetMaxMessage changes the largest size of a message, from the next frame on: n is
+// in bytes, 0 allows empty messages alone, and a negative value all.
 func (c *Protocol) SetMaxMessage(n int64) {
 	c.maxMessage = limit(n)
 }

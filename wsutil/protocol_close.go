@@ -42,8 +42,15 @@ func receivedIn(s uint64) ws.StatusCode { return ws.StatusCode(s >> receivedShif
 
 // receive notes the peer's close frame. Code is not 0.
 func (s *closing) receive(code ws.StatusCode) {
-	if sentIn(s.Or(uint64(code)<<receivedShift)) == 0 {
-		s.Or(peerFirst)
+	for {
+		old := s.Load()
+		now := old | uint64(code)<<receivedShift
+		if sentIn(old) == 0 {
+			now |= peerFirst
+		}
+		if s.CompareAndSwap(old, now) { // in one step, for who looks on
+			return
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/wskit/wskit/internal/utf8s"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -82,7 +83,7 @@ func (c *Protocol) openData(h ws.Header) error {
 		c.flags |= flagMessage
 		c.op, c.rsv = h.OpCode, 0
 		c.size, c.fragments = 0, 0
-		c.message = c.message.free() // one that NextMessage began and Next ended
+		c.text = utf8s.Validator{} // left open by a text in which a reserved bit came late
 	}
 	if h.Fin {
 		c.flags |= flagFinal
@@ -127,6 +128,9 @@ func (c *Protocol) dataFrame(p []byte) (ev Event, n int, err error) {
 	}
 	if ends {
 		c.flags &^= flagMessage | flagBegun
+		if c.message != nil { // NextMessage began what Next ends
+			c.flags |= flagLent
+		}
 		ev.part |= last
 	}
 	return ev, n, nil

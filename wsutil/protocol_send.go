@@ -123,7 +123,7 @@ func (c *Protocol) AppendReply(dst []byte, ev Event) []byte {
 // AppendClose alone.
 func (c *Protocol) SendHeader(h ws.Header) (ws.Header, error) {
 	if h.OpCode == ws.OpClose {
-		return ws.Header{}, ErrNotSendable
+		return ws.Header{}, fmt.Errorf("%w: AppendClose makes close frames", ErrNotSendable)
 	}
 	return c.sendHeader(h)
 }

@@ -160,9 +160,11 @@ func (r *Reader) nextFrame() (h ws.Header, err error) {
 		}
 	}
 	if h.OpCode.IsControl() {
-		return r.openControl(h)
+		h, err = r.openControl(h)
+	} else {
+		h, err = r.openData(h)
 	}
-	return r.openData(h)
+	return h, inside(err) // what a callback calls the end is not that of the message
 }
 
 // begin makes the frame with header h the open one and asks the extensions.

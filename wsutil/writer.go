@@ -119,6 +119,9 @@ func (w *Writer) Reset(dest io.Writer, s ws.State, op ws.OpCode) {
 // help if some fragments of a message have been sent and the final one has not, or
 // if the destination has failed within a frame.
 func (w *Writer) ResetOp(op ws.OpCode) {
+	if w.err == errReleased {
+		return // it may be another's already
+	}
 	*w = Writer{
 		dest: w.dest, state: w.state, op: op, extensions: w.extensions, noFlush: w.noFlush,
 		raw: w.raw, room: w.room, borrowed: w.borrowed,

@@ -33,8 +33,9 @@ func GetWriter(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
 
 // PutWriter gives w to the pool of [GetWriter], wherever it comes from; a buffer
 // that its caller had provided, or of more than 64 KiB, is not kept. What w has
-// buffered is lost. w may not be used any longer: its methods return an error until
-// the pool has lent it again, and a second PutWriter does nothing.
+// buffered is lost. w may not be used any longer, [Writer.Reset] included: until the
+// pool lends it again its methods return an error, and a second PutWriter does
+// nothing, so that a slip shows.
 func PutWriter(w *Writer) {
 	if w.err == errReleased {
 		return
