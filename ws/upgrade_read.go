@@ -2,7 +2,6 @@ package ws
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -23,11 +22,6 @@ func (s *upgrade) readRequest(conn io.ReadWriter) error {
 		return s.readSocket(c, c)
 	}
 	return s.readSteps(conn)
-}
-
-// mostBytes is how many bytes a request may have, and below 0 if any number.
-func (s *upgrade) mostBytes() int {
-	return cmp.Or(s.req.Limits.MaxBytes, httphead.DefaultMaxBytes)
 }
 
 // readSocket looks at what has arrived, and takes of it what belongs to the
@@ -57,7 +51,7 @@ func (s *upgrade) readSocket(conn io.ReadWriter, sc syscall.Conn) error {
 			return err
 		}
 		s.in = s.in[:have+n]
-		if most := s.mostBytes(); end >= 0 || most > 0 && len(s.in) >= most {
+		if end >= 0 || s.req.Limits.Exceeded(len(s.in)) {
 			_, err := s.req.Parse(s.in)
 			return err
 		}
@@ -69,8 +63,8 @@ func (s *upgrade) readSocket(conn io.ReadWriter, sc syscall.Conn) error {
 func (s *upgrade) readSteps(r io.Reader) error {
 	due := newOutstanding()
 	for empty := 0; ; {
-		least, most := due.least(s.in), s.mostBytes()
-		if least == 0 || most > 0 && len(s.in) >= most {
+		least := due.least(s.in)
+		if least == 0 || s.req.Limits.Exceeded(len(s.in)) {
 			_, err := s.req.Parse(s.in)
 			return err
 		}
