@@ -2,7 +2,7 @@
 
 GO        ?= go
 MODULES   := . examples bench
-FUZZTIME  ?= 10s
+FUZZTIME  ?= 30000x
 BENCH     ?= .
 BENCHTIME ?= 20ms
 COUNT     ?= 6
@@ -60,7 +60,7 @@ cover: ## coverage of the root module, by function in coverage.html
 	$(GO) tool cover -html=cover.out -o coverage.html
 
 .PHONY: fuzz
-fuzz: ## fuzz every target for FUZZTIME (10s)
+fuzz: ## fuzz every target, FUZZTIME inputs each (30000x), or for that time (1m)
 	@GO=$(GO) scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
