@@ -39,8 +39,7 @@ func (d Dialer) Upgrade(conn io.ReadWriter, u *url.URL) (br *bufio.Reader, hs Ha
 	if err = writeWhole(conn, s.out); err != nil {
 		return nil, Handshake{}, fmt.Errorf("write request: %w", err)
 	}
-	size := max(16, cmp.Or(d.ReadBufferSize, DefaultClientReadBufferSize))
-	br = pbufio.GetReader(conn, size)
+	br = d.reader(conn)
 	if err = s.readAnswer(conn, br); err != nil || br.Buffered() == 0 {
 		pbufio.PutReader(br)
 		br = nil
@@ -49,6 +48,11 @@ func (d Dialer) Upgrade(conn io.ReadWriter, u *url.URL) (br *bufio.Reader, hs Ha
 		return nil, Handshake{}, err
 	}
 	return br, s.result, nil
+}
+
+// reader returns a reader of conn from the pool.
+func (d *Dialer) reader(conn io.Reader) *bufio.Reader {
+	return pbufio.GetReader(conn, max(16, cmp.Or(d.ReadBufferSize, DefaultClientReadBufferSize)))
 }
 
 // clientHandshake is one handshake on the client's side.
@@ -132,7 +136,7 @@ func appendAuthorization(dst []byte, mark int, user *url.Userinfo) []byte {
 	if user == nil {
 		return dst
 	}
-	fields, _ := parseFieldBlock(nil, dst[mark:]) // checked when they were appended
+	fields, _ := parseFieldBlock(dst[mark:]) // checked when they were appended
 	if fields.Count("Authorization") > 0 {
 		return dst
 	}
@@ -271,21 +275,7 @@ func (s *clientHandshake) takeProtocol() error {
 	return nil
 }
 
-func (s *clientHandshake) tellCaller() error {
-	if s.d.OnHeader == nil {
-		return nil
-	}
-	for _, f := range s.resp.Fields {
-		if fieldOf(f.Name) != handshakeFields {
-			continue
-		}
-		httphead.Canonicalize(f.Name)
-		if err := s.d.OnHeader(f.Name, f.Value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (s *clientHandshake) tellCaller() error { return s.fields.tell(s.d.OnHeader) }
 
 // rejected makes the error for an answer of another status than 101, and shows
 // it to the caller.

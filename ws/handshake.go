@@ -94,6 +94,24 @@ func (h *headFields) note(f handshakeField, value []byte) {
 	}
 }
 
+// tell calls onHeader, if there is one, with the fields that are none of the
+// handshake's, their names in the form of net/http.
+func (h *headFields) tell(onHeader func(key, value []byte) error) error {
+	if onHeader == nil {
+		return nil
+	}
+	for _, f := range h.all {
+		if fieldOf(f.Name) != handshakeFields {
+			continue
+		}
+		httphead.Canonicalize(f.Name)
+		if err := onHeader(f.Name, f.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // once returns the value of a field that must be there once.
 func (h *headFields) once(f handshakeField) (value []byte, ok bool) {
 	return h.first[f], h.count[f] == 1
@@ -310,7 +328,7 @@ func appendExtra(dst []byte, h HandshakeHeader) ([]byte, error) {
 	if _, err := h.WriteTo(b); err != nil {
 		return dst, fmt.Errorf("ws: handshake header: %w", err)
 	}
-	fields, err := parseFieldBlock(nil, b.Bytes()[len(dst):])
+	fields, err := parseFieldBlock(b.Bytes()[len(dst):])
 	if err != nil {
 		return dst, err
 	}
@@ -323,8 +341,8 @@ func appendExtra(dst []byte, h HandshakeHeader) ([]byte, error) {
 }
 
 // parseFieldBlock parses what a HandshakeHeader wrote.
-func parseFieldBlock(dst httphead.Fields, p []byte) (httphead.Fields, error) {
-	fields, n, err := httphead.ParseFields(p, dst, httphead.Limits{MaxBytes: -1, MaxFields: -1})
+func parseFieldBlock(p []byte) (httphead.Fields, error) {
+	fields, n, err := httphead.ParseFields(p, nil, httphead.Limits{MaxBytes: -1, MaxFields: -1})
 	if err == nil && n != len(p) {
 		err = errors.New("an empty line ends it too early")
 	}

@@ -1,7 +1,6 @@
 package ws
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -55,7 +54,7 @@ func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr
 	if _, err = conn.Write(req); err != nil {
 		return conn, fmt.Errorf("proxy: write request: %w", err)
 	}
-	br := pbufio.GetReader(conn, max(16, cmp.Or(d.ReadBufferSize, DefaultClientReadBufferSize)))
+	br := d.reader(conn)
 	resp := httphead.Response{Limits: d.HeadLimits}
 	if err = readFinal(br, &resp); err == nil && resp.Status/100 != 2 {
 		err = rejectedWithBody(&resp, conn, br)

@@ -138,7 +138,7 @@ func renderHeader(h HandshakeHeader) (httphead.Fields, error) {
 	if _, err := h.WriteTo(&b); err != nil {
 		return nil, err
 	}
-	return parseFieldBlock(nil, b.Bytes())
+	return parseFieldBlock(b.Bytes())
 }
 
 // answer returns the answer as it goes out: status, all fields but

@@ -94,13 +94,13 @@ func Upgrade(conn io.ReadWriter) (Handshake, error) {
 //
 // It never reads past the request's head: frames that the client sent right
 // behind it are there for the next Read of conn, which has to be a stream. On a
-// *bufio.ReadWriter it takes
-// the head from the buffer, and flushes the answer. On a *net.TCPConn or
-// *net.UnixConn it looks at what has arrived before it takes the head, where the
-// system can. From anything else it reads in steps so small that they cannot pass
-// the end of a request that is in order: a browser's takes some 25 Reads, and a long
-// last line one for every four bytes of it. A bufio.ReadWriter around such a
-// connection saves them, for who goes on with its Reader.
+// *bufio.ReadWriter it takes the head from the buffer, and flushes the answer. On
+// a *net.TCPConn or *net.UnixConn it looks at what has arrived before it takes the
+// head, where the system can. From anything else it reads in steps so small that
+// they cannot pass the end of a request that is in order: a browser's takes some
+// 25 Reads, and a long last line one for every four bytes of it. A
+// bufio.ReadWriter around such a connection saves them, for who goes on with its
+// Reader.
 //
 // It allocates nothing, but for 16 bytes on a socket, unless a subprotocol, an
 // extension or a field of the caller's goes into the answer.
@@ -228,18 +228,7 @@ func (s *upgrade) tellCaller() error {
 			return err
 		}
 	}
-	if s.u.OnHeader != nil {
-		for _, f := range s.req.Fields {
-			if fieldOf(f.Name) != handshakeFields {
-				continue
-			}
-			httphead.Canonicalize(f.Name)
-			if err := s.u.OnHeader(f.Name, f.Value); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return s.fields.tell(s.u.OnHeader)
 }
 
 func (s *upgrade) pickProtocol() error {

@@ -45,13 +45,14 @@ func defaultPort(u *url.URL) string {
 }
 
 // hostPort returns the address to connect to.
-func hostPort(u *url.URL) string {
-	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), defaultPort(u)))
-}
+func hostPort(u *url.URL) string { return withPort(u.Hostname(), u) }
 
 // connectAddress is hostPort as a proxy is told it.
-func connectAddress(u *url.URL) string {
-	return net.JoinHostPort(withoutZone(u.Hostname()), cmp.Or(u.Port(), defaultPort(u)))
+func connectAddress(u *url.URL) string { return withPort(withoutZone(u.Hostname()), u) }
+
+// withPort joins the host with the port of u.
+func withPort(hostname string, u *url.URL) string {
+	return net.JoinHostPort(hostname, cmp.Or(u.Port(), defaultPort(u)))
 }
 
 // withoutZone cuts the zone off an IPv6 address: it means something on this
