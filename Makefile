@@ -1,7 +1,7 @@
 # Everything that can be done here. CI runs the same targets.
 
 GO        ?= go
-MODULES   := . examples bench
+MODULES   := . examples bench fuzz
 FUZZTIME  ?= 30000x
 BENCH     ?= .
 BENCHTIME ?= 20ms
