@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -58,10 +59,36 @@ func TestDocumentedCommandsAreRun(t *testing.T) {
 // Links between the pages lead somewhere.
 func TestDocumentedFilesExist(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"} {
+	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"} {
 		for _, m := range link.FindAllStringSubmatch(read(t, doc), -1) {
 			_, err := os.Stat(filepath.Join(root, strings.TrimSpace(m[1])))
 			require.NoError(t, err, "link in %s", doc)
 		}
+	}
+}
+
+// The tests that the security page refers to exist, in a package of that name, of any
+// module.
+func TestSecurityPageNamesTests(t *testing.T) {
+	exist := map[string]bool{}
+	define := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(p, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		for _, m := range define.FindAllSubmatch(b, -1) {
+			exist[filepath.Base(filepath.Dir(p))+"."+string(m[1])] = true
+		}
+		return err
+	})
+	require.NoError(t, err)
+	named := regexp.MustCompile("`(\\w+\\.(?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(read(t, "SECURITY.md"), -1)
+	require.NotEmpty(t, named)
+	for _, m := range named {
+		require.True(t, exist[m[1]], "SECURITY.md names %s, which does not exist", m[1])
 	}
 }
