@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"sync"
+
+	"github.com/wskit/wskit/internal/framing"
 )
 
 // Sizes of a frame header in bytes and of a control frame's payload (RFC 6455,
@@ -95,19 +97,10 @@ var (
 // HeaderSize returns the number of bytes that [AppendHeader] appends for h, or
 // -1 if h.Length is negative.
 func HeaderSize(h Header) int {
-	n := 2
-	switch {
-	case h.Length < 0:
+	if h.Length < 0 {
 		return -1
-	case h.Length > math.MaxUint16:
-		n = 10
-	case h.Length > 125:
-		n = 4
 	}
-	if h.Masked {
-		n += 4
-	}
-	return n
+	return framing.Size(uint64(h.Length), h.Masked)
 }
 
 // AppendHeader appends the wire form of h to dst and returns the extended slice
@@ -116,28 +109,11 @@ func HeaderSize(h Header) int {
 // ([CheckHeader] answers that): bits that a field has too many are cut off, and
 // a negative length goes out as the 64-bit form with its top bit set.
 func AppendHeader(dst []byte, h Header) []byte {
-	b0 := byte(h.OpCode&0xf) | h.Rsv&0x7<<4
-	if h.Fin {
-		b0 |= 0x80
-	}
-	var mask byte
+	lead := framing.Lead(h.Fin, h.Rsv, byte(h.OpCode))
 	if h.Masked {
-		mask = 0x80
+		return framing.AppendMasked(dst, lead, uint64(h.Length), binary.LittleEndian.Uint32(h.Mask[:]))
 	}
-	switch n := uint64(h.Length); {
-	case n <= 125 && h.Masked: // most of what a client sends, in one step
-		return append(dst, b0, mask|byte(n), h.Mask[0], h.Mask[1], h.Mask[2], h.Mask[3])
-	case n <= 125:
-		return append(dst, b0, byte(n))
-	case n <= math.MaxUint16:
-		dst = append(dst, b0, mask|126, byte(n>>8), byte(n))
-	default:
-		dst = binary.BigEndian.AppendUint64(append(dst, b0, mask|127), n)
-	}
-	if h.Masked {
-		dst = append(dst, h.Mask[0], h.Mask[1], h.Mask[2], h.Mask[3])
-	}
-	return dst
+	return framing.Append(dst, lead, uint64(h.Length))
 }
 
 // ParseHeader decodes the frame header at the start of p (RFC 6455, section

@@ -5,7 +5,8 @@ package wsutil
 // in p. Otherwise it is gathered in a buffer that grows with the bytes that arrive,
 // never with the lengths that headers declare, and that is lent until the next call
 // to Next, NextMessage or EOF. Control frames are returned as they come, also
-// from inside a message.
+// from inside a message. Rsv has the bits of all frames of the message, wherever
+// in it they came.
 //
 // Next and NextMessage may be mixed. Inside a message of which Next has returned a
 // chunk, NextMessage returns what is left of it, which is not First. What NextMessage

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"sync"
+
+	"github.com/wskit/wskit/ws"
 )
 
 // buffer is memory from a pool, for bytes that do not lie in one piece anywhere else.
@@ -13,9 +15,10 @@ type buffer struct {
 	class int // of the pool that it goes back to, or classCount for none
 }
 
-// A buffer of class n has a capacity of minBuffer<<n; it is less than twice as large
-// as what was asked for. The last class has 4 MiB. Larger buffers are left to the
-// garbage collector.
+// A buffer of class n is for minBuffer<<n bytes and a header, so that a frame whose
+// payload is a power of two does not take the double; it is less than twice as large as
+// what was asked for. The last class has 4 MiB. Larger buffers are left to the garbage
+// collector.
 const (
 	minBuffer  = 512
 	classCount = 14
@@ -25,15 +28,17 @@ var buffers [classCount]sync.Pool
 
 // newBuffer returns an empty buffer with room for n bytes.
 func newBuffer(n int) *buffer {
-	class := bits.Len(uint(max(n, 1)-1) / minBuffer)
+	class := bits.Len(uint(max(n-ws.MaxHeaderSize, 1)-1) / minBuffer)
 	if class >= classCount {
 		return &buffer{make([]byte, 0, n+min(n, math.MaxInt-n)), classCount}
 	}
 	if b, ok := buffers[class].Get().(*buffer); ok {
 		return b
 	}
-	return &buffer{make([]byte, 0, minBuffer<<class), class}
+	return &buffer{make([]byte, 0, classSize(class)), class}
 }
+
+func classSize(class int) int { return minBuffer<<class + ws.MaxHeaderSize }
 
 // append returns a buffer that has p behind what is in b. That may be another one, and
 // b was freed then.

@@ -88,11 +88,11 @@ func TestMixed(t *testing.T) {
 }
 
 func TestBuffer(t *testing.T) {
-	for _, n := range []int{0, 1, minBuffer, minBuffer + 1, 1 << 20, 4 << 20, 4<<20 + 1} {
+	for _, n := range []int{0, 1, minBuffer, classSize(0), classSize(0) + 1, 1 << 20, 4 << 20, 4<<20 + 1} {
 		b := newBuffer(n)
 		require.Empty(t, b.b)
 		require.GreaterOrEqual(t, cap(b.b), n)
-		require.LessOrEqual(t, cap(b.b), max(minBuffer, 2*n))
+		require.LessOrEqual(t, cap(b.b), max(classSize(0), 2*n))
 		require.Nil(t, b.free())
 	}
 	var b *buffer

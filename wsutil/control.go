@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/wskit/wskit/internal/framing"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -137,11 +138,7 @@ func appendClose(dst []byte, s ws.State, err error) []byte {
 
 // appendControl appends a control frame as the side that s names sends it.
 func appendControl(dst []byte, s ws.State, op ws.OpCode, payload []byte) []byte {
-	h := ws.Header{Fin: true, OpCode: op, Length: int64(len(payload))}
-	if s.ClientSide() {
-		h.Masked, h.Mask = true, ws.NewMask()
-	}
-	return appendFrame(dst, &h, payload)
+	return appendFrame(dst, framing.Lead(true, 0, byte(op)), s.ClientSide(), payload)
 }
 
 // writeNow writes p with one Write. An answer that waits in a buffer until the

@@ -76,7 +76,8 @@ func (d *dataReader) read(dst []byte, want ws.OpCode) ([]byte, ws.OpCode, error)
 // more than 125 bytes; give it a *bufio.ReadWriter to have fewer.
 //
 // Reading is for one goroutine at a time, and writing too: the answers are Writes
-// like those of the caller.
+// like those of the caller. No deadline of rw is set or taken away here: for how long
+// a peer that reads nothing can hold up an answer is what the Write of rw says.
 func AppendData(dst []byte, rw io.ReadWriter, s ws.State) ([]byte, ws.OpCode, error) {
 	return appendData(dst, rw, s, 0, 0)
 }

@@ -59,4 +59,19 @@
 // changed and turned off: in [Config], in the fields of Reader, or by an argument of
 // [AppendDataLimit] and [Data]. A frame that crosses one is refused at its header,
 // and the answer is 1009.
+//
+// # Time
+//
+// Nothing here knows the time. Who answers a peer waits for it to read: a peer that
+// sends pings and reads no pong keeps [ReadData] in a Write, in which no memory
+// grows, until that fails. Give it a connection whose Write sets a deadline of its
+// own and takes it away again, so that every frame has its time:
+//
+//	func (c patient) Write(p []byte) (int, error) {
+//		c.Conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+//		defer c.Conn.SetWriteDeadline(time.Time{})
+//		return c.Conn.Write(p)
+//	}
+//
+// After an error of Write a frame may be cut off, and the connection is over.
 package wsutil

@@ -76,7 +76,16 @@ type seen struct {
 const (
 	fuzzFrame, fuzzMessage = 300, 500
 	fuzzFragments          = 5
+
+	fuzzExtended = 0x80 // in the size of a read: extensions claim all reserved bits
 )
+
+// reserved is frame with reserved bits.
+func reserved(op ws.OpCode, fin bool, rsv byte, payload string) ws.Frame {
+	f := frame(op, fin, payload)
+	f.Header.Rsv = rsv
+	return f
+}
 
 // byProtocol is what the connection without I/O makes of p, and the error at the end.
 func byProtocol(s ws.State, p []byte) (got []seen, err error) {
@@ -180,10 +189,18 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte("\x82\x7F\x00\x00\x00\x00\x00\x00\x00\x01a"), true, byte(9))
 	f.Add([]byte("\x82\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x00\x00\x00\x00"), false, byte(9))
 	f.Add([]byte("\x82\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), false, byte(9))
+	for _, side := range both { // reserved bits, on the second frame and on all
+		f.Add(peerFrames(side.state, frame(ws.OpText, false, "\xE2\x82"), reserved(ws.OpContinuation, true, 2, "x"), frame(ws.OpText, true, "a")), side.state.ClientSide(), byte(5|fuzzExtended))
+		f.Add(peerFrames(side.state, reserved(ws.OpText, false, 4, "\xFF"), reserved(ws.OpContinuation, true, 7, "x")), side.state.ClientSide(), byte(fuzzExtended))
+	}
 	f.Fuzz(func(t *testing.T, p []byte, client bool, size byte) {
 		s := ws.StateServerSide
 		if client {
 			s = ws.StateClientSide
+		}
+		if size&fuzzExtended != 0 {
+			s |= ws.StateExtended
+			size &^= fuzzExtended
 		}
 		want, wantErr := byProtocol(s, p)
 		for _, src := range []io.Reader{bytes.NewReader(p), bufio.NewReaderSize(bytes.NewReader(p), 16), iotest.OneByteReader(bytes.NewReader(p))} {

@@ -25,7 +25,7 @@ type pooled struct {
 // onePooled returns an entry for each pool.
 func onePooled() (all []pooled) {
 	for class := range buffers {
-		all = append(all, pooled{&buffers[class], &buffer{make([]byte, 0, minBuffer<<class), class}})
+		all = append(all, pooled{&buffers[class], &buffer{make([]byte, 0, classSize(class)), class}})
 	}
 	for class := leastWriter; class <= mostWriter; class++ {
 		w := NewWriterBufferSize(nil, ws.StateServerSide, ws.OpText, 1<<class)
@@ -62,7 +62,7 @@ func requireBalance(t *testing.T, lent []pooled, f func()) {
 			require.Equal(t, 1, there[x], "%T was given back twice", x)
 			if b, ok := x.(*buffer); ok {
 				require.Empty(t, b.b)
-				require.Equal(t, minBuffer<<b.class, cap(b.b))
+				require.Equal(t, classSize(b.class), cap(b.b))
 			}
 		}
 	}

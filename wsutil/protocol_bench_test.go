@@ -22,7 +22,7 @@ func stream(side ws.State, op ws.OpCode, n, size int) (p []byte, frames int) {
 		payload[i] = "wskit "[i%6]
 	}
 	for len(p)+ws.HeaderSize(h)+n <= size {
-		p = appendFrame(p, &h, payload)
+		p = appendKeyed(p, &h, payload)
 		frames++
 	}
 	return p, frames

@@ -1,11 +1,13 @@
 package wsutil
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/wskit/wskit/internal/framing"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -38,15 +40,11 @@ func (c *Protocol) AppendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, er
 	if c.sendOp != 0 && op.IsData() {
 		return dst, fmt.Errorf("%w: the message before it lacks its last fragment", ErrNotSendable)
 	}
-	h := ws.Header{Fin: true, OpCode: op, Length: int64(len(p))}
 	if (op != ws.OpText && op != ws.OpBinary) || c.closing.Load() != 0 {
-		return c.AppendFragment(dst, h, p)
+		return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: op}, p)
 	}
 	// A whole message of an open connection: there is nothing to ask any more.
-	if h.Masked = c.state.ClientSide(); h.Masked {
-		h.Mask = ws.NewMask()
-	}
-	return appendFrame(dst, &h, p), nil
+	return appendFrame(dst, finBit|byte(op), c.state.ClientSide(), p), nil
 }
 
 // AppendFragment is [Protocol.AppendMessage] for one fragment of a message, or for a
@@ -55,12 +53,15 @@ func (c *Protocol) AppendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, er
 // in the header is made here. Control frames may be appended between the fragments
 // (RFC 6455, section 5.4).
 func (c *Protocol) AppendFragment(dst []byte, h ws.Header, p []byte) ([]byte, error) {
+	if h.OpCode == ws.OpClose {
+		return dst, errCloseByHand
+	}
 	h.Length = int64(len(p))
-	h, err := c.SendHeader(h)
+	h, err := c.sendHeader(h)
 	if err != nil {
 		return dst, err
 	}
-	return appendFrame(dst, &h, p), nil
+	return appendFrame(dst, lead(&h), h.Masked, p), nil
 }
 
 // AppendPing appends a ping to dst. p is at most 125 bytes long, or else the error is
@@ -96,7 +97,7 @@ func (c *Protocol) AppendClose(dst []byte, code ws.StatusCode, reason string) ([
 		return dst, err
 	}
 	c.closing.send(code)
-	return appendFrame(dst, &h, body), nil
+	return appendFrame(dst, lead(&h), h.Masked, body), nil
 }
 
 // AppendReply appends what RFC 6455 wants said to ev, if anything: the pong to a ping
@@ -123,11 +124,18 @@ func (c *Protocol) AppendReply(dst []byte, ev Event) []byte {
 // AppendClose alone.
 func (c *Protocol) SendHeader(h ws.Header) (ws.Header, error) {
 	if h.OpCode == ws.OpClose {
-		return ws.Header{}, fmt.Errorf("%w: AppendClose makes close frames", ErrNotSendable)
+		return ws.Header{}, errCloseByHand
 	}
-	return c.sendHeader(h)
+	h, err := c.sendHeader(h)
+	if h.Masked {
+		h.Mask = ws.NewMask()
+	}
+	return h, err
 }
 
+var errCloseByHand = fmt.Errorf("%w: AppendClose makes close frames", ErrNotSendable)
+
+// sendHeader is SendHeader for close frames, too, and leaves the key to be made.
 func (c *Protocol) sendHeader(h ws.Header) (ws.Header, error) {
 	if h.Length < 0 {
 		return ws.Header{}, ws.ErrHeaderLengthUnexpected
@@ -139,9 +147,7 @@ func (c *Protocol) sendHeader(h ws.Header) (ws.Header, error) {
 	if op.IsData() && op == c.sendOp {
 		h.OpCode = ws.OpContinuation
 	}
-	if h.Masked = c.state.ClientSide(); h.Masked {
-		h.Mask = ws.NewMask()
-	}
+	h.Masked, h.Mask = c.state.ClientSide(), [4]byte{}
 	switch err := ws.CheckHeader(h, c.peerState()); err {
 	case nil:
 	case ws.ErrProtocolControlPayloadOverflow:
@@ -181,13 +187,20 @@ func (c *Protocol) maySend(op ws.OpCode) error {
 	return ErrClosing
 }
 
-// appendFrame appends the frame of this header to dst.
-func appendFrame(dst []byte, h *ws.Header, p []byte) []byte {
-	dst = ws.AppendHeader(slices.Grow(dst, ws.HeaderSize(*h)+len(p)), *h)
-	if !h.Masked {
-		return append(dst, p...)
+// lead returns the first byte of the wire form of h.
+func lead(h *ws.Header) byte { return framing.Lead(h.Fin, h.Rsv, byte(h.OpCode)) }
+
+// appendFrame appends to dst the frame of p whose first byte is lead, if masked with a
+// new key.
+func appendFrame(dst []byte, lead byte, masked bool, p []byte) []byte {
+	n := uint64(len(p))
+	dst = slices.Grow(dst, framing.Size(n, masked)+len(p))
+	if !masked {
+		return append(framing.Append(dst, lead, n), p...)
 	}
-	body := dst[len(dst) : len(dst)+len(p)]
-	ws.CipherCopy(body, p, h.Mask, 0)
-	return dst[:len(dst)+len(p)]
+	key := ws.NewMask()
+	dst = framing.AppendMasked(dst, lead, n, binary.LittleEndian.Uint32(key[:]))
+	end := len(dst) + len(p)
+	ws.CipherCopy(dst[len(dst):end], p, key, 0)
+	return dst[:end]
 }

@@ -105,7 +105,7 @@ func toServer(h ws.Header, payload string) []byte {
 
 func toClient(h ws.Header, payload string) []byte {
 	h.Length = int64(len(payload))
-	return appendFrame(nil, &h, []byte(payload))
+	return appendKeyed(nil, &h, []byte(payload))
 }
 
 // fin and part of a message, for tables.

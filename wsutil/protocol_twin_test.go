@@ -118,7 +118,7 @@ func (tw *twin) check(h ws.Header) error {
 	if tw.cfg.State.ClientSide() {
 		state = ws.StateClientSide
 	}
-	state |= tw.cfg.State & ws.StateRSV1
+	state |= tw.cfg.State & (ws.StateExtended | ws.StateRSV1 | ws.StateRSV2 | ws.StateRSV3)
 	size, fragments := int64(len(tw.data)), tw.fragments
 	if tw.open != nil {
 		state |= ws.StateFragmented
@@ -155,6 +155,7 @@ func (tw *twin) dataFrame(h ws.Header, payload []byte, complete bool) {
 	if h.OpCode != ws.OpContinuation {
 		tw.open, tw.data, tw.fragments = &got{op: h.OpCode, rsv: h.Rsv, part: whole}, nil, 0
 	}
+	tw.open.rsv |= h.Rsv // of an extension that marks single frames, too
 	tw.data = append(tw.data, payload...)
 	tw.fragments++
 	ends := h.Fin && complete
@@ -240,6 +241,12 @@ func fuzzConfig(options byte) Config {
 	if options&16 != 0 {
 		cfg.MaxFragments = 3
 	}
+	if options&32 != 0 {
+		cfg.State |= ws.StateExtended
+	}
+	if options&64 != 0 {
+		cfg.State |= ws.StateRSV2 | ws.StateRSV3
+	}
 	return cfg
 }
 
@@ -261,7 +268,7 @@ func randomStream(rng *rand.Rand, cfg Config) (in []byte) {
 			h.Masked = true
 			binary.LittleEndian.PutUint32(h.Mask[:], rng.Uint32())
 		}
-		in = appendFrame(in, &h, []byte(payload))
+		in = appendKeyed(in, &h, []byte(payload))
 	}
 	return in
 }
@@ -284,7 +291,7 @@ func TestTwins(t *testing.T) {
 // FuzzProtocolTwin: any input, cut anywhere, both sides.
 func FuzzProtocolTwin(f *testing.F) {
 	rng := rand.New(rand.NewPCG(6455, 6))
-	for i := range 32 {
+	for i := range 128 {
 		f.Add(randomStream(rng, fuzzConfig(byte(i))), uint16(rng.IntN(20)), uint16(rng.IntN(90)), byte(i))
 	}
 	f.Add(declare(fin(ws.OpBinary), 1<<62), uint16(1), uint16(9), byte(0))

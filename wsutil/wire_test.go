@@ -22,6 +22,15 @@ var both = []struct {
 	{"client", ws.StateClientSide},
 }
 
+// appendKeyed appends a frame with this header, masked with its key if it says so.
+func appendKeyed(dst []byte, h *ws.Header, payload []byte) []byte {
+	dst = append(ws.AppendHeader(dst, *h), payload...)
+	if h.Masked {
+		ws.Cipher(dst[len(dst)-len(payload):], h.Mask, 0)
+	}
+	return dst
+}
+
 // peerFrames is the wire form of frames as the peer of side s sends them.
 func peerFrames(s ws.State, frames ...ws.Frame) (p []byte) {
 	for _, f := range frames {

@@ -12,7 +12,7 @@ import (
 
 func TestWriteMessage(t *testing.T) {
 	for _, side := range both {
-		for _, n := range []int{0, 1, 125, 126, 65522, 65523, 65524, 65535, 65536, 65537} {
+		for _, n := range []int{0, 1, 125, 126, 65522, 65523, 65524, 65535, 65536, 65537, 1 << 20} {
 			payload := bytes.Repeat([]byte("x"), n)
 			p := newPipe(nil)
 			require.NoError(t, WriteMessage(p, side.state, ws.OpBinary, payload))

@@ -1,11 +1,13 @@
 package wsutil
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"math"
 	"math/bits"
 
+	"github.com/wskit/wskit/internal/framing"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -208,9 +210,9 @@ func (w *Writer) WriteThrough(p []byte) (n int, err error) {
 	if w.n > 0 {
 		return 0, ErrNotEmpty
 	}
-	h, err := w.header(len(p), false)
-	if err == nil {
-		err = writeFrame(w.dest, w.state, h, p)
+	var h ws.Header
+	if err = w.header(&h, len(p), false); err == nil {
+		err = writeFrame(w.dest, w.state, &h, p)
 	}
 	if w.err = err; err != nil {
 		return 0, err
@@ -282,37 +284,40 @@ func (w *Writer) Flush() error {
 
 // send writes the buffer as one frame and empties it.
 func (w *Writer) send(fin bool) error {
-	h, err := w.header(w.n, fin)
-	if err != nil {
+	var h ws.Header
+	if err := w.header(&h, w.n, fin); err != nil {
 		return err
 	}
+	n, masked := uint64(w.n), w.state.ClientSide()
 	end := w.room + w.n
-	if w.state.ClientSide() {
-		h.Masked, h.Mask = true, ws.NewMask()
-		ws.Cipher(w.raw[w.room:end], h.Mask, 0)
-	}
+	begin := w.room - framing.Size(n, masked)
 	w.n = 0
-	begin := w.room - ws.HeaderSize(h)
-	ws.AppendHeader(w.raw[begin:begin], h)
-	_, err = w.dest.Write(w.raw[begin:end])
+	if masked {
+		key := ws.NewMask()
+		ws.Cipher(w.raw[w.room:end], key, 0)
+		framing.AppendMasked(w.raw[begin:begin], lead(&h), n, binary.LittleEndian.Uint32(key[:]))
+	} else {
+		framing.Append(w.raw[begin:begin], lead(&h), n)
+	}
+	_, err := w.dest.Write(w.raw[begin:end])
 	return err
 }
 
-// header returns the header of the next frame, but for its mask.
-func (w *Writer) header(n int, fin bool) (h ws.Header, err error) {
-	h = ws.Header{Fin: fin, OpCode: w.op, Length: int64(n)}
+// header makes h the header of the next frame, but for its mask.
+func (w *Writer) header(h *ws.Header, n int, fin bool) error {
+	h.Fin, h.OpCode, h.Length = fin, w.op, int64(n)
 	if w.op.IsControl() && (!fin || n > ws.MaxControlFramePayloadSize) {
-		return h, ErrControlOverflow
+		return ErrControlOverflow
 	}
 	if w.continued {
 		h.OpCode = ws.OpContinuation
 	}
 	for _, x := range w.extensions {
-		changed, err := x.SetBits(h)
+		changed, err := x.SetBits(*h)
 		if err != nil {
-			return h, err
+			return err
 		}
 		h.Rsv = changed.Rsv
 	}
-	return h, nil
+	return nil
 }

@@ -41,13 +41,13 @@ func BenchmarkMask(b *testing.B) {
 			})
 			row("generic", func(b *testing.B) {
 				for b.Loop() {
-					applyGeneric(p, p, word(key, 1))
+					applyGeneric(p, p, Word(key, 1))
 				}
 			})
 			for _, k := range kernels {
 				row(k.name, func(b *testing.B) {
 					for b.Loop() {
-						k.apply(p, p, word(key, 1))
+						k.apply(p, p, Word(key, 1))
 					}
 				})
 			}

@@ -20,13 +20,13 @@ func TestGuardPages(t *testing.T) {
 			naive(want, src, key, pos)
 			for _, p := range [][]byte{page[:n], page[len(page)-n:]} {
 				copy(p, src)
-				k.apply(p, p, word(key, pos))
+				k.apply(p, p, Word(key, pos))
 				if !bytes.Equal(want, p) {
 					t.Fatalf("%s: length %d in place", k.name, n)
 				}
 				q := other[len(other)-n:]
 				copy(p, src)
-				k.apply(q, p, word(key, pos))
+				k.apply(q, p, Word(key, pos))
 				if !bytes.Equal(want, q) {
 					t.Fatalf("%s: length %d to another page", k.name, n)
 				}

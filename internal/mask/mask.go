@@ -16,24 +16,24 @@ import (
 // XOR masks or unmasks p in place with key. The first byte of p meets
 // key[pos&3] (RFC 6455, section 5.3). pos may be any int >= 0.
 func XOR(p []byte, key [4]byte, pos int) {
-	apply(p, p, word(key, pos))
+	apply(p, p, Word(key, pos))
 }
 
 // Copy writes src, masked, to dst[:len(src)]. dst and src start at the same
 // byte or do not overlap. It panics if dst is shorter than src.
 func Copy(dst, src []byte, key [4]byte, pos int) {
-	apply(dst, src, word(key, pos))
+	apply(dst, src, Word(key, pos))
 }
 
 // ASCII is XOR that also reports whether p, as it is afterwards, is all ASCII.
 func ASCII(p []byte, key [4]byte, pos int) bool {
 	if !vectors { // it is not known on the way
-		return applyASCIIGeneric(p, word(key, pos))
+		return applyASCIIGeneric(p, Word(key, pos))
 	}
-	return apply(p, p, word(key, pos))
+	return apply(p, p, Word(key, pos))
 }
 
-// word is key as a little-endian word whose lowest byte is key[pos&3].
-func word(key [4]byte, pos int) uint32 {
+// Word is key as a little-endian word whose lowest byte is key[pos&3].
+func Word(key [4]byte, pos int) uint32 {
 	return bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(pos&3))
 }

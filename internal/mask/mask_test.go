@@ -82,7 +82,7 @@ func TestInPlace(t *testing.T) {
 				copy(want[off+16:], text)
 				got = want
 				ascii := naive(want[off+16:][:n], text, key, pos)
-				if k.apply(got[off+16:][:n], got[off+16:][:n], word(key, pos)) != ascii || got != want {
+				if k.apply(got[off+16:][:n], got[off+16:][:n], Word(key, pos)) != ascii || got != want {
 					t.Fatalf("%s: length %d, offset %d, pos %d", k.name, n, off, pos)
 				}
 			}
@@ -105,7 +105,7 @@ func TestToOther(t *testing.T) {
 				}
 				got = want
 				ascii := naive(want[off+16:], src, key, pos)
-				if k.apply(got[off+16:][:n], src, word(key, pos)) != ascii || got != want {
+				if k.apply(got[off+16:][:n], src, Word(key, pos)) != ascii || got != want {
 					t.Fatalf("%s: length %d, offset %d, pos %d", k.name, n, off, pos)
 				}
 			}
@@ -123,7 +123,7 @@ func TestLong(t *testing.T) {
 			src := input(rng, n, key, pos)
 			want := make([]byte, n)
 			ascii := naive(want, src, key, pos)
-			require.Equal(t, ascii, k.apply(src, src, word(key, pos)), "%s: length %d", k.name, n)
+			require.Equal(t, ascii, k.apply(src, src, Word(key, pos)), "%s: length %d", k.name, n)
 			require.True(t, bytes.Equal(want, src), "%s: length %d", k.name, n)
 		}
 	}
@@ -190,7 +190,7 @@ func FuzzMask(f *testing.F) {
 			got := make([]byte, int(off)+len(text)+1)[off:]
 			copy(got, text)
 			p := got[:len(text)]
-			require.Equal(t, ascii, k.apply(p, p, word(key, int(pos))), k.name)
+			require.Equal(t, ascii, k.apply(p, p, Word(key, int(pos))), k.name)
 			require.Equal(t, want, p, k.name)
 			require.Zero(t, got[len(text)], k.name)
 		}

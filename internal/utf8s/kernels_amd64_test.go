@@ -10,5 +10,7 @@ func avx2Kernels() []kernel {
 	if !cpu.AVX2 {
 		return nil
 	}
-	return []kernel{vector("AVX2", validAVX2)}
+	return []kernel{vector("AVX2", validAVX2), unmasking("unmaskAVX2", func(p []byte, key uint32) bool {
+		return unmaskAVX2(&p[0], len(p), key)
+	})}
 }

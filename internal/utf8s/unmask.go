@@ -15,6 +15,9 @@ const tiny = 8
 // Unmask unmasks p in place as [mask.XOR] does, all of it in any case, and takes
 // the result as the next piece of the text, as Valid does.
 func (v *Validator) Unmask(p []byte, key [4]byte, pos int) bool {
+	if leastAtOnce <= len(p) && len(p) <= mostAtOnce && v.need == 0 {
+		return unmask(p, mask.Word(key, pos)) || v.Valid(p)
+	}
 	for len(p) > unmaskStep {
 		v.Unmask(p[:unmaskStep], key, pos)
 		p = p[unmaskStep:]
@@ -26,4 +29,11 @@ func (v *Validator) Unmask(p []byte, key [4]byte, pos int) bool {
 		return true
 	}
 	return v.Valid(p)
+}
+
+// unmaskGeneric unmasks p in place and reports whether it is then valid from beginning
+// to end. It is the reference that the assembly is tested against.
+func unmaskGeneric(p []byte, key uint32) (ok bool) {
+	mask.XOR(p, [4]byte{byte(key), byte(key >> 8), byte(key >> 16), byte(key >> 24)}, 0)
+	return validGeneric(p)
 }

@@ -2,12 +2,14 @@ package utf8s
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"github.com/wskit/wskit/internal/mask"
 	"github.com/wskit/wskit/internal/race"
 )
 
@@ -17,9 +19,33 @@ type kernel struct {
 	valid func(p []byte) bool
 }
 
-// all is what this build can run: each assembly kernel and the dispatch. The
-// generic twin is utf8.Valid, which they are compared with.
-var all = append(kernels, kernel{"dispatch", Valid})
+// all is what this build can run: each assembly kernel, the dispatch, and what
+// unmasks and validates at once. The generic twin is utf8.Valid, which they are
+// compared with.
+var all = append(kernels, kernel{"dispatch", Valid}, unmasking("unmaskGeneric", unmaskGeneric),
+	kernel{"Unmask", func(p []byte) bool {
+		var v Validator
+		mask.XOR(p, testKey, 0)
+		return v.Unmask(p, testKey, 0) && v.Done()
+	}})
+
+var testKey = [4]byte{0x37, 0xFA, 0x21, 0x3D}
+
+// unmasking makes a Valid of a kernel that unmasks in place, for the lengths that it
+// takes. If the text is not what it was it is not valid either, or valid if it should
+// not be.
+func unmasking(name string, unmask func(p []byte, key uint32) bool) kernel {
+	return kernel{name, func(p []byte) bool {
+		if len(p) < leastAtOnce || len(p) > mostAtOnce {
+			return utf8.Valid(p)
+		}
+		var room [512]byte
+		was := room[:copy(room[:], p)]
+		mask.XOR(p, testKey, 0)
+		ok := unmask(p, binary.LittleEndian.Uint32(testKey[:]))
+		return ok == bytes.Equal(was, p)
+	}}
+}
 
 // naive is the slow twin of a Validator that was fed p in one piece: it asks the
 // standard library for one character after the other.

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/internal/race"
 )
 
 // Every sequence at every cut.
@@ -121,6 +123,32 @@ func TestUnmask(t *testing.T) {
 				require.Equal(t, w, v)
 			}
 			require.Equal(t, text, p)
+		}
+	}
+}
+
+// What lies around the text stays, for every length, offset and beginning in the key.
+func TestUnmaskKeepsInside(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3629, 6))
+	var got, want [512]byte
+	for n := range 301 {
+		for i := range 4 * 64 {
+			off, pos := i/4, i%4
+			if race.Enabled && i%16 != n%16 {
+				continue
+			}
+			text := noise(rng, n)
+			for j := range want {
+				want[j] = byte(j * 7)
+			}
+			got = want
+			copy(want[off+16:], text)
+			p := got[off+16:][:copy(got[off+16:], unmasked(text, testKey, pos))]
+			var v Validator
+			ok := v.Unmask(p, testKey, pos)
+			if _, valid := naive(text); ok != valid || v.Done() != utf8.Valid(text) || got != want {
+				t.Fatalf("%q at %d, pos %d", text, off, pos)
+			}
 		}
 	}
 }

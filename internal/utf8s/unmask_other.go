@@ -1,0 +1,11 @@
+//go:build purego || !amd64
+
+package utf8s
+
+// No text is unmasked and validated at once.
+const (
+	leastAtOnce = 1
+	mostAtOnce  = 0
+)
+
+func unmask(p []byte, key uint32) (ok bool) { return unmaskGeneric(p, key) }
