@@ -170,6 +170,11 @@ func (s *clientHandshake) readAnswer(conn io.Reader, br *bufio.Reader) error {
 	if s.resp.Status != http.StatusSwitchingProtocols {
 		return s.rejected(conn, br)
 	}
+	return s.checkAnswer()
+}
+
+// checkAnswer asks the questions of the answer of status 101 in s.resp.
+func (s *clientHandshake) checkAnswer() error {
 	s.fields = sortFields(s.resp.Fields)
 	for _, check := range answerChecks {
 		if err := check(s); err != nil {

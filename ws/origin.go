@@ -17,13 +17,21 @@ func SameOrigin(host string, secure bool, origins ...string) bool {
 	if len(origins) == 0 {
 		return true
 	}
+	u, ok := ParseOrigin(origins...)
+	asked := url.URL{Scheme: httpScheme(secure), Host: host}
+	return ok && u.Scheme == asked.Scheme && strings.EqualFold(hostPort(u), hostPort(&asked))
+}
+
+// ParseOrigin returns the scheme and the host, with the port if one is named, of
+// an Origin (RFC 6454, section 6.2); origins are the values of all Origin fields. ok
+// is false unless there is exactly one and it is of that form, which "null" is not.
+func ParseOrigin(origins ...string) (u *url.URL, ok bool) {
+	if len(origins) != 1 {
+		return nil, false
+	}
 	u, err := url.Parse(origins[0])
-	if err != nil || len(origins) > 1 || u.Host == "" || u.Opaque+u.Path+u.RawQuery+u.Fragment != "" || u.User != nil {
-		return false
+	if err != nil || u.Scheme == "" || u.Host == "" || u.Opaque+u.Path+u.RawQuery+u.Fragment != "" || u.User != nil {
+		return nil, false
 	}
-	asked := url.URL{Scheme: "http", Host: host}
-	if secure {
-		asked.Scheme = "https"
-	}
-	return u.Scheme == asked.Scheme && strings.EqualFold(hostPort(u), hostPort(&asked))
+	return u, true
 }

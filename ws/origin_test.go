@@ -44,3 +44,14 @@ func TestSameOrigin_RFC6455_10_2(t *testing.T) {
 		require.Equal(t, tt.same, SameOrigin(tt.host, tt.secure, tt.origins...), "%+v", tt)
 	}
 }
+
+func TestParseOrigin_RFC6454_6_2(t *testing.T) {
+	u, ok := ParseOrigin("HTTPS://A.example:8443")
+	require.True(t, ok)
+	require.Equal(t, "https", u.Scheme)
+	require.Equal(t, "A.example:8443", u.Host)
+	for _, origins := range [][]string{nil, {"null"}, {""}, {"a.example"}, {"//a.example"}, {"http://a.example/"}, {"http://u@a.example"}, {"http://a.example", "http://a.example"}} {
+		_, ok := ParseOrigin(origins...)
+		require.False(t, ok, "%q", origins)
+	}
+}

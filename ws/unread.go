@@ -3,6 +3,7 @@ package ws
 import (
 	"bufio"
 	"errors"
+	"io"
 	"net"
 )
 
@@ -41,3 +42,18 @@ func (c *unreadConn) CloseWrite() error {
 
 // NetConn returns the connection itself. What is buffered is not read from it.
 func (c *unreadConn) NetConn() net.Conn { return c.Conn }
+
+// Detach returns what br holds, in memory of its own, and the connection behind it, so
+// that br may be let go of. conn and br are as [Dialer.Dial] and [HTTPUpgrader.Upgrade]
+// return them, or br reads from conn; br may be nil.
+func Detach(conn io.ReadWriteCloser, br *bufio.Reader) (behind io.ReadWriteCloser, received []byte) {
+	if br == nil || br.Buffered() == 0 {
+		return conn, nil
+	}
+	received = make([]byte, br.Buffered())
+	io.ReadFull(br, received) // which are there
+	if c, ok := conn.(*unreadConn); ok && c.br == br {
+		return c.Conn, received
+	}
+	return conn, received
+}

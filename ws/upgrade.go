@@ -76,6 +76,8 @@ type Upgrader struct {
 	// OnBeforeUpgrade is called last, before the answer is written, and
 	// returns fields to send with it, or nil.
 	OnBeforeUpgrade func() (header HandshakeHeader, err error)
+
+	chooseProtocol func(offered []string) (protocol string, err error) // of an HTTPUpgrader
 }
 
 // DefaultUpgrader is what [Upgrade] uses.
@@ -237,6 +239,8 @@ func (s *upgrade) pickProtocol() error {
 		return nil
 	case s.u.ProtocolCustom != nil:
 		return s.pickProtocolCustom()
+	case s.u.chooseProtocol != nil:
+		return s.pickProtocolOfAll()
 	}
 	for offer, err := range s.req.Fields.Tokens(fieldProtocol.String()) {
 		if err != nil {
@@ -272,6 +276,22 @@ func (s *upgrade) pickProtocolCustom() error {
 		return fmt.Errorf("ws: Upgrader.ProtocolCustom chose %q, which the client does not offer", protocol)
 	}
 	return nil
+}
+
+func (s *upgrade) pickProtocolOfAll() error {
+	var offered []string
+	for offer, err := range s.req.Fields.Tokens(fieldProtocol.String()) {
+		if err != nil {
+			return ErrHandshakeBadSubProtocol
+		}
+		offered = append(offered, string(offer))
+	}
+	protocol, err := s.u.chooseProtocol(offered)
+	if err == nil && protocol != "" && !slices.Contains(offered, protocol) {
+		err = fmt.Errorf("ws: HTTPUpgrader.ChooseProtocol chose %q, which the client does not offer", protocol)
+	}
+	s.result.Protocol = protocol
+	return err
 }
 
 func (s *upgrade) pickExtensions() error {

@@ -24,9 +24,19 @@ type HTTPUpgrader struct {
 	// itself, such as Sec-WebSocket-Protocol, make it fail.
 	Header http.Header
 
+	// OnRequest is called with the request, once it has been found to be in order
+	// and before anything is chosen. An error refuses the handshake as that of a
+	// callback of [Upgrader] does.
+	OnRequest func(r *http.Request) error
+
 	// Protocol chooses a subprotocol: it is called with those that the client
 	// offers, in its order, until it returns true.
 	Protocol func(protocol string) bool
+
+	// ChooseProtocol, if set, is called in place of Protocol with all that the
+	// client offers, in its order, if it offers any. It returns one of them, or ""
+	// for none; an error refuses the handshake.
+	ChooseProtocol func(offered []string) (protocol string, err error)
 
 	// Negotiate is that of [Upgrader].
 	Negotiate func(offer httphead.Option) (accepted httphead.Option, err error)
@@ -52,7 +62,7 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 // Where there are such frames, conn is not the server's own connection but one
 // with a method NetConn that returns it.
 func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.Conn, rw *bufio.ReadWriter, hs Handshake, err error) {
-	s := newUpgrade(u.upgrader())
+	s := newUpgrade(u.upgrader(r))
 	defer s.release()
 
 	if err = s.takeRequest(r); err == nil {
@@ -76,9 +86,12 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 	return unread(conn, rw.Reader), rw, s.result, nil
 }
 
-// upgrader is the [Upgrader] that negotiates as u does.
-func (u HTTPUpgrader) upgrader() Upgrader {
-	raw := Upgrader{Negotiate: u.Negotiate}
+// upgrader is the [Upgrader] that negotiates about r as u does.
+func (u HTTPUpgrader) upgrader(r *http.Request) Upgrader {
+	raw := Upgrader{Negotiate: u.Negotiate, chooseProtocol: u.ChooseProtocol}
+	if u.OnRequest != nil {
+		raw.OnRequest = func([]byte) error { return u.OnRequest(r) }
+	}
 	if u.Header != nil {
 		raw.Header = HandshakeHeaderHTTP(u.Header)
 	}
