@@ -1,0 +1,127 @@
+package deflate
+
+import (
+	"math/bits"
+	"sync"
+	"unsafe"
+)
+
+// A window is what a match may refer to, ahead of the message that is compressed:
+// the bytes, and a table of where four bytes were seen last.
+//
+// Positions count all bytes of the context; the table keeps their low 16 bits. One
+// that is out of date is harmless: whatever it says is compared with the bytes there.
+type window struct {
+	buf   []byte // what has been sent, the last bytes of it; at most reach+slack
+	table *table // by hash: the position of the latest occurrence
+	base  uint32 // the position of buf[0]
+	reach int    // 2^bits
+}
+
+// slack is how many bytes a window takes in until it moves to the front of its buffer again.
+func slack(reach int) int { return max(reach/2, 1<<10) }
+
+// windows are those that are not in use, by bits.
+var windows [MaxBits + 1]sync.Pool
+
+// newWindow returns an empty window of 2^bits bytes.
+func newWindow(bits uint8) *window {
+	w, ok := windows[bits].Get().(*window)
+	if !ok {
+		return &window{reach: 1 << bits, base: 1}
+	}
+	w.buf, w.base = w.buf[:0], 1
+	if w.table != nil {
+		clear(w.table[:])
+	}
+	return w
+}
+
+// release gives w away.
+func (w *window) release() { windows[bits.TrailingZeros(uint(w.reach))].Put(w) }
+
+// size returns how many bytes w takes.
+func (w *window) size() int {
+	n := int(unsafe.Sizeof(*w)) + cap(w.buf)
+	if w.table != nil {
+		n += int(unsafe.Sizeof(*w.table))
+	}
+	return n
+}
+
+// extend returns a buffer in which p, at start, follows the window's bytes. Unless p
+// is large, that is the window's own buffer. settle must follow.
+func (w *window) extend(p []byte, s *scratch) (buf []byte, start int) {
+	w.index()
+	if len(w.buf)+len(p) > w.reach+slack(w.reach) {
+		w.trim(w.reach)
+	}
+	if len(w.buf)+len(p) <= w.reach+slack(w.reach) {
+		w.buf = w.room(len(p))
+		return append(w.buf, p...), len(w.buf)
+	}
+	s.joint = append(append(s.joint[:0], w.buf...), p...)
+	return s.joint, len(w.buf)
+}
+
+// settle ends what extend has begun: the message has entered the window, or has not.
+func (w *window) settle(buf []byte, start int, entered bool) {
+	if !entered {
+		return
+	}
+	if len(buf) <= cap(w.buf) {
+		w.buf = w.buf[:len(buf)]
+		return
+	}
+	w.base += uint32(len(buf) - w.reach)
+	w.buf = append(w.room(w.reach - len(w.buf))[:0], buf[len(buf)-w.reach:]...)
+}
+
+// trim moves the last n bytes to the front of the buffer and drops what is before them.
+func (w *window) trim(n int) {
+	if cut := len(w.buf) - n; cut > 0 {
+		w.base += uint32(cut)
+		w.buf = append(w.buf[:0], w.buf[cut:]...)
+	}
+}
+
+// room returns the buffer with space for n more bytes: it doubles until it has its full size.
+func (w *window) room(n int) []byte {
+	if len(w.buf)+n <= cap(w.buf) {
+		return w.buf
+	}
+	full := w.reach + slack(w.reach)
+	size := max(2*cap(w.buf), 512)
+	for size < len(w.buf)+n {
+		size *= 2
+	}
+	return append(make([]byte, 0, min(size, full)), w.buf...)
+}
+
+// index makes the table, and notes what is in the window.
+func (w *window) index() {
+	if w.table == nil {
+		w.table = new(table)
+		w.table.noteAll(w.buf, 0, uint16(w.base))
+	}
+}
+
+// enter takes p in, which was compressed elsewhere. bare says that no table is kept.
+func (w *window) enter(p []byte, bare bool) {
+	if len(p) > w.reach {
+		skipped := len(p) - w.reach
+		w.base += uint32(skipped)
+		p = p[skipped:]
+	}
+	if !bare {
+		w.index()
+	}
+	if len(w.buf)+len(p) > w.reach+slack(w.reach) {
+		w.trim(w.reach - len(p))
+	}
+	start := len(w.buf)
+	w.buf = append(w.room(len(p)), p...)
+	if !bare {
+		w.table.noteAll(w.buf, start, uint16(w.base))
+	}
+}

@@ -1,0 +1,111 @@
+package inflate
+
+import "encoding/binary"
+
+// code is what the symbols of a block are coded with (RFC 1951, section 3.2.5).
+type code struct {
+	lit  [litSize]uint32
+	dist [distSize]uint32
+
+	// The bits of the block header that describe it, if they are known.
+	header     [maxHeader]uint64
+	headerBits int
+}
+
+// maxHeader is the number of words of a description that is kept to compare.
+const maxHeader = 20
+
+// fixed is the code of RFC 1951, section 3.2.6.
+var fixed = makeFixed()
+
+func makeFixed() *code {
+	var lens [288]uint8
+	for i := range lens {
+		switch {
+		case i < 144:
+			lens[i] = 8
+		case i < 256:
+			lens[i] = 9
+		case i < 280:
+			lens[i] = 7
+		default:
+			lens[i] = 8
+		}
+	}
+	c := new(code)
+	var t builder
+	t.build(c.lit[:], litBits, lens[:], litSymbols[:])
+	for i := range 32 {
+		lens[i] = 5
+	}
+	t.build(c.dist[:], distBits, lens[:32], distSymbols[:])
+	return c
+}
+
+// describedBy reports whether the bits of in from pos on are the header of c.
+// It may miss that near the end of in.
+func (c *code) describedBy(in []byte, pos int) bool {
+	words := (c.headerBits + 63) / 64
+	if words == 0 || pos/8+8*words >= len(in) {
+		return false
+	}
+	last := words - 1
+	for k, w := range c.header[:last] {
+		if bitsAt(in, pos+64*k) != w {
+			return false
+		}
+	}
+	return (bitsAt(in, pos+64*last)^c.header[last])<<(uint(-c.headerBits)&63) == 0
+}
+
+// describe notes the bits of in from pos to end as the header of c.
+func (c *code) describe(in []byte, pos, end int) {
+	words := (end - pos + 63) / 64
+	if words > maxHeader || pos/8+8*words >= len(in) {
+		return
+	}
+	for k := range words {
+		c.header[k] = bitsAt(in, pos+64*k)
+	}
+	c.headerBits = end - pos
+}
+
+// bitsAt returns the 64 bits of in that begin with bit pos.
+func bitsAt(in []byte, pos int) uint64 {
+	p := in[pos/8:]
+	shift := uint(pos & 7)
+	return binary.LittleEndian.Uint64(p)>>shift | uint64(p[8])<<(64-shift)
+}
+
+// codes are the dynamic codes of a stream. An encoder with prepared codes sends
+// one of a few descriptions again and again; what it describes is then at hand.
+// The first is the one to build into; once its description has come again it
+// changes places with the oldest of the others.
+type codes struct {
+	kept   [4]*code
+	oldest int // of kept[1:]
+}
+
+// find returns the code that the bits of in from pos on describe, or nil.
+func (c *codes) find(in []byte, pos int) *code {
+	for i, k := range c.kept {
+		if k == nil || !k.describedBy(in, pos) {
+			continue
+		}
+		if i == 0 {
+			c.oldest = c.oldest%(len(c.kept)-1) + 1
+			c.kept[0], c.kept[c.oldest] = c.kept[c.oldest], k
+		}
+		return k
+	}
+	return nil
+}
+
+// fresh returns the code to build into.
+func (c *codes) fresh() *code {
+	if c.kept[0] == nil {
+		c.kept[0] = new(code)
+	}
+	c.kept[0].headerBits = 0
+	return c.kept[0]
+}

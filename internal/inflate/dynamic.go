@@ -1,0 +1,164 @@
+package inflate
+
+import "math"
+
+// endOfBlock is the symbol that ends a block.
+const endOfBlock = 256
+
+// lengths is what the header of a dynamic block says so far (RFC 1951, section
+// 3.2.7).
+type lengths struct {
+	start int // bit of the chunk where it began; below 0: in an earlier one
+	lit   int // HLIT + 257
+	dist  int // HDIST + 1
+	clen  int // HCLEN + 4
+	k     int // how many lengths there are by now
+	order [19]uint8
+	of    [286 + 30]uint8
+	table [1 << lengthBits]uint32
+}
+
+// codeLengthOrder is the order in which the lengths of the code length code come.
+var codeLengthOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
+
+// dynamic begins a dynamic block. Nothing is taken of a header that is known.
+func (s *stream) dynamic() status {
+	s.unread()
+	s.lens.start = -1
+	if s.i < math.MaxInt/16 {
+		s.lens.start = 8*s.i - int(s.nb)
+	}
+	if start := s.lens.start; start >= 0 {
+		if c := s.codes.find(s.in, start); c != nil {
+			s.code = c
+			s.skipTo(start + c.headerBits)
+			s.at = atSymbols
+			return goOn
+		}
+	}
+	s.at = atCounts
+	return goOn
+}
+
+// skipTo makes bit pos of the chunk the next one.
+func (s *stream) skipTo(pos int) {
+	s.i, s.b, s.nb = pos/8, 0, 0
+	if skip := uint(pos & 7); skip != 0 {
+		s.b, s.nb = uint64(s.in[s.i])>>skip, 8-skip
+		s.i++
+	}
+}
+
+// counts takes HLIT, HDIST and HCLEN.
+func (s *stream) counts() status {
+	if !s.have(14) {
+		return needInput
+	}
+	h := &s.lens
+	h.lit = int(s.b&31) + 257
+	h.dist = int(s.b>>5&31) + 1
+	h.clen = int(s.b>>10&15) + 4
+	s.drop(14)
+	if h.lit > 286 || h.dist > 30 {
+		return s.corrupt("RFC 1951, section 3.2.7", "more symbols than there are")
+	}
+	h.k = 0
+	h.order = [19]uint8{}
+	s.at = atLengthCode
+	return goOn
+}
+
+// lengthCode takes the lengths of the code length code.
+func (s *stream) lengthCode() status {
+	h := &s.lens
+	for ; h.k < h.clen; h.k++ {
+		if !s.have(3) {
+			return needInput
+		}
+		h.order[codeLengthOrder[h.k]] = uint8(s.b & 7)
+		s.drop(3)
+	}
+	if !s.builder.build(h.table[:], lengthBits, h.order[:], lengthSymbols[:]) {
+		return s.corrupt("RFC 1951, section 3.2.7", "bad code length code")
+	}
+	h.k = 0
+	s.at = atLengths
+	return goOn
+}
+
+// repeats are the symbols 16 to 18 of the code length code: how often they
+// repeat a length at least, and the extra bits that say how much more often.
+var repeats = [...]struct {
+	least int
+	extra uint
+}{{3, 2}, {3, 3}, {11, 7}}
+
+// codeLengths takes the lengths of the other two codes, and builds them.
+func (s *stream) codeLengths() status {
+	h := &s.lens
+	b, nb, k, total := s.b, s.nb, h.k, h.lit+h.dist
+	for k < total {
+		if nb < lengthBits+7 {
+			s.b, s.nb = b, nb
+			s.refill()
+			b, nb = s.b, s.nb
+		}
+		e := h.table[b&(1<<lengthBits-1)]
+		symbol, width := e>>16&31, uint(e&15)
+		times, length := 1, uint8(symbol)
+		if symbol >= 16 {
+			r := repeats[(symbol-16)%3]
+			times = r.least + int(b>>width&(1<<r.extra-1))
+			width += r.extra
+			if length = 0; symbol == 16 && k > 0 {
+				length = h.of[k-1]
+			}
+		}
+		switch {
+		case e&isOther != 0:
+			return s.corrupt("RFC 1951, section 3.2.7", "bad code in the code lengths")
+		case nb < width:
+			s.b, s.nb, h.k = b, nb, k
+			return needInput
+		case symbol == 16 && k == 0:
+			return s.corrupt("RFC 1951, section 3.2.7", "repeats the length before the first")
+		case times > total-k:
+			return s.corrupt("RFC 1951, section 3.2.7", "more code lengths than were announced")
+		}
+		b >>= width & 63
+		nb -= width
+		if times == 1 {
+			h.of[k] = length
+		} else {
+			for i := range times {
+				h.of[k+i] = length
+			}
+		}
+		k += times
+	}
+	s.b, s.nb = b, nb
+	return s.buildCode()
+}
+
+// buildCode ends the header of a dynamic block.
+func (s *stream) buildCode() status {
+	h := &s.lens
+	lit, dist := h.of[:h.lit], h.of[h.lit:h.lit+h.dist]
+	if lit[endOfBlock] == 0 {
+		return s.corrupt("RFC 1951, section 3.2.7", "no code for the end of the block")
+	}
+	c := s.codes.fresh()
+	if !s.builder.build(c.lit[:], litBits, lit, litSymbols[:]) {
+		return s.corrupt("RFC 1951, section 3.2.7", "bad literal and length code")
+	}
+	if !s.builder.build(c.dist[:], distBits, dist, distSymbols[:]) {
+		return s.corrupt("RFC 1951, section 3.2.7", "bad distance code")
+	}
+	s.unread()
+	if h.start >= 0 {
+		c.describe(s.in, h.start, 8*s.i-int(s.nb))
+	}
+	s.code = c
+	s.at = atSymbols
+	return goOn
+}

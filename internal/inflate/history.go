@@ -1,0 +1,47 @@
+package inflate
+
+// minHistory is the least that a history allocates.
+const minHistory = 256
+
+// history holds the last bytes of the output, at most size of them. It grows
+// as they come; once there are size of them it is a ring.
+type history struct {
+	buf  []byte
+	next int // the place of the oldest byte, which the next one takes; 0 while buf grows
+	size int
+}
+
+// enter takes in p, the newest bytes of the output. It does not retain p.
+func (h *history) enter(p []byte) {
+	if len(p) > h.size {
+		p = p[len(p)-h.size:]
+	}
+	k := min(len(p), h.size-len(h.buf))
+	h.grow(len(h.buf) + k)
+	h.buf = append(h.buf, p[:k]...)
+	for p = p[k:]; len(p) > 0; p = p[k:] {
+		k = copy(h.buf[h.next:], p)
+		if h.next += k; h.next == h.size {
+			h.next = 0
+		}
+	}
+}
+
+// grow makes room for n bytes, which are at most size.
+func (h *history) grow(n int) {
+	if n <= cap(h.buf) {
+		return
+	}
+	room := min(h.size, max(n, 2*cap(h.buf), minHistory))
+	h.buf = append(make([]byte, 0, room), h.buf...)
+}
+
+// back returns the bytes that begin d bytes before the end, as far as they lie
+// together. d is from 1 to len(h.buf).
+func (h *history) back(d int) []byte {
+	p := h.next - d
+	if p >= 0 {
+		return h.buf[p:h.next]
+	}
+	return h.buf[p+len(h.buf):]
+}

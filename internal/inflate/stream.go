@@ -1,0 +1,288 @@
+package inflate
+
+import (
+	"encoding/binary"
+	"sync"
+
+	"github.com/wskit/wskit/internal/deflate"
+)
+
+// tail is what the sender left off at the end of the message (RFC 7692,
+// section 7.2.1).
+var tail = [len(deflate.Tail)]byte([]byte(deflate.Tail))
+
+// stream is one open message. Each step takes an item of the format from the
+// input, as a whole or not at all.
+type stream struct {
+	message
+	lens    lengths
+	builder builder
+	codes   codes   // kept from message to message
+	own     history // for messages that come in pieces, without takeover
+}
+
+// message is the part of a stream that begins anew with each message.
+type message struct {
+	in []byte // the chunk, or the tail
+	i  int    // how much of it has been taken
+	b  uint64 // the next bits of the input; see refill
+	nb uint   // how many of them are counted
+
+	out  []byte   // the caller's, up to where output may go
+	n    int      // where the next byte goes
+	base int      // where the output of this call begins
+	past *history // what came before
+
+	at       place
+	final    bool  // the block is the last of a DEFLATE stream
+	clean    bool  // nothing of a DEFLATE stream has come, or it is over
+	length   int   // what is left of a match or stored block
+	distance int   // of the match
+	code     *code // of the block
+	offset   int64 // of in, in the message
+	used     int   // how much of the chunk has been taken
+	inTail   bool  // the last chunk is used up
+	err      error
+}
+
+// place is a place in the format, named by what comes next.
+type place uint8
+
+const (
+	atHeader place = iota
+	atStoredLength
+	atStored
+	atCounts
+	atLengthCode
+	atLengths
+	atSymbols
+)
+
+// status says why a step ended.
+type status uint8
+
+const (
+	goOn status = iota
+	needInput
+	needOutput // and there is some
+	complete   // the message
+	broken     // with err set
+)
+
+var streams = sync.Pool{New: func() any { return new(stream) }}
+
+// openStream returns a stream at the beginning of a message that follows past;
+// nil stands for nothing, and size is then the window.
+func openStream(past *history, size int) *stream {
+	s := streams.Get().(*stream)
+	if past == nil {
+		s.own = history{buf: s.own.buf[:0], size: size}
+		past = &s.own
+	}
+	s.past = past
+	s.clean = true
+	return s
+}
+
+// release gives s back, with nothing of the caller's in it.
+func (s *stream) release() {
+	s.message = message{}
+	streams.Put(s)
+}
+
+// give hands s the next chunk.
+func (s *stream) give(chunk []byte) {
+	s.used = 0
+	if !s.inTail {
+		s.in, s.i = chunk, 0
+		s.lens.start = -1
+	}
+}
+
+// advance runs through the chunk and, if it is the last, the tail behind it.
+func (s *stream) advance(last bool) status {
+	st := s.run()
+	if !s.inTail {
+		s.used = s.i
+		if st != needInput || !last {
+			return st
+		}
+		if s.between() && s.clean {
+			return complete
+		}
+		s.offset += int64(s.i)
+		s.in, s.i, s.inTail = tail[:], 0, true
+		s.lens.start = -1
+		st = s.run()
+	}
+	if st != needInput {
+		return st
+	}
+	if !s.between() {
+		return s.corrupt("", "")
+	}
+	return complete
+}
+
+// between reports whether all input so far is whole blocks.
+func (s *stream) between() bool { return s.at == atHeader && s.nb == 0 }
+
+// pause forgets what is the caller's.
+func (s *stream) pause() {
+	if !s.inTail {
+		s.offset += int64(s.used)
+		s.in = nil
+	}
+	s.out = nil
+}
+
+// run takes steps until one wants more than there is. When it wants input, all
+// there was has been taken.
+func (s *stream) run() status {
+	for {
+		switch st := s.step(); st {
+		case goOn:
+		case needOutput:
+			s.unread()
+			return st
+		default:
+			return st
+		}
+	}
+}
+
+func (s *stream) step() status {
+	switch s.at {
+	case atHeader:
+		return s.header()
+	case atStoredLength:
+		return s.storedLength()
+	case atStored:
+		return s.stored()
+	case atCounts:
+		return s.counts()
+	case atLengthCode:
+		return s.lengthCode()
+	case atLengths:
+		return s.codeLengths()
+	default:
+		return s.symbols()
+	}
+}
+
+// header takes the first bits of a block (RFC 1951, section 3.2.3).
+func (s *stream) header() status {
+	if !s.have(3) {
+		return needInput
+	}
+	s.clean = false
+	s.final = s.b&1 != 0
+	kind := s.b >> 1 & 3
+	s.drop(3)
+	switch kind {
+	case 0:
+		s.drop(s.nb & 7)
+		s.at = atStoredLength
+	case 1:
+		s.code = fixed
+		s.at = atSymbols
+	case 2:
+		return s.dynamic()
+	default:
+		return s.corrupt("RFC 1951, section 3.2.3", "reserved block type")
+	}
+	return goOn
+}
+
+// endBlock ends the block. What follows the last block of a DEFLATE stream is
+// another one, from the next byte on (RFC 7692, section 7.2.3.4).
+func (s *stream) endBlock() {
+	if s.final {
+		s.drop(s.nb & 7)
+		s.clean = true
+	}
+	s.at = atHeader
+}
+
+// storedLength takes LEN and NLEN (RFC 1951, section 3.2.4).
+func (s *stream) storedLength() status {
+	if !s.have(32) {
+		return needInput
+	}
+	if uint16(s.b) != ^uint16(s.b>>16) {
+		return s.corrupt("RFC 1951, section 3.2.4", "length of a stored block does not match its complement")
+	}
+	s.length = int(uint16(s.b))
+	s.drop(32)
+	s.at = atStored
+	return goOn
+}
+
+// stored copies the bytes of a stored block.
+func (s *stream) stored() status {
+	s.unread()
+	k := copy(s.out[s.n:], s.in[s.i:s.i+min(s.length, len(s.in)-s.i)])
+	s.n += k
+	s.i += k
+	s.length -= k
+	switch {
+	case s.length == 0:
+		s.endBlock()
+		return goOn
+	case s.i == len(s.in):
+		return needInput
+	}
+	return needOutput
+}
+
+// refill brings the bits up to 56 or more, or to all there are. Bits above the
+// counted ones are those of the input that follow, or zero.
+func (s *stream) refill() {
+	if len(s.in)-s.i >= 8 {
+		s.b |= binary.LittleEndian.Uint64(s.in[s.i:]) << s.nb
+		s.i += int(63-s.nb) >> 3
+		s.nb |= 56
+		return
+	}
+	for s.nb < 56 && s.i < len(s.in) {
+		s.b |= uint64(s.in[s.i]) << s.nb
+		s.i++
+		s.nb += 8
+	}
+}
+
+// have reports whether there are k bits, at most 48.
+func (s *stream) have(k uint) bool {
+	if s.nb < k {
+		s.refill()
+	}
+	return s.nb >= k
+}
+
+// drop takes k bits that are there.
+func (s *stream) drop(k uint) {
+	s.b >>= k
+	s.nb -= k
+}
+
+// unread gives back whole bytes that refill took too early. They are all of
+// this chunk: bits of an earlier one are here only because they ended within an
+// item, and are the first that the item takes.
+func (s *stream) unread() {
+	k := min(int(s.nb/8), s.i)
+	s.i -= k
+	s.nb -= 8 * uint(k)
+	s.b &= 1<<s.nb - 1
+}
+
+// corrupt breaks the stream. What is wrong only with the tail behind it is a
+// payload that ends too early.
+func (s *stream) corrupt(section, reason string) status {
+	s.unread()
+	e := &CorruptError{Offset: s.offset + int64(s.i), Section: section, Reason: reason}
+	if s.inTail {
+		*e = CorruptError{Offset: s.offset, Section: "RFC 7692, section 7.2.2", Reason: "message does not end between blocks"}
+	}
+	s.err = e
+	return broken
+}

@@ -1,0 +1,180 @@
+package inflate
+
+import "encoding/binary"
+
+// symbols decodes the data of a compressed block (RFC 1951, section 3.2.3).
+func (s *stream) symbols() status {
+	for s.at == atSymbols {
+		if s.length > 0 && !s.copyMatch() {
+			return needOutput
+		}
+		if st := s.symbolsFast(); st != goOn {
+			return st
+		}
+		if s.length > 0 {
+			continue
+		}
+		if st := s.symbol(); st != goOn {
+			return st
+		}
+	}
+	return goOn
+}
+
+// symbol takes a literal, a match or the end of the block. Bits that have not come
+// yet are zero in s.b; what is no code with them is none with others.
+func (s *stream) symbol() status {
+	if s.nb < 48 {
+		s.refill()
+	}
+	e := find(s.code.lit[:], litBits, s.b)
+	if e&(isOther|isEnd) == isOther {
+		return s.corrupt("RFC 1951, section 3.2.5", "no such literal or length")
+	}
+	width := uint(e & 0xff)
+	switch {
+	case s.nb < width:
+		return needInput
+	case e&isLiteral != 0:
+		if s.n == len(s.out) {
+			return needOutput
+		}
+		s.out[s.n] = byte(e >> 16)
+		s.n++
+		s.drop(width)
+		return goOn
+	case e&isEnd != 0:
+		s.drop(width)
+		s.endBlock()
+		return goOn
+	}
+	length := value(e, s.b)
+	e = find(s.code.dist[:], distBits, s.b>>width)
+	if e&isOther != 0 {
+		return s.corrupt("RFC 1951, section 3.2.5", "no such distance")
+	}
+	distance := value(e, s.b>>width)
+	width += uint(e & 0xff)
+	if s.nb < width {
+		return needInput
+	}
+	s.drop(width)
+	return s.match(length, distance)
+}
+
+// find returns the entry for what b begins with.
+func find(table []uint32, index uint, b uint64) uint32 {
+	e := table[b&(1<<index-1)]
+	if e&isSubtable != 0 {
+		e = table[uint64(e>>16)+b>>index&(1<<(e>>8&15)-1)]
+	}
+	return e
+}
+
+// value returns the length or distance that the entry e and the extra bits
+// after its code in b say.
+func value(e uint32, b uint64) int {
+	return int(e>>16) + int(b&(1<<(e&63)-1)>>(e>>8&15))
+}
+
+// symbolsFast decodes while there are eight bytes of input and room for three
+// literals. It leaves to copyMatch what is not copied in one piece: a match near the end
+// of the room, or one that reaches beyond an end of the history; and to symbol
+// the end of the block and what is wrong.
+//
+// Up to three literals go with one refill, which brings 56 bits. A match takes up
+// to 48, so a second refill goes before one that follows literals. What limits
+// the loop is the guess whether a literal or a match comes next: neither larger
+// tables nor shorter code made a difference.
+func (s *stream) symbolsFast() status {
+	in, out := s.in, s.out
+	i, n, b, nb := s.i, s.n, s.b, s.nb
+	lit, dist := &s.code.lit, &s.code.dist
+	base, past, next, window := s.base, s.past.buf, s.past.next, s.past.size
+	for i <= len(in)-8 && n <= len(out)-3 {
+		b |= binary.LittleEndian.Uint64(in[i:]) << (nb & 63)
+		i += int(63-nb) >> 3
+		nb |= 56
+
+		e := lit[b&(1<<litBits-1)]
+		if e&isLiteral != 0 {
+			b >>= e & 63
+			nb -= uint(e & 63)
+			out[n] = byte(e >> 16)
+			n++
+			e = lit[b&(1<<litBits-1)]
+			if e&isLiteral != 0 {
+				b >>= e & 63
+				nb -= uint(e & 63)
+				out[n] = byte(e >> 16)
+				n++
+				e = lit[b&(1<<litBits-1)]
+				if e&isLiteral != 0 {
+					b >>= e & 63
+					nb -= uint(e & 63)
+					out[n] = byte(e >> 16)
+					n++
+					continue
+				}
+			}
+			if i > len(in)-8 {
+				break
+			}
+			b |= binary.LittleEndian.Uint64(in[i:]) << (nb & 63)
+			i += int(63-nb) >> 3
+			nb |= 56
+		}
+		if e&isOther != 0 {
+			if e&isSubtable != 0 {
+				e = lit[uint64(e>>16)+b>>litBits&(1<<(e>>8&15)-1)]
+			}
+			if e&isLiteral != 0 {
+				b >>= e & 63
+				nb -= uint(e & 63)
+				out[n] = byte(e >> 16)
+				n++
+				continue
+			}
+			if e&isOther != 0 {
+				break // the end of the block, or no code: symbol's to judge
+			}
+		}
+		length := value(e, b)
+		rest := b >> (e & 63)
+		width := uint(e & 63)
+
+		e = dist[rest&(1<<distBits-1)]
+		if e&isOther != 0 {
+			if e&isSubtable != 0 {
+				e = dist[uint64(e>>16)+rest>>distBits&(1<<(e>>8&15)-1)]
+			}
+			if e&isOther != 0 {
+				break
+			}
+		}
+		distance := value(e, rest)
+		b = rest >> (e & 63)
+		nb -= width + uint(e&63)
+
+		if distance > window || n+length > len(out)-overrun {
+			s.i, s.n, s.b, s.nb = i, n, b, nb
+			return s.match(length, distance)
+		}
+		made := n - base
+		if distance <= made {
+			n = copyWithin(out, n, distance, length)
+			continue
+		}
+		p := next + made - distance
+		if p < 0 {
+			p += len(past)
+		}
+		if p < 0 || p+length > len(past)-overrun || length > distance-made {
+			s.i, s.n, s.b, s.nb = i, n, b, nb
+			return s.match(length, distance)
+		}
+		n = copyFrom(out, n, past[p:], length)
+	}
+	s.i, s.n, s.b, s.nb = i, n, b, nb
+	return goOn
+}

@@ -1,0 +1,78 @@
+package inflate
+
+const (
+	litBits    = 10 // index bits of the tables
+	distBits   = 8
+	lengthBits = 7 // the code length code's longest
+
+	// Behind a table follow its subtables, for codes that are longer. One of
+	// 2^k entries holds at least k+1 symbols, as its code is complete. The
+	// most room is taken by those with the greatest k: 2^5 entries for 6 of 288
+	// symbols, 2^7 entries for 8 of 32 symbols.
+	litSize  = 1<<litBits + 288/6<<5
+	distSize = 1<<distBits + 32/8<<7
+)
+
+// A table entry says what the bits that index it begin with.
+//
+//	bit  31      a literal
+//	bits 16-30   the literal, the base of a length or distance, a symbol of the
+//	             code length code, or where the subtable begins
+//	bit  15      neither a literal nor a base: one of the next two or, with
+//	             neither, no code at all
+//	bit  14      a subtable
+//	bit  13      end of block
+//	bits 8-11    length of the code; of a subtable: index bits
+//	bits 0-7     bits to take in all: length of the code and the extra bits
+const (
+	isLiteral  = 1 << 31
+	isOther    = 1 << 15
+	isSubtable = 1 << 14
+	isEnd      = 1 << 13
+)
+
+// Entries of the symbols, before the length of their code is added to them.
+var (
+	litSymbols    = makeLitSymbols()
+	distSymbols   = makeDistSymbols()
+	lengthSymbols = makeCodeLengthSymbols()
+)
+
+// makeLitSymbols has the table of RFC 1951, section 3.2.5, for lengths.
+func makeLitSymbols() (t [288]uint32) {
+	for i := range 256 {
+		t[i] = isLiteral | uint32(i)<<16
+	}
+	t[endOfBlock] = isOther | isEnd
+	base := uint32(3)
+	for i := 257; i < 285; i++ {
+		extra := uint32(max(0, (i-261)/4))
+		t[i] = base<<16 | extra
+		base += 1 << extra
+	}
+	t[285] = 258 << 16
+	t[286], t[287] = isOther, isOther
+	return t
+}
+
+// makeDistSymbols has the table of RFC 1951, section 3.2.5, for distances.
+func makeDistSymbols() (t [32]uint32) {
+	base := uint32(1)
+	for i := range 30 {
+		extra := uint32(max(0, i/2-1))
+		t[i] = base<<16 | extra
+		base += 1 << extra
+	}
+	t[30], t[31] = isOther, isOther
+	return t
+}
+
+func makeCodeLengthSymbols() (t [19]uint32) {
+	for i := range t {
+		t[i] = uint32(i) << 16
+	}
+	return t
+}
+
+// withLength is the entry of a symbol whose code has n bits.
+func withLength(symbol uint32, n uint) uint32 { return symbol + uint32(n)<<8 + uint32(n) }

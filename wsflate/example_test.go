@@ -1,0 +1,142 @@
+package wsflate_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// A server accepts what a browser offers, within its own policy.
+func ExampleExtension() {
+	e := wsflate.Extension{Parameters: wsflate.DefaultParameters}
+	u := ws.Upgrader{Negotiate: e.Negotiate} // one Extension for each connection
+	_ = u
+
+	offers, _ := httphead.ParseOptions([]byte("permessage-deflate; client_max_window_bits"), nil)
+	accepted, err := e.Negotiate(offers[0]) // the Upgrader calls it
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, _ := httphead.AppendOptions(nil, []httphead.Option{accepted})
+	fmt.Printf("%s\n", answer)
+	_, ok := e.Accepted()
+	fmt.Println(ok)
+	// Output:
+	// permessage-deflate; server_no_context_takeover; client_no_context_takeover
+	// true
+}
+
+// A client offers, and checks what the server has answered.
+func ExampleParameters_Confirm() {
+	offer := wsflate.Parameters{ServerMaxWindowBits: 12, ClientMaxWindowBits: wsflate.AnyWindowBits}
+	dialer := ws.Dialer{Extensions: []httphead.Option{offer.Option()}}
+	_ = dialer
+
+	answers, _ := httphead.ParseOptions([]byte("permessage-deflate; server_max_window_bits=10"), nil)
+	agreed, err := offer.Confirm(answers[0]) // one of Handshake.Extensions
+	if err != nil {
+		log.Fatal(err) // and the connection is to be closed
+	}
+	fmt.Println(agreed.ServerMaxWindowBits, agreed.ServerNoContextTakeover)
+	// Output: 10 false
+}
+
+// Both ends of a connection that has agreed on takeover: a message refers to those before it.
+func ExampleSender() {
+	var agreed wsflate.Parameters
+	sender := wsflate.NewSender(agreed, ws.StateServerSide, nil)
+	receiver := wsflate.NewReceiver(agreed, ws.StateClientSide)
+	for i := range 2 {
+		message := fmt.Appendf(nil, `{"trade":{"symbol":"BTC-USD","price":64210.5%d},"quote":{"symbol":"BTC-USD","price":64210.5%d}}`, i, i)
+		payload, compressed := sender.AppendMessage(nil, message)
+		if !compressed {
+			continue // message itself is sent, without RSV1
+		}
+		got, err := receiver.Append(nil, payload, true, 1<<20)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(len(message), len(payload) < 20, bytes.Equal(message, got))
+	}
+	// Output:
+	// 93 false true
+	// 93 true true
+}
+
+// A compressed message in a frame.
+func ExampleCompressFrame() {
+	f := ws.NewTextFrame(bytes.Repeat([]byte("Hello "), 20))
+	c, err := wsflate.CompressFrame(f)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(c.Header.Rsv1(), c.Header.Length < f.Header.Length)
+	p, err := wsflate.DecompressFrame(c)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(p.Header.Rsv1(), p.Header.Length)
+	// Output:
+	// true true
+	// false 120
+}
+
+// A message is streamed, compressed, through the Writer and the Reader of wsutil.
+func ExampleMessageState() {
+	var conn bytes.Buffer
+	var sending, receiving wsflate.MessageState
+
+	w := wsutil.NewWriter(&conn, ws.StateServerSide, ws.OpText)
+	w.SetExtensions(&sending)
+	sending.SetCompressed(true)
+	fw := wsflate.NewWriter(w, nil)
+	fmt.Fprint(fw, "Hello, Hello, Hello!")
+	if err := fw.Close(); err != nil {
+		log.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		log.Fatal(err)
+	}
+
+	r := wsutil.NewReader(&conn, ws.StateClientSide|ws.StateRSV1)
+	r.Extensions = []wsutil.RecvExtension{&receiving}
+	if _, err := r.NextFrame(); err != nil {
+		log.Fatal(err)
+	}
+	var src io.Reader = r
+	if receiving.IsCompressed() {
+		src = wsflate.NewReader(r, nil)
+	}
+	p, err := io.ReadAll(src)
+	fmt.Printf("%t %s %v\n", receiving.IsCompressed(), p, err)
+	// Output: true Hello, Hello, Hello! <nil>
+}
+
+// A broadcast is compressed once for all connections that have agreed on the same parameters.
+func ExampleForm() {
+	message, err := wsutil.NewPreparedMessage(ws.OpText, bytes.Repeat([]byte(`{"price":64210.55}`), 10))
+	if err != nil {
+		log.Fatal(err)
+	}
+	var conns [3]bytes.Buffer
+	for i := range conns {
+		sender := wsflate.NewSender(wsflate.Parameters{}, ws.StateServerSide, nil) // of the connection
+		form := sender.Form(len(message.Payload()))
+		frame, err := message.Form(form, form.Frame)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if h, _, _ := ws.ParseHeader(frame); h.Rsv1() {
+			sender.Enter(message.Payload())
+		}
+		conns[i].Write(frame)
+	}
+	fmt.Println(bytes.Equal(conns[0].Bytes(), conns[2].Bytes()), conns[0].Len() < 60)
+	// Output: true true
+}

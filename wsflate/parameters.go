@@ -1,0 +1,236 @@
+package wsflate
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/internal/deflate"
+	"github.com/wskit/wskit/ws"
+)
+
+// ExtensionName is the name under which permessage-deflate is negotiated (RFC 7692,
+// section 7).
+const ExtensionName = "permessage-deflate"
+
+// MaxLZ77WindowSize is the size of the largest window in bytes (RFC 7692, section 7.1.2).
+const MaxLZ77WindowSize = 1 << deflate.MaxBits
+
+// The parameters (RFC 7692, section 7.1).
+const (
+	serverNoContextTakeover = "server_no_context_takeover"
+	clientNoContextTakeover = "client_no_context_takeover"
+	serverMaxWindowBits     = "server_max_window_bits"
+	clientMaxWindowBits     = "client_max_window_bits"
+)
+
+// Parameters are the four parameters of permessage-deflate (RFC 7692, section 7.1): as
+// they were offered, as they were agreed on, or as the policy of one side. Parameters whose
+// name begins with Server are about what the server compresses and the client inflates,
+// those with Client about the other direction. Values are compared with ==.
+type Parameters struct {
+	// ServerNoContextTakeover and ClientNoContextTakeover say that each message is
+	// compressed for itself. Nothing is held between messages then.
+	ServerNoContextTakeover, ClientNoContextTakeover bool
+
+	// ServerMaxWindowBits and ClientMaxWindowBits bound how far back a message may
+	// refer. 0 stands for a parameter that is absent, and so for no bound.
+	ServerMaxWindowBits, ClientMaxWindowBits WindowBits
+}
+
+// DefaultParameters let nothing be held between messages, in either direction: each
+// connection costs a few bytes, however many there are.
+var DefaultParameters = Parameters{
+	ServerNoContextTakeover: true,
+	ClientNoContextTakeover: true,
+}
+
+// SmallWindow returns the policy of a server that has memory for a small window for sending to
+// each of its clients, up to 16 KiB, and none for receiving.
+func SmallWindow() Parameters {
+	return Parameters{ServerMaxWindowBits: 12, ClientNoContextTakeover: true}
+}
+
+// WindowBits is the base-2 logarithm of the size of a window: 8 to 15, 0 where the
+// parameter is absent, or [AnyWindowBits].
+type WindowBits byte
+
+// AnyWindowBits is client_max_window_bits without a value: in an offer it says that the
+// client can be told a bound and has none of its own (RFC 7692, section 7.1.2.2).
+const AnyWindowBits WindowBits = 1
+
+// Defined reports whether the parameter is there, with or without a value.
+func (b WindowBits) Defined() bool { return b != 0 }
+
+// Bytes returns the size of the window in bytes, which without a value is [MaxLZ77WindowSize].
+func (b WindowBits) Bytes() int { return 1 << b.bits() }
+
+// bits returns the bound that b stands for.
+func (b WindowBits) bits() int {
+	if b <= AnyWindowBits {
+		return deflate.MaxBits
+	}
+	return int(b)
+}
+
+// valid reports whether b is absent or a value that may be sent.
+func (b WindowBits) valid() bool {
+	return b == 0 || b >= deflate.MinBits && b <= deflate.MaxBits
+}
+
+// narrower returns the smaller one of two bounds, 0 if neither is a value.
+func narrower(a, b WindowBits) WindowBits {
+	switch {
+	case a <= AnyWindowBits && b <= AnyWindowBits:
+		return 0
+	case a.bits() < b.bits():
+		return a
+	case b <= AnyWindowBits:
+		return a
+	}
+	return b
+}
+
+// direction is how the messages of one direction are compressed.
+type direction struct {
+	bits     int
+	takeover bool
+}
+
+// sent and received say which parameters concern which direction, seen from side. This is
+// the one place that knows.
+func (p Parameters) sent(side ws.State) direction {
+	if side.ClientSide() {
+		return direction{p.ClientMaxWindowBits.bits(), !p.ClientNoContextTakeover}
+	}
+	return direction{p.ServerMaxWindowBits.bits(), !p.ServerNoContextTakeover}
+}
+
+func (p Parameters) received(side ws.State) direction {
+	if side.ClientSide() {
+		return p.sent(ws.StateServerSide)
+	}
+	return p.sent(ws.StateClientSide)
+}
+
+// Option returns p as it stands in Sec-WebSocket-Extensions, in an offer or in an answer.
+func (p Parameters) Option() httphead.Option {
+	o := httphead.Option{Name: []byte(ExtensionName)}
+	for _, flag := range []struct {
+		name string
+		set  bool
+	}{
+		{serverNoContextTakeover, p.ServerNoContextTakeover},
+		{clientNoContextTakeover, p.ClientNoContextTakeover},
+	} {
+		if flag.set {
+			o.Parameters.Set([]byte(flag.name), nil)
+		}
+	}
+	for _, bound := range []struct {
+		name string
+		bits WindowBits
+	}{
+		{serverMaxWindowBits, p.ServerMaxWindowBits},
+		{clientMaxWindowBits, p.ClientMaxWindowBits},
+	} {
+		switch {
+		case bound.bits == AnyWindowBits:
+			o.Parameters.Set([]byte(bound.name), nil)
+		case bound.bits.Defined():
+			o.Parameters.Set([]byte(bound.name), strconv.AppendUint(nil, uint64(bound.bits), 10))
+		}
+	}
+	return o
+}
+
+// Parse sets p to the parameters of o, an offer or an answer (RFC 7692, section 7.1). It does
+// not look at the name of o and does not retain it. A parameter that is unknown, comes twice or
+// has a value that it may not have is a *[ParameterError], and p is then zero.
+func (p *Parameters) Parse(o httphead.Option) (err error) {
+	*p = Parameters{}
+	o.Parameters.ForEach(func(name, value []byte) bool {
+		err = p.set(name, value)
+		return err == nil
+	})
+	if err != nil {
+		*p = Parameters{}
+	}
+	return err
+}
+
+// set takes one parameter in.
+func (p *Parameters) set(name, value []byte) error {
+	switch string(name) {
+	case serverNoContextTakeover:
+		return setFlag(&p.ServerNoContextTakeover, serverNoContextTakeover, value)
+	case clientNoContextTakeover:
+		return setFlag(&p.ClientNoContextTakeover, clientNoContextTakeover, value)
+	case serverMaxWindowBits:
+		return setBits(&p.ServerMaxWindowBits, serverMaxWindowBits, value)
+	case clientMaxWindowBits:
+		return setBits(&p.ClientMaxWindowBits, clientMaxWindowBits, value)
+	}
+	return &ParameterError{string(name), "is unknown"}
+}
+
+func setFlag(flag *bool, name string, value []byte) error {
+	switch {
+	case *flag:
+		return &ParameterError{name, "comes twice"}
+	case len(value) > 0:
+		return &ParameterError{name, "must not have a value"}
+	}
+	*flag = true
+	return nil
+}
+
+func setBits(bits *WindowBits, name string, value []byte) error {
+	switch {
+	case bits.Defined():
+		return &ParameterError{name, "comes twice"}
+	case len(value) > 0:
+		*bits = parseBits(value)
+	case name == clientMaxWindowBits:
+		*bits = AnyWindowBits
+	}
+	if !bits.Defined() {
+		return &ParameterError{name, "must be 8 to 15"}
+	}
+	return nil
+}
+
+// parseBits returns the number 8 to 15 that value is, without leading zeros (RFC 7692,
+// section 7.1.2), or 0.
+func parseBits(value []byte) WindowBits {
+	switch {
+	case len(value) == 1 && value[0] >= '8' && value[0] <= '9':
+		return WindowBits(value[0] - '0')
+	case len(value) == 2 && value[0] == '1' && value[1] >= '0' && value[1] <= '5':
+		return WindowBits(value[1] - '0' + 10)
+	}
+	return 0
+}
+
+// check returns an error for Parameters that no offer, answer or policy may be.
+func (p Parameters) check() error {
+	if !p.ServerMaxWindowBits.valid() {
+		return fmt.Errorf("wsflate: Parameters.ServerMaxWindowBits is %d, and neither 0 nor 8 to 15", p.ServerMaxWindowBits)
+	}
+	if !p.ClientMaxWindowBits.valid() && p.ClientMaxWindowBits != AnyWindowBits {
+		return fmt.Errorf("wsflate: Parameters.ClientMaxWindowBits is %d, and neither AnyWindowBits, 0 nor 8 to 15", p.ClientMaxWindowBits)
+	}
+	return nil
+}
+
+// ParameterError says what is wrong with a parameter that the peer has sent, or has
+// left out (RFC 7692, section 7.1).
+type ParameterError struct {
+	Name   string // as the peer wrote it
+	Reason string
+}
+
+// Error returns name and reason, the name quoted: the peer may have chosen it.
+func (e *ParameterError) Error() string {
+	return fmt.Sprintf("wsflate: parameter %q %s (RFC 7692, section 7.1)", e.Name, e.Reason)
+}

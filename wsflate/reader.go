@@ -1,0 +1,207 @@
+package wsflate
+
+import (
+	"fmt"
+	"io"
+)
+
+// Decompressor inflates DEFLATE data (RFC 1951) from the source it was made with, such as the
+// readers of compress/flate. It returns io.EOF behind the last block.
+type Decompressor interface {
+	Read([]byte) (int, error)
+}
+
+// ReadResetter is a Decompressor that can be used again: Reset makes it what the function
+// given to [NewReader] returns for this source. Where there is no such method, but the
+// Reset(io.Reader, []byte) error of compress/flate, that is called.
+type ReadResetter interface {
+	Reset(io.Reader)
+}
+
+// Reader inflates a message from the payload that its source yields, which ends with io.EOF
+// where the message ends: a wsutil.Reader does, over all fragments. Which messages are
+// compressed the source knows: see [MessageState]. A Reader is not for concurrent use.
+//
+// The first error stays, until a Reset. Faults of the peer are [ErrCorrupt] and [ErrTooLarge];
+// those of the source come as they are.
+type Reader struct {
+	src      tailReader
+	receiver *Receiver // nil: dec inflates
+	alone    bool      // receiver is our own, and begins each message as new
+	dec      Decompressor
+	newDec   func(io.Reader) Decompressor
+	limit    int64 // as it was set
+	made     int64 // bytes of the message so far
+	over     bool  // the message has been read to its end
+	err      error
+}
+
+// NewReader returns a Reader that inflates what src yields by what decompressor makes, which is not
+// told anything of the tail that the sender left off. If decompressor is nil it is
+// this package's own, with the largest window and without context takeover; [Receiver.Reader]
+// is for the parameters of a connection. src may be nil until a Reset.
+func NewReader(src io.Reader, decompressor func(io.Reader) Decompressor) *Reader {
+	r := &Reader{newDec: decompressor}
+	if decompressor == nil {
+		r.receiver, r.alone = new(Receiver), true
+	}
+	r.Reset(src)
+	return r
+}
+
+// SetLimit changes to how many bytes a message may inflate, from this one on: 0 stands for
+// [DefaultMaxMessage], a negative value for no limit. It outlives Reset.
+func (r *Reader) SetLimit(n int64) { r.limit = n }
+
+// Reset makes r begin the message that src yields. What it had inflated of another is
+// forgotten, and so is an error; but a Receiver with context takeover cannot go on behind a
+// message that was not read to its end.
+func (r *Reader) Reset(src io.Reader) {
+	r.release()
+	*r = Reader{receiver: r.receiver, alone: r.alone, dec: r.dec, newDec: r.newDec, limit: r.limit}
+	r.src.src = src
+	switch {
+	case r.alone:
+		r.receiver.Reset(DefaultParameters, 0)
+	case r.receiver == nil:
+		r.src.tail = readTail
+		r.resetDecompressor()
+	}
+}
+
+// resetDecompressor makes the Decompressor begin anew with what follows in the source.
+func (r *Reader) resetDecompressor() {
+	switch dec := r.dec.(type) {
+	case ReadResetter:
+		dec.Reset(&r.src)
+	case interface {
+		Reset(io.Reader, []byte) error
+	}:
+		if dec.Reset(&r.src, nil) != nil {
+			r.dec = nil
+		}
+	default:
+		r.dec = nil
+	}
+}
+
+// Read reads inflated bytes into p and returns io.EOF at the end of the message.
+func (r *Reader) Read(p []byte) (n int, err error) {
+	switch {
+	case r.err != nil:
+		return 0, r.err
+	case r.over:
+		return 0, io.EOF
+	case r.src.src == nil:
+		return 0, errNoSource
+	case len(p) == 0:
+		return 0, nil
+	}
+	left := int64(len(p))
+	if limit := limitOf(r.limit); limit >= 0 && limit-r.made < left {
+		left = max(limit-r.made, 0)
+		p = p[:left+1] // one more, to see whether there is one
+	}
+	if r.receiver != nil {
+		n, err = r.receive(p)
+	} else {
+		n, err = r.decompress(p)
+	}
+	if int64(n) > left {
+		n, err = int(left), ErrTooLarge
+	}
+	r.made += int64(n)
+	r.end(err)
+	return n, err
+}
+
+// end notes how a call has ended.
+func (r *Reader) end(err error) {
+	switch err {
+	case nil:
+		return
+	case io.EOF:
+		r.over = true
+	default:
+		r.err = err
+	}
+	r.release()
+}
+
+// receive reads through our own decoder.
+func (r *Reader) receive(p []byte) (int, error) {
+	for {
+		r.src.fill()
+		last := r.src.err == io.EOF
+		if len(r.src.p) == 0 && !last {
+			return 0, r.src.err
+		}
+		n, used, done, err := r.receiver.Read(p, r.src.p, last)
+		r.src.p = r.src.p[used:]
+		switch {
+		case err != nil:
+			return n, err
+		case done:
+			return n, io.EOF
+		case n > 0:
+			return n, nil
+		}
+	}
+}
+
+// decompress reads through a Decompressor.
+func (r *Reader) decompress(p []byte) (n int, err error) {
+	if r.src.taken == 0 && !r.src.fill() && r.src.err == io.EOF {
+		return 0, io.EOF // no payload at all: an empty message, as our own decoder takes it
+	}
+	for {
+		if r.dec == nil {
+			r.dec = r.newDec(&r.src)
+		}
+		before := r.src.taken
+		n, err = r.dec.Read(p)
+		switch {
+		case r.src.err != nil && r.src.err != io.EOF:
+			return n, r.src.err
+		case err == nil:
+			return n, nil
+		case err != io.EOF:
+			return n, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		case r.src.exhausted():
+			return n, io.EOF
+		}
+		// The peer has set BFINAL; the message may go on (RFC 7692, section 7.2.3.4).
+		if r.resetDecompressor(); n > 0 {
+			return n, nil
+		}
+		if r.src.taken == before {
+			return 0, errNoProgress
+		}
+	}
+}
+
+// release gives back what an open message holds.
+func (r *Reader) release() {
+	r.src.release()
+	if r.receiver != nil {
+		r.receiver.Close()
+	}
+}
+
+// Err returns the first error, which is not io.EOF: nil if all is well.
+func (r *Reader) Err() error { return r.err }
+
+// Close gives back what r holds and closes its Decompressor, if that is an io.Closer. It does not
+// read the rest of the message and does not close the source. It returns the first error; r may
+// not be read until a Reset.
+func (r *Reader) Close() error {
+	r.release()
+	err := r.err
+	if c, ok := r.dec.(io.Closer); ok {
+		if cerr := c.Close(); err == nil {
+			err = cerr
+		}
+	}
+	r.err = errClosed
+	return err
+}
