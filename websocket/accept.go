@@ -1,0 +1,176 @@
+package websocket
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+)
+
+// AcceptOptions are the options of [Accept]. The zero value is ready to use. Accept
+// does not change them: one value serves any number of calls at once.
+type AcceptOptions struct {
+	// Subprotocols are those that the server speaks, the best first. The first
+	// one that the client offers, too, is chosen. If there is none, the connection has
+	// no subprotocol, and [Conn.Subprotocol] is empty.
+	Subprotocols []string
+
+	// ChooseSubprotocol, if set, chooses in place of Subprotocols. It is called with
+	// those that the client offers, the client's best first, if it offers any.
+	// It returns one of them, or "" for none. An error refuses the handshake as that
+	// of OnHandshake does.
+	ChooseSubprotocol func(r *http.Request, offered []string) (string, error)
+
+	// InsecureSkipVerify turns the check of the origin off: then any page that a
+	// user opens in a browser can connect in that user's name. OriginPatterns is
+	// what most need.
+	InsecureSkipVerify bool
+
+	// OriginPatterns name the hosts whose pages may connect, beside the host that the
+	// request asks for. A pattern is one of [path.Match], letter case aside, for
+	// the host of the origin, "*.example.com" or "localhost:*"; if it contains "://",
+	// for scheme and host, "https://*.example.com". A port is part of the host
+	// unless it is the default one of the scheme. The origin "null", and a request with
+	// more than one, match no pattern.
+	OriginPatterns []string
+
+	// CompressionMode is off by default.
+	CompressionMode CompressionMode
+
+	// CompressionThreshold is the length in bytes from which on a message is
+	// compressed. 0 stands for 128, or 512 where no context is taken over, a negative
+	// value for no bound. What would not become smaller goes out plain in any case.
+	CompressionThreshold int
+
+	// CompressionPolicy, if set, is what is negotiated if CompressionMode is not off, in
+	// place of what that stands for: smaller windows, for instance.
+	CompressionPolicy *wsflate.Parameters
+
+	// OnPingReceived is called with the payload of each ping, while a read is under
+	// way, and must not block. No pong is sent if it returns false. The payload is
+	// valid until it returns.
+	OnPingReceived func(ctx context.Context, payload []byte) bool
+
+	// OnPongReceived is called with the payload of each pong, as OnPingReceived is.
+	OnPongReceived func(ctx context.Context, payload []byte)
+
+	// OnHandshake is called once the request and its origin have been found to be in
+	// order, and may refuse it: with the answer that the error describes if it is a
+	// *[ws.ConnectionRejectedError], see [ws.RejectConnectionError], and otherwise
+	// with status 500 and the text of the error. Fields that it adds to answer
+	// are sent with status 101.
+	OnHandshake func(r *http.Request, answer http.Header) error
+
+	ConnOptions
+}
+
+// Accept answers the handshake of a client and returns the connection (RFC 6455, section
+// 4.2). It refuses a request from a page of another origin, unless the options
+// authorize it. opts may be nil.
+//
+// Each request that it refuses it answers through w. Fields that were set in w.Header()
+// before, cookies for instance, go out with an answer of status 101, too.
+//
+// On an error nothing is left open. A refusal is a *[ws.ConnectionRejectedError], which
+// knows the status, or what a callback returned.
+//
+// From then on the connection is the caller's, deadlines that the server had set are gone, and
+// neither [http.Server.Shutdown] nor the end of the handler closes it; see [Group]. The
+// request's context ends when the handler returns. A connection that lives on in a goroutine
+// of its own, with a context of its own, lets go of all that net/http keeps for a
+// handler.
+func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
+	if opts == nil {
+		opts = new(AcceptOptions)
+	}
+	var compression wsflate.Extension
+	u := opts.upgrader(w, r, &compression)
+	netConn, rw, hs, err := u.Upgrade(r, w)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: accept: %w", err)
+	}
+	var agreed *wsflate.Parameters
+	if p, ok := compression.Accepted(); ok {
+		agreed = &p
+	}
+	transport, received := ws.Detach(netConn, rw.Reader)
+	c, err := openConn(connConfig{
+		transport:   transport,
+		received:    received,
+		subprotocol: hs.Protocol,
+		flate:       agreed,
+		threshold:   threshold(opts.CompressionThreshold, agreed, false),
+		onPing:      opts.OnPingReceived,
+		onPong:      opts.OnPongReceived,
+		ConnOptions: opts.ConnOptions,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("websocket: accept: %w", err)
+	}
+	return c, nil
+}
+
+// upgrader returns the handshake that these options describe.
+func (o *AcceptOptions) upgrader(w http.ResponseWriter, r *http.Request, compression *wsflate.Extension) ws.HTTPUpgrader {
+	u := ws.HTTPUpgrader{
+		Header: answerHeader(w.Header()),
+		ChooseProtocol: func(offered []string) (string, error) {
+			if o.ChooseSubprotocol != nil {
+				return o.ChooseSubprotocol(r, offered)
+			}
+			return firstOf(o.Subprotocols, offered), nil
+		},
+	}
+	u.OnRequest = func(r *http.Request) error {
+		if o.Group.closing() {
+			return errShuttingDown
+		}
+		if !o.InsecureSkipVerify {
+			if err := checkOrigin(r, o.OriginPatterns); err != nil {
+				return err
+			}
+		}
+		if o.OnHandshake != nil {
+			return o.OnHandshake(r, u.Header)
+		}
+		return nil
+	}
+	if policy, ok := o.CompressionMode.policy(o.CompressionPolicy, false); ok {
+		compression.Parameters = policy
+		u.Negotiate = compression.Negotiate
+	}
+	return u
+}
+
+// firstOf returns the first of preferred that is offered, or "".
+func firstOf(preferred, offered []string) string {
+	for _, p := range preferred {
+		if slices.Contains(offered, p) {
+			return p
+		}
+	}
+	return ""
+}
+
+// notAnswered are the fields of a handler's header that are not its own to send with
+// status 101: what the handshake writes, and what describes a body.
+var notAnswered = [...]string{
+	"Connection", "Upgrade", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
+	"Sec-Websocket-Key", "Sec-Websocket-Version", "Host",
+	"Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Trailer",
+}
+
+// answerHeader returns a copy of h with what may stand in an answer of status 101.
+func answerHeader(h http.Header) http.Header {
+	answer := h.Clone()
+	if answer == nil {
+		answer = make(http.Header)
+	}
+	for _, name := range notAnswered {
+		answer.Del(name)
+	}
+	return answer
+}

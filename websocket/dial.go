@@ -1,0 +1,235 @@
+package websocket
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+)
+
+// DialOptions are the options of [Dial]. The zero value is ready to use. Dial does not
+// change them: one value serves any number of calls at once.
+type DialOptions struct {
+	// HTTPClient sends the request; nil stands for [http.DefaultClient]. What it
+	// says of proxies, TLS, cookies, redirects and the connection is done. Its
+	// Timeout bounds the handshake, and not the connection.
+	HTTPClient *http.Client
+
+	// HTTPHeader is sent with the request. Subprotocols and extensions are not
+	// offered here.
+	HTTPHeader http.Header
+
+	// Host is the value of field Host, if it is not to be that of the URL.
+	Host string
+
+	// Subprotocols are offered to the server, the best first.
+	Subprotocols []string
+
+	// CompressionMode is off by default.
+	CompressionMode CompressionMode
+
+	// CompressionThreshold and CompressionPolicy are those of [AcceptOptions].
+	CompressionThreshold int
+	CompressionPolicy    *wsflate.Parameters
+
+	// OnPingReceived and OnPongReceived are those of [AcceptOptions].
+	OnPingReceived func(ctx context.Context, payload []byte) bool
+	OnPongReceived func(ctx context.Context, payload []byte)
+
+	ConnOptions
+}
+
+const (
+	answerBodyMost    = 1024        // bytes of the body of an answer that refuses
+	answerBodyTimeout = time.Second // how long they are waited for
+)
+
+// Dial opens a connection to the server of the URL (RFC 6455, section 4.1). Its scheme is
+// ws or wss; http and https mean the same. User and password in it go into field
+// Authorization. ctx, and the Timeout of the client, bound the handshake alone. opts may
+// be nil.
+//
+// Redirects are followed as the client follows them, with two bounds: Authorization, Cookie
+// and Proxy-Authorization go to no other origin than that of the URL, and what
+// began with wss does not go on with ws.
+//
+// The response is that of the server, for its header. It is nil with an error if there
+// was none; otherwise up to 1024 bytes of its body can be read, and its Body need not be
+// closed. An answer of another status than 101 is a *[ws.ConnectionRejectedError].
+//
+// Dial returns at once when ctx ends, and leaves nothing open. A TCP connection that was being
+// made then is the client's, which may keep it for another request, as any that is idle: see
+// [http.Client.CloseIdleConnections].
+func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.Response, error) {
+	if opts == nil {
+		opts = new(DialOptions)
+	}
+	d := dialing{opts: opts}
+	c, resp, err := d.dial(ctx, urlstr)
+	if err != nil {
+		return nil, resp, fmt.Errorf("websocket: dial: %w", err)
+	}
+	return c, resp, nil
+}
+
+// dialing is one call of Dial.
+type dialing struct {
+	opts     *DialOptions
+	offer    *wsflate.Parameters      // of compression, nil for none
+	lastConn atomic.Pointer[net.Conn] // of the request sent last
+}
+
+func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Response, error) {
+	if d.opts.Group.closing() {
+		return nil, nil, ErrGroupClosed
+	}
+	client := d.client()
+	handshake, cancel := ctx, func() {}
+	if timeout := d.opts.client().Timeout; timeout > 0 {
+		handshake, cancel = context.WithTimeout(ctx, timeout)
+	}
+	defer cancel()
+
+	request, check, err := d.dialer().NewRequest(d.trace(handshake), urlstr)
+	if err != nil {
+		return nil, nil, err
+	}
+	resp, err := client.Do(request)
+	if err != nil {
+		if resp != nil {
+			resp.Body = http.NoBody // closed already
+		}
+		return nil, resp, withContext(handshake, err)
+	}
+	cfg, err := d.finish(resp, check)
+	if err != nil {
+		return nil, resp, err
+	}
+	c, err := openConn(cfg)
+	return c, resp, err
+}
+
+// dialer returns the handshake that the options describe.
+func (d *dialing) dialer() ws.Dialer {
+	dialer := ws.Dialer{
+		Protocols: d.opts.Subprotocols,
+		Host:      d.opts.Host,
+		Header:    ws.HandshakeHeaderHTTP(requestHeader(d.opts.HTTPHeader)),
+	}
+	if p, ok := d.opts.CompressionMode.policy(d.opts.CompressionPolicy, true); ok {
+		d.offer = &p
+		dialer.Extensions = []httphead.Option{p.Option()}
+	}
+	return dialer
+}
+
+// client returns the client that sends the request: without a timeout, which would take
+// the connection away that the answer opens, and with our bounds to redirects.
+func (d *dialing) client() *http.Client {
+	client := *d.opts.client()
+	client.Timeout = 0
+	client.CheckRedirect = boundRedirects(client.CheckRedirect)
+	return &client
+}
+
+func (o *DialOptions) client() *http.Client { return cmp.Or(o.HTTPClient, http.DefaultClient) }
+
+// trace has lastConn filled in.
+func (d *dialing) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { d.lastConn.Store(&info.Conn) },
+	})
+}
+
+// netConn returns the connection of the request sent last, or nil if it is not known.
+func (d *dialing) netConn() net.Conn {
+	if conn := d.lastConn.Load(); conn != nil {
+		return *conn
+	}
+	return nil
+}
+
+// finish goes from an answer to what newConn needs. On an error nothing is left open.
+func (d *dialing) finish(resp *http.Response, check func(*http.Response, []byte) (ws.Handshake, error)) (connConfig, error) {
+	body := resp.Body
+	var shown []byte
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		shown = bodyStart(body)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(shown))
+
+	hs, err := check(resp, shown)
+	var agreed *wsflate.Parameters
+	if err == nil {
+		agreed, err = d.confirm(hs.Extensions)
+	}
+	stream, writable := body.(io.ReadWriteCloser)
+	if err == nil && !writable {
+		err = fmt.Errorf("the client's Transport cannot hand over its connection: %T is no io.Writer", body)
+	}
+	if err != nil {
+		body.Close()
+		return connConfig{}, err
+	}
+	transport, received := underlying(stream, d.netConn())
+	return connConfig{
+		transport:   transport,
+		received:    received,
+		client:      true,
+		subprotocol: hs.Protocol,
+		flate:       agreed,
+		threshold:   threshold(d.opts.CompressionThreshold, agreed, true),
+		onPing:      d.opts.OnPingReceived,
+		onPong:      d.opts.OnPongReceived,
+		ConnOptions: d.opts.ConnOptions,
+	}, nil
+}
+
+// confirm returns what the server agreed to of the compression that was offered.
+func (d *dialing) confirm(extensions []httphead.Option) (*wsflate.Parameters, error) {
+	if len(extensions) == 0 || d.offer == nil {
+		return nil, nil // none that was not offered has come so far
+	}
+	agreed, err := d.offer.Confirm(extensions[0])
+	if err != nil {
+		return nil, err
+	}
+	return &agreed, nil
+}
+
+// bodyStart returns the first bytes of a body, or what of them arrives soon.
+func bodyStart(body io.ReadCloser) []byte {
+	defer time.AfterFunc(answerBodyTimeout, func() { body.Close() }).Stop()
+	p, _ := io.ReadAll(io.LimitReader(body, answerBodyMost))
+	return p
+}
+
+// requestHeader returns a copy of h without what the request has anyway, as a program
+// that hands a request on leaves it in.
+func requestHeader(h http.Header) http.Header {
+	h = h.Clone()
+	for name := range h {
+		if slices.Contains(madeByRequest[:], http.CanonicalHeaderKey(name)) {
+			delete(h, name)
+		}
+	}
+	return h
+}
+
+// madeByRequest are the fields of a request that are written in any case, or that describe
+// a body.
+var madeByRequest = [...]string{
+	"Host", "Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version",
+	"Content-Length", "Transfer-Encoding", "Trailer",
+}

@@ -1,0 +1,60 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// credentials are the fields that no other origin gets, and with them the one that tells
+// the whole URL of the request before.
+var credentials = [...]string{"Authorization", "Cookie", "Cookie2", "Proxy-Authorization", "Referer"}
+
+// boundRedirects returns a CheckRedirect of [http.Client] that asks next, or what stands
+// for nil, and sees to it that a redirect gives nothing away.
+func boundRedirects(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
+	if next == nil {
+		next = atMostTen
+	}
+	return func(r *http.Request, via []*http.Request) error {
+		switch r.URL.Scheme { // which a client does not know
+		case "ws":
+			r.URL.Scheme = "http"
+		case "wss":
+			r.URL.Scheme = "https"
+		}
+		for _, before := range via {
+			if before.URL.Scheme == "https" && r.URL.Scheme != "https" {
+				return errors.New("redirect from wss to ws")
+			}
+		}
+		if !sameOriginAsAll(r.URL, via) {
+			for _, name := range credentials {
+				r.Header.Del(name)
+			}
+			r.URL.User, r.Host = nil, ""
+		}
+		return next(r, via)
+	}
+}
+
+func sameOriginAsAll(u *url.URL, via []*http.Request) bool {
+	origin := u.Scheme + "://" + u.Host
+	for _, before := range via {
+		if !ws.SameOrigin(before.URL.Host, before.URL.Scheme == "https", origin) {
+			return false
+		}
+	}
+	return true
+}
+
+// atMostTen is what [http.Client] does without a CheckRedirect.
+func atMostTen(_ *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return fmt.Errorf("stopped after %d redirects", len(via))
+	}
+	return nil
+}

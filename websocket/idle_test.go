@@ -1,0 +1,53 @@
+package websocket
+
+import (
+	"net"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/internal/race"
+)
+
+// A goroutine that reads, and has written, does not need more than the smallest stack.
+func TestIdleStack(t *testing.T) {
+	if race.Enabled || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("frames are of other sizes")
+	}
+	const n = 200
+	crowd := make(chan struct{}) // so that the runtime makes small stacks
+	defer close(crowd)
+	for range 20 * n {
+		go func() { <-crowd }()
+	}
+	var clients []*Conn
+	var servers []net.Conn
+	for range n {
+		a, b := tcpConns(t)
+		servers = append(servers, a)
+		clients = append(clients, newConn(connConfig{transport: b, client: true}))
+	}
+	runtime.GC()
+	before := stacks()
+	for _, a := range servers {
+		go echo(newConn(connConfig{transport: a}))
+	}
+	for range 3 {
+		for _, c := range clients {
+			require.NoError(t, c.Write(background, MessageText, []byte("to and fro")))
+			_, _, err := c.Read(background)
+			require.NoError(t, err)
+		}
+	}
+	require.Less(t, (stacks()-before)/n, uint64(2500), "bytes of stack for each connection")
+	for _, c := range clients {
+		require.NoError(t, c.Close(StatusNormalClosure, ""))
+	}
+}
+
+func stacks() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.StackInuse
+}

@@ -1,0 +1,206 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// NetConn returns c as a [net.Conn], to carry a stream of bytes: each Write is one
+// message of type msgType, and reads run through the messages of the peer, one after the
+// other. A message of the other type closes the connection with [StatusUnsupportedData].
+// The peer's close frame with [StatusNormalClosure] or [StatusGoingAway] is io.EOF.
+//
+// When ctx ends, so do all reads and writes. Deadlines end those that are under way with
+// os.ErrDeadlineExceeded, and the connection can be used again with a later one: a read
+// goes on where it was, and of a write the number of bytes that it returns will
+// reach the peer, the rest of them by the next write. Over TLS, and on transports without
+// deadlines, they close the connection.
+//
+// Close is [Conn.Close] with StatusNormalClosure. Addresses are those of the transport,
+// or "websocket/unknown-addr" if it has none. All methods may be called by any number of
+// goroutines at once. The read limit of c holds for each message: see [Conn.SetReadLimit].
+func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
+	n := &netConn{conn: c, typ: msgType, turn: make(chan struct{}, 1)}
+	n.read.ctx(ctx)
+	n.write.ctx(ctx)
+	return n
+}
+
+type netConn struct {
+	conn        *Conn
+	typ         MessageType
+	read, write deadline
+
+	turn   chan struct{} // to read, held by who has put something in
+	reader io.Reader     // of the message under way, or nil
+	ended  bool          // the peer has ended the stream
+}
+
+// Read reads from the message under way, or the next one that is not empty.
+func (n *netConn) Read(p []byte) (int, error) {
+	ctx := n.read.current()
+	if ctx.Err() != nil {
+		return 0, n.read.explain(ctx, contextError(ctx, stillOpen))
+	}
+	select {
+	case n.turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, n.read.explain(ctx, contextError(ctx, stillOpen))
+	}
+	defer func() { <-n.turn }()
+	for {
+		size, err := n.readSome(ctx, p)
+		if size > 0 || err != nil || len(p) == 0 {
+			return size, n.read.explain(ctx, err)
+		}
+	}
+}
+
+func (n *netConn) readSome(ctx context.Context, p []byte) (int, error) {
+	if n.ended {
+		return 0, io.EOF
+	}
+	if n.reader == nil {
+		typ, r, err := n.conn.Reader(ctx)
+		if err != nil {
+			return 0, n.end(err)
+		}
+		if typ != n.typ {
+			n.conn.handshake(ws.StatusUnsupportedData, fmt.Sprintf("unexpected %v", typ))
+			return 0, fmt.Errorf("websocket: read: unexpected %v", typ)
+		}
+		r.(*stream).resumable = true
+		n.reader = r
+	}
+	n.reader.(*stream).ctx = ctx
+	size, err := n.reader.Read(p)
+	if err == io.EOF {
+		n.reader, err = nil, nil
+	}
+	return size, n.end(err)
+}
+
+// end makes io.EOF of the peer's close frame, if that is how a stream ends.
+func (n *netConn) end(err error) error {
+	switch CloseStatus(err) {
+	case StatusNormalClosure, StatusGoingAway:
+		n.ended = true
+		return io.EOF
+	}
+	return err
+}
+
+// Write writes p as one message.
+func (n *netConn) Write(p []byte) (int, error) {
+	ctx := n.write.current()
+	if ctx.Err() != nil {
+		return 0, n.write.explain(ctx, contextError(ctx, stillOpen))
+	}
+	sent, err := n.conn.writeStream(ctx, ws.OpCode(n.typ), p)
+	if !sent {
+		return 0, n.write.explain(ctx, err)
+	}
+	return len(p), n.write.explain(ctx, err)
+}
+
+func (n *netConn) Close() error {
+	defer n.read.set(longAgo)
+	defer n.write.set(longAgo)
+	return n.conn.Close(StatusNormalClosure, "")
+}
+
+func (n *netConn) SetDeadline(t time.Time) error {
+	n.read.set(t)
+	n.write.set(t)
+	return nil
+}
+
+func (n *netConn) SetReadDeadline(t time.Time) error {
+	n.read.set(t)
+	return nil
+}
+
+func (n *netConn) SetWriteDeadline(t time.Time) error {
+	n.write.set(t)
+	return nil
+}
+
+func (n *netConn) LocalAddr() net.Addr {
+	if t, ok := n.conn.transport.ReadWriteCloser.(interface{ LocalAddr() net.Addr }); ok {
+		return t.LocalAddr()
+	}
+	return unknownAddr{}
+}
+
+func (n *netConn) RemoteAddr() net.Addr {
+	if t, ok := n.conn.transport.ReadWriteCloser.(interface{ RemoteAddr() net.Addr }); ok {
+		return t.RemoteAddr()
+	}
+	return unknownAddr{}
+}
+
+type unknownAddr struct{}
+
+func (unknownAddr) Network() string { return "websocket" }
+func (unknownAddr) String() string  { return "websocket/unknown-addr" }
+
+// deadline makes contexts out of a deadline that changes.
+type deadline struct {
+	parent context.Context
+
+	mu     sync.Mutex
+	child  context.Context // of what is under way
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+}
+
+// ctx begins with a deadline that never comes.
+func (d *deadline) ctx(parent context.Context) {
+	d.parent = parent
+	d.child, d.cancel = context.WithCancelCause(parent)
+}
+
+func (d *deadline) current() context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.child
+}
+
+// set changes the deadline, also for what is under way; the zero time is none.
+func (d *deadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+	if d.child.Err() != nil {
+		d.child, d.cancel = context.WithCancelCause(d.parent)
+	}
+	if t.IsZero() {
+		return
+	}
+	cancel := d.cancel
+	if left := time.Until(t); left > 0 {
+		d.timer = time.AfterFunc(left, func() { cancel(os.ErrDeadlineExceeded) })
+	} else {
+		cancel(os.ErrDeadlineExceeded)
+	}
+}
+
+// explain returns err, or os.ErrDeadlineExceeded if that has ended ctx, and not its parent.
+func (d *deadline) explain(ctx context.Context, err error) error {
+	if err != nil && d.parent.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) &&
+		context.Cause(ctx) == os.ErrDeadlineExceeded {
+		return os.ErrDeadlineExceeded
+	}
+	return err
+}

@@ -1,0 +1,81 @@
+package websocket
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+)
+
+// NewConn returns the connection over rwc, whose handshake [ws.Upgrade], [ws.Dial],
+// [ws.UpgradeHTTP] or their like have done: hs is what they agreed on, br what they read
+// behind it, and may be nil. side is [ws.StateServerSide] or [ws.StateClientSide].
+// opts may be nil.
+//
+// rwc is any stream of bytes. Where it has SetReadDeadline and SetWriteDeadline, as a
+// [net.Conn] has, the end of a context between two messages leaves the connection usable.
+// The connection owns rwc from then on. If hs names an extension other than
+// permessage-deflate, or the group of the options is shutting down, NewConn closes rwc
+// and returns an error.
+func NewConn(rwc io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.State, opts *ConnOptions) (*Conn, error) {
+	if opts == nil {
+		opts = new(ConnOptions)
+	}
+	flate, err := agreedCompression(hs.Extensions)
+	if err != nil {
+		rwc.Close()
+		return nil, fmt.Errorf("websocket: %w", err)
+	}
+	transport, received := ws.Detach(rwc, br)
+	c, err := openConn(connConfig{
+		transport:   transport,
+		received:    received,
+		client:      side.ClientSide(),
+		subprotocol: hs.Protocol,
+		flate:       flate,
+		threshold:   threshold(0, flate, side.ClientSide()),
+		ConnOptions: *opts,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("websocket: %w", err)
+	}
+	return c, nil
+}
+
+// agreedCompression returns the parameters of permessage-deflate among the extensions
+// that both sides agreed on, nil without it. A connection speaks no other one.
+func agreedCompression(extensions []httphead.Option) (*wsflate.Parameters, error) {
+	if len(extensions) == 0 {
+		return nil, nil
+	}
+	if len(extensions) > 1 || string(extensions[0].Name) != wsflate.ExtensionName {
+		return nil, fmt.Errorf("cannot speak the extensions agreed on, %q", extensions)
+	}
+	p := new(wsflate.Parameters)
+	if err := p.Parse(extensions[0]); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// openConn starts the connection and has it join its group.
+func openConn(cfg connConfig) (*Conn, error) {
+	c := newConn(cfg)
+	g := cfg.Group
+	if g == nil {
+		return c, nil
+	}
+	if !g.add(c) {
+		c.Close(g.code(), g.Reason)
+		return nil, ErrGroupClosed
+	}
+	select {
+	case <-c.Done(): // and may have left before it joined
+		g.remove(c)
+	default:
+	}
+	return c, nil
+}

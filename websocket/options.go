@@ -1,0 +1,102 @@
+package websocket
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"math"
+	"time"
+)
+
+// DefaultReadLimit is the most bytes of a message that a connection takes unless told
+// otherwise, counted after decompression.
+const DefaultReadLimit = 32768
+
+// DefaultCloseTimeout is how long [Conn.Close] waits unless told otherwise.
+const DefaultCloseTimeout = 5 * time.Second
+
+// DefaultFragmentSize is the longest frame of a message that is sent without
+// compression, unless told otherwise.
+const DefaultFragmentSize = 128 << 10
+
+// ConnOptions are the options of a connection that do not depend on how it was made.
+// They are part of [AcceptOptions] and [DialOptions]. The zero value is ready to use.
+type ConnOptions struct {
+	// WriteTimeout is the longest time that one write to the transport may take.
+	// A write that takes longer closes the connection, with an error that is
+	// os.ErrDeadlineExceeded. It costs no context and no allocation. 0 stands
+	// for no limit.
+	WriteTimeout time.Duration
+
+	// ReadIdleTimeout is the longest silence of the peer while a read waits: any
+	// byte ends it. It closes the connection like WriteTimeout. 0 stands for no
+	// limit.
+	ReadIdleTimeout time.Duration
+
+	// CloseTimeout is how long [Conn.Close] waits for the peer's close frame, and
+	// in all. 0 stands for [DefaultCloseTimeout].
+	CloseTimeout time.Duration
+
+	// KeepAlive is the time between two pings that the connection sends by itself,
+	// 0 for none. A ping is due only after that much silence of the peer. Reads have
+	// to be under way for its pong to be seen.
+	KeepAlive time.Duration
+
+	// KeepAliveTimeout is how long the peer may stay silent after such a ping was
+	// written; any byte of its ends it. Then the connection is closed. 0 stands
+	// for the value of KeepAlive.
+	KeepAliveTimeout time.Duration
+
+	// ReadLimit is the most bytes of a message, after decompression. 0 stands for
+	// DefaultReadLimit, a negative value for no limit. [Conn.SetReadLimit]
+	// changes it.
+	ReadLimit int64
+
+	// FragmentSize is the longest frame of a message that is sent without compression:
+	// a longer message is cut, so that control frames need not wait for all of it. 0
+	// stands for [DefaultFragmentSize], a negative value for no limit.
+	FragmentSize int
+
+	// Stats counts what happens on the connection. Several connections may share
+	// one. nil costs nothing.
+	Stats *Stats
+
+	// Hooks are called as things happen on the connection. nil costs nothing.
+	Hooks *Hooks
+
+	// Group has the connection join it once it is open, and leave it when closed.
+	Group *Group
+}
+
+func (o *ConnOptions) closeTimeout() time.Duration {
+	return cmp.Or(max(o.CloseTimeout, 0), DefaultCloseTimeout)
+}
+
+func (o *ConnOptions) keepAliveTimeout() time.Duration {
+	return cmp.Or(o.KeepAliveTimeout, o.KeepAlive)
+}
+
+func (o *ConnOptions) fragmentSize() int {
+	if o.FragmentSize < 0 {
+		return math.MaxInt
+	}
+	return cmp.Or(o.FragmentSize, DefaultFragmentSize)
+}
+
+func (o *ConnOptions) readLimit() int64 { return cmp.Or(o.ReadLimit, DefaultReadLimit) }
+
+// connConfig is what the handshakes hand to newConn.
+type connConfig struct {
+	// transport is a stream of bytes. SetReadDeadline, SetWriteDeadline, CloseWrite,
+	// SyscallConn, LocalAddr and RemoteAddr are used if it has them.
+	transport io.ReadWriteCloser
+
+	received    []byte // what arrived behind the handshake; newConn owns it
+	client      bool
+	subprotocol string
+	flate       *flateParameters // agreed on; nil for no compression
+	threshold   int              // messages shorter than this go out plain
+	onPing      func(context.Context, []byte) bool
+	onPong      func(context.Context, []byte)
+	ConnOptions
+}

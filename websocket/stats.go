@@ -1,0 +1,154 @@
+package websocket
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// Stats are counters of one connection, or of all that have it in their options. They can
+// be read at any time. A Stats must not be copied.
+type Stats struct {
+	// Messages read and written whole, and their bytes: as the program sees them, and
+	// as payload on the wire, which differs if they are compressed.
+	MessagesRead, MessagesWritten   atomic.Int64
+	BytesRead, BytesWritten         atomic.Int64
+	WireBytesRead, WireBytesWritten atomic.Int64
+
+	// Pings and pongs.
+	PingsRead, PingsWritten atomic.Int64
+	PongsRead, PongsWritten atomic.Int64
+
+	mu            sync.Mutex
+	closesRead    map[StatusCode]int64
+	closesWritten map[StatusCode]int64
+}
+
+// ClosesRead returns how many close frames came with code.
+func (s *Stats) ClosesRead(code StatusCode) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closesRead[code]
+}
+
+// ClosesWritten returns how many close frames with code were sent.
+func (s *Stats) ClosesWritten(code StatusCode) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closesWritten[code]
+}
+
+func (s *Stats) countClose(code StatusCode, written bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := &s.closesRead
+	if written {
+		m = &s.closesWritten
+	}
+	if *m == nil {
+		*m = make(map[StatusCode]int64)
+	}
+	(*m)[code]++
+}
+
+// Stats returns the counters of the options the connection was made with, or nil.
+func (c *Conn) Stats() *Stats { return c.opts.Stats }
+
+// Hooks are functions that are called as things happen, by the goroutine that reads or
+// writes, which waits for them. Each may be nil. They may use the connection, but not read
+// from it, nor write to it from those about writing. One Hooks may serve any number of
+// connections.
+type Hooks struct {
+	// MessageRead and MessageWritten tell of a whole message: its bytes as the program
+	// sees them, and as payload on the wire.
+	MessageRead, MessageWritten func(c *Conn, typ MessageType, size, wire int)
+
+	// ControlRead and ControlWritten tell of a ping, pong or close frame, the latter
+	// with its code.
+	ControlRead, ControlWritten func(c *Conn, op ws.OpCode, code StatusCode)
+
+	// Closed is called once, when the connection is closed.
+	Closed func(c *Conn, r CloseRecord)
+}
+
+// observed reports whether somebody counts or looks on.
+func (c *Conn) observed() bool { return c.opts.Stats != nil || c.opts.Hooks != nil }
+
+func (c *Conn) countRead(op ws.OpCode, size, wire int) {
+	if c.observed() {
+		c.tellRead(op, size, wire)
+	}
+}
+
+func (c *Conn) tellRead(op ws.OpCode, size, wire int) {
+	if s := c.opts.Stats; s != nil {
+		s.MessagesRead.Add(1)
+		s.BytesRead.Add(int64(size))
+		s.WireBytesRead.Add(int64(wire))
+	}
+	if h := c.opts.Hooks; h != nil && h.MessageRead != nil {
+		defer c.calls()()
+		h.MessageRead(c, MessageType(op), size, wire)
+	}
+}
+
+func (c *Conn) countWritten(op ws.OpCode, size, wire int) {
+	if c.observed() {
+		c.tellWritten(op, size, wire)
+	}
+}
+
+func (c *Conn) tellWritten(op ws.OpCode, size, wire int) {
+	if s := c.opts.Stats; s != nil {
+		s.MessagesWritten.Add(1)
+		s.BytesWritten.Add(int64(size))
+		s.WireBytesWritten.Add(int64(wire))
+	}
+	if h := c.opts.Hooks; h != nil && h.MessageWritten != nil {
+		h.MessageWritten(c, MessageType(op), size, wire)
+	}
+}
+
+// tellControl tells of a control frame of the peer's.
+func (c *Conn) tellControl(ev wsutil.Event) {
+	if !c.observed() {
+		return
+	}
+	var code StatusCode
+	if ev.OpCode == ws.OpClose {
+		wire, _, _ := ws.ParseCloseBody(ev.Payload)
+		code = StatusCode(wire)
+	}
+	c.countControl(ev.OpCode, false, code)
+}
+
+func (c *Conn) countControl(op ws.OpCode, written bool, code StatusCode) {
+	if s := c.opts.Stats; s != nil {
+		s.countControl(op, written, code)
+	}
+	h := c.opts.Hooks
+	switch {
+	case h == nil:
+	case written && h.ControlWritten != nil:
+		h.ControlWritten(c, op, code)
+	case !written && h.ControlRead != nil:
+		h.ControlRead(c, op, code)
+	}
+}
+
+func (s *Stats) countControl(op ws.OpCode, written bool, code StatusCode) {
+	switch {
+	case op == ws.OpClose:
+		s.countClose(code, written)
+	case op == ws.OpPing && written:
+		s.PingsWritten.Add(1)
+	case op == ws.OpPing:
+		s.PingsRead.Add(1)
+	case written:
+		s.PongsWritten.Add(1)
+	default:
+		s.PongsRead.Add(1)
+	}
+}

@@ -1,0 +1,123 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// MessageType is the type of a data message (RFC 6455, section 5.6).
+type MessageType int
+
+// The types of messages.
+const (
+	MessageText   MessageType = MessageType(ws.OpText)   // UTF-8
+	MessageBinary MessageType = MessageType(ws.OpBinary) // any bytes
+)
+
+// String returns the name of the constant.
+func (t MessageType) String() string {
+	switch t {
+	case MessageText:
+		return "MessageText"
+	case MessageBinary:
+		return "MessageBinary"
+	}
+	return "MessageType(" + strconv.Itoa(int(t)) + ")"
+}
+
+// Message is a message that was read whole.
+type Message struct {
+	Type MessageType
+	Data []byte
+}
+
+// StatusCode is the status code of a close frame (RFC 6455, section 7.4).
+type StatusCode int
+
+// The status codes that RFC 6455 and the IANA registry define. Applications have
+// 3000 to 4999 for codes of their own.
+const (
+	StatusNormalClosure           StatusCode = 1000
+	StatusGoingAway               StatusCode = 1001
+	StatusProtocolError           StatusCode = 1002
+	StatusUnsupportedData         StatusCode = 1003
+	StatusNoStatusRcvd            StatusCode = 1005 // never on the wire: a close frame without a code
+	StatusAbnormalClosure         StatusCode = 1006 // never on the wire: there was no close frame
+	StatusInvalidFramePayloadData StatusCode = 1007
+	StatusPolicyViolation         StatusCode = 1008
+	StatusMessageTooBig           StatusCode = 1009
+	StatusMandatoryExtension      StatusCode = 1010
+	StatusInternalError           StatusCode = 1011
+	StatusServiceRestart          StatusCode = 1012
+	StatusTryAgainLater           StatusCode = 1013
+	StatusBadGateway              StatusCode = 1014
+	StatusTLSHandshake            StatusCode = 1015 // never on the wire
+)
+
+var statusNames = map[StatusCode]string{
+	StatusNormalClosure:           "StatusNormalClosure",
+	StatusGoingAway:               "StatusGoingAway",
+	StatusProtocolError:           "StatusProtocolError",
+	StatusUnsupportedData:         "StatusUnsupportedData",
+	StatusNoStatusRcvd:            "StatusNoStatusRcvd",
+	StatusAbnormalClosure:         "StatusAbnormalClosure",
+	StatusInvalidFramePayloadData: "StatusInvalidFramePayloadData",
+	StatusPolicyViolation:         "StatusPolicyViolation",
+	StatusMessageTooBig:           "StatusMessageTooBig",
+	StatusMandatoryExtension:      "StatusMandatoryExtension",
+	StatusInternalError:           "StatusInternalError",
+	StatusServiceRestart:          "StatusServiceRestart",
+	StatusTryAgainLater:           "StatusTryAgainLater",
+	StatusBadGateway:              "StatusBadGateway",
+	StatusTLSHandshake:            "StatusTLSHandshake",
+}
+
+// String returns the name of the constant, or "StatusCode(n)" if there is none.
+func (c StatusCode) String() string {
+	if name, ok := statusNames[c]; ok {
+		return name
+	}
+	return "StatusCode(" + strconv.Itoa(int(c)) + ")"
+}
+
+// wire returns c as package ws has it, or false if it may not be sent. 0 and
+// StatusNoStatusRcvd stand for a close frame without a code.
+func (c StatusCode) wire() (ws.StatusCode, bool) {
+	if c == 0 || c == StatusNoStatusRcvd {
+		return ws.StatusNoStatusRcvd, true
+	}
+	if c < 0 || c > 4999 {
+		return 0, false
+	}
+	code := ws.StatusCode(c)
+	return code, code.MayBeSent()
+}
+
+// CloseError says that the connection was closed with this code and reason: in the
+// peer's close frame, or, if Code is [StatusAbnormalClosure], without one. Two are
+// equal if code and reason are. [CloseStatus] and errors.As find it through wrapping.
+type CloseError struct {
+	Code   StatusCode
+	Reason string
+}
+
+// Error returns code and reason, the reason quoted: the peer has chosen it.
+func (e CloseError) Error() string {
+	return fmt.Sprintf("status = %v and reason = %q", e.Code, e.Reason)
+}
+
+// CloseStatus returns the code of the [CloseError] in err's chain, or -1 if there is
+// none.
+func CloseStatus(err error) StatusCode {
+	if e, ok := errors.AsType[CloseError](err); ok {
+		return e.Code
+	}
+	if e, ok := errors.AsType[wsutil.ClosedError](err); ok {
+		return StatusCode(e.Code)
+	}
+	return -1
+}

@@ -1,0 +1,2 @@
+// Package wsjson reads and writes messages that are JSON, one value each.
+package wsjson

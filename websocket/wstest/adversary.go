@@ -1,0 +1,344 @@
+package wstest
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/ws"
+)
+
+// AttackOptions change what [RunAttacks] does. The zero value and nil are the defaults.
+type AttackOptions struct {
+	// Filter is a regular expression; only attacks whose name it matches run.
+	Filter string
+
+	// Connections is how many connections attack at once; 0 means 50.
+	Connections int
+
+	// Patience is how long an attack goes on, and how long the server may take to let
+	// go of what it held after it; 0 means 15 s, which is more than the 10 s that a
+	// handshake should be given.
+	Patience time.Duration
+
+	// InProcess says that the server runs in this process, so that its memory and its
+	// goroutines can be measured; the attacker's own, some KiB for each connection,
+	// are among them.
+	InProcess bool
+
+	// MaxMemory is by how many bytes the heap may grow during an attack, if InProcess;
+	// 0 means 1 MiB for each connection.
+	MaxMemory int64
+
+	// Header, TLS and Dial are those of Options.
+	Header http.Header
+	TLS    *tls.Config
+	Dial   func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// An Attack is something that a hostile client does.
+type Attack struct {
+	Name   string `json:"name"`
+	Does   string `json:"does"`
+	Expect string `json:"expect"` // of the server
+
+	run func(ctx context.Context, a *attacker) error
+}
+
+// AttackResult is what became of an attack. Heap and Goroutines are how much these grew:
+// at the worst moment, and after the attackers had gone.
+type AttackResult struct {
+	Attack
+	Survived   bool          `json:"survived"`
+	Detail     string        `json:"detail,omitempty"` // why not
+	Refused    int           `json:"refused"`          // connections that the server ended during the attack
+	Slowest    time.Duration `json:"slowestNs"`        // ping of an honest client during the attack
+	Heap       int64         `json:"heap,omitempty"`   // bytes, if InProcess
+	HeapAfter  int64         `json:"heapAfter,omitempty"`
+	Goroutines int           `json:"goroutines,omitempty"` // left over
+	Duration   time.Duration `json:"ns"`
+}
+
+// Attacks returns all attacks.
+func Attacks() []Attack { return append([]Attack(nil), attacks...) }
+
+// TestAttacks attacks the server at url, a subtest for each attack, which fails if the
+// server does not survive it: an honest client must be served during and after it, and
+// what the server held must be let go.
+func TestAttacks(t *testing.T, url string, o *AttackOptions) {
+	results, err := RunAttacks(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		t.Run(r.Name, func(t *testing.T) {
+			t.Logf("refused %d, slowest ping %v, heap %+d, after it %+d, goroutines left %d", r.Refused, r.Slowest, r.Heap, r.HeapAfter, r.Goroutines)
+			if !r.Survived {
+				t.Errorf("%s: %s", r.Does, r.Detail)
+			}
+		})
+	}
+}
+
+// RunAttacks attacks the server at url, with one attack after the other. It returns an
+// error if the server does not serve an honest client to begin with, and what it has
+// until then if ctx ends. Attack nobody's server but your own.
+func RunAttacks(ctx context.Context, target string, o *AttackOptions) ([]AttackResult, error) {
+	u, err := url.Parse(target)
+	if err != nil {
+		return nil, err
+	}
+	a := &attacker{url: u, o: o.orDefaults()}
+	filter, err := regexp.Compile(a.o.Filter)
+	if err != nil {
+		return nil, fmt.Errorf("wstest: filter: %w", err)
+	}
+	if _, err := a.honest(ctx); err != nil {
+		return nil, fmt.Errorf("wstest: the server does not serve an honest client: %w", err)
+	}
+	var results []AttackResult
+	for _, attack := range attacks {
+		if !filter.MatchString(attack.Name) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return results, err
+		}
+		results = append(results, a.attack(ctx, attack))
+	}
+	return results, nil
+}
+
+func (o *AttackOptions) orDefaults() AttackOptions {
+	if o == nil {
+		o = new(AttackOptions)
+	}
+	c := *o
+	c.Connections = cmp.Or(c.Connections, 50)
+	c.Patience = cmp.Or(c.Patience, 15*time.Second)
+	c.MaxMemory = cmp.Or(c.MaxMemory, int64(c.Connections)<<20)
+	return c
+}
+
+// attacker is what the attacks share.
+type attacker struct {
+	url *url.URL
+	o   AttackOptions
+
+	mu      sync.Mutex
+	refused int   // connections that the server has ended
+	heap    int64 // the most that was in use
+}
+
+// attack runs one attack, with an honest client beside it, and waits until the server
+// is at rest again.
+func (a *attacker) attack(ctx context.Context, attack Attack) (r AttackResult) {
+	r.Attack = attack
+	start, before := time.Now(), measure()
+	a.refused, a.heap = 0, before.heap
+	watch := a.watch(ctx)
+
+	err := attack.run(ctx, a)
+	slowest, honest := watch()
+	err = errors.Join(err, honest)
+
+	r.Refused, r.Slowest = a.refused, slowest
+	if a.o.InProcess {
+		after := a.settle(ctx, before)
+		r.Heap, r.HeapAfter, r.Goroutines = a.heap-before.heap, after.heap-before.heap, after.goroutines-before.goroutines
+		if r.Heap > a.o.MaxMemory {
+			err = errors.Join(err, fmt.Errorf("the heap grew by %d bytes, more than %d", r.Heap, a.o.MaxMemory))
+		}
+		if r.Goroutines > 0 {
+			err = errors.Join(err, fmt.Errorf("%d goroutines are left over", r.Goroutines))
+		}
+	}
+	if _, e := a.honest(ctx); e != nil {
+		err = errors.Join(err, fmt.Errorf("after it, an honest client is not served: %w", e))
+	}
+	r.Survived, r.Duration = err == nil, time.Since(start)
+	if err != nil {
+		r.Detail = err.Error()
+	}
+	return r
+}
+
+// usage is what is measured of a server in the same process.
+type usage struct {
+	heap       int64
+	goroutines int
+}
+
+// measure looks at live and at unswept memory, without stopping the world.
+func measure() usage {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return usage{int64(sample[0].Value.Uint64()), runtime.NumGoroutine()}
+}
+
+// sample measures the heap.
+func (a *attacker) sample() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.heap = max(a.heap, measure().heap)
+}
+
+// watch measures and pings, until the function that it returns is called.
+func (a *attacker) watch(ctx context.Context) (stop func() (slowest time.Duration, err error)) {
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	var slowest time.Duration
+	var failed error
+	done.Go(func() {
+		for tick := time.Tick(50 * time.Millisecond); ; {
+			d, err := a.honest(ctx)
+			if err != nil && ctx.Err() == nil {
+				failed = fmt.Errorf("during it, an honest client is not served: %w", err)
+			}
+			slowest = max(slowest, d)
+			a.sample()
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick:
+			}
+		}
+	})
+	return func() (time.Duration, error) {
+		cancel()
+		done.Wait()
+		return slowest, failed
+	}
+}
+
+// settle waits until the goroutines are no more than before, as long as Patience.
+func (a *attacker) settle(ctx context.Context, before usage) usage {
+	ctx, cancel := context.WithTimeout(ctx, a.o.Patience)
+	defer cancel()
+	for tick := time.Tick(20 * time.Millisecond); ; {
+		if runtime.NumGoroutine() <= before.goroutines || ctx.Err() != nil {
+			runtime.GC()
+			return measure()
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick:
+		}
+	}
+}
+
+// honest connects, pings, waits for the pong and closes. It returns the time between
+// ping and pong.
+func (a *attacker) honest(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.o.Patience)
+	defer cancel()
+	c, err := a.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	start := time.Now()
+	if err := ws.WriteFrame(c, ws.MaskFrame(ws.NewPingFrame([]byte("honest")))); err != nil {
+		return 0, err
+	}
+	for {
+		f, err := ws.ReadFrame(c)
+		if err != nil {
+			return 0, err
+		}
+		if f.Header.OpCode == ws.OpPong && string(f.Payload) == "honest" {
+			break
+		}
+	}
+	d := time.Since(start)
+	return d, ws.WriteFrame(c, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))))
+}
+
+// dial opens a connection without a handshake.
+func (a *attacker) dial(ctx context.Context) (net.Conn, error) {
+	secure := a.url.Scheme == "wss" || a.url.Scheme == "https"
+	addr := net.JoinHostPort(a.url.Hostname(), cmp.Or(a.url.Port(), map[bool]string{false: "80", true: "443"}[secure]))
+	connect := a.o.Dial
+	if connect == nil {
+		connect = new(net.Dialer).DialContext
+	}
+	conn, err := connect(ctx, "tcp", addr)
+	if err != nil || !secure {
+		return conn, err
+	}
+	config := a.o.TLS.Clone()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	config.ServerName = cmp.Or(config.ServerName, a.url.Hostname())
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+// open opens a connection with a handshake.
+func (a *attacker) open(ctx context.Context) (net.Conn, error) {
+	conn, _, err := a.offer(ctx)
+	return conn, err
+}
+
+// offer opens a connection with a handshake that offers these extensions.
+func (a *attacker) offer(ctx context.Context, extensions ...httphead.Option) (net.Conn, ws.Handshake, error) {
+	d := ws.Dialer{TLSConfig: a.o.TLS, Timeout: -1, NetDial: a.o.Dial, Extensions: extensions}
+	if a.o.Header != nil {
+		d.Header = ws.HandshakeHeaderHTTP(a.o.Header)
+	}
+	conn, _, hs, err := d.Dial(ctx, a.url.String())
+	return conn, hs, err
+}
+
+// each runs f on as many connections at once as the options say. A connection that the
+// server ends is no error, but counted; no other end is one either, since that is
+// what attackers do.
+func (a *attacker) each(ctx context.Context, open func(context.Context) (net.Conn, error), f func(ctx context.Context, c net.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, a.o.Patience)
+	defer cancel()
+	var all sync.WaitGroup
+	var refused error
+	for range a.o.Connections {
+		all.Go(func() {
+			c, err := open(ctx)
+			if err == nil {
+				stop := context.AfterFunc(ctx, func() { c.Close() })
+				err = f(ctx, c)
+				a.sample()
+				stop()
+				c.Close()
+			}
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			if errors.Is(err, errHarm) {
+				refused = err
+			} else if err != nil && ctx.Err() == nil {
+				a.refused++
+			}
+		})
+	}
+	all.Wait()
+	return refused
+}
+
+// errHarm is in the errors of attacks that see that they have done harm.
+var errHarm = errors.New("the attack succeeds")

@@ -1,0 +1,163 @@
+package wstest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// offerCases are offers to a server (RFC 7692, sections 5 and 7.1).
+func offerCases(l *list) {
+	r := rule{
+		dir: Server, section: "RFC 7692, 7.1", needs: needRaw,
+		must:  "The answer has what the offer asks for, and nothing that the offer does not allow.",
+		fault: "answers an offer with parameters that do not fit it",
+	}
+	for i, offer := range goodOffers() {
+		l.add(r, fmt.Sprintf("deflate/offer/good-%02d", i+1), 0, offering(offer))
+	}
+	r.must = "An offer with a parameter that is unknown, repeated or has a bad value is declined."
+	r.fault = "agrees to an offer that is not in order"
+	for i, bad := range badParams() {
+		l.add(r, fmt.Sprintf("deflate/offer/bad-%02d", i+1), 0, declining(deflateName+"; "+bad, ""))
+	}
+	l.add(r, "deflate/offer/no-value", 0, declining(deflateName+"; server_max_window_bits", ""))
+	r.must = "Of several offers the server takes one that it can, in the client's order."
+	r.fault = "gives up at the first offer that it cannot take, or takes two"
+	for i, bad := range []string{"unknown", "server_max_window_bits=7", "client_max_window_bits=16", "server_no_context_takeover=1"} {
+		l.add(r, fmt.Sprintf("deflate/offer/fallback-%d", i+1), 0, declining(deflateName+"; "+bad, deflateName))
+	}
+	l.add(r, "deflate/offer/fallback-unknown-extension", 0, declining("x-wstest-unknown; a=1", deflateName))
+	l.add(r, "deflate/offer/two-good", 0, declining("", deflateName+"; client_max_window_bits, "+deflateName))
+	l.add(r, "deflate/offer/twice-the-same", 0, declining("", deflateName+", "+deflateName))
+}
+
+func goodOffers() (list []string) {
+	add := func(params string) { list = append(list, deflateName+params) }
+	for i := range 16 {
+		s := ""
+		for j, name := range []string{"server_no_context_takeover", "client_no_context_takeover", "client_max_window_bits", "server_max_window_bits=15"} {
+			if i>>j&1 == 1 {
+				s += "; " + name
+			}
+		}
+		add(s)
+	}
+	for n := 8; n <= 15; n++ {
+		add(fmt.Sprintf("; server_max_window_bits=%d", n))
+		add(fmt.Sprintf("; client_max_window_bits=%d", n))
+	}
+	add(`; server_max_window_bits="12"`)
+	add(`; client_max_window_bits="12"`)
+	add("; client_max_window_bits; server_max_window_bits=10; client_no_context_takeover; server_no_context_takeover")
+	add(";client_max_window_bits;server_max_window_bits=10")
+	add(" ; client_max_window_bits ; server_max_window_bits=10")
+	return list
+}
+
+// badParams are wrong in an offer as well as in an answer.
+func badParams() (list []string) {
+	for _, name := range []string{"server_max_window_bits", "client_max_window_bits"} {
+		for _, v := range []string{"7", "16", "0", "08", "015", "+10", "-10", "10.0", "0xa", "x", "255", "264", "4294967306", "18446744073709551626"} {
+			list = append(list, name+"="+v)
+		}
+		list = append(list, name+"=10; "+name+"=10", name+"=10; "+name+"=11")
+	}
+	for _, name := range []string{"server_no_context_takeover", "client_no_context_takeover"} {
+		list = append(list, name+"=1", name+"=true", name+`="x"`, name+"; "+name)
+	}
+	return append(list, "unknown", "unknown=10", "server_no_context_takeover; unknown", "max_window_bits=10", "Server_Max_Window_Bits_=10")
+}
+
+// offering expects that an offer is answered as it allows, or declined.
+func offering(offer string) script {
+	return func(_ context.Context, p *peer) error {
+		answer, err := p.openWith(offer)
+		if err != nil {
+			return err
+		}
+		wanted, err := parseDeflate(parseExtensions(offer)[0], true)
+		if err != nil {
+			return err
+		}
+		got, err := agreement(wanted, answer)
+		if err != nil {
+			return err
+		}
+		if got == nil {
+			return worst(p.noCompression("the server declines "+offer), p.finish())
+		}
+		if got.clientBits == 0 {
+			got.clientBits = wanted.clientBits
+		}
+		p.use(*got)
+		return p.exchange(text("hello, hello, hello"), text(strings.Repeat("hello ", 100)))
+	}
+}
+
+// declining expects that bad is declined, and good taken or declined.
+func declining(bad, good string) script {
+	return func(_ context.Context, p *peer) error {
+		q := p.newRequest()
+		offers := strings.Trim(bad+", "+good, ", ")
+		q.add("Sec-WebSocket-Extensions", offers)
+		p.sendRequest(0, q)
+		res, err := p.answer()
+		switch {
+		case err != nil:
+			return err
+		case res == nil:
+			return tolerated("the server ended the connection without an answer")
+		case res.StatusCode != http.StatusSwitchingProtocols:
+			return tolerated("the server refuses the handshake, and not the extension alone: %s", res.Status)
+		}
+		if err := checkAnswer(q, res); err != nil {
+			return err
+		}
+		answer := strings.Join(res.Header["Sec-Websocket-Extensions"], ", ")
+		if good == "" && answer != "" {
+			return failed("the server answers %q with %q", offers, answer)
+		}
+		if answer != "" {
+			got, err := agreement(deflateParams{clientBitsHint: strings.Contains(good, "client_max")}, answer)
+			if err != nil {
+				return err
+			}
+			p.use(*got)
+		}
+		return p.exchange(text("hello, hello, hello"))
+	}
+}
+
+// agreementCases are answers that a client has to refuse.
+func agreementCases(l *list) {
+	r := rule{
+		dir: Client, section: "RFC 7692, 7.1", needs: needRaw,
+		must:  "The client fails the connection over an answer with parameters that are unknown, repeated, bad or not allowed by its offer.",
+		fault: "takes an answer that is not in order",
+	}
+	refusing := func(value string) script {
+		return refused(func(_ *peer, s *response) { s.add("Sec-WebSocket-Extensions", value) })
+	}
+	for i, bad := range badParams() {
+		l.add(r, fmt.Sprintf("deflate/answer/bad-%02d", i+1), 0, refusing(deflateName+"; "+bad))
+	}
+	for i, bad := range []string{"server_max_window_bits", "client_max_window_bits", "client_max_window_bits=\"\""} {
+		l.add(r, fmt.Sprintf("deflate/answer/no-value-%d", i+1), 0, refusing(deflateName+"; "+bad))
+	}
+	l.add(r, "deflate/answer/twice", 0, refusing(deflateName+", "+deflateName))
+	l.add(r, "deflate/answer/twice-in-two-lines", 0, refused(func(_ *peer, s *response) {
+		s.add("Sec-WebSocket-Extensions", deflateName)
+		s.add("Sec-WebSocket-Extensions", deflateName)
+	}))
+	r.fault = "takes client_max_window_bits, which it did not offer"
+	l.add(r, "deflate/answer/client-bits-not-offered", 0, func(ctx context.Context, p *peer) error {
+		if strings.Contains(strings.Join(p.request.Header["Sec-Websocket-Extensions"], ","), "client_max_window_bits") {
+			p.openPlain()
+			p.finish()
+			return skipped("the client offers client_max_window_bits")
+		}
+		return refusing(deflateName+"; client_max_window_bits=10")(ctx, p)
+	})
+}

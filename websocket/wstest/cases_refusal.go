@@ -1,0 +1,221 @@
+package wstest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Requests that a server refuses (RFC 6455, section 4.2).
+
+// refusal is what the suite makes of an answer to a request that must be refused.
+type refusal struct {
+	statuses []int // strict ones; any from 400 to 599 if empty
+	lenient  bool  // HTTP lets the server take the request all the same
+	endless  bool  // what is sent may not be a whole head to the server
+}
+
+func (want refusal) script(change edit) script {
+	return func(_ context.Context, p *peer) error {
+		q := p.newRequest()
+		change(q)
+		p.sendRequest(0, q)
+		if want.endless && !p.reaction() {
+			return tolerated("the server waits for the end of the head")
+		}
+		res, err := p.answer()
+		switch {
+		case err != nil:
+			return err
+		case res == nil:
+			return tolerated("the server ended the connection without an answer")
+		case res.StatusCode == http.StatusSwitchingProtocols && want.lenient:
+			return tolerated("the server takes the request")
+		case res.StatusCode == http.StatusSwitchingProtocols:
+			return failed("the server takes the request")
+		case res.StatusCode < 400 || len(want.statuses) > 0 && !slices.Contains(want.statuses, res.StatusCode):
+			return tolerated("the server refuses with status %s", res.Status)
+		}
+		return nil
+	}
+}
+
+func badFieldCases(l *list) {
+	r := rule{
+		dir: Server, section: "4.2.1", needs: needRaw,
+		must: "A request without one of the fields that the section names, or with a wrong value, is refused with an error status.",
+	}
+	type field struct {
+		name, id string
+		values   []string
+	}
+	for _, f := range []field{
+		{"Upgrade", "upgrade", []string{"", "web socket", "websocketx", "h2c", "xwebsocket"}},
+		{"Connection", "connection", []string{"", "keep-alive", "close", "Upgraded", "xUpgrade", "Up grade", "websocket"}},
+		{"Sec-WebSocket-Key", "key", []string{"", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===",
+			"dGhlIHNhbXBsZSBub25j", "dGhlIHNhbXBsZSBub25jZXg=", "dGhlIHNhbXBsZSBub25jZQ==x", "dGhlIHNhbXBs ZSBub25jZQ==",
+			"!GhlIHNhbXBsZSBub25jZQ==", "_-hlIHNhbXBsZSBub25jZQ==", strings.Repeat("A", 1000)}},
+		{"Host", "host", nil},
+	} {
+		r.fault = "does not look whether " + f.name + " is there"
+		l.add(r, "request/"+f.id+"/missing", 0, refusal{}.script(func(q *request) { q.drop(f.name) }))
+		r.fault = "takes a wrong " + f.name
+		for i, v := range f.values {
+			l.add(r, fmt.Sprintf("request/%s/wrong-%d", f.id, i+1), 0, refusal{}.script(func(q *request) { q.set(f.name, v) }))
+		}
+	}
+	r.fault = "takes one of two Sec-WebSocket-Key fields"
+	l.add(r, "request/key/twice", 0, refusal{}.script(func(q *request) { q.add("Sec-WebSocket-Key", newKey()) }))
+	l.add(r, "request/key/twice-same", 0, refusal{}.script(func(q *request) { q.add("Sec-WebSocket-Key", q.key) }))
+	r.section, r.fault = "RFC 9112, 3.2", "takes one of two Host fields"
+	l.add(r, "request/host/twice", 0, refusal{statuses: []int{400}}.script(func(q *request) { q.add("Host", "example.org") }))
+	r.fault = "takes a Host that is none"
+	l.add(r, "request/host/space", 0, refusal{statuses: []int{400}}.script(func(q *request) { q.set("Host", "exa mple.org") }))
+}
+
+func badHeadCases(l *list) {
+	r := rule{
+		dir: Server, section: "4.2.1", needs: needRaw,
+		must:  "The request is a GET of HTTP/1.1 or later.",
+		fault: "takes another method",
+	}
+	for _, m := range []string{"POST", "PUT", "HEAD", "OPTIONS", "DELETE", "get", "GETX", "PATCH"} {
+		l.add(r, "request/method/"+m, 0, refusal{statuses: []int{400, 404, 405, 426, 501}}.script(func(q *request) { q.method = m }))
+	}
+	r.fault = "takes another version of HTTP"
+	for _, v := range []string{"HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/1", "HTTP/11", "http/1.1", "HTTPS/1.1", "HTTP/1.x", ""} {
+		want := refusal{lenient: v == "HTTP/2.0"} // later than 1.1, by the letter
+		l.add(r, "request/http/"+strings.ReplaceAll(strings.TrimPrefix(v, "HTTP/"), "/", "-")+suffix(v == "", "none"), 0,
+			want.script(func(q *request) { q.proto = v }))
+	}
+	r.section = "RFC 9112, 2.2 and 5"
+	r.must = "A head that is not in HTTP's form is refused, with 400."
+	for _, c := range []struct {
+		name, fault string
+		lenient     bool
+		edit        edit
+	}{
+		{"bare-lf", "takes lines that end in LF alone", true, func(q *request) { q.eol = "\n" }},
+		{"bare-cr", "takes lines that end in CR alone", false, func(q *request) { q.add("X-A", "b\rX-C: d") }},
+		{"folded", "takes a field that goes on in the next line", true, func(q *request) { q.add("X-Folded", "a\r\n b") }},
+		{"nul", "takes a NUL in a value", true, func(q *request) { q.add("X-Nul", "a\x00b") }},
+		{"space-before-colon", "takes a space before the colon", false, func(q *request) { q.add("X-Space ", "a") }},
+		{"no-colon", "takes a line without a colon", false, func(q *request) { q.fields = append(q.fields, field{"X-None\r\nX", "a"}) }},
+		{"no-name", "takes a field without a name", false, func(q *request) { q.add("", "a") }},
+		{"space-in-name", "takes a space in a name", false, func(q *request) { q.add("X A", "a") }},
+		{"control-in-name", "takes a control character in a name", false, func(q *request) { q.add("X\x01A", "a") }},
+		{"space-first", "takes a first field that begins with a space", false, func(q *request) {
+			q.fields = append([]field{{" X-First", "a"}}, q.fields...)
+		}},
+		{"space-in-target", "takes a target with a space", false, func(q *request) { q.path += " x" }},
+		{"no-target", "takes a request without a target", false, func(q *request) { q.path = "" }},
+		{"relative-target", "takes a target that does not begin with a slash", false, func(q *request) { q.path = "chat" }},
+		{"garbage", "takes what is no request at all", false, func(q *request) { q.method = "\x16\x03\x01\x02\x00" }},
+	} {
+		r.fault = c.fault
+		l.add(r, "request/head/"+c.name, 0, refusal{lenient: c.lenient, endless: c.name == "bare-lf"}.script(c.edit))
+	}
+	r.section, r.must = "10.4", "An endpoint has limits."
+	r.fault = "reads a head that has no end"
+	l.add(r, "request/head/endless-line", 0, endless(false))
+	l.add(r, "request/head/endless-fields", 0, endless(true))
+	r.section = "RFC 9110, 7.8"
+	r.must = "The frames of the new protocol come behind the whole request, its body included."
+	r.fault = "takes the body of the request for frames"
+	l.add(r, "request/body/length", 0, withBody("Content-Length", "5", "hello"))
+	l.add(r, "request/body/chunked", 0, withBody("Transfer-Encoding", "chunked", "5\r\nhello\r\n0\r\n\r\n"))
+}
+
+func suffix(is bool, s string) string {
+	if is {
+		return s
+	}
+	return ""
+}
+
+// withBody sends a request with a body. A server may refuse it or read it.
+func withBody(name, value, body string) script {
+	return func(_ context.Context, p *peer) error {
+		q := p.newRequest()
+		q.add(name, value)
+		q.body = body
+		p.sendRequest(0, q)
+		res, err := p.answer()
+		switch {
+		case err != nil:
+			return err
+		case res == nil:
+			return tolerated("the server ended the connection without an answer")
+		case res.StatusCode != http.StatusSwitchingProtocols:
+			return nil
+		}
+		p.send(ping("open?"))
+		return worst(tolerated("the server takes a request with a body"), p.wantPong("open?"))
+	}
+}
+
+// endless sends 4 MiB of a head.
+func endless(fields bool) script {
+	return func(_ context.Context, p *peer) error {
+		q := p.newRequest()
+		for i := range 1024 {
+			if fields {
+				for j := range 64 {
+					q.add(fmt.Sprintf("X-%d-%d", i, j), strings.Repeat("x", 48))
+				}
+			}
+		}
+		if !fields {
+			q.add("X-Endless", strings.Repeat("x", 4<<20))
+		}
+		p.log.note("a request with a head of %d bytes", len(q.bytes()))
+		p.write(q.bytes(), 32<<10)
+		res, err := p.answer()
+		switch {
+		case err != nil:
+			return err
+		case res == nil: // the reset may have overtaken the answer
+			return nil
+		case res.StatusCode == http.StatusSwitchingProtocols:
+			return tolerated("the server takes a head of 4 MiB")
+		}
+		return nil
+	}
+}
+
+func versionCases(l *list) {
+	r := rule{
+		dir: Server, section: "4.2.2", needs: needRaw,
+		must:  "Another version is refused with an error status, such as 426, and a Sec-WebSocket-Version field that names the right one.",
+		fault: "takes a version that it does not speak, or does not name the one that it does",
+	}
+	for _, v := range []string{"0", "7", "8", "12", "14", "25", "113", "-13", "13.0", "013", "+13", "x", "", "13, 8"} {
+		l.add(r, "request/version/"+strings.ReplaceAll(v, ", ", "-and-")+suffix(v == "", "empty"), 0, wrongVersion(func(q *request) { q.set("Sec-WebSocket-Version", v) }))
+	}
+	l.add(r, "request/version/missing", 0, wrongVersion(func(q *request) { q.drop("Sec-WebSocket-Version") }))
+	l.add(r, "request/version/twice", 0, refusal{}.script(func(q *request) { q.add("Sec-WebSocket-Version", "8") }))
+}
+
+func wrongVersion(change edit) script {
+	return func(ctx context.Context, p *peer) error {
+		q := p.newRequest()
+		change(q)
+		p.sendRequest(0, q)
+		res, err := p.answer()
+		switch {
+		case err != nil:
+			return err
+		case res == nil:
+			return tolerated("the server ended the connection without an answer")
+		case res.StatusCode == http.StatusSwitchingProtocols:
+			return failed("the server takes the request")
+		case res.StatusCode < 400:
+			return tolerated("the server refuses with status %s", res.Status)
+		case !hasToken(res.Header, "Sec-WebSocket-Version", "13"):
+			return tolerated("the refusal has no Sec-WebSocket-Version: 13")
+		}
+		return nil
+	}
+}

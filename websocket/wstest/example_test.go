@@ -1,0 +1,83 @@
+package wstest_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/wskit/wskit/websocket/wstest"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// An echo server that has to be conforming.
+func ExampleRunServer() {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go echo(conn)
+		}
+	}()
+
+	report, err := wstest.RunServer(context.Background(), "ws://"+ln.Addr().String()+"/", &wstest.Options{
+		Filter: "^(length|utf8/valid)/",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(report.Failed(), "failed")
+	// Output: 0 failed
+}
+
+func echo(conn net.Conn) {
+	defer conn.Close()
+	if _, err := ws.Upgrade(conn); err != nil {
+		return
+	}
+	for m, err := range wsutil.Data(conn, ws.StateServerSide, 0) {
+		if err != nil || wsutil.WriteServerMessage(conn, m.OpCode, m.Payload) != nil {
+			return
+		}
+	}
+}
+
+// A client in Go: DriveClient does what the suite asks of it, and the function opens one
+// connection and echoes until it ends.
+func ExampleRunClient() {
+	client := func(ctx context.Context, url string) error {
+		conn, _, _, err := ws.Dial(ctx, url)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		for m, err := range wsutil.Data(conn, ws.StateClientSide, 0) {
+			if err != nil {
+				return err
+			}
+			if err := wsutil.WriteClientMessage(conn, m.OpCode, m.Payload); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	ctx := context.Background()
+	report, err := wstest.RunClient(ctx, func(base string) error {
+		return wstest.DriveClient(ctx, base, 8, client)
+	}, &wstest.Options{Filter: "^(response/accept|ping)/"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(report.Failed(), "failed")
+	// Output: 0 failed
+}

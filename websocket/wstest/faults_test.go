@@ -1,0 +1,478 @@
+package wstest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/websocket/wstest"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// An assembly is a way to put the packages together: a server that echoes until the
+// client closes, and a client that has each of its messages echoed and closes then. Both
+// close c themselves, and return nil only if all of it went well.
+type assembly struct {
+	name  string
+	serve func(c net.Conn) error
+	talk  func(c net.Conn, messages []string) error
+}
+
+var assemblies = []assembly{
+	{"frames", serveFrames, talkFrames},
+	{"helpers", serveHelpers, talkHelpers},
+	{"streams", serveStreams, talkStreams},
+	{"protocol", serveProtocol, talkProtocol},
+	{"websocket", serveConn(nil), talkConn(nil)},
+	{"websocket compressed", serveConn(&takeover), talkConn(&takeover)},
+	{"websocket streams", serveConnStreams, talkConn(nil)},
+}
+
+var takeover = wsflate.Parameters{}
+
+// session is what the client says: nothing, little, and more than the buffers hold.
+var session = []string{"", "hello", strings.Repeat("0123456789abcdef", 20)}
+
+// TestFaultAtEveryByte cuts, blocks and fails a whole session, handshakes and farewell
+// included, at each of its bytes, on either side and in either direction. Nobody may take
+// it for a good end, hang, or leave a goroutine behind: the bubble would not end.
+func TestFaultAtEveryByte(t *testing.T) {
+	for _, a := range assemblies {
+		t.Run(a.name, func(t *testing.T) {
+			whole := play(t, a, nil)
+			for _, onServer := range []bool{false, true} {
+				for _, write := range []bool{false, true} {
+					for _, kind := range []wstest.FaultKind{wstest.FaultError, wstest.FaultCut, wstest.FaultBlock} {
+						size := whole.client
+						if onServer == write {
+							size = whole.server
+						}
+						step := int64(1)
+						if testing.Short() {
+							step = 7
+						}
+						for at := int64(0); at < size; at += step {
+							play(t, a, &place{wstest.Fault{Kind: kind, Write: write, At: at}, onServer})
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+type place struct {
+	wstest.Fault
+	onServer bool
+}
+
+// sizes are how many bytes each side sent.
+type sizes struct{ client, server int64 }
+
+func play(t *testing.T, a assembly, f *place) (sent sizes) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := wstest.Pipe(nil)
+		if f != nil && f.onServer {
+			server = wstest.InjectFault(server, f.Fault)
+		} else if f != nil {
+			client = wstest.InjectFault(client, f.Fault)
+		}
+		client, server = &counting{client, &sent.client}, &counting{server, &sent.server}
+		served := make(chan error, 1)
+		go func() { served <- a.serve(server) }()
+		talked := a.talk(client, session)
+		err := <-served
+		if f == nil {
+			require.NoError(t, talked)
+			require.NoError(t, err)
+			return
+		}
+		// The last bytes of a session may be lost on one side only.
+		require.Error(t, errors.Join(talked, err), "%+v goes unseen", *f)
+	})
+	return sent
+}
+
+// counting counts what is written.
+type counting struct {
+	net.Conn
+	n *int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	*c.n += int64(n)
+	return n, err
+}
+
+// within bounds what an assembly without contexts does, as its caller would.
+func within(c net.Conn) error { return c.SetDeadline(time.Now().Add(time.Minute)) }
+
+func upgrade(c net.Conn) error {
+	if err := within(c); err != nil {
+		return err
+	}
+	_, err := ws.Upgrade(c)
+	return err
+}
+
+func dial(c net.Conn) (net.Conn, error) {
+	d := ws.Dialer{NetDial: func(context.Context, string, string) (net.Conn, error) { return c, within(c) }}
+	conn, _, _, err := d.Dial(context.Background(), "ws://test.example/")
+	if err == nil {
+		err = within(c)
+	}
+	return conn, err
+}
+
+// serveFrames echoes with package ws alone.
+func serveFrames(c net.Conn) error {
+	defer c.Close()
+	if err := upgrade(c); err != nil {
+		return err
+	}
+	for {
+		f, err := ws.ReadFrame(c)
+		if err != nil {
+			return err
+		}
+		f = ws.UnmaskFrameInPlace(f)
+		if f.Header.OpCode == ws.OpClose {
+			return ws.WriteFrame(c, ws.NewCloseFrame(f.Payload))
+		}
+		if err := ws.WriteFrame(c, ws.NewFrame(f.Header.OpCode, f.Header.Fin, f.Payload)); err != nil {
+			return err
+		}
+	}
+}
+
+func talkFrames(c net.Conn, messages []string) error {
+	defer c.Close()
+	conn, err := dial(c)
+	if err != nil {
+		return err
+	}
+	for _, m := range messages {
+		if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte(m)))); err != nil {
+			return err
+		}
+		f, err := ws.ReadFrame(conn)
+		if err != nil {
+			return err
+		}
+		if string(f.Payload) != m {
+			return fmt.Errorf("%q comes back as %q", m, f.Payload)
+		}
+	}
+	return closeRaw(conn)
+}
+
+// closeRaw closes as a client, and waits for the answer.
+func closeRaw(c net.Conn) error {
+	body := ws.NewCloseFrameBody(ws.StatusNormalClosure, "")
+	if err := ws.WriteFrame(c, ws.MaskFrame(ws.NewCloseFrame(body))); err != nil {
+		return err
+	}
+	f, err := ws.ReadFrame(c)
+	if err == nil && (f.Header.OpCode != ws.OpClose || !slices.Equal(f.Payload, body)) {
+		err = fmt.Errorf("the answer to a close frame is %v", f)
+	}
+	return err
+}
+
+// closed makes a good end of the peer's close frame.
+func closed(err error) error {
+	var e wsutil.ClosedError
+	if errors.As(err, &e) && e.Code == ws.StatusNormalClosure {
+		return nil
+	}
+	return err
+}
+
+// serveHelpers echoes with the functions of wsutil.
+func serveHelpers(c net.Conn) error {
+	defer c.Close()
+	if err := upgrade(c); err != nil {
+		return err
+	}
+	for {
+		p, op, err := wsutil.ReadClientData(c)
+		if err != nil {
+			return closed(err)
+		}
+		if err := wsutil.WriteServerMessage(c, op, p); err != nil {
+			return err
+		}
+	}
+}
+
+func talkHelpers(c net.Conn, messages []string) error {
+	defer c.Close()
+	conn, err := dial(c)
+	if err != nil {
+		return err
+	}
+	for _, m := range messages {
+		if err := wsutil.WriteClientText(conn, []byte(m)); err != nil {
+			return err
+		}
+		p, err := wsutil.ReadServerText(conn)
+		if err != nil {
+			return err
+		}
+		if string(p) != m {
+			return fmt.Errorf("%q comes back as %q", m, p)
+		}
+	}
+	return closeRaw(conn)
+}
+
+// serveStreams echoes with Reader and Writer, in fragments of 16 bytes.
+func serveStreams(c net.Conn) error {
+	defer c.Close()
+	if err := upgrade(c); err != nil {
+		return err
+	}
+	r := wsutil.NewServerSideReader(c)
+	r.OnIntermediate = wsutil.ControlFrameHandler(c, ws.StateServerSide)
+	for {
+		h, err := r.NextFrame()
+		if err != nil {
+			return err
+		}
+		if h.OpCode.IsControl() {
+			if err := r.OnIntermediate(h, r); err != nil {
+				return closed(err)
+			}
+			continue
+		}
+		w := wsutil.NewWriterSize(c, ws.StateServerSide, h.OpCode, 16)
+		if _, err := io.Copy(w, r); err != nil {
+			return err
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+}
+
+func talkStreams(c net.Conn, messages []string) error {
+	defer c.Close()
+	conn, err := dial(c)
+	if err != nil {
+		return err
+	}
+	r := wsutil.NewClientSideReader(conn)
+	for _, m := range messages {
+		w := wsutil.NewWriterSize(conn, ws.StateClientSide, ws.OpText, 16)
+		if _, err := io.WriteString(w, m); err != nil {
+			return err
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		if _, err := r.NextFrame(); err != nil {
+			return err
+		}
+		p, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if string(p) != m {
+			return fmt.Errorf("%q comes back as %q", m, p)
+		}
+	}
+	return closeRaw(conn)
+}
+
+// serveProtocol echoes with the protocol without I/O.
+func serveProtocol(c net.Conn) error {
+	defer c.Close()
+	if err := upgrade(c); err != nil {
+		return err
+	}
+	p := wsutil.NewProtocol(&wsutil.Config{State: ws.StateServerSide})
+	return drive(c, p, func(out []byte, ev wsutil.Event) ([]byte, error) {
+		return p.AppendMessage(out, ev.OpCode, ev.Payload)
+	})
+}
+
+func talkProtocol(c net.Conn, messages []string) error {
+	defer c.Close()
+	conn, err := dial(c)
+	if err != nil {
+		return err
+	}
+	p := wsutil.NewProtocol(&wsutil.Config{State: ws.StateClientSide})
+	next := func(out []byte) ([]byte, error) {
+		if len(messages) == 0 {
+			return p.AppendClose(out, ws.StatusNormalClosure, "")
+		}
+		return p.AppendMessage(out, ws.OpText, []byte(messages[0]))
+	}
+	out, err := next(nil)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Write(out); err != nil {
+		return err
+	}
+	return drive(conn, p, func(out []byte, ev wsutil.Event) ([]byte, error) {
+		if string(ev.Payload) != messages[0] {
+			return out, fmt.Errorf("%q comes back as %q", messages[0], ev.Payload)
+		}
+		messages = messages[1:]
+		return next(out)
+	})
+}
+
+// drive reads until the peer has closed, and writes what handle and the protocol have
+// to say to each event.
+func drive(c net.Conn, p *wsutil.Protocol, handle func(out []byte, ev wsutil.Event) ([]byte, error)) error {
+	in, out := make([]byte, 64), []byte(nil)
+	for {
+		n, err := c.Read(in)
+		if err != nil {
+			return p.EOF()
+		}
+		for rest := in[:n]; ; {
+			ev, k, err := p.NextMessage(rest)
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				break
+			}
+			if err != nil {
+				return closed(err)
+			}
+			rest = rest[k:]
+			out = out[:0]
+			if ev.OpCode.IsControl() {
+				out = p.AppendReply(out, ev)
+			} else if out, err = handle(out, ev); err != nil {
+				return err
+			}
+			if len(out) == 0 {
+				continue
+			}
+			if _, err := c.Write(out); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// open makes a connection of c behind its handshake.
+func open(c net.Conn, side ws.State, p *wsflate.Parameters) (*websocket.Conn, error) {
+	var hs ws.Handshake
+	if p != nil {
+		hs.Extensions = []httphead.Option{p.Option()}
+	}
+	return websocket.NewConn(c, nil, hs, side, &websocket.ConnOptions{WriteTimeout: time.Minute})
+}
+
+// serveConn echoes with the connection of package websocket.
+func serveConn(p *wsflate.Parameters) func(net.Conn) error {
+	return func(c net.Conn) error {
+		if err := upgrade(c); err != nil {
+			c.Close()
+			return err
+		}
+		conn, err := open(c, ws.StateServerSide, p)
+		if err != nil {
+			return err
+		}
+		defer conn.CloseNow()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		for {
+			typ, p, err := conn.Read(ctx)
+			if err != nil {
+				return normal(err)
+			}
+			if err := conn.Write(ctx, typ, p); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// normal makes a good end of the peer's close frame.
+func normal(err error) error {
+	if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
+		return nil
+	}
+	return err
+}
+
+// serveConnStreams is serveConn with readers and writers.
+func serveConnStreams(c net.Conn) error {
+	if err := upgrade(c); err != nil {
+		c.Close()
+		return err
+	}
+	conn, err := open(c, ws.StateServerSide, nil)
+	if err != nil {
+		return err
+	}
+	defer conn.CloseNow()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		typ, r, err := conn.Reader(ctx)
+		if err != nil {
+			return normal(err)
+		}
+		w, err := conn.Writer(ctx, typ)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(w, r); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+	}
+}
+
+func talkConn(p *wsflate.Parameters) func(net.Conn, []string) error {
+	return func(c net.Conn, messages []string) error {
+		raw, err := dial(c)
+		if err != nil {
+			c.Close()
+			return err
+		}
+		conn, err := open(raw, ws.StateClientSide, p)
+		if err != nil {
+			return err
+		}
+		defer conn.CloseNow()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		for _, m := range messages {
+			if err := conn.Write(ctx, websocket.MessageText, []byte(m)); err != nil {
+				return err
+			}
+			_, p, err := conn.Read(ctx)
+			if err != nil {
+				return err
+			}
+			if string(p) != m {
+				return fmt.Errorf("%q comes back as %q", m, p)
+			}
+		}
+		return conn.Close(websocket.StatusNormalClosure, "")
+	}
+}

@@ -1,0 +1,141 @@
+package wstest
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// peer is the suite's end of one connection.
+type peer struct {
+	conn   net.Conn
+	r      *bufio.Reader
+	client bool // the suite plays the client
+	opts   *Options
+	log    *wireLog
+	end    time.Time // of the case
+
+	target  target        // of a server under test
+	request *http.Request // of a client under test
+	accept  string        // the answer's key that goes with request
+
+	state   ws.State
+	flate   *flateState // agreed; nil: no compression
+	open    assembly    // the message that arrives
+	writing chan struct{}
+	masks   map[[4]byte]int // keys that the client under test has used
+	closed  *closeFrame     // of the peer
+}
+
+// closeFrame is a close frame that arrived.
+type closeFrame struct {
+	code   ws.StatusCode // 0: the body was empty
+	reason string
+}
+
+func newPeer(conn net.Conn, client bool, o *Options) *peer {
+	start := time.Now()
+	p := &peer{
+		conn: conn, client: client, opts: o, r: bufio.NewReaderSize(conn, 64<<10),
+		log: &wireLog{start: start}, end: start.Add(o.Timeout), state: ws.StateServerSide,
+		masks: map[[4]byte]int{},
+	}
+	if client {
+		p.state = ws.StateClientSide
+	}
+	conn.SetDeadline(p.end)
+	return p
+}
+
+// shut closes the connection and waits for a writer in the background.
+func (p *peer) shut() {
+	p.conn.Close()
+	p.join()
+}
+
+// send writes frames with one Write. What goes wrong shows when the peer's answer
+// is read.
+func (p *peer) send(frames ...frame) { p.sendIn(0, frames...) }
+
+// sendIn writes frames in pieces of n bytes, 0 for one piece.
+func (p *peer) sendIn(n int, frames ...frame) {
+	var b []byte
+	for _, f := range frames {
+		b = f.append(b, p.client)
+		p.log.bytes("suite", f.String(), f.payload)
+	}
+	p.write(b, n)
+}
+
+// inBackground is the size from which on writing must not wait for the peer, which
+// may want to write first.
+const inBackground = 16 << 10
+
+func (p *peer) write(b []byte, chop int) {
+	p.join()
+	if len(b) < inBackground {
+		p.writePieces(b, chop)
+		return
+	}
+	done := make(chan struct{})
+	p.writing = done
+	go func() {
+		defer close(done)
+		p.writePieces(b, chop)
+	}()
+}
+
+func (p *peer) writePieces(b []byte, chop int) {
+	for len(b) > 0 {
+		n := len(b)
+		if chop > 0 {
+			n = min(n, chop)
+		}
+		if _, err := p.conn.Write(b[:n]); err != nil {
+			p.log.note("write: %v", err)
+			return
+		}
+		b = b[n:]
+	}
+}
+
+// join waits until all is written.
+func (p *peer) join() {
+	if p.writing != nil {
+		<-p.writing
+		p.writing = nil
+	}
+}
+
+// halfClose ends the suite's half of the TCP connection.
+func (p *peer) halfClose() {
+	p.join()
+	if c, ok := p.conn.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+		p.log.note("the suite ends its half of the connection")
+		return
+	}
+	p.conn.Close()
+}
+
+// hurry makes reading end after d, or at the end of the case if d is 0.
+func (p *peer) hurry(d time.Duration) {
+	t := p.end
+	if soon := time.Now().Add(d); d > 0 && soon.Before(t) {
+		t = soon
+	}
+	p.conn.SetReadDeadline(t)
+}
+
+var _ io.Writer = (*peer)(nil)
+
+// Write writes bytes that are no frames.
+func (p *peer) Write(b []byte) (int, error) {
+	p.log.bytes("suite", "bytes", b)
+	p.write(b, 0)
+	return len(b), nil
+}

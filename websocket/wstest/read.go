@@ -1,0 +1,202 @@
+package wstest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// kind is what an event is.
+type kind uint8
+
+const (
+	message kind = iota
+	pinged
+	ponged
+	closeSeen
+	gone     // the peer ended the connection
+	reset    // the connection was reset
+	timedOut // nothing came in time
+)
+
+// event is something that the peer did.
+type event struct {
+	kind    kind
+	op      ws.OpCode // of a message
+	payload []byte
+	frames  int   // of a message
+	rsv1    bool  // the message was compressed
+	raw     int64 // bytes of its frames' payloads
+	close   closeFrame
+}
+
+func (e event) String() string {
+	switch e.kind {
+	case message:
+		return fmt.Sprintf("a %s message of %d bytes", opName(e.op), len(e.payload))
+	case ponged:
+		return fmt.Sprintf("a pong of %d bytes", len(e.payload))
+	case closeSeen:
+		return "a close frame" + e.close.String()
+	case gone:
+		return "the end of the connection"
+	case reset:
+		return "a reset of the connection"
+	case timedOut:
+		return "nothing in time"
+	}
+	return "a ping"
+}
+
+func (c closeFrame) String() string {
+	if c.code == 0 {
+		return " without a code"
+	}
+	return fmt.Sprintf(" with code %d", c.code)
+}
+
+// over reports whether the connection is at its end.
+func (e event) over() bool { return e.kind == gone || e.kind == reset }
+
+// assembly is a message that arrives.
+type assembly struct {
+	op     ws.OpCode
+	rsv1   bool
+	frames int
+	buf    bytes.Buffer
+}
+
+const maxReceived = 64 << 20
+
+// next returns the peer's next event. An error means that the peer broke a rule with
+// what it sent.
+func (p *peer) next() (event, error) {
+	for {
+		h, payload, err := p.readFrame()
+		if err != nil {
+			return p.ending(err)
+		}
+		p.log.bytes("peer", describe(h.OpCode, h.Fin, h.Rsv, uint64(h.Length)), payload)
+		if p.closed != nil {
+			return event{}, failed("the peer sent a %s frame after its close frame", opName(h.OpCode))
+		}
+		switch h.OpCode {
+		case ws.OpPing:
+			p.send(pong(string(payload)))
+		case ws.OpPong:
+			return event{kind: ponged, payload: payload}, nil
+		case ws.OpClose:
+			return p.closeEvent(payload)
+		default:
+			if ev, done, err := p.gather(h, payload); done || err != nil {
+				return ev, err
+			}
+		}
+	}
+}
+
+// readFrame reads a frame and asks of it what RFC 6455 does.
+func (p *peer) readFrame() (h ws.Header, payload []byte, err error) {
+	if _, err := p.r.Peek(1); err != nil {
+		return h, nil, err
+	}
+	p.hurry(0)
+	h, err = ws.ReadHeader(p.r)
+	if err == nil {
+		err = ws.CheckHeader(h, p.state)
+	}
+	if err == nil && h.Length > maxReceived {
+		err = failed("the peer declared a frame of %d bytes", h.Length)
+	}
+	if err != nil {
+		return h, nil, err
+	}
+	var b bytes.Buffer
+	_, err = io.CopyN(&b, p.r, h.Length)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	payload = b.Bytes()
+	if h.Masked {
+		for i := range payload {
+			payload[i] ^= h.Mask[i&3]
+		}
+		p.masks[h.Mask]++
+	}
+	return h, payload, err
+}
+
+// gather adds a data frame to the message that it belongs to.
+func (p *peer) gather(h ws.Header, payload []byte) (event, bool, error) {
+	m := &p.open
+	if h.OpCode != ws.OpContinuation {
+		*m = assembly{op: h.OpCode, rsv1: h.Rsv1()}
+	}
+	m.frames++
+	m.buf.Write(payload)
+	if m.buf.Len() > maxReceived {
+		return event{}, false, failed("the peer sent a message of more than %d bytes", maxReceived)
+	}
+	if !h.Fin {
+		p.state = p.state.Set(ws.StateFragmented)
+		return event{}, false, nil
+	}
+	p.state = p.state.Clear(ws.StateFragmented)
+	ev := event{kind: message, op: m.op, payload: m.buf.Bytes(), frames: m.frames, rsv1: m.rsv1, raw: int64(m.buf.Len())}
+	return p.finished(ev)
+}
+
+// finished undoes the compression of a message and looks at its text.
+func (p *peer) finished(ev event) (event, bool, error) {
+	if ev.rsv1 {
+		plain, err := p.flate.receive(ev.payload)
+		if err != nil {
+			return ev, false, failed("the peer's compressed message: %v", err)
+		}
+		ev.payload = plain
+	}
+	if ev.op == ws.OpText && !utf8.Valid(ev.payload) {
+		return ev, false, failed("the peer sent a text message that is not UTF-8")
+	}
+	return ev, true, nil
+}
+
+func (p *peer) closeEvent(payload []byte) (event, error) {
+	code, reason, err := ws.ParseCloseBody(payload)
+	if err != nil {
+		return event{}, failed("the peer's close frame: %v", err)
+	}
+	if len(payload) == 0 {
+		code = 0
+	}
+	p.closed = &closeFrame{code, reason}
+	return event{kind: closeSeen, close: *p.closed, payload: payload}, nil
+}
+
+// ending turns an error of reading into an event, or into a finding if the peer is
+// at fault.
+func (p *peer) ending(err error) (event, error) {
+	var fault *ws.ProtocolError
+	var found *finding
+	switch {
+	case errors.As(err, &fault):
+		return event{}, failed("the peer broke a rule: %v", err)
+	case errors.As(err, &found):
+		return event{}, err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return event{kind: timedOut}, nil
+	case err == io.ErrUnexpectedEOF:
+		p.log.note("the peer ended the connection inside a frame")
+		return event{kind: gone}, nil
+	case err == io.EOF:
+		p.log.note("the peer ended the connection")
+		return event{kind: gone}, nil
+	}
+	p.log.note("read: %v", err)
+	return event{kind: reset}, nil
+}
