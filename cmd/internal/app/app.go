@@ -1,0 +1,98 @@
+// Package app is the command line of wskit: it gathers the subcommands.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wskit/wskit/cmd/internal/bench"
+	"github.com/wskit/wskit/cmd/internal/check"
+	"github.com/wskit/wskit/cmd/internal/dial"
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/serve"
+	"github.com/wskit/wskit/cmd/internal/trace"
+	"github.com/wskit/wskit/cmd/internal/ui"
+)
+
+// Run runs wskit with these arguments and returns its exit status. The first Ctrl-C
+// ends the work; a second one ends the program.
+func Run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := newRoot()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if errors.Is(err, context.Canceled) {
+		err = exit.With(exit.Interrupted, errors.New("interrupted"))
+	}
+	if err != nil && !exit.Silent(err) {
+		report(os.Stderr, cmd, err)
+	}
+	return exit.Status(err)
+}
+
+// report prints an error in one line.
+func report(w io.Writer, cmd *cobra.Command, err error) {
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", " ")
+	if exit.Status(err) == exit.Usage {
+		text += fmt.Sprintf(" (see %s --help)", cmd.CommandPath())
+	}
+	fmt.Fprintln(w, ui.For(w).Red(cmd.CommandPath()+":"), text)
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "wskit",
+		Short: "Work with WebSockets, whatever language the other side is in",
+		Long: `Work with WebSockets, whatever language the other side is in.
+
+` + exit.Help,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          subcommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("wskit {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit.With(exit.Usage, err) })
+	root.AddCommand(
+		serve.Command(),
+		dial.Command(),
+		bench.Command(),
+		check.Command(),
+		trace.Command(),
+
+		manCommand(),
+	)
+	return root
+}
+
+// subcommand refuses arguments that name no subcommand.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf(", did you mean %q?", near[0])
+	}
+	return exit.Usagef("no subcommand %q%s", args[0], hint)
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

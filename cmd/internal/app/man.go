@@ -1,0 +1,30 @@
+package app
+
+import (
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"github.com/wskit/wskit/cmd/internal/exit"
+)
+
+// manCommand generates the manual pages; cobra brings the command for completion.
+func manCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "man DIR",
+		Short: "Write the manual pages into a directory",
+		Example: `  wskit man /usr/local/share/man/man1
+  man wskit-bench`,
+		Args: exit.Args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := os.MkdirAll(args[0], 0o777); err != nil {
+				return err
+			}
+			cmd.Root().DisableAutoGenTag = true
+			header := &doc.GenManHeader{Title: "WSKIT", Section: "1", Source: "wskit", Manual: "wskit", Date: &time.Time{}}
+			return doc.GenManTree(cmd.Root(), header, args[0])
+		},
+	}
+}

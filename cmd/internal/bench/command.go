@@ -1,0 +1,302 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wskit/wskit/cmd/internal/connect"
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/ui"
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+)
+
+// options are the flags.
+type options struct {
+	connect.Flags
+	connections, pipeline, atOnce    int
+	rate                             float64
+	duration, ramp, warmUp, patience time.Duration
+	count                            int64
+	size, message, messageFile       string
+	binary, verify, compress         bool
+	sources                          []string
+
+	json, compare bool
+	save, plot    string
+}
+
+const long = `Load a server that answers each message with one message, as an echo server does, and
+measure handshakes/s, messages/s, bytes/s and the latency of the answers.
+
+With --rate messages are sent by a schedule, and the latency counts from when a message
+was due: an answer that is late delays the messages behind it, and that waiting counts
+(without it a slow server would look fast: coordinated omission). Without --rate each
+connection sends its next message when an answer has come.
+
+The progress goes to stderr, the result to stdout. Ctrl-C ends the load early: what was
+measured until then is printed.
+
+` + exit.Help
+
+// Command returns wskit bench.
+func Command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "bench URL",
+		Short: "Load a server and measure it",
+		Long:  long,
+		Example: `  wskit bench ws://localhost:8080/echo
+  wskit bench -c 1000 --rate 20000 -d 30s --plot run.html ws://localhost:8080/echo
+  wskit bench --size 64:90,16k:9,1m:1 --binary --pipeline 8 ws://localhost:8080/echo
+  wskit bench -c 100000 --source 127.0.0.0/29 --ramp 30s ws://127.0.0.1:8080/echo
+  wskit bench --save old.json ws://localhost:8080/echo   # change the server, save new.json
+  wskit bench --compare old.json new.json`,
+		Args: exit.Args(cobra.RangeArgs(1, 2)),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	o.register(cmd)
+	return cmd
+}
+
+func (o *options) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.IntVarP(&o.connections, "connections", "c", 50, "number of connections")
+	flags.DurationVarP(&o.duration, "duration", "d", 10*time.Second, "how long to measure; 0: until Ctrl-C")
+	flags.Int64VarP(&o.count, "count", "n", 0, "end after this many messages (unless --duration is given, that is the only end)")
+	flags.Float64VarP(&o.rate, "rate", "r", 0, "messages a second over all connections; 0: as fast as it goes")
+	flags.StringVar(&o.size, "size", "64", "size of the messages, or several with weights, as 64:90,16k:9,1m:1")
+	flags.StringVar(&o.message, "message", "", "text to send in place of made-up messages")
+	flags.StringVar(&o.messageFile, "message-file", "", "file whose content to send in place of made-up messages")
+	flags.BoolVar(&o.binary, "binary", false, "send binary messages, which do not compress")
+	flags.BoolVarP(&o.compress, "compress", "z", false, "offer compression (RFC 7692), and compress if the server agrees")
+	flags.IntVar(&o.pipeline, "pipeline", 1, "messages that may be in flight on a connection")
+	flags.BoolVar(&o.verify, "verify", false, "check that answers are what was sent")
+	flags.DurationVar(&o.patience, "patience", 5*time.Second, "how long to wait for an answer before the connection is given up")
+	flags.DurationVar(&o.ramp, "ramp", 0, "open the connections evenly over this time, each sending as soon as it is open; part of the duration")
+	flags.DurationVar(&o.warmUp, "warm-up", 0, "time before the measurement")
+	flags.IntVar(&o.atOnce, "handshakes", 64, "handshakes under way at once")
+	flags.StringSliceVar(&o.sources, "source", nil, "local addresses to connect from, as 127.0.0.2 or 127.0.0.0/29: more than one allows for more than some 28,000 connections")
+	flags.BoolVar(&o.json, "json", false, "print the result as JSON")
+	flags.StringVar(&o.save, "save", "", "file to save the result in, for --compare")
+	flags.StringVar(&o.plot, "plot", "", "file to draw the result in, .html or .svg")
+	flags.BoolVar(&o.compare, "compare", false, "compare two saved results: wskit bench --compare OLD NEW")
+	o.Flags.Register(flags)
+}
+
+func (o *options) run(cmd *cobra.Command, args []string) error {
+	if o.compare {
+		return o.runCompare(cmd.OutOrStdout(), args)
+	}
+	if len(args) != 1 {
+		return exit.Usagef("give one URL")
+	}
+	u, err := connect.URL(args[0])
+	if err != nil {
+		return err
+	}
+	if o.count > 0 && !cmd.Flags().Changed("duration") {
+		o.duration = 0
+	}
+	c, err := o.config(u)
+	if err != nil {
+		return err
+	}
+	compressed, err := o.probe(cmd.Context(), u, c)
+	if err != nil {
+		return err
+	}
+	r := o.measure(cmd.Context(), cmd.ErrOrStderr(), c)
+	r.URL = u.Redacted()
+	r.Settings.Compression = compressed
+	return o.publish(cmd, r)
+}
+
+func (o *options) runCompare(w io.Writer, args []string) error {
+	if len(args) != 2 {
+		return exit.Usagef("--compare needs two saved results: OLD NEW")
+	}
+	old, err := readResult(args[0])
+	if err != nil {
+		return err
+	}
+	new, err := readResult(args[1])
+	if err != nil {
+		return err
+	}
+	return printComparison(w, old, new, o.json)
+}
+
+// check looks at the numbers.
+func (o *options) check() error {
+	switch {
+	case o.connections < 1:
+		return exit.Usagef("--connections %d: give 1 or more", o.connections)
+	case o.pipeline < 1 || o.pipeline > 1<<16:
+		return exit.Usagef("--pipeline %d: give 1 to 65536", o.pipeline)
+	case o.atOnce < 1:
+		return exit.Usagef("--handshakes %d: give 1 or more", o.atOnce)
+	case o.rate < 0 || o.duration < 0 || o.count < 0 || o.ramp < 0 || o.warmUp < 0:
+		return exit.Usagef("--rate, --duration, --count, --ramp and --warm-up cannot be negative")
+	case o.patience <= 0:
+		return exit.Usagef("--patience %v: give a positive time", o.patience)
+	case o.verify && o.compress:
+		return exit.Usagef("--verify and --compress: give one of them, for compressed answers are not inflated")
+	case o.message != "" && o.messageFile != "":
+		return exit.Usagef("--message and --message-file: give one of them")
+	}
+	const reserve = 32 // descriptors for all else
+	if most := maxDescriptors(); most > 0 && o.connections > most-reserve {
+		return exit.Usagef("--connections %d: the system allows this process %d open files: raise that with ulimit -n", o.connections, most)
+	}
+	if o.plot != "" {
+		_, err := plotter(o.plot)
+		return err
+	}
+	return nil
+}
+
+// config is the load that the flags ask for.
+func (o *options) config(u *url.URL) (config, error) {
+	c := config{
+		connections: o.connections, pipeline: o.pipeline, duration: o.duration, count: o.count,
+		ramp: o.ramp, warmUp: o.warmUp, patience: o.patience, atOnce: o.atOnce, verify: o.verify,
+	}
+	if err := o.check(); err != nil {
+		return c, err
+	}
+	if o.rate > 0 {
+		c.interval = max(1, time.Duration(float64(o.connections)/o.rate*float64(time.Second)))
+	}
+	if err := o.messages(&c.mix); err != nil {
+		return c, err
+	}
+	sources, err := parseSources(o.sources)
+	if err != nil {
+		return c, err
+	}
+	dialer, err := o.Dialer()
+	if err != nil {
+		return c, err
+	}
+	if o.compress {
+		c.mix.compress()
+		dialer.Extensions = []httphead.Option{offer.Option()}
+	}
+	c.dial = func(ctx context.Context, index int) (net.Conn, ws.Handshake, error) {
+		d := dialer
+		if len(sources) > 0 {
+			d.NetDial = (&net.Dialer{LocalAddr: sources[index%len(sources)]}).DialContext
+		}
+		conn, _, hs, err := d.Dial(ctx, u.String())
+		if err == nil && len(hs.Extensions) > 0 {
+			if _, err = offer.Confirm(hs.Extensions[0]); err != nil {
+				conn.Close()
+			}
+		}
+		return conn, hs, err
+	}
+	return c, nil
+}
+
+// offer is the compression that --compress offers: our messages do not refer to earlier
+// ones, and those of the server are not inflated.
+var offer = wsflate.Parameters{ClientNoContextTakeover: true}
+
+// messages makes what is to be sent.
+func (o *options) messages(m *mix) error {
+	m.op = ws.OpText
+	if o.binary {
+		m.op = ws.OpBinary
+	}
+	switch {
+	case o.message != "":
+		m.add([]byte(o.message), 1)
+	case o.messageFile != "":
+		p, err := os.ReadFile(o.messageFile)
+		if err != nil {
+			return exit.Usagef("--message-file: %v", err)
+		}
+		m.add(p, 1)
+	default:
+		return m.parseSizes(o.size)
+	}
+	o.size = number(int64(m.largest()))
+	return nil
+}
+
+// probe opens one connection and closes it: when that fails there is no point in more.
+func (o *options) probe(ctx context.Context, u *url.URL, c config) (compressed bool, err error) {
+	conn, hs, err := c.dial(ctx, 0)
+	if err != nil {
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		return false, connect.Reason(u, err)
+	}
+	w := &worker{conn: conn, load: &load{config: c}}
+	w.begin(conn, hs)
+	w.sayGoodbye()
+	return w.compressed, conn.Close()
+}
+
+// measure runs the load.
+func (o *options) measure(ctx context.Context, stderr io.Writer, c config) *Result {
+	tell, done := newProgress(stderr)
+	started, cpu := time.Now(), cpuTime()
+	l := newLoad(c)
+	s := l.run(ctx, tell)
+	done()
+	r := l.result(s)
+	r.Started = started
+	r.Settings = Settings{Connections: o.connections, Size: o.size, Binary: o.binary, Pipeline: o.pipeline, Rate: o.rate}
+	r.Generator.CPU = (cpuTime() - cpu).Seconds() / time.Since(started).Seconds()
+	r.Generator.Cores = runtime.GOMAXPROCS(0)
+	return r
+}
+
+// publish prints, saves and draws the result.
+func (o *options) publish(cmd *cobra.Command, r *Result) error {
+	out := cmd.OutOrStdout()
+	if o.json {
+		encoder := json.NewEncoder(out)
+		if ui.IsTerminal(out) {
+			encoder.SetIndent("", "  ")
+		}
+		if err := encoder.Encode(r); err != nil {
+			return err
+		}
+	} else if err := r.table(out); err != nil {
+		return err
+	}
+	if o.save != "" {
+		if err := r.save(o.save); err != nil {
+			return err
+		}
+	}
+	if o.plot != "" {
+		if err := drawFile(o.plot, r); err != nil {
+			return err
+		}
+	}
+	switch {
+	case cmd.Context().Err() != nil:
+		return exit.With(exit.Interrupted, nil)
+	case r.Messages.Received == 0:
+		return fmt.Errorf("no message was answered: wskit bench needs a server that answers each message with one")
+	case r.Messages.Lost+r.Messages.Wrong+r.errorCount() > 0:
+		return exit.With(exit.Failed, nil)
+	}
+	return nil
+}

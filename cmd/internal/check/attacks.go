@@ -1,0 +1,65 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wskit/wskit/cmd/internal/connect"
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/ui"
+	"github.com/wskit/wskit/websocket/wstest"
+)
+
+// runAttacks attacks a server.
+func (o *options) runAttacks(cmd *cobra.Command, arg string) error {
+	u, err := connect.URL(arg)
+	if err != nil {
+		return err
+	}
+	suite, err := o.suite()
+	if err != nil {
+		return err
+	}
+	results, err := wstest.RunAttacks(cmd.Context(), u.String(), &wstest.AttackOptions{
+		Filter: o.filter, Connections: o.connections, Header: suite.Header, TLS: suite.TLS,
+	})
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		return connect.Reason(u, err)
+	}
+	if err := o.printAttacks(cmd.OutOrStdout(), results); err != nil {
+		return err
+	}
+	for _, r := range results {
+		if !r.Survived && o.failOn != failOnNever {
+			return exit.With(exit.Failed, nil)
+		}
+	}
+	return nil
+}
+
+func (o *options) printAttacks(w io.Writer, results []wstest.AttackResult) error {
+	if o.json {
+		return json.NewEncoder(w).Encode(results)
+	}
+	p := ui.For(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "attack\tslowest honest ping\ttime\tresult")
+	for _, r := range results {
+		verdict := p.Green("survived")
+		if !r.Survived {
+			verdict = p.Red("failed: " + r.Detail)
+		}
+		fmt.Fprintf(t, "%s\t%v\t%v\t%s\n", r.Name, r.Slowest.Round(time.Microsecond), r.Duration.Round(time.Millisecond), verdict)
+	}
+	return t.Flush()
+}

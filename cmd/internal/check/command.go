@@ -1,0 +1,252 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wskit/wskit/cmd/internal/connect"
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/websocket/wstest"
+)
+
+// options are the flags.
+type options struct {
+	connect.Flags
+	client, list, attacks, json, wire bool
+	noEcho, requireCompression        bool
+	listen, filter, agent, failOn     string
+	reports                           []string
+	parallel, connections             int
+	caseTimeout, quiet, wait          time.Duration
+	maxMessage                        int64
+}
+
+// What --fail-on takes.
+const (
+	failOnFailed    = "failed"
+	failOnTolerated = "tolerated"
+	failOnNever     = "never"
+)
+
+const statusTolerated = 5
+
+const long = `Ask a WebSocket implementation hundreds of questions out of RFC 6455 and RFC 7692.
+
+A server is to send every message back as it is. A client is put to the test with
+--client: it is started with the URL of the suite as its last argument, or in place of
+{url}; or the suite waits for it. It does three things: it opens URL/count and reads a
+number n; for each i from 1 to n it opens URL/case?n=i and sends back every message
+until the connection ends; it opens URL/report and reads a summary.
+
+A case is strict if the peer does what the RFC asks for, tolerated if it does no harm
+otherwise, and failed if it breaks the RFC.
+
+Exit status:
+  0    nothing has failed
+  1    a case has failed
+  2    the command line is wrong
+  3    no connection: refused, timed out, wrong certificate, no WebSocket server
+  5    a case is tolerated, none has failed, and --fail-on is tolerated
+  130  interrupted by Ctrl-C before the end`
+
+// Command returns wskit check.
+func Command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "check URL | check --client [-- COMMAND [ARGS...]]",
+		Short: "Test a server or a client for conformance",
+		Long:  long,
+		Example: `  wskit check ws://localhost:8080/echo
+  wskit check --filter '^close/' --wire ws://localhost:8080/echo
+  wskit check --report report.html --report report.json wss://example.com/echo
+  wskit check --client -- ./my-client --echo {url}
+  wskit check --client --listen 127.0.0.1:9001
+  wskit check --list
+  wskit check --attacks ws://localhost:8080/echo`,
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	o.register(cmd)
+	return cmd
+}
+
+func (o *options) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&o.client, "client", false, "put a client to the test: the command behind --, or one that connects to --listen")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:9001", "host:port to wait for the client at")
+	flags.DurationVar(&o.wait, "wait", 0, "how long to wait for the client to be done; 0: until it is")
+	flags.BoolVar(&o.attacks, "attacks", false, "attack the server as hostile clients do, instead; only your own, please")
+	flags.IntVar(&o.connections, "connections", 50, "connections of an attack")
+	flags.BoolVar(&o.list, "list", false, "list the cases and end")
+	flags.StringVarP(&o.filter, "filter", "f", "", "regular expression: ask only the cases whose name matches")
+	flags.IntVarP(&o.parallel, "parallel", "p", 16, "cases at once against a server")
+	flags.DurationVar(&o.caseTimeout, "case-timeout", 20*time.Second, "the longest time of a case")
+	flags.DurationVar(&o.quiet, "quiet", time.Second, "how long the peer may think before it is asked whether it has swallowed a fault")
+	flags.BoolVar(&o.noEcho, "no-echo", false, "the server does not send messages back: skip the cases that need it")
+	flags.Int64Var(&o.maxMessage, "max-message", 0, "the longest message that the peer takes, in bytes; the suite then asks that the limit is kept")
+	flags.BoolVar(&o.requireCompression, "require-compression", false, "fail the cases of compression where the peer has none, in place of skipping them")
+	flags.StringVar(&o.agent, "agent", "", "name of the implementation, for the report")
+	flags.StringArrayVarP(&o.reports, "report", "o", nil, "file to write a report to: .json, .html or .txt (repeatable)")
+	flags.BoolVar(&o.json, "json", false, "print the report as JSON, with all that was said on the wire")
+	flags.BoolVarP(&o.wire, "wire", "w", false, "print what was said on the wire in the cases that are not strict")
+	flags.StringVar(&o.failOn, "fail-on", failOnFailed, "what makes for an exit status other than 0: failed, tolerated or never")
+	o.RegisterRequest(flags)
+	o.RegisterTLS(flags)
+}
+
+func (o *options) check(args []string) error {
+	if _, err := regexp.Compile(o.filter); err != nil {
+		return exit.Usagef("--filter: %v", err)
+	}
+	if !slices.Contains([]string{failOnFailed, failOnTolerated, failOnNever}, o.failOn) {
+		return exit.Usagef("--fail-on %q: use failed, tolerated or never", o.failOn)
+	}
+	for _, name := range o.reports {
+		if _, err := reporter(name); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.parallel < 1 || o.connections < 1:
+		return exit.Usagef("--parallel and --connections: give 1 or more")
+	case o.caseTimeout <= 0 || o.quiet <= 0 || o.wait < 0 || o.maxMessage < 0:
+		return exit.Usagef("--case-timeout and --quiet: give positive times; --wait and --max-message cannot be negative")
+	case o.attacks && (o.client || len(o.reports) > 0):
+		return exit.Usagef("--attacks goes neither with --client nor with --report")
+	case !o.client && !o.list && len(args) != 1:
+		return exit.Usagef("give the URL of one server, or --client")
+	}
+	return nil
+}
+
+func (o *options) run(cmd *cobra.Command, args []string) error {
+	if err := o.check(args); err != nil {
+		return err
+	}
+	suite, err := o.suite()
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.list:
+		return o.printCases(cmd)
+	case o.attacks:
+		return o.runAttacks(cmd, args[0])
+	}
+	report, err := o.ask(cmd, args, suite)
+	if err != nil {
+		return err
+	}
+	if err := o.publish(cmd.OutOrStdout(), report); err != nil {
+		return err
+	}
+	return o.verdict(report)
+}
+
+// suite returns the options of the suite.
+func (o *options) suite() (*wstest.Options, error) {
+	header, err := o.Header()
+	if err != nil {
+		return nil, err
+	}
+	config, err := o.TLS()
+	if err != nil {
+		return nil, err
+	}
+	return &wstest.Options{
+		Agent: o.agent, Filter: o.filter, Parallel: o.parallel, Timeout: o.caseTimeout, Quiet: o.quiet, NoEcho: o.noEcho,
+		MaxMessage: o.maxMessage, RequireCompression: o.requireCompression, Header: header, TLS: config,
+	}, nil
+}
+
+// ask runs the suite.
+func (o *options) ask(cmd *cobra.Command, args []string, suite *wstest.Options) (*wstest.Report, error) {
+	cases := o.cases()
+	if len(cases) == 0 {
+		return nil, exit.Usagef("no case matches --filter %q: wskit check --list lists them", o.filter)
+	}
+	step, done := newProgress(cmd.ErrOrStderr(), len(cases))
+	defer done()
+	if o.client {
+		return o.askClient(cmd, args, suite, step)
+	}
+	u, err := connect.URL(args[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := o.probe(cmd.Context(), u); err != nil {
+		return nil, err
+	}
+	suite.Dial = countDials(step)
+	report, err := wstest.RunServer(cmd.Context(), u.String(), suite)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return nil, connect.Reason(u, err)
+	}
+	return report, err
+}
+
+// probe opens one connection: when that fails all cases would.
+func (o *options) probe(ctx context.Context, u *url.URL) error {
+	flags := o.Flags
+	flags.Timeout = min(o.caseTimeout, 10*time.Second)
+	dialer, err := flags.Dialer()
+	if err != nil {
+		return err
+	}
+	dialer.Proxy = nil // the suite asks none
+	conn, _, _, err := dialer.Dial(ctx, u.String())
+	if err != nil && ctx.Err() == nil {
+		return connect.Reason(u, err)
+	} else if err != nil {
+		return ctx.Err()
+	}
+	return conn.Close()
+}
+
+// cases are those that would be asked.
+func (o *options) cases() (chosen []wstest.Case) {
+	all := wstest.ServerCases()
+	if o.client {
+		all = wstest.ClientCases()
+	}
+	filter := regexp.MustCompile(o.filter) // check has seen it
+	for _, c := range all {
+		if filter.MatchString(c.ID) {
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen
+}
+
+func (o *options) printCases(cmd *cobra.Command) error {
+	t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for _, c := range o.cases() {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", c.ID, c.Section, c.Requirement)
+	}
+	return t.Flush()
+}
+
+// verdict is the report as an exit status.
+func (o *options) verdict(r *wstest.Report) error {
+	tolerated := 0
+	for _, a := range r.Agents {
+		tolerated += a.Counts.Tolerated
+	}
+	switch {
+	case o.failOn == failOnNever:
+		return nil
+	case r.Failed() > 0:
+		return exit.With(exit.Failed, nil)
+	case o.failOn == failOnTolerated && tolerated > 0:
+		return exit.With(statusTolerated, nil)
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package connect
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// Explain says in one line why connecting to u has failed, and what to do about it.
+func Explain(u *url.URL, err error) string {
+	for _, explain := range []func(*url.URL, error) string{refusal, certificate, network} {
+		if text := explain(u, err); text != "" {
+			return text
+		}
+	}
+	return fmt.Sprintf("%s: %v", u.Redacted(), err)
+}
+
+// Kind is a short name for the cause of err, to count errors by.
+func Kind(err error) string {
+	var status ws.StatusError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &status):
+		return fmt.Sprintf("handshake refused with %d", int(status))
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "connection reset"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "no free local port"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "no free descriptor"
+	case errors.As(err, &dns):
+		return "unknown host"
+	case timedOut(err):
+		return "timeout"
+	case certificate(&url.URL{}, err) != "":
+		return "certificate"
+	case notWebSocket(err):
+		return "not a WebSocket server"
+	}
+	return "other: " + err.Error()
+}
+
+// refusal explains an answer that is none of a WebSocket server, or one that refuses.
+func refusal(u *url.URL, err error) string {
+	var status ws.StatusError
+	if !errors.As(err, &status) {
+		if notWebSocket(err) {
+			return fmt.Sprintf("%s is not a WebSocket server (%v): check host, port and scheme", u.Host, err)
+		}
+		return ""
+	}
+	answer := fmt.Sprintf("%d %s", int(status), http.StatusText(int(status)))
+	switch s := int(status); {
+	case s == http.StatusUnauthorized:
+		return fmt.Sprintf("the server asks who you are (%s): give --user name:password or --header", answer)
+	case s == http.StatusForbidden:
+		return fmt.Sprintf("the server refuses (%s): it may want another --origin, or credentials", answer)
+	case s == http.StatusNotFound:
+		return fmt.Sprintf("nothing at path %s (%s): check the URL", u.Path, answer)
+	case s == http.StatusProxyAuthRequired:
+		return fmt.Sprintf("the proxy asks who you are (%s): write --proxy http://name:password@host:port", answer)
+	case s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable:
+		return fmt.Sprintf("the server is busy (%s): try again later", answer)
+	case s/100 == 3:
+		return fmt.Sprintf("the server sends us elsewhere (%s%s): use that URL", answer, location(err))
+	case s/100 == 2:
+		return fmt.Sprintf("no WebSocket at %s: it answers as a web page (%s): check the path", u.Redacted(), answer)
+	}
+	return fmt.Sprintf("the server refused the handshake (%s%s)", answer, firstLine(err))
+}
+
+func location(err error) string {
+	var rejected *ws.ConnectionRejectedError
+	if errors.As(err, &rejected) && rejected.Header().Get("Location") != "" {
+		return " to " + rejected.Header().Get("Location")
+	}
+	return ""
+}
+
+// firstLine is the beginning of the body of a refusal, which often says why.
+func firstLine(err error) string {
+	var rejected *ws.ConnectionRejectedError
+	if !errors.As(err, &rejected) {
+		return ""
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(rejected.Body())), "\n")
+	if line == "" || len(line) > 200 || strings.HasPrefix(line, "<") {
+		return ""
+	}
+	return fmt.Sprintf(": %q", line)
+}
+
+// notWebSocket reports whether the peer has answered with something else than a
+// handshake.
+func notWebSocket(err error) bool {
+	for _, e := range []error{
+		ws.ErrMalformedResponse, ws.ErrHandshakeBadSecAccept, ws.ErrHandshakeBadUpgrade,
+		ws.ErrHandshakeBadConnection, io.EOF, io.ErrUnexpectedEOF,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// certificate explains what is wrong in TLS.
+func certificate(u *url.URL, err error) string {
+	var (
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		record    tls.RecordHeaderError
+		alert     tls.AlertError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return fmt.Sprintf("the certificate of %s is of an unknown authority: trust it with --ca FILE, or do not check with --insecure", u.Host)
+	case errors.As(err, &name):
+		return fmt.Sprintf("the certificate is not for %s (%v): use that name, or --server-name, or --insecure", u.Hostname(), name)
+	case errors.As(err, &invalid):
+		return fmt.Sprintf("the certificate of %s is not valid (%v): --insecure does not check it", u.Host, invalid)
+	case errors.As(err, &record):
+		return fmt.Sprintf("%s does not speak TLS: write ws:// in place of wss://", u.Host)
+	case errors.As(err, &alert):
+		return fmt.Sprintf("%s ends the TLS handshake (%v): it may want a certificate, --cert FILE", u.Host, alert)
+	}
+	return ""
+}
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// network explains why there is no connection at all.
+func network(u *url.URL, err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("nothing listens at %s: is the server running, and is the port right?", u.Host)
+	case errors.As(err, &dns):
+		return fmt.Sprintf("host %s is not known: check the name", dns.Name)
+	case timedOut(err):
+		return fmt.Sprintf("%s did not answer in time: check host and port, or give a longer --timeout", u.Host)
+	case errors.Is(err, syscall.ECONNRESET):
+		return fmt.Sprintf("%s closed the connection in the handshake: is it a WebSocket server?", u.Host)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return fmt.Sprintf("no way to %s: check the network", u.Host)
+	}
+	return ""
+}

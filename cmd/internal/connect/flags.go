@@ -1,0 +1,200 @@
+// Package connect opens connections as the flags of the command line say, and explains
+// why one could not be opened.
+package connect
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/ws"
+)
+
+// Flags are the flags of all subcommands that connect to a server.
+type Flags struct {
+	headers      []string
+	cookies      []string
+	user         string
+	origin       string
+	host         string
+	Subprotocols []string
+	proxy        string
+	Timeout      time.Duration
+
+	ca, cert, key string
+	serverName    string
+	insecure      bool
+}
+
+// Register adds all the flags to those of a subcommand.
+func (f *Flags) Register(flags *pflag.FlagSet) {
+	f.RegisterRequest(flags)
+	flags.StringVar(&f.host, "host", "", "value of field Host, if not the URL's")
+	flags.StringSliceVarP(&f.Subprotocols, "subprotocol", "s", nil, "subprotocols to offer, the preferred one first")
+	flags.StringVarP(&f.proxy, "proxy", "x", "", `proxy URL; "none" for none (default: as HTTP_PROXY, HTTPS_PROXY and NO_PROXY say)`)
+	flags.DurationVar(&f.Timeout, "timeout", 10*time.Second, "the longest time that connecting may take")
+	f.RegisterTLS(flags)
+}
+
+// RegisterRequest adds the flags that Header stands for.
+func (f *Flags) RegisterRequest(flags *pflag.FlagSet) {
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, `field to send with the request, "Name: value" (repeatable)`)
+	flags.StringArrayVarP(&f.cookies, "cookie", "b", nil, `cookie to send, "name=value" (repeatable)`)
+	flags.StringVarP(&f.user, "user", "u", "", "basic authentication, name:password")
+	flags.StringVar(&f.origin, "origin", "", "value of field Origin, as a browser sends it")
+}
+
+// RegisterTLS adds the flags that TLS stands for.
+func (f *Flags) RegisterTLS(flags *pflag.FlagSet) {
+	flags.StringVar(&f.ca, "ca", "", "file of certificates (PEM) to trust beside the system's")
+	flags.StringVar(&f.cert, "cert", "", "file of the client's certificate (PEM)")
+	flags.StringVar(&f.key, "key", "", "file of the client's key (PEM), if it is not in that of --cert")
+	flags.StringVar(&f.serverName, "server-name", "", "name that the server's certificate has to bear, if not the URL's host")
+	flags.BoolVarP(&f.insecure, "insecure", "k", false, "do not check the server's certificate")
+}
+
+// Dialer returns a dialer that does what the flags say.
+func (f *Flags) Dialer() (ws.Dialer, error) {
+	header, err := f.Header()
+	if err != nil {
+		return ws.Dialer{}, err
+	}
+	proxy, err := f.proxyFunc()
+	if err != nil {
+		return ws.Dialer{}, err
+	}
+	config, err := f.TLS()
+	if err != nil {
+		return ws.Dialer{}, err
+	}
+	if f.Timeout <= 0 {
+		return ws.Dialer{}, exit.Usagef("--timeout %v: give a positive time", f.Timeout)
+	}
+	return ws.Dialer{
+		Timeout:   f.Timeout,
+		Protocols: f.Subprotocols,
+		Header:    ws.HandshakeHeaderHTTP(header),
+		Host:      f.host,
+		Proxy:     proxy,
+		TLSConfig: config,
+	}, nil
+}
+
+// Header returns the fields to send with the request.
+func (f *Flags) Header() (http.Header, error) {
+	header := make(http.Header)
+	for _, line := range f.headers {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, exit.Usagef(`--header %q: write "Name: value"`, line)
+		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	for _, cookie := range f.cookies {
+		if !strings.Contains(cookie, "=") {
+			return nil, exit.Usagef(`--cookie %q: write "name=value"`, cookie)
+		}
+	}
+	if len(f.cookies) > 0 {
+		header.Add("Cookie", strings.Join(f.cookies, "; "))
+	}
+	if f.origin != "" {
+		header.Set("Origin", f.origin)
+	}
+	if f.user != "" {
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(f.user)))
+	}
+	return header, nil
+}
+
+func (f *Flags) proxyFunc() (func(*http.Request) (*url.URL, error), error) {
+	switch f.proxy {
+	case "":
+		return http.ProxyFromEnvironment, nil
+	case "none":
+		return nil, nil
+	}
+	u, err := url.Parse(f.proxy)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, exit.Usagef("--proxy %q: write http://host:port or https://host:port", f.proxy)
+	}
+	return http.ProxyURL(u), nil
+}
+
+// TLS returns what is to be said and asked in a TLS handshake.
+func (f *Flags) TLS() (*tls.Config, error) {
+	config := &tls.Config{InsecureSkipVerify: f.insecure, ServerName: f.serverName}
+	if f.ca != "" {
+		pem, err := os.ReadFile(f.ca)
+		if err != nil {
+			return nil, exit.Usagef("--ca: %v", err)
+		}
+		if config.RootCAs, err = x509.SystemCertPool(); err != nil {
+			config.RootCAs = x509.NewCertPool()
+		}
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, exit.Usagef("--ca %s: no certificate in it (PEM is needed)", f.ca)
+		}
+	}
+	if f.key != "" && f.cert == "" {
+		return nil, exit.Usagef("--key needs --cert")
+	}
+	if f.cert != "" {
+		key := f.key
+		if key == "" {
+			key = f.cert
+		}
+		pair, err := tls.LoadX509KeyPair(f.cert, key)
+		if err != nil {
+			return nil, exit.Usagef("--cert: %v", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
+// URL returns the URL of the server that an argument names: "ws://" is added where
+// there is no scheme.
+func URL(arg string) (*url.URL, error) {
+	full := arg
+	if !strings.Contains(full, "://") {
+		full = "ws://" + full
+	}
+	u, err := url.Parse(full)
+	if err != nil {
+		return nil, exit.Usagef("%q is not a URL: write ws://host:port/path or wss://…", arg)
+	}
+	switch u.Scheme {
+	case "ws", "wss":
+	case "http":
+		u.Scheme = "ws"
+	case "https":
+		u.Scheme = "wss"
+	default:
+		return nil, exit.Usagef("%q: scheme %s is not of WebSocket: write ws:// or wss://", arg, u.Scheme)
+	}
+	if u.Hostname() == "" {
+		return nil, exit.Usagef("%q has no host: write ws://host:port/path", arg)
+	}
+	if u.Fragment != "" {
+		return nil, exit.Usagef("%q: a WebSocket URL has no #fragment (RFC 6455, section 3)", arg)
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u, nil
+}
+
+// Reason is Explain as an error with the exit status for it.
+func Reason(u *url.URL, err error) error {
+	return exit.With(exit.NoConnection, fmt.Errorf("%s", Explain(u, err)))
+}

@@ -1,0 +1,313 @@
+package dial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/wskit/wskit/cmd/internal/connect"
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// action is something to do on the connection.
+type action func(ctx context.Context, c *client, conn *websocket.Conn) error
+
+// client is a run of wskit dial.
+type client struct {
+	options
+	url     *url.URL
+	dialer  ws.Dialer
+	printer *printer
+	first   []action      // to be done once connected, the first time
+	input   <-chan action // closed when there is no more; nil if there never is
+}
+
+// errDone ends a conversation that has come to its end.
+var errDone = errors.New("done")
+
+// run connects and talks until the end.
+func (c *client) run(ctx context.Context) error {
+	pause := backoff{}
+	for {
+		conn, err := c.connect(ctx)
+		if err == nil {
+			pause = backoff{}
+			err = c.talk(ctx, conn)
+			if err == nil || !c.reconnect || ctx.Err() != nil {
+				return err
+			}
+			c.printer.status(err.Error())
+		} else if !c.reconnect || ctx.Err() != nil || exit.Status(err) == exit.Usage {
+			return err
+		} else {
+			c.printer.status(err.Error())
+		}
+		if err := c.rest(ctx, pause.next()); errors.Is(err, errDone) {
+			return nil
+		} else if err != nil {
+			return c.afterInterrupt()
+		}
+	}
+}
+
+// rest waits before the next try, and takes input meanwhile. It returns an error when
+// there is to be none.
+func (c *client) rest(ctx context.Context, wait time.Duration) error {
+	c.printer.status(fmt.Sprintf("connecting again in %v", wait.Round(10*time.Millisecond)))
+	enough := time.After(wait)
+	input := c.input
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-enough:
+			return nil
+		case next, ok := <-input:
+			if ok {
+				c.first = append(c.first, next)
+				continue
+			}
+			if c.printer.terminal || len(c.first) == 0 {
+				return errDone
+			}
+			input = nil
+		}
+	}
+}
+
+// backoff makes pauses that double, from half a second to half a minute, less up to
+// a half at random so that clients do not come back all at once.
+type backoff struct{ last time.Duration }
+
+func (b *backoff) next() time.Duration {
+	b.last = min(max(2*b.last, 500*time.Millisecond), 30*time.Second)
+	return b.last - rand.N(b.last/2)
+}
+
+// connect opens the connection.
+func (c *client) connect(ctx context.Context) (*websocket.Conn, error) {
+	d := wsutil.DebugDialer{Dialer: c.dialer}
+	offer := wsflate.Parameters{}
+	if c.compress {
+		d.Dialer.Extensions = []httphead.Option{offer.Option()}
+	}
+	if c.trace {
+		d.OnRequest = func(p []byte) { c.printer.head('>', p) }
+		d.OnResponse = func(p []byte) { c.printer.head('<', p) }
+	}
+	conn, _, hs, err := d.Dial(ctx, c.url.String())
+	if err == nil && len(hs.Extensions) > 0 {
+		if _, err = offer.Confirm(hs.Extensions[0]); err != nil {
+			conn.Close()
+		}
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, exit.With(exit.Interrupted, nil)
+		}
+		return nil, connect.Reason(c.url, err)
+	}
+	c.printer.connected(c.url, hs)
+	if c.trace {
+		conn = &traced{conn, wsutil.NewTracer(conn, c.printer.tracer())}
+	}
+	return websocket.NewConn(conn, nil, hs, ws.StateClientSide, &websocket.ConnOptions{
+		KeepAlive: c.keepAlive,
+		ReadLimit: c.maxMessage,
+	})
+}
+
+// traced is a connection whose frames are printed.
+type traced struct {
+	net.Conn
+	tracer *wsutil.Tracer
+}
+
+func (t *traced) Read(p []byte) (int, error)  { return t.tracer.Read(p) }
+func (t *traced) Write(p []byte) (int, error) { return t.tracer.Write(p) }
+
+// talk does what the input says, and prints what comes, until one side closes the
+// connection. It returns nil if that was as it should be.
+func (c *client) talk(ctx context.Context, conn *websocket.Conn) error {
+	defer conn.CloseNow()
+	received := make(chan struct{}, 1) // something has come
+	ended := make(chan error, 1)
+	go func() { ended <- c.receive(conn, received) }()
+
+	err := c.send(ctx, conn, received)
+	switch {
+	case errors.Is(err, errDone):
+		conn.Close(websocket.StatusNormalClosure, "")
+		<-ended
+		return nil
+	case ctx.Err() != nil:
+		conn.Close(websocket.StatusGoingAway, "interrupted")
+		<-ended
+		return c.afterInterrupt()
+	case err != nil && !over(conn, err):
+		conn.Close(websocket.StatusGoingAway, "")
+		<-ended
+		return err
+	}
+	return c.closing(<-ended)
+}
+
+// over reports whether err says that the connection has ended.
+func over(conn *websocket.Conn, err error) bool {
+	if _, ok := errors.AsType[websocket.CloseError](err); ok || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	select {
+	case <-conn.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// receive prints the messages until the connection ends.
+func (c *client) receive(conn *websocket.Conn, received chan<- struct{}) error {
+	for {
+		// The connection is ended by closing it: the answers until then are wanted.
+		typ, p, err := conn.Read(context.Background())
+		if err != nil {
+			return err
+		}
+		if err := c.printer.message(typ, p); err != nil {
+			conn.CloseNow()
+			return fmt.Errorf("writing what was received: %w", err)
+		}
+		select {
+		case received <- struct{}{}:
+		default:
+		}
+		if c.one {
+			return nil
+		}
+	}
+}
+
+// send does the actions of the input, in order. It returns errDone when there is nothing
+// left to wait for, and nil when the connection is closed.
+func (c *client) send(ctx context.Context, conn *websocket.Conn, received <-chan struct{}) error {
+	for len(c.first) > 0 {
+		next := c.first[0]
+		c.first = c.first[1:]
+		if err := next(ctx, c, conn); err != nil {
+			return err
+		}
+	}
+	if c.one {
+		return c.awaitOne(ctx, conn, received)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-conn.Done():
+			return nil
+		case next, ok := <-c.input:
+			if !ok {
+				return c.lingering(ctx, conn, received)
+			}
+			if err := next(ctx, c, conn); err != nil {
+				if over(conn, err) && !errors.Is(err, errDone) {
+					c.first = append(c.first, next) // for the next connection, if there is one
+				}
+				return err
+			}
+		}
+	}
+}
+
+// awaitOne waits for the answer of --one.
+func (c *client) awaitOne(ctx context.Context, conn *websocket.Conn, received <-chan struct{}) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-received:
+		return errDone
+	case <-conn.Done():
+		select {
+		case <-received: // at the same time
+			return errDone
+		default:
+			return nil
+		}
+	case <-time.After(c.wait):
+		return exit.With(exit.Closed, fmt.Errorf("no answer within %v: give a longer --wait", c.wait))
+	}
+}
+
+// lingering waits for what may still come once the input has ended: until nothing has
+// come for --linger, and for the pong to a last ping, before which a server that
+// answers in order has sent all its answers.
+func (c *client) lingering(ctx context.Context, conn *websocket.Conn, received <-chan struct{}) error {
+	for quiet := c.linger == 0; !quiet; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-conn.Done():
+			return nil
+		case <-received:
+		case <-time.After(c.linger):
+			quiet = true
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	if err := conn.Ping(ctx); err != nil && over(conn, err) {
+		return nil
+	}
+	return errDone
+}
+
+// closing makes the end of the connection an error, unless it is a good one.
+func (c *client) closing(err error) error {
+	closed, ok := errors.AsType[websocket.CloseError](err)
+	switch {
+	case err == nil || errors.Is(err, net.ErrClosed):
+		return nil
+	case !ok:
+		return exit.With(exit.Closed, fmt.Errorf("the connection is lost: %w", err))
+	}
+	c.printer.closed(closed)
+	switch closed.Code {
+	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
+		if c.one {
+			return exit.With(exit.Closed, fmt.Errorf("the server closed the connection without an answer"))
+		}
+		return nil
+	case websocket.StatusAbnormalClosure:
+		return exit.With(exit.Closed, errors.New("the server dropped the connection without a close frame"))
+	}
+	return exit.With(exit.Closed, fmt.Errorf("the server closed the connection: %s", closeText(closed)))
+}
+
+// afterInterrupt is how Ctrl-C ends the program: well where that is the usual end.
+func (c *client) afterInterrupt() error {
+	if c.listen {
+		return nil
+	}
+	return exit.With(exit.Interrupted, nil)
+}
+
+func closeText(e websocket.CloseError) string {
+	text := fmt.Sprintf("code %d", e.Code)
+	if name := ws.StatusCode(e.Code).Name(); name != "" {
+		text += " (" + name + ")"
+	}
+	if e.Reason != "" {
+		text += fmt.Sprintf(", %q", e.Reason)
+	}
+	return text
+}

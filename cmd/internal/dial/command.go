@@ -1,0 +1,129 @@
+package dial
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wskit/wskit/cmd/internal/connect"
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/ui"
+)
+
+// options are the flags.
+type options struct {
+	connect.Flags
+	compress, trace, one, listen, raw bool
+	binary, hex, base64, compact      bool
+	json, reconnect, noHistory        bool
+	messages                          []string
+	linger, wait, keepAlive           time.Duration
+	maxMessage                        int64
+}
+
+const long = `Talk to a server. On a terminal each line that you enter is a message; lines that
+begin with "/" are commands, /help lists them. Lines can be edited, and the arrow keys
+bring back earlier ones.
+
+In a pipe each line of stdin is a message, and each message that comes is a line of
+stdout. When stdin ends the connection is closed; answers that were under way are
+still printed. With --raw bytes go through as they are, as binary messages.
+
+` + exit.Help
+
+// Command returns wskit dial.
+func Command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "dial URL",
+		Short: "Talk to a server",
+		Long:  long,
+		Example: `  wskit dial ws://localhost:8080/echo
+  wskit dial -H 'X-Token: 1' -s chat.v2 --origin https://example.com wss://example.com/chat
+  wskit dial --one -m '{"op":"status"}' ws://localhost:8080/api | jq .ok
+  wskit dial --trace --compress ws://localhost:8080/echo
+  wskit dial --listen --reconnect ws://localhost:8080/feed >> feed.log
+  wskit dial --raw ws://localhost:8080/echo < in.bin > out.bin`,
+		Args: exit.Args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
+	}
+	o.register(cmd)
+	return cmd
+}
+
+func (o *options) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVarP(&o.messages, "message", "m", nil, "message to send first (repeatable)")
+	flags.BoolVarP(&o.one, "one", "1", false, "send --message, or all of stdin, as one message; print one answer and end")
+	flags.DurationVar(&o.wait, "wait", 10*time.Second, "how long --one waits for the answer")
+	flags.BoolVar(&o.listen, "listen", false, "do not read stdin")
+	flags.DurationVar(&o.linger, "linger", 0, "how long to wait for more once stdin has ended, before closing")
+	flags.BoolVar(&o.binary, "binary", false, "send lines as binary messages")
+	flags.BoolVar(&o.hex, "hex", false, "lines are hexadecimal: send the bytes, show binary messages so (default for showing)")
+	flags.BoolVar(&o.base64, "base64", false, "lines are base64: send the bytes, show binary messages so")
+	flags.BoolVar(&o.raw, "raw", false, "bytes of stdin and stdout as they are, in binary messages")
+	flags.BoolVar(&o.compact, "compact", false, "show JSON as it comes, not indented")
+	flags.BoolVar(&o.json, "json", false, "print an object of JSON for each message and event")
+	flags.BoolVarP(&o.compress, "compress", "z", false, "offer compression (RFC 7692)")
+	flags.BoolVarP(&o.trace, "trace", "t", false, "print the handshake and every frame to stderr")
+	flags.BoolVar(&o.reconnect, "reconnect", false, "connect again, with growing pauses, when the connection is lost")
+	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping a server that has been silent for so long; 0: never")
+	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "the longest message to take in bytes; -1: any")
+	flags.BoolVar(&o.noHistory, "no-history", false, "do not keep the lines that were entered")
+	o.Flags.Register(flags)
+}
+
+// check looks at flags that exclude each other.
+func (o *options) check() error {
+	encodings := 0
+	for _, set := range []bool{o.hex, o.base64, o.binary, o.raw} {
+		if set {
+			encodings++
+		}
+	}
+	switch {
+	case encodings > 1:
+		return exit.Usagef("--hex, --base64, --binary and --raw: give one of them")
+	case o.raw && o.json:
+		return exit.Usagef("--raw and --json: give one of them")
+	case o.one && (o.listen || o.reconnect):
+		return exit.Usagef("--one goes neither with --listen nor with --reconnect")
+	case o.one && len(o.messages) > 1:
+		return exit.Usagef("--one sends one message: give --message once")
+	case o.wait <= 0 || o.linger < 0 || o.keepAlive < 0:
+		return exit.Usagef("--wait, --linger and --keep-alive: give positive times")
+	}
+	return nil
+}
+
+func (o *options) run(cmd *cobra.Command, arg string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	u, err := connect.URL(arg)
+	if err != nil {
+		return err
+	}
+	dialer, err := o.Dialer()
+	if err != nil {
+		return err
+	}
+	stdin, stdout, stderr := cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	c := &client{options: *o, url: u, dialer: dialer}
+	if o.interactive(stdin, stdout) {
+		return c.onTerminal(cmd.Context(), stdin.(*os.File), stdout.(*os.File))
+	}
+	c.printer = &printer{options: o, out: stdout, log: stderr, logPalette: ui.For(stderr), palette: ui.For(stdout)}
+	if err := c.readPipe(cmd.Context(), stdin); err != nil {
+		return err
+	}
+	return c.run(cmd.Context())
+}
+
+// interactive reports whether a person sits at both ends.
+func (o *options) interactive(stdin io.Reader, stdout io.Writer) bool {
+	return !o.one && !o.listen && !o.raw && !o.json && ui.IsTerminal(stdin) && ui.IsTerminal(stdout)
+}

@@ -1,0 +1,30 @@
+//go:build unix
+
+package dial
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// followSize tells t the size of the terminal, now and whenever it changes, until the
+// function it returns is called.
+func followSize(t *term.Terminal, f *os.File) (stop func()) {
+	changes := make(chan os.Signal, 1)
+	signal.Notify(changes, syscall.SIGWINCH)
+	changes <- syscall.SIGWINCH
+	go func() {
+		for range changes {
+			if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+				t.SetSize(width, height)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(changes)
+		close(changes)
+	}
+}

@@ -1,0 +1,73 @@
+package dial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/ui"
+)
+
+const prompt = "> "
+
+// onTerminal runs the client for a person at a terminal.
+func (c *client) onTerminal(ctx context.Context, stdin, stdout *os.File) error {
+	before, err := term.MakeRaw(int(stdin.Fd()))
+	if err != nil {
+		return fmt.Errorf("the terminal: %w", err)
+	}
+	defer term.Restore(int(stdin.Fd()), before)
+
+	t := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{stdin, stdout}, prompt)
+	if !c.noHistory {
+		t.History = openHistory()
+	}
+	t.SetBracketedPasteMode(true)
+	defer t.SetBracketedPasteMode(false)
+	defer followSize(t, stdout)()
+
+	palette := ui.For(stdout)
+	c.printer = &printer{options: &c.options, out: t, log: t, palette: palette, logPalette: palette, terminal: true}
+	for _, text := range c.messages {
+		next, err := c.line(text)
+		if err != nil {
+			return exit.Usagef("--message: %w", err)
+		}
+		c.first = append(c.first, next)
+	}
+	input := make(chan action)
+	c.input = input
+	go c.readLines(t, input)
+	err = c.run(ctx)
+	t.SetPrompt("")
+	fmt.Fprintf(stdout, "\r\x1b[K") // takes the prompt away
+	return err
+}
+
+// readLines reads lines until Ctrl-C or Ctrl-D.
+func (c *client) readLines(t *term.Terminal, input chan<- action) {
+	defer close(input)
+	for {
+		line, err := t.ReadLine()
+		if err != nil && !errors.Is(err, term.ErrPasteIndicator) {
+			return
+		}
+		if line == "" {
+			continue
+		}
+		next, err := c.command(line)
+		if err != nil {
+			c.printer.problem(err.Error())
+			continue
+		}
+		input <- next
+	}
+}

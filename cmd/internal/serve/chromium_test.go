@@ -1,0 +1,247 @@
+package serve
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/websocket/wsjson"
+)
+
+// tab is a page of a headless Chromium, driven through its DevTools protocol over our
+// own client. Its methods fail the test.
+type tab struct {
+	t       *testing.T
+	conn    *websocket.Conn
+	session string
+	lastID  int
+	faults  []string // what the console shows as an error
+}
+
+type params map[string]any
+
+// command and reply are messages of the DevTools protocol.
+type command struct {
+	ID        int    `json:"id"`
+	Method    string `json:"method"`
+	Params    params `json:"params,omitempty"`
+	SessionID string `json:"sessionId,omitempty"`
+}
+
+type reply struct {
+	ID     int             `json:"id"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
+}
+
+// openTab starts a browser and opens url in it. Without a browser the test is skipped,
+// but not where CI is set.
+func openTab(t *testing.T, url string) *tab {
+	t.Helper()
+	path := findChromium(t)
+	profile := t.TempDir()
+	args := []string{
+		"--headless=new", "--remote-debugging-port=0", "--user-data-dir=" + profile, "--disable-gpu", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+		"--disable-breakpad", "--disable-quic",
+	}
+	if os.Geteuid() == 0 {
+		args = append(args, "--no-sandbox") // which does not work for root
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+profile)
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	conn, _, err := websocket.Dial(ctx, devTools(t, stderr), nil)
+	require.NoError(t, err)
+	conn.SetReadLimit(64 << 20)
+	b := &tab{t: t, conn: conn}
+	t.Cleanup(func() {
+		b.call("Browser.close", nil, nil)
+		conn.CloseNow()
+		cmd.Wait()
+	})
+	b.open(url)
+	return b
+}
+
+func findChromium(t *testing.T) string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("needs chromium")
+	}
+	t.Skip("needs chromium")
+	return ""
+}
+
+// devTools returns the URL that the browser prints.
+func devTools(t *testing.T, stderr io.Reader) string {
+	lines := bufio.NewReader(stderr)
+	for {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err, "chromium has ended")
+		if url, ok := strings.CutPrefix(line, "DevTools listening on "); ok {
+			go io.Copy(io.Discard, lines)
+			return strings.TrimSpace(url)
+		}
+	}
+}
+
+func (b *tab) open(url string) {
+	var target struct{ TargetID string }
+	b.call("Target.createTarget", params{"url": "about:blank"}, &target)
+	var attached struct{ SessionID string }
+	b.call("Target.attachToTarget", params{"targetId": target.TargetID, "flatten": true}, &attached)
+	b.session = attached.SessionID
+	for _, domain := range []string{"Runtime", "Log", "Page", "DOM"} {
+		b.call(domain+".enable", nil, nil)
+	}
+	b.call("Page.navigate", params{"url": url}, nil)
+	b.until(`document.readyState === "complete" && location.href !== "about:blank"`)
+}
+
+// call sends a command and waits for its result.
+func (b *tab) call(method string, p params, result any) {
+	b.t.Helper()
+	b.lastID++
+	session := b.session
+	if strings.HasPrefix(method, "Browser.") {
+		session = ""
+	}
+	require.NoError(b.t, wsjson.Write(context.Background(), b.conn, command{b.lastID, method, p, session}))
+	for {
+		var r reply
+		err := wsjson.Read(context.Background(), b.conn, &r)
+		if err != nil && method == "Browser.close" {
+			return
+		}
+		require.NoError(b.t, err)
+		b.note(r)
+		if r.ID != b.lastID {
+			continue
+		}
+		require.Empty(b.t, string(r.Error), method)
+		if result != nil {
+			require.NoError(b.t, json.Unmarshal(r.Result, result))
+		}
+		return
+	}
+}
+
+// note keeps what the console shows as an error.
+func (b *tab) note(r reply) {
+	var p struct {
+		Type  string
+		Entry struct{ Level string }
+	}
+	switch r.Method {
+	case "Runtime.exceptionThrown":
+		b.faults = append(b.faults, string(r.Params))
+	case "Runtime.consoleAPICalled", "Log.entryAdded":
+		require.NoError(b.t, json.Unmarshal(r.Params, &p))
+		if p.Type == "error" || p.Entry.Level == "error" {
+			b.faults = append(b.faults, string(r.Params))
+		}
+	}
+}
+
+// eval runs an expression in the page and stores its value in result, which may be nil.
+func (b *tab) eval(expression string, result any) {
+	b.t.Helper()
+	var answer struct {
+		Result           struct{ Value json.RawMessage }
+		ExceptionDetails json.RawMessage
+	}
+	b.call("Runtime.evaluate", params{"expression": expression, "awaitPromise": true, "returnByValue": true}, &answer)
+	require.Empty(b.t, string(answer.ExceptionDetails), expression)
+	if result != nil {
+		require.NoError(b.t, json.Unmarshal(answer.Result.Value, result))
+	}
+}
+
+// until waits until an expression is true in the page.
+func (b *tab) until(expression string) {
+	b.t.Helper()
+	b.eval(`new Promise((resolve, reject) => {
+		const late = setTimeout(() => reject(`+quote(expression)+` + " never came true: " + document.body.innerText), 20000);
+		const look = () => (`+expression+`) ? (clearTimeout(late), resolve()) : requestAnimationFrame(look);
+		look();
+	})`, nil)
+}
+
+func quote(s string) string {
+	p, _ := json.Marshal(s) // a string always has a form in JSON
+	return string(p)
+}
+
+// click presses the mouse in the middle of an element, as a person does.
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	var at [2]float64
+	b.eval(`(() => {
+		const e = document.querySelector(`+quote(selector)+`);
+		e.scrollIntoView({block: "center"});
+		const r = e.getBoundingClientRect();
+		return [r.x + r.width / 2, r.y + r.height / 2];
+	})()`, &at)
+	for _, kind := range []string{"mousePressed", "mouseReleased"} {
+		b.call("Input.dispatchMouseEvent", params{"type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1}, nil)
+	}
+}
+
+// enter puts text in place of what a field holds.
+func (b *tab) enter(selector, text string) {
+	b.t.Helper()
+	b.click(selector)
+	b.eval("document.querySelector("+quote(selector)+").select()", nil)
+	b.call("Input.insertText", params{"text": text}, nil)
+}
+
+func (b *tab) pressEnter() {
+	for _, kind := range []string{"keyDown", "keyUp"} {
+		b.call("Input.dispatchKeyEvent", params{"type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}, nil)
+	}
+}
+
+// choose sets the file of an input.
+func (b *tab) choose(selector, file string) {
+	var document struct{ Root struct{ NodeID int } }
+	b.call("DOM.getDocument", nil, &document)
+	var node struct{ NodeID int }
+	b.call("DOM.querySelector", params{"nodeId": document.Root.NodeID, "selector": selector}, &node)
+	b.call("DOM.setFileInputFiles", params{"nodeId": node.NodeID, "files": []string{file}}, nil)
+}
+
+// screen sets the size of the page, and whether light or dark colours are preferred.
+func (b *tab) screen(width, height int, colours string) {
+	b.call("Emulation.setDeviceMetricsOverride", params{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
+	b.call("Emulation.setEmulatedMedia", params{"features": []params{{"name": "prefers-color-scheme", "value": colours}}}, nil)
+}
+
+// screenshot returns the picture of the whole page.
+func (b *tab) screenshot() []byte {
+	var picture struct{ Data string }
+	b.call("Page.captureScreenshot", params{"format": "png", "captureBeyondViewport": true}, &picture)
+	p, err := base64.StdEncoding.DecodeString(picture.Data)
+	require.NoError(b.t, err)
+	return p
+}

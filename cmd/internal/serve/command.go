@@ -1,0 +1,202 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/websocket"
+)
+
+// options are the flags.
+type options struct {
+	addr, cert, key, saveCert    string
+	selfSigned, anyOrigin, quiet bool
+	compress, logFormat, static  string
+	origins, subprotocols        []string
+	maxMessage                   int64
+	maxConnections               int
+	keepAlive, idle, shutdown    time.Duration
+}
+
+const long = `Serve endpoints to try a client against, and a page to try them with:
+
+  /echo       sends each message back
+  /chat       a chat room: text in, JSON out; ?room= and ?name= choose
+  /broadcast  sends each message to everyone who is connected here
+  /metrics    figures in the format of Prometheus
+  /           the page, or with --static the directory; the page is then at /wskit
+
+The URLs go to stdout, the log to stderr. Ctrl-C closes all connections with 1001 and
+ends the server.
+
+` + exit.Help
+
+// Command returns wskit serve.
+func Command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve echo, chat and broadcast endpoints, and a page to try them",
+		Long:  long,
+		Example: `  wskit serve
+  wskit serve --addr :8080 --tls          # reachable by phones, with a certificate made now
+  wskit serve --static ./web --origin 'localhost:*' --log json
+  curl -s localhost:8080/metrics | grep wskit_`,
+		Args: exit.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&o.addr, "addr", "a", "127.0.0.1:8080", "host:port to listen on; port 0 chooses one, no host is all interfaces")
+	flags.BoolVar(&o.selfSigned, "tls", false, "serve wss and https, with a certificate that is made at the start")
+	flags.StringVar(&o.saveCert, "tls-save", "", "file to write that certificate to, for --ca of clients")
+	flags.StringVar(&o.cert, "cert", "", "file of the certificate (PEM) to serve wss and https with")
+	flags.StringVar(&o.key, "key", "", "file of its key (PEM), if it is not in that of --cert")
+	flags.StringVarP(&o.compress, "compress", "z", "takeover", "compression (RFC 7692): takeover, no-takeover or off")
+	flags.StringSliceVar(&o.origins, "origin", nil, "hosts whose pages may connect, beside our own, as example.com or localhost:*")
+	flags.BoolVar(&o.anyOrigin, "any-origin", false, "let every page connect")
+	flags.StringSliceVarP(&o.subprotocols, "subprotocol", "s", nil, "subprotocols to speak, the best first")
+	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "the longest message in bytes; -1: any")
+	flags.IntVar(&o.maxConnections, "max-connections", 0, "refuse connections beyond this many; 0: none")
+	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for so long; 0: never")
+	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for so long; 0: never")
+	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server ends")
+	flags.StringVar(&o.static, "static", "", "directory to serve")
+	flags.StringVar(&o.logFormat, "log", "text", "format of the log: text or json")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "log errors alone")
+	return cmd
+}
+
+var compressionModes = map[string]websocket.CompressionMode{
+	"off":         websocket.CompressionDisabled,
+	"takeover":    websocket.CompressionContextTakeover,
+	"no-takeover": websocket.CompressionNoContextTakeover,
+}
+
+func (o *options) check() error {
+	if _, ok := compressionModes[o.compress]; !ok {
+		return exit.Usagef("--compress %q: use takeover, no-takeover or off", o.compress)
+	}
+	if o.logFormat != "text" && o.logFormat != "json" {
+		return exit.Usagef("--log %q: use text or json", o.logFormat)
+	}
+	switch {
+	case o.selfSigned && o.cert != "":
+		return exit.Usagef("--tls and --cert: give one of them")
+	case o.key != "" && o.cert == "":
+		return exit.Usagef("--key needs --cert")
+	case o.saveCert != "" && !o.selfSigned:
+		return exit.Usagef("--tls-save needs --tls")
+	case o.maxConnections < 0 || o.keepAlive < 0 || o.idle < 0 || o.shutdown <= 0:
+		return exit.Usagef("--max-connections, --keep-alive, --idle-timeout and --shutdown-timeout cannot be negative")
+	}
+	if o.static != "" {
+		if info, err := os.Stat(o.static); err != nil || !info.IsDir() {
+			return exit.Usagef("--static %q is no directory", o.static)
+		}
+	}
+	return nil
+}
+
+func (o *options) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{}
+	if o.quiet {
+		options.Level = slog.LevelError
+	}
+	if o.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func (o *options) run(cmd *cobra.Command) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	config, err := o.tls()
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", o.addr)
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w: choose another --addr", err)
+	}
+	s := newServer(o, o.logger(cmd.ErrOrStderr()))
+	web := &http.Server{
+		Handler:           s.handler(),
+		TLSConfig:         config,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	printURLs(cmd.OutOrStdout(), ln.Addr().(*net.TCPAddr), config != nil)
+	done := make(chan error, 1)
+	go func() {
+		if config != nil {
+			done <- web.ServeTLS(ln, "", "")
+		} else {
+			done <- web.Serve(ln)
+		}
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-cmd.Context().Done():
+		return o.end(s, web)
+	}
+}
+
+// end closes everything, and in the end by force.
+func (o *options) end(s *server, web *http.Server) error {
+	s.log.Info("shutting down", "connections", s.group.Len())
+	ctx, cancel := context.WithTimeout(context.Background(), o.shutdown)
+	defer cancel()
+	s.frames.close()
+	err := errors.Join(s.group.Shutdown(ctx), web.Shutdown(ctx))
+	if err != nil {
+		s.log.Warn("some connections did not close in time")
+		web.Close()
+	}
+	return nil
+}
+
+// printURLs prints where the server can be reached.
+func printURLs(w io.Writer, addr *net.TCPAddr, secure bool) {
+	web, ws := "http", "ws"
+	if secure {
+		web, ws = "https", "wss"
+	}
+	for _, host := range hosts(addr) {
+		fmt.Fprintf(w, "page       %s://%s/\n", web, host)
+		for _, path := range []string{"echo", "chat", "broadcast"} {
+			fmt.Fprintf(w, "%-10s %s://%s/%s\n", path, ws, host, path)
+		}
+		fmt.Fprintf(w, "metrics    %s://%s/metrics\n", web, host)
+	}
+}
+
+// hosts returns the addresses at which a listener can be reached: those of the
+// interfaces if it listens on all.
+func hosts(addr *net.TCPAddr) []string {
+	port := fmt.Sprint(addr.Port)
+	if !addr.IP.IsUnspecified() {
+		return []string{net.JoinHostPort(addr.IP.String(), port)}
+	}
+	list := []string{net.JoinHostPort("localhost", port)}
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
+			list = append(list, net.JoinHostPort(n.IP.String(), port))
+		}
+	}
+	return list
+}

@@ -1,0 +1,92 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/wskit/wskit/websocket"
+)
+
+// echo sends each message back.
+func (s *server) echo(ctx context.Context, conn *websocket.Conn, _ *http.Request) error {
+	for m, err := range conn.Messages(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := conn.Write(ctx, m.Type, m.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// broadcastTo sends each message to everyone who is connected there.
+func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, _ *http.Request) error {
+	leave := s.broadcast.join(ctx, conn)
+	defer leave()
+	for m, err := range conn.Messages(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := s.broadcast.send(m.Type, m.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// said is what a chat room sends.
+type said struct {
+	Kind string    `json:"kind"` // "join", "leave" or "text"
+	Room string    `json:"room"`
+	From string    `json:"from"`
+	Text string    `json:"text,omitempty"`
+	At   time.Time `json:"at"`
+}
+
+// chat sends each text to everyone in the room, with the name of the one who said it.
+func (s *server) chat(ctx context.Context, conn *websocket.Conn, r *http.Request) error {
+	query := r.URL.Query()
+	name, topic := label(query.Get("name"), "anonymous"), label(query.Get("room"), "lobby")
+	room, empty := s.rooms.enter(topic)
+	defer empty()
+	leave := room.join(ctx, conn)
+	say := func(kind, text string) error {
+		p, err := json.Marshal(said{kind, topic, name, text, time.Now().UTC()})
+		if err != nil {
+			return err
+		}
+		return room.send(websocket.MessageText, p)
+	}
+	defer say("leave", "")
+	defer leave()
+	if err := say("join", ""); err != nil {
+		return err
+	}
+	for m, err := range conn.Messages(ctx) {
+		if err != nil {
+			return err
+		}
+		if m.Type != websocket.MessageText {
+			return conn.Close(websocket.StatusUnsupportedData, "the chat takes text")
+		}
+		if err := say("text", string(m.Data)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// label bounds a name that a client has chosen.
+func label(s, otherwise string) string {
+	if s == "" || !utf8.ValidString(s) {
+		return otherwise
+	}
+	if r := []rune(s); len(r) > 40 {
+		return string(r[:40])
+	}
+	return s
+}

@@ -1,0 +1,149 @@
+package serve
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// frame is what the page is told of what the server sees on a connection: a browser
+// shows neither control frames nor compression to a page.
+type frame struct {
+	At        time.Time `json:"at"`
+	Direction string    `json:"direction"` // "in" to the server, "out" of it
+	Opcode    string    `json:"opcode"`
+	Size      int       `json:"size"`
+	Wire      int       `json:"wire"` // payload on the wire; less than size if it was compressed
+	Code      int       `json:"code,omitempty"`
+}
+
+// frames tells pages which frames there are, as server-sent events: a page opens
+// /frames?id=X and then a connection with the same id. The zero value is ready.
+type frames struct {
+	mu   sync.Mutex
+	byID map[string]*watchers
+	done bool
+}
+
+// watchers are those who watch the connections of one id.
+type watchers struct {
+	mu    sync.Mutex
+	lists []chan frame
+}
+
+// of returns the watchers of an id, or nil if there are none.
+func (f *frames) of(id string) *watchers {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.byID[id]
+}
+
+// tell tells the watchers of a frame. One that is slow misses some.
+func (w *watchers) tell(f frame) {
+	if w == nil {
+		return
+	}
+	f.At = time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, list := range w.lists {
+		select {
+		case list <- f:
+		default:
+		}
+	}
+}
+
+// watch makes list one of the watchers of id.
+func (f *frames) watch(id string, list chan frame) (ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done {
+		return false
+	}
+	if f.byID == nil {
+		f.byID = make(map[string]*watchers)
+	}
+	w := f.byID[id]
+	if w == nil {
+		w = new(watchers)
+		f.byID[id] = w
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lists = append(w.lists, list)
+	return true
+}
+
+// forget undoes watch.
+func (f *frames) forget(id string, list chan frame) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w := f.byID[id]
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, l := range w.lists {
+		if l == list {
+			w.lists = append(w.lists[:i:i], w.lists[i+1:]...)
+			break
+		}
+	}
+	if len(w.lists) == 0 {
+		delete(f.byID, id)
+	}
+}
+
+// close ends all streams of events, now and in future.
+func (f *frames) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.done = true
+	for _, w := range f.byID {
+		w.mu.Lock()
+		for _, list := range w.lists {
+			close(list)
+		}
+		w.lists = nil
+		w.mu.Unlock()
+	}
+	f.byID = nil
+}
+
+// ServeHTTP is a stream of events.
+func (f *frames) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := r.URL.Query().Get("id")
+	if id == "" || len(id) > 64 {
+		http.Error(w, "id is missing, or too long", http.StatusBadRequest)
+		return
+	}
+	list := make(chan frame, 256)
+	if !f.watch(id, list) {
+		http.Error(w, "the server is going down", http.StatusServiceUnavailable)
+		return
+	}
+	defer f.forget(id, list)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	control := http.NewResponseController(w)
+	fmt.Fprint(w, ": watching\n\n")
+	control.Flush()
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case one, ok := <-list:
+			if !ok {
+				return
+			}
+			p, _ := json.Marshal(one)
+			if _, err := fmt.Fprintf(w, "data: %s\n\n", p); err != nil || control.Flush() != nil {
+				return
+			}
+		}
+	}
+}

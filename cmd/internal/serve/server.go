@@ -1,0 +1,108 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+)
+
+// server is the endpoints and what they share.
+type server struct {
+	*options
+	log       *slog.Logger
+	group     websocket.Group
+	metrics   *metrics
+	frames    frames
+	rooms     rooms
+	broadcast room
+}
+
+func newServer(o *options, log *slog.Logger) *server {
+	s := &server{options: o, log: log}
+	s.group.Reason = "server is going down"
+	s.metrics = newMetrics(&s.group)
+	return s
+}
+
+// handler returns all that the server serves.
+func (s *server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/echo", s.endpoint("echo", s.echo))
+	mux.Handle("/chat", s.endpoint("chat", s.chat))
+	mux.Handle("/broadcast", s.endpoint("broadcast", s.broadcastTo))
+	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.Handle("GET /frames", &s.frames)
+	mux.Handle("/wskit/", http.StripPrefix("/wskit/", page()))
+	if s.static != "" {
+		mux.Handle("/", http.FileServer(http.Dir(s.static)))
+	} else {
+		mux.Handle("/", page())
+	}
+	return mux
+}
+
+// talk serves a connection until that ends, and returns why it did.
+type talk func(ctx context.Context, conn *websocket.Conn, r *http.Request) error
+
+// endpoint accepts connections for talk.
+func (s *server) endpoint(name string, talk talk) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		log := s.log.With("endpoint", name, "remote", r.RemoteAddr)
+		watchers := s.frames.of(r.URL.Query().Get("id"))
+		conn, err := websocket.Accept(w, r, s.accepting(name, watchers))
+		if err != nil {
+			s.metrics.refused.WithLabelValues(name).Inc()
+			log.Warn("handshake refused", "error", err)
+			return
+		}
+		defer conn.CloseNow()
+		s.metrics.opened.WithLabelValues(name).Inc()
+		log.Info("connected", "subprotocol", conn.Subprotocol(), "origin", r.Header.Get("Origin"))
+		began := time.Now()
+		err = talk(context.WithoutCancel(r.Context()), conn, r)
+		logEnd(log, conn, began, err)
+	})
+}
+
+// accepting returns the options for a connection.
+func (s *server) accepting(name string, watchers *watchers) *websocket.AcceptOptions {
+	return &websocket.AcceptOptions{
+		Subprotocols:       s.subprotocols,
+		OriginPatterns:     s.origins,
+		InsecureSkipVerify: s.anyOrigin,
+		CompressionMode:    compressionModes[s.compress],
+		OnHandshake: func(*http.Request, http.Header) error {
+			if s.maxConnections > 0 && s.group.Len() >= s.maxConnections {
+				return ws.RejectConnectionError(ws.RejectionStatus(http.StatusServiceUnavailable),
+					ws.RejectionReason("there are as many connections as are allowed"))
+			}
+			return nil
+		},
+		ConnOptions: websocket.ConnOptions{
+			ReadLimit:       s.maxMessage,
+			KeepAlive:       s.keepAlive,
+			ReadIdleTimeout: s.idle,
+			WriteTimeout:    30 * time.Second,
+			Group:           &s.group,
+			Hooks:           s.metrics.hooks(name, watchers),
+		},
+	}
+}
+
+// logEnd logs how a connection has ended.
+func logEnd(log *slog.Logger, conn *websocket.Conn, began time.Time, err error) {
+	args := []any{"duration", time.Since(began).Round(time.Millisecond)}
+	if closed, ok := errors.AsType[websocket.CloseError](err); ok {
+		log.Info("disconnected", append(args, "code", int(closed.Code), "reason", closed.Reason)...)
+		return
+	}
+	if record := conn.CloseRecord(); record.Sent != 0 {
+		args = append(args, "code", int(record.Sent))
+	}
+	log.Info("disconnected", append(args, "error", err)...)
+}

@@ -1,0 +1,45 @@
+// Package ui knows what the output is: a terminal, or something that wants neither
+// colours nor progress bars.
+package ui
+
+import (
+	"io"
+	"os"
+
+	"github.com/fatih/color"
+	"golang.org/x/term"
+)
+
+// IsTerminal reports whether v, a reader or writer, is a terminal.
+func IsTerminal(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Palette paints text for one writer: it returns it as it is if that shows no colours.
+type Palette struct{ on bool }
+
+// For returns the palette of w. A terminal has colours unless NO_COLOR is set, or TERM
+// is "dumb".
+func For(w io.Writer) Palette {
+	return Palette{IsTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// On reports whether there are colours.
+func (p Palette) On() bool { return p.on }
+
+func (p Palette) Bold(s string) string   { return p.paint(s, color.Bold) }
+func (p Palette) Faint(s string) string  { return p.paint(s, color.Faint) }
+func (p Palette) Red(s string) string    { return p.paint(s, color.FgRed) }
+func (p Palette) Green(s string) string  { return p.paint(s, color.FgGreen) }
+func (p Palette) Yellow(s string) string { return p.paint(s, color.FgYellow) }
+func (p Palette) Blue(s string) string   { return p.paint(s, color.FgCyan) }
+
+func (p Palette) paint(s string, attribute color.Attribute) string {
+	if !p.on {
+		return s
+	}
+	c := color.New(attribute)
+	c.EnableColor()
+	return c.Sprint(s)
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// served is a wskit serve of a script.
+type served struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+}
+
+type servedKey struct{}
+
+// serveCommand starts wskit serve on a free port: serve [flags]. Its URLs are at $SERVE_PAGE,
+// $SERVE_ECHO and so on.
+func serveCommand(ts *testscript.TestScript, _ bool, args []string) {
+	s := &served{cmd: exec.Command("wskit", append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)}
+	s.cmd.Dir = ts.Getenv("WORK")
+	s.cmd.Stderr = &s.stderr
+	stdout, err := s.cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(s.cmd.Start())
+	ts.Defer(func() { s.cmd.Process.Kill(); s.cmd.Wait() })
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		ts.Setenv("SERVE_"+strings.ToUpper(fields[0]), fields[1])
+		if fields[0] == "metrics" {
+			break
+		}
+	}
+	ts.Value(servedKey{}).(map[string]*served)["it"] = s
+}
+
+// interrupt sends Ctrl-C to the server, waits for its end and checks its status:
+// interrupt N. Its log is then in the file serve.log.
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	s := ts.Value(servedKey{}).(map[string]*served)["it"]
+	ts.Check(s.cmd.Process.Signal(os.Interrupt))
+	s.cmd.Wait()
+	ts.Check(os.WriteFile(ts.MkAbs("serve.log"), s.stderr.Bytes(), 0o666))
+	if got := strconv.Itoa(s.cmd.ProcessState.ExitCode()); got != args[0] {
+		ts.Fatalf("exit status %s, want %s: %s", got, args[0], &s.stderr)
+	}
+}

@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// testServers starts the servers for a test that is no script.
+func testServers(t *testing.T) map[string]string { return startServers(t.Cleanup) }
+
+// startServers starts servers that live until cleanup, and returns their URLs.
+func startServers(cleanup func(func())) map[string]string {
+	handlers := map[string]http.HandlerFunc{
+		"ECHO": serve(echo),
+		"SLOW": serve(func(conn net.Conn) { // a tenth of a second for each answer
+			each(conn, func(p []byte) []byte { time.Sleep(100 * time.Millisecond); return p })
+		}),
+		"DROP": serve(dropper()),
+		"CUT":  serve(cutter()),
+		"AUTH": func(w http.ResponseWriter, r *http.Request) {
+			if name, password, _ := r.BasicAuth(); name != "ann" || password != "secret" {
+				http.Error(w, "who are you?", http.StatusUnauthorized)
+				return
+			}
+			serve(echo)(w, r)
+		},
+		"PAGE": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>a page") },
+		"HEAD": func(w http.ResponseWriter, r *http.Request) { // says what the request was
+			u := ws.HTTPUpgrader{Protocol: ws.SelectFromSlice([]string{"chat.v2"})}
+			conn, _, _, err := u.Upgrade(r, w)
+			if err == nil {
+				defer conn.Close()
+				answer := strings.Join([]string{r.Host, r.URL.String(), r.Header.Get("Origin"), r.Header.Get("X-Test"), r.Header.Get("Cookie")}, "|")
+				wsutil.WriteServerText(conn, []byte(answer))
+				echo(conn)
+			}
+		},
+		"LEAVE": serve(func(conn net.Conn) { // closes with an error code
+			ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(4001, "go away")))
+			wsutil.ReadClientData(conn) // the answer to it
+		}),
+		"PUSH": serve(func(conn net.Conn) { // sends without being asked
+			wsutil.WriteServerText(conn, []byte(`{"b":[1,2],"a":"x"}`))
+			wsutil.WriteServerBinary(conn, []byte{0, 1, 0xfe})
+			echo(conn)
+		}),
+	}
+	handlers["MUTE"] = serve(func(conn net.Conn) { each(conn, func([]byte) []byte { return nil }) })
+	handlers["BYE"] = serve(func(conn net.Conn) {
+		ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
+		wsutil.ReadClientData(conn)
+	})
+	handlers["LAX"] = serve(lax)
+	handlers["VANISH"] = serve(func(net.Conn) {})
+	urls := make(map[string]string)
+	for name, handler := range handlers {
+		server := httptest.NewServer(handler)
+		cleanup(server.Close)
+		urls[name] = "ws" + strings.TrimPrefix(server.URL, "http")
+	}
+	server := httptest.NewTLSServer(serve(echo))
+	cleanup(server.Close)
+	urls["TLS"] = "wss" + strings.TrimPrefix(server.URL, "https")
+	urls["NOTHING"] = "ws://" + closedPort()
+	urls["GARBAGE"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.WriteString(conn, "220 ready\r\n\r\n") })
+	urls["SILENT"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.Copy(io.Discard, conn) })
+	urls["PROXY"] = "http://" + listen(cleanup, proxy)
+	return urls
+}
+
+// serverCertificate is that of the server at $TLS.
+func serverCertificate() []byte {
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: (*x509.Certificate)(server.Certificate()).Raw})
+}
+
+// closedPort is an address where nobody listens.
+func closedPort() string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// listen serves connections with talk and returns its address.
+func listen(cleanup func(func()), talk func(net.Conn)) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				talk(conn)
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+// proxy does what CONNECT asks for.
+func proxy(conn net.Conn) {
+	br := bufio.NewReader(conn)
+	request, err := http.ReadRequest(br)
+	if err != nil || request.Method != http.MethodConnect {
+		return
+	}
+	server, err := net.Dial("tcp", request.Host)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+	go func() {
+		io.Copy(server, br)
+		server.(*net.TCPConn).CloseWrite()
+	}()
+	io.Copy(conn, server)
+}
+
+func serve(talk func(net.Conn)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn, _, _, err := ws.UpgradeHTTP(r, w)
+		if err == nil {
+			defer conn.Close()
+			talk(conn)
+		}
+	}
+}
+
+// each answers each message with what answer returns, or not at all if that is nil.
+func each(conn net.Conn, answer func([]byte) []byte) {
+	for {
+		p, op, err := wsutil.ReadClientData(conn)
+		if err != nil {
+			return
+		}
+		if p = answer(p); p != nil {
+			if wsutil.WriteServerMessage(conn, op, p) != nil {
+				return
+			}
+		}
+	}
+}
+
+func echo(conn net.Conn) {
+	each(conn, func(p []byte) []byte { return append([]byte{}, p...) })
+}
+
+// lax sends back every frame, whatever its bits say.
+func lax(conn net.Conn) {
+	for {
+		f, err := ws.ReadFrame(conn)
+		if err != nil {
+			return
+		}
+		f = ws.UnmaskFrameInPlace(f)
+		if f.Header.OpCode == ws.OpPing {
+			f.Header.OpCode = ws.OpPong
+		}
+		if ws.WriteFrame(conn, f) != nil || f.Header.OpCode == ws.OpClose {
+			return
+		}
+	}
+}
+
+// dropper answers all but every tenth message of a connection.
+func dropper() func(net.Conn) {
+	return func(conn net.Conn) {
+		n := 0
+		each(conn, func(p []byte) []byte {
+			if n++; n%10 == 0 {
+				return nil
+			}
+			return p
+		})
+	}
+}
+
+// cutter cuts every connection off at its fifth message.
+func cutter() func(net.Conn) {
+	var connections atomic.Int64
+	return func(conn net.Conn) {
+		connections.Add(1)
+		n := 0
+		each(conn, func(p []byte) []byte {
+			if n++; n == 5 {
+				conn.Close()
+			}
+			return p
+		})
+	}
+}
+
+// status runs a program and checks its exit status: status 3 wskit dial …
+// What it prints is there for stdout and stderr as after exec.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N program [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	path, err := exec.LookPath(filepath.Join(strings.Split(ts.Getenv("PATH"), ":")[0], args[1]))
+	ts.Check(err)
+	cmd := exec.Command(path, args[2:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	cmd.Env = []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH"), "XDG_STATE_HOME=" + ts.Getenv("XDG_STATE_HOME")}
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = ts.Stdout(), io.MultiWriter(&stderr, ts.Stderr())
+	cmd.Run()
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit status %d, want %d: %s", got, want, &stderr)
+	}
+}
+
+// get prints what a GET of a URL yields: get URL [status].
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	response, err := http.Get(args[0])
+	ts.Check(err)
+	defer response.Body.Close()
+	_, err = io.Copy(ts.Stdout(), response.Body)
+	ts.Check(err)
+	if want := append(args[1:], "200")[0]; strconv.Itoa(response.StatusCode) != want {
+		ts.Fatalf("status %d, want %s", response.StatusCode, want)
+	}
+}
+
+// waitFor gets a URL until what it yields matches: waitfor URL REGEXP.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile("(?m)" + args[1])
+	for range 1000 {
+		response, err := http.Get(args[0])
+		ts.Check(err)
+		p, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		ts.Check(err)
+		if want.Match(p) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("%s never yields %s", args[0], args[1])
+}
