@@ -1,6 +1,8 @@
 // Package echo is a WebSocket echo server on package ws alone: the loop that
 // speaks the serving side of a connection, and two servers around it, one on a
-// bare TCP listener and one under net/http. It is written to be copied from.
+// bare TCP listener and one under net/http. Beside it is the same server on
+// package websocket, which is what most programs need. It is written to be
+// copied from.
 package echo
 
 import (

@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	case "http":
 		Run("http", "127.0.0.1:0", new(Server).ServeHTTP)
 		return
+	case "websocket":
+		Run("http", "127.0.0.1:0", new(Server).ServeConns)
+		return
 	}
 	goleak.VerifyTestMain(m)
 }

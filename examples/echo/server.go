@@ -3,6 +3,8 @@ package echo
 import (
 	"log/slog"
 	"time"
+
+	"github.com/wskit/wskit/websocket"
 )
 
 const (
@@ -17,6 +19,9 @@ const (
 type Server struct {
 	// MaxMessage is the largest message in bytes; 0 means DefaultMaxMessage.
 	MaxMessage int64
+
+	// Compression is what ServeConns agrees to; the other servers have none.
+	Compression websocket.CompressionMode
 
 	// Log gets one line for each connection that ended with an error. Nil
 	// means no log.

@@ -29,13 +29,14 @@ const request = "GET /ws HTTP/1.1\r\n" +
 	"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" +
 	"\r\n"
 
-// variants are the two servers, which tests run through alike.
+// variants are the servers, which tests run through alike.
 var variants = []struct {
 	name  string
 	serve func(*Server, context.Context, net.Listener) error
 }{
 	{"raw", (*Server).ServeTCP},
 	{"http", (*Server).ServeHTTP},
+	{"websocket", (*Server).ServeConns},
 }
 
 // forEachServer runs f with a server on ln and a stop function, which ends the

@@ -3,6 +3,7 @@ package echo
 import (
 	"context"
 	_ "embed" // for the page
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -29,12 +30,20 @@ func (s *Server) ServeHTTP(ctx context.Context, ln net.Listener) error {
 		defer sessions.Done()
 		s.serveUpgrade(w, r)
 	})
+	return serveHTTP(ctx, ln, mux, func(context.Context) error {
+		sessions.Wait() // they have seen the end of ctx, which BaseContext hands on
+		return nil
+	})
+}
+
+// serveHTTP serves until ctx ends. Then it closes ln, and waits for the requests under way
+// and for stop, which is to end upgraded connections: Shutdown does not know those.
+func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, stop func(context.Context) error) error {
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           handler,
 		ReadHeaderTimeout: handshakeTimeout,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(ln) }()
 	select {
@@ -42,12 +51,9 @@ func (s *Server) ServeHTTP(ctx context.Context, ln net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	// Shutdown does not know upgraded connections: BaseContext ends those.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handshakeTimeout)
 	defer cancel()
-	err := server.Shutdown(grace)
-	sessions.Wait()
-	return err
+	return errors.Join(server.Shutdown(grace), stop(grace))
 }
 
 func servePage(w http.ResponseWriter, _ *http.Request) {

@@ -1,0 +1,73 @@
+package echo
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/wskit/wskit/websocket"
+)
+
+// ServeConns is ServeHTTP on package websocket: that speaks the protocol, and what is left
+// is the loop of the program.
+func (s *Server) ServeConns(ctx context.Context, ln net.Listener) error {
+	group := &websocket.Group{Reason: "server is stopping"}
+	var echoes sync.WaitGroup
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", servePage)
+	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, s.options(group))
+		if err != nil {
+			s.report(r.RemoteAddr, err)
+			return
+		}
+		// The handler returns, and net/http lets go of what it holds for one: the
+		// connection lives on in a goroutine of its own.
+		peer := r.RemoteAddr
+		echoes.Go(func() { s.report(peer, echoConn(c)) })
+	})
+	return serveHTTP(ctx, ln, mux, func(grace context.Context) error {
+		err := group.Shutdown(grace)
+		echoes.Wait()
+		return err
+	})
+}
+
+func (s *Server) options(group *websocket.Group) *websocket.AcceptOptions {
+	return &websocket.AcceptOptions{
+		Subprotocols:       []string{Protocol},
+		InsecureSkipVerify: true, // an echo has nothing to protect
+		CompressionMode:    s.Compression,
+		ConnOptions: websocket.ConnOptions{
+			ReadLimit:    cmp.Or(s.MaxMessage, DefaultMaxMessage),
+			WriteTimeout: writeTimeout,
+			CloseTimeout: lingerTimeout,
+			Group:        group,
+		},
+	}
+}
+
+// echoConn sends every message back until one side closes. The error is nil after a
+// close frame of the peer's.
+func echoConn(c *websocket.Conn) error {
+	defer c.CloseNow()
+	ctx := context.Background()
+	var buf []byte
+	for {
+		typ, p, err := c.ReadAppend(ctx, buf[:0])
+		if err == nil {
+			err = c.Write(ctx, typ, p)
+		}
+		if websocket.CloseStatus(err) > 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if buf = p; cap(buf) > keepBuffer {
+			buf = nil
+		}
+	}
+}
