@@ -1,8 +1,9 @@
 # Everything that can be done here. CI runs the same targets.
 
 GO        ?= go
-MODULES   := . examples bench fuzz
+MODULES   := . websocket/wspb cmd examples bench fuzz
 FUZZTIME  ?= 30000x
+SOAK      ?= 1m
 BENCH     ?= .
 BENCHTIME ?= 20ms
 COUNT     ?= 6
@@ -18,8 +19,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## start the echo server and its page on http://127.0.0.1:8080
-	cd examples && $(GO) run ./echo/http
+run: ## start wskit serve: echo, chat, broadcast and a page, on http://127.0.0.1:8080
+	cd cmd && $(GO) run ./wskit serve
 
 .PHONY: test
 test: ## test all modules
@@ -45,7 +46,7 @@ cross: ## build and vet for the other platforms
 	@for p in windows/amd64 darwin/arm64 darwin/amd64 linux/arm64 linux/386 linux/s390x linux/riscv64 js/wasm; do \
 		echo "== $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
 	done
-	cd examples && GOOS=windows $(GO) vet ./... && GOOS=darwin $(GO) vet ./...
+	for m in cmd examples; do (cd $$m && GOOS=windows $(GO) vet ./... && GOOS=darwin $(GO) vet ./...) || exit 1; done
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck and go mod tidy, over all modules
@@ -62,6 +63,10 @@ cover: ## coverage of the root module, by function in coverage.html
 .PHONY: fuzz
 fuzz: ## fuzz every target, FUZZTIME inputs each (30000x), or for that time (1m)
 	@GO=$(GO) scripts/fuzz $(FUZZTIME)
+
+.PHONY: soak
+soak: ## open, use and kill connections for SOAK (1m), and see that nothing is left
+	$(GO) test -count=1 -v -run '^TestSoak$$' ./websocket/wstest -args -soak=$(SOAK) -soak.conns=1000
 
 .PHONY: bench
 bench: ## run the benchmarks beside the code, and those beside the alternatives as a table with ratios
