@@ -3,17 +3,17 @@ module github.com/wskit/wskit/examples
 go 1.26.0
 
 require (
+	github.com/gobwas/httphead v0.1.0
 	github.com/stretchr/testify v1.12.1
 	github.com/wskit/wskit v0.0.0
 	go.uber.org/goleak v1.3.0
+	golang.org/x/net v0.62.0
 )
 
 require (
-	github.com/gobwas/httphead v0.1.0 // indirect
 	github.com/gobwas/pool v0.2.1 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/net v0.62.0 // indirect
 )
 
 replace github.com/wskit/wskit => ..
