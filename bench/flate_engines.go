@@ -52,7 +52,7 @@ func klauspostEngine(level int) Flate {
 	return f
 }
 
-// klauspostStateless holds nothing but the message before, which is its dictionary.
+// klauspostStateless holds nothing between messages.
 var klauspostStateless = Flate{
 	Name:     "klauspost-stateless",
 	Contexts: noContext,

@@ -37,7 +37,9 @@
 // # Memory
 //
 // These are the most bytes that a connection holds between messages, in each direction; a test
-// measures them. What a message takes while it is open is pooled.
+// measures them. What a message takes while it is open is pooled: up to 90 KiB more where one is
+// received in pieces, and 16 KiB by a Reader, so that a deadline for messages bounds what peers hold
+// that do not end theirs; and up to 80 KiB where one is sent in parts.
 //
 //	                      sends     receives
 //	no context takeover       0            0

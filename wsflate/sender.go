@@ -75,8 +75,9 @@ func (s *Sender) Reset(p Parameters, side ws.State, cfg *SenderConfig) {
 // AppendMessage appends the compressed payload of the message p to dst, to be sent in one frame
 // with RSV1. If compressed is false it returns dst as it was, and p itself is to be sent,
 // without RSV1: it is shorter than the threshold, or would not become smaller, and has not
-// entered the window. It does not retain p, which must not lie in the free part of dst, and
-// allocates nothing if dst has room for len(p)+16 bytes.
+// entered the window. It does not retain p, which must not lie in the free part of dst. Messages
+// of up to 32 KiB at level 1 allocate nothing if dst has room for len(p)+len(p)/8+16 bytes. dst may
+// come back with more room, whether p was compressed or not: use it for the next message.
 func (s *Sender) AppendMessage(dst, p []byte) (out []byte, compressed bool) {
 	if len(p) < s.threshold {
 		return dst, false

@@ -382,3 +382,21 @@ func TestStreamTakeover(t *testing.T) {
 		require.Equal(t, takeover, err != nil)
 	})
 }
+
+// A Writer that fails leaves no open message behind: the next one, without takeover, refers to
+// nothing.
+func TestWriterFailureEndsTheMessage(t *testing.T) {
+	m := bytes.Repeat(tick(1), 20)
+	for after := range 3 {
+		s := wsflate.NewSender(wsflate.DefaultParameters, ws.StateServerSide, nil)
+		w := s.Writer(&failingWriter{after})
+		w.Write(m)
+		w.Flush()
+		w.Write(m)
+		require.ErrorIs(t, w.Close(), io.ErrClosedPipe)
+		require.Zero(t, s.Size())
+		out, ok := s.AppendMessage(nil, m)
+		require.True(t, ok)
+		require.Equal(t, m, (&oracle{}).inflate(t, out))
+	}
+}

@@ -156,11 +156,12 @@ func (w *Writer) Close() error {
 	if w.closed {
 		return w.err
 	}
-	if err := w.Flush(); err != nil {
+	err := w.Flush()
+	w.release()
+	if err != nil {
 		return err
 	}
 	w.closed = true
-	w.release()
 	if c, ok := w.comp.(io.Closer); ok {
 		w.tail.dest = io.Discard
 		w.err = c.Close()

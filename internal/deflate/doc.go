@@ -10,9 +10,10 @@
 //
 // A map of the package: encoder.go decides who compresses a message and what enters
 // the window; window.go keeps the window, scratch.go what a message takes in passing;
-// match.go finds repetitions; weigh.go picks the code; emit.go writes the bits; code.go makes the
-// tables to write with, from the code lengths in tables.go; large.go is the bridge to
-// klauspost. The program in gen writes tables.go; package walk reads streams for it and the tests.
+// match.go finds repetitions, and noise.go that nothing is to be found; weigh.go picks the
+// code; emit.go writes the bits; code.go makes the tables to write with, from the code
+// lengths in tables.go; large.go is the bridge to klauspost. The program in gen writes
+// tables.go; package walk reads streams for it and the tests.
 package deflate
 
 //go:generate go run ./gen

@@ -2,6 +2,7 @@ package deflate
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -14,6 +15,10 @@ const maxStored = 1<<16 - 1
 
 // write appends p, which w.items stand for, if its compressed form is smaller than limit.
 func (w *scratch) write(dst, p []byte, limit int) ([]byte, bool) {
+	if w.noise {
+		out, ok, _ := writePlain(dst, p, math.MaxInt, limit)
+		return out, ok
+	}
 	items := w.items[:w.n]
 	if len(items) < fewItems {
 		return writeFixed(dst, p, items, limit)
@@ -31,7 +36,8 @@ func (w *scratch) write(dst, p []byte, limit int) ([]byte, bool) {
 // writeFixed is write with the fixed code. It takes so little time that the size is
 // not found out ahead.
 func writeFixed(dst, p []byte, items []item, limit int) ([]byte, bool) {
-	most := len(p) + len(p)/8 + 3 // a literal takes 9 bits, a match of 4 bytes 31
+	// A literal takes 9 bits, a match of 4 bytes or more 31, as two items.
+	most := min(len(p)+len(p)/8, 2*len(items)) + 3
 	dst = slices.Grow(dst, most+8)
 	n := (codes[0].put(dst[len(dst):len(dst)+most+8], items) + syncBits + 7) / 8
 	if out, ok, done := writePlain(dst, p, n, limit); done {

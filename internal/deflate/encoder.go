@@ -52,8 +52,8 @@ func (e *Encoder) Append(dst, p []byte) []byte {
 }
 
 // Try is [Encoder.Append] for a message that may also go out plain: if its compressed form
-// would not be smaller than p, it returns dst as it was and false, and p has not
-// entered the window.
+// would not be smaller than p, or p seems to be noise, it returns dst as it was, perhaps with more
+// room, and false, and p has not entered the window.
 func (e *Encoder) Try(dst, p []byte) (out []byte, ok bool) {
 	return e.encode(dst, p, len(p))
 }
@@ -63,7 +63,7 @@ func (e *Encoder) Try(dst, p []byte) (out []byte, ok bool) {
 // leaves the [Tail] out. Between its parts a message's window is held, with or without takeover.
 // Each part but the last costs some 5 bytes, so parts should not be tiny.
 func (e *Encoder) AppendPart(dst, p []byte, last bool) []byte {
-	e.open = true
+	e.open = e.open || !last
 	if len(p) > 0 {
 		dst, _ = e.encode(dst, p, math.MaxInt)
 		if !last {

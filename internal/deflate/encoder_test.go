@@ -156,6 +156,8 @@ func TestPartsReferToEachOther(t *testing.T) {
 	twice := e.AppendPart(nil, m, true)
 	require.Less(t, len(twice), len(once)/10)
 	require.Greater(t, len(e.Append(nil, m)), 100, "a message that has ended is not referred to")
+	short := newTicks(1).message(500)
+	require.Equal(t, e.Append(nil, short), e.AppendPart(nil, short, true), "one part is a whole message")
 }
 
 func TestEnter(t *testing.T) {

@@ -44,7 +44,7 @@ func (e *Encoder) encodeLarge(dst, p []byte, limit int) ([]byte, bool) {
 	c.out = nil
 	pool.Put(c)
 	if len(out)-len(dst) >= limit {
-		return dst, false
+		return out[:len(dst)], false // with the room it has now, for the next one
 	}
 	if e.takeover || e.open {
 		e.window.enter(p, !e.own())

@@ -46,14 +46,15 @@ type finder struct {
 	base  uint16 // the position of buf[0]
 	reach int    // how far back a match may lie
 	items []item
-	n     int // items written
+	n     int  // items written
+	noise bool // the items are not complete: nothing would make these bytes shorter
 }
 
 // patience is how many bytes are tried without success until some are left out: the more, the
 // longer it lasts.
 const patience = 64
 
-// find writes buf[start:] as items. What precedes may be referred to.
+// find writes buf[start:] as items, or finds that they are noise. What precedes may be referred to.
 func (f *finder) find(buf []byte, start int) {
 	next := start // what is written
 	limit := len(buf) - 8
@@ -74,7 +75,10 @@ func (f *finder) find(buf []byte, start int) {
 		}
 		s, next = end, end
 	}
-	f.putLiterals(buf, next, len(buf))
+	repeats := next - start
+	if f.noise = repeats <= (len(buf)-start)/32 && isNoise(buf[next:]); !f.noise {
+		f.putLiterals(buf, next, len(buf))
+	}
 }
 
 // search looks for a match at s and up to last. It returns where one is and

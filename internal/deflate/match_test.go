@@ -51,6 +51,26 @@ func TestPutLiterals(t *testing.T) {
 	}
 }
 
+// Positions are counted modulo 2^32, and nothing changes there.
+func TestPositionsOverflow(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	e, p := newEncoder(12, true, 1), newPeer(12, true)
+	m := contents[2].make(random, 1000)
+	p.receive(t, e.Append(nil, m), m)
+	e.window.base += 1<<32 - 1<<16 // as many bytes later
+	over, total := false, 0
+	for range 50 {
+		before := e.window.base
+		m := append(newTicks(random.Uint64()).message(1500), m...)
+		out := e.Append(nil, m)
+		total += len(out)
+		p.receive(t, out, m)
+		over = over || e.window.base < before
+	}
+	require.True(t, over)
+	require.Less(t, total, 50*1000, "the random part is found again")
+}
+
 // Positions are kept modulo 65536: what lies exactly that far back looks as if it were
 // here, and what lies further back as if it were near.
 func TestPositionsWrap(t *testing.T) {

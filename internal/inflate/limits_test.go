@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -239,4 +240,12 @@ func TestRelease(t *testing.T) {
 	s := d.open
 	d.Close()
 	require.Equal(t, message{}, s.message)
+}
+
+// What an open message holds at most, as the package comment has it.
+func TestOpenSize(t *testing.T) {
+	most := unsafe.Sizeof(stream{}) + uintptr(len(codes{}.kept))*unsafe.Sizeof(code{}) + 1<<maxBits
+	require.LessOrEqual(t, most, uintptr(90<<10))
+	require.LessOrEqual(t, unsafe.Sizeof(stream{})+unsafe.Sizeof(code{}), uintptr(17<<10))
+	require.LessOrEqual(t, unsafe.Sizeof(code{}), uintptr(14<<10))
 }

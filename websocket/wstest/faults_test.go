@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/websocket/wstest"
 	"github.com/wskit/wskit/ws"
@@ -61,7 +62,7 @@ func TestFaultAtEveryByte(t *testing.T) {
 							size = whole.server
 						}
 						step := int64(1)
-						if testing.Short() {
+						if testing.Short() || race.Enabled {
 							step = 7
 						}
 						for at := int64(0); at < size; at += step {
