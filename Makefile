@@ -6,6 +6,7 @@ FUZZTIME  ?= 30000x
 SOAK      ?= 1m
 BENCH     ?= .
 BENCHTIME ?= 20ms
+BENCHREADME := HeaderParse|HeaderAppend|Mask$$|Valid$$|UnmaskText|Handshake|Message|Flate/content=json/size=(512|4096)
 COUNT     ?= 6
 README    ?= $(CURDIR)/README.md
 
@@ -75,7 +76,7 @@ bench: ## run the benchmarks beside the code, and those beside the alternatives 
 
 .PHONY: bench-report
 bench-report: ## the same beside the alternatives, and write the table into README.md
-	cd bench && $(GO) run ./report -count $(COUNT) -benchtime $(BENCHTIME) -readme $(README)
+	cd bench && $(GO) run ./report -count $(COUNT) -benchtime $(BENCHTIME) -bench '$(BENCHREADME)' -readme $(README)
 
 .PHONY: interop-deps
 interop-deps: ## install the peers of the interop tests (Node's ws, Python's websockets, Chromium)

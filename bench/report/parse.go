@@ -133,17 +133,31 @@ func (r *row) summarize() {
 			theirs = better(theirs, c.Nanoseconds)
 		}
 	}
-	if mine > 0 && theirs > 0 {
-		r.Ratio = mine / theirs
-	}
+	r.Ratio = quotient(mine, theirs)
 }
 
-// better returns the smaller of two times, of which best may be 0 for none yet.
-func better(best, ns float64) float64 {
-	if best == 0 {
-		return ns
+// quotient returns mine / theirs, and 0 if one of them is missing.
+func quotient(mine, theirs float64) float64 {
+	if mine == 0 || theirs == 0 {
+		return 0
 	}
-	return min(best, ns)
+	return mine / theirs
+}
+
+// better returns the smaller of two times, of which each may be 0 for none.
+func better(a, b float64) float64 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
+// time returns the time of a cell, 0 for none.
+func (c *cell) time() float64 {
+	if c == nil {
+		return 0
+	}
+	return c.Nanoseconds
 }
 
 // project returns whose way lib is: a suffix tells the ways of one apart.

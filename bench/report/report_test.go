@@ -113,13 +113,21 @@ func TestMarkdown(t *testing.T) {
 | Mask 125 B | 7.00 ns | 14.0 ns | – | 0.50 |
 | Server handshake under net/http | 1.50 µs | 3.00 µs | 2.00 µs | 0.75 |
 
-Median time of an operation by the best way through each library, and the ratio of wskit to the best of the others, in memory without system calls; 2026-03-04, Example CPU (R) 9000 @ 3.0GHz, linux/amd64, go1.26. To repeat it: `+"`cd bench && go run ./report`\n", markdown(parsed(t)))
+Median time of an operation by the best way through each library (Conn: by package websocket), and the ratio of wskit to the best of the others, in memory without system calls; 2026-03-04, Example CPU (R) 9000 @ 3.0GHz, linux/amd64, go1.26. To repeat it: `+"`cd bench && go run ./report`\n", markdown(parsed(t)))
 }
 
 func TestMarkdownHasTheBestWay(t *testing.T) {
 	rep, err := parse(strings.NewReader("BenchmarkHandshakeHTTP/lib=wskit-2 1 8 ns/op\nBenchmarkHandshakeHTTP/lib=wskit-helpers-2 1 4 ns/op\nBenchmarkHandshakeHTTP/lib=gobwas-2 1 16 ns/op\n"))
 	require.NoError(t, err)
 	require.Contains(t, markdown(rep), "| work | wskit | gobwas | ratio |\n|---|---:|---:|---:|\n| Server handshake under net/http | 4.00 ns | 16.0 ns | 0.25 |\n")
+}
+
+func TestMarkdownShowsTheConnectionBesideTheBestWay(t *testing.T) {
+	const row = "BenchmarkMessageWrite/side=server/type=binary/size=125/lib="
+	rep, err := parse(strings.NewReader(row + "wskit-2 1 4 ns/op\n" + row + "wskit-websocket-2 1 8 ns/op\n" + row + "coder-2 1 16 ns/op\n"))
+	require.NoError(t, err)
+	require.Contains(t, markdown(rep), "| Write 125 B | 4.00 ns | 16.0 ns | 0.25 |\n")
+	require.Contains(t, markdown(rep), "| Write 125 B, Conn | 8.00 ns | 16.0 ns | 0.50 |\n")
 }
 
 func TestReplaceBlock(t *testing.T) {
