@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -26,7 +27,11 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FREE", closedPort())
 			env.Setenv("CA", filepath.Join(env.WorkDir, "server.pem"))
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
-			return os.WriteFile(filepath.Join(env.WorkDir, "server.pem"), serverCertificate(), 0o666)
+			certificate, key := serverCertificate()
+			return errors.Join(
+				os.WriteFile(env.Getenv("CA"), certificate, 0o666),
+				os.WriteFile(filepath.Join(env.WorkDir, "key.pem"), key, 0o600),
+				os.WriteFile(filepath.Join(env.WorkDir, "both.pem"), append(key, certificate...), 0o600))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":    status,
@@ -36,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"waitfor":   waitFor,
 
 			"connectclient": connectClient,
+			"endless":       endless,
 		},
 	})
 }

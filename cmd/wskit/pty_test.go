@@ -133,6 +133,10 @@ func TestDialTerminal(t *testing.T) {
 	term.expect("closed: code 4000")
 	require.Equal(t, 0, term.status())
 
+	info, err := os.Stat(filepath.Join(home, "wskit", "history"))
+	require.NoError(t, err)
+	require.EqualValues(t, 0o600, info.Mode().Perm(), "for nobody else to read")
+
 	term = startTerminal(t, home, "dial", url) // the lines are there in the next run
 	term.expect("connected to ")
 	term.enter(up + up + up + up + up + up + up + up + up + up + newLine)
@@ -152,6 +156,11 @@ func TestDialTerminalEnds(t *testing.T) {
 	term = startTerminal(t, t.TempDir(), "dial", servers["LEAVE"])
 	term.expect(`closed: code 4001, "go away"`)
 	require.Equal(t, 4, term.status())
+
+	term = startTerminal(t, t.TempDir(), "dial", servers["SILENT"]) // while it connects
+	term.expect("> ")
+	term.enter(ctrlC)
+	require.Equal(t, 130, term.status())
 
 	term = startTerminal(t, t.TempDir(), "dial", servers["NOTHING"])
 	term.expect("nothing listens at ")

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -49,5 +50,26 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("serve.log"), s.stderr.Bytes(), 0o666))
 	if got := strconv.Itoa(s.cmd.ProcessState.ExitCode()); got != args[0] {
 		ts.Fatalf("exit status %s, want %s: %s", got, args[0], &s.stderr)
+	}
+}
+
+// endless interrupts a wskit that reads from an input without end, and checks that this
+// ends it: endless [args].
+func endless(ts *testscript.TestScript, _ bool, args []string) {
+	stdin, feed, err := os.Pipe()
+	ts.Check(err)
+	defer feed.Close()
+	cmd := exec.Command("wskit", args...)
+	cmd.Stdin = stdin
+	ts.Check(cmd.Start())
+	stdin.Close()
+	watchdog := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	defer watchdog.Stop()
+	_, err = feed.Write(make([]byte, 1<<20)) // more than a pipe holds: returns when it is read
+	ts.Check(err)
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != 130 {
+		ts.Fatalf("exit status %d, want 130", got)
 	}
 }

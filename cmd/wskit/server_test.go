@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"io"
@@ -70,6 +71,8 @@ func startServers(cleanup func(func())) map[string]string {
 		wsutil.ReadClientData(conn)
 	})
 	handlers["LAX"] = serve(lax)
+	handlers["DEAF"] = serve(func(conn net.Conn) { io.Copy(io.Discard, conn) })
+	handlers["LATE"] = serve(late)
 	handlers["VANISH"] = serve(func(net.Conn) {})
 	urls := make(map[string]string)
 	for name, handler := range handlers {
@@ -80,6 +83,11 @@ func startServers(cleanup func(func())) map[string]string {
 	server := httptest.NewTLSServer(serve(echo))
 	cleanup(server.Close)
 	urls["TLS"] = "wss" + strings.TrimPrefix(server.URL, "https")
+	strict := httptest.NewUnstartedServer(serve(echo)) // which wants the client's certificate
+	strict.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	strict.StartTLS()
+	cleanup(strict.Close)
+	urls["MTLS"] = "wss" + strings.TrimPrefix(strict.URL, "https")
 	urls["NOTHING"] = "ws://" + closedPort()
 	urls["GARBAGE"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.WriteString(conn, "220 ready\r\n\r\n") })
 	urls["SILENT"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.Copy(io.Discard, conn) })
@@ -87,12 +95,17 @@ func startServers(cleanup func(func())) map[string]string {
 	return urls
 }
 
-// serverCertificate is that of the server at $TLS.
-func serverCertificate() []byte {
+// serverCertificate is that of the server at $TLS, and its key.
+func serverCertificate() (certificate, key []byte) {
 	server := httptest.NewUnstartedServer(nil)
 	server.StartTLS()
 	defer server.Close()
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: (*x509.Certificate)(server.Certificate()).Raw})
+	der, err := x509.MarshalPKCS8PrivateKey(server.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
 // closedPort is an address where nobody listens.
@@ -189,6 +202,33 @@ func lax(conn net.Conn) {
 		}
 		if ws.WriteFrame(conn, f) != nil || f.Header.OpCode == ws.OpClose {
 			return
+		}
+	}
+}
+
+// late answers nothing before a ping, and then a while after the pong, as a server may
+// whose answers come from elsewhere than its pongs.
+func late(conn net.Conn) {
+	var held []ws.Frame
+	for {
+		f, err := ws.ReadFrame(conn)
+		if err != nil {
+			return
+		}
+		f = ws.UnmaskFrameInPlace(f)
+		switch f.Header.OpCode {
+		case ws.OpClose:
+			ws.WriteFrame(conn, f)
+			return
+		case ws.OpPing:
+			ws.WriteFrame(conn, ws.NewPongFrame(f.Payload))
+			time.Sleep(50 * time.Millisecond)
+			for _, f := range held {
+				ws.WriteFrame(conn, f)
+			}
+			held = nil
+		default:
+			held = append(held, f)
 		}
 	}
 }

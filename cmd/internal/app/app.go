@@ -75,7 +75,36 @@ func newRoot() *cobra.Command {
 
 		manCommand(),
 	)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		strict(cmd)
+	}
 	return root
+}
+
+// strict makes the commands that cobra brings refuse what they do not know.
+func strict(cmd *cobra.Command) {
+	switch cmd.Name() {
+	case "help":
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if _, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
+				return exit.Usagef("no subcommand %q", strings.Join(args, " "))
+			}
+			return nil
+		}
+	case "completion":
+		cmd.Args = exit.Args(func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("no completion for %q: there are bash, fish, powershell and zsh", args[0])
+			}
+			return nil
+		})
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		for _, shell := range cmd.Commands() {
+			shell.Args = exit.Args(cobra.NoArgs)
+		}
+	}
 }
 
 // subcommand refuses arguments that name no subcommand.

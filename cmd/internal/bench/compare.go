@@ -43,6 +43,7 @@ func compare(old, new *Result) []comparison {
 		add("latency "+l.name, l.old, l.new, false, duration)
 	}
 	add("lost", float64(old.Messages.Lost), float64(new.Messages.Lost), false, perSecond)
+	add("unsent", float64(old.Messages.Unsent), float64(new.Messages.Unsent), false, perSecond)
 	add("errors", float64(old.errorCount()), float64(new.errorCount()), false, perSecond)
 	return all
 }

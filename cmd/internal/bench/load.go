@@ -41,6 +41,7 @@ type load struct {
 	end     sync.Once      // closes over
 	isOver  atomic.Bool
 	aborted atomic.Bool // by Ctrl-C: answers are not waited for
+	overNow atomic.Int64
 
 	opener opener
 	open   atomic.Int64
@@ -48,6 +49,7 @@ type load struct {
 	mu     sync.Mutex // guards what follows
 	errors map[string]int64
 	missed int64 // messages that got no answer
+	unsent int64 // messages that were due, and had no room in flight
 }
 
 func newLoad(c config) *load {
@@ -103,6 +105,7 @@ func (l *load) run(ctx context.Context, tell func(progress)) span {
 // stop ends the load: no message is started any more.
 func (l *load) stop() {
 	l.end.Do(func() {
+		l.overNow.Store(int64(l.now()))
 		l.isOver.Store(true)
 		close(l.over)
 		for _, w := range l.workers {
@@ -115,6 +118,9 @@ func (l *load) stop() {
 
 func (l *load) running() bool     { return !l.isOver.Load() }
 func (l *load) interrupted() bool { return l.aborted.Load() }
+
+// overAt is when the load was over, which it is.
+func (l *load) overAt() time.Duration { return time.Duration(l.overNow.Load()) }
 
 // now is the time since the load was made.
 func (l *load) now() time.Duration { return time.Since(l.birth) }

@@ -52,6 +52,7 @@ type Messages struct {
 	Lost        int64   `json:"lost"`     // sent, and never answered
 	Wrong       int64   `json:"wrong"`    // answers with other content, if --verify
 	Unsolicited int64   `json:"unsolicited"`
+	Unsent      int64   `json:"unsent"`     // due by --rate, and not sent: the server was not done with those before
 	PerSecond   float64 `json:"per_second"` // answers
 }
 
@@ -140,7 +141,7 @@ func (l *load) result(s span) *Result {
 		},
 		Messages: Messages{
 			Sent: r.total.sent, Received: r.total.received, Lost: l.missed, Wrong: r.total.wrong,
-			Unsolicited: r.total.unsolicited, PerSecond: float64(r.total.received) / seconds,
+			Unsolicited: r.total.unsolicited, Unsent: l.unsent, PerSecond: float64(r.total.received) / seconds,
 		},
 		Bytes: Bytes{
 			Sent: r.total.bytesSent, Received: r.total.bytesReceived,

@@ -28,6 +28,9 @@ func (r *Result) table(w io.Writer) error {
 	if m.Lost+m.Wrong+m.Unsolicited > 0 {
 		row("", "%s lost, %s with wrong content, %s that nobody asked for", number(m.Lost), number(m.Wrong), number(m.Unsolicited))
 	}
+	if m.Unsent > 0 {
+		row("", "%s were due, and not sent for want of answers: the server does not keep up", number(m.Unsent))
+	}
 	row("bytes", "%s/s sent, %s/s received", size(b.SentPerSecond), size(b.ReceivedPerSecond))
 	row("latency", "min %s, mean %s, deviation %s", duration(l.Min), duration(l.Mean), duration(l.Deviation))
 	row("", "p50 %s, p75 %s, p90 %s, p99 %s, p99.9 %s, p99.99 %s, max %s", duration(l.P50), duration(l.P75), duration(l.P90),

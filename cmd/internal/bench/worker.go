@@ -67,6 +67,7 @@ func (w *worker) run(ctx context.Context) {
 		}
 	}
 	defer leaveLine()
+	defer w.countUnsent()
 	if !w.load.rampUp(w.index) {
 		return
 	}
@@ -84,6 +85,19 @@ func (w *worker) run(ctx context.Context) {
 		if err != nil {
 			w.load.failed(w.kind(err), missed)
 		}
+	}
+}
+
+// countUnsent counts the messages that were due when the load's time was over, where the
+// connection had as many in flight as it may have.
+func (w *worker) countUnsent() {
+	l := w.load
+	late := l.overAt() - w.due
+	full := w.inFlight == len(w.flights) || w.ready > l.overAt()
+	if w.due >= 0 && late > 0 && full && !l.interrupted() {
+		l.mu.Lock()
+		l.unsent += 1 + int64(late/l.interval)
+		l.mu.Unlock()
 	}
 }
 

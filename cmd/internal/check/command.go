@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -95,7 +96,7 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.BoolVar(&o.requireCompression, "require-compression", false, "fail the cases of compression where the peer has none, in place of skipping them")
 	flags.StringVar(&o.agent, "agent", "", "name of the implementation, for the report")
 	flags.StringArrayVarP(&o.reports, "report", "o", nil, "file to write a report to: .json, .html or .txt (repeatable)")
-	flags.BoolVar(&o.json, "json", false, "print the report as JSON, with all that was said on the wire")
+	flags.BoolVar(&o.json, "json", false, "print as JSON: the report with all that was said on the wire, the attacks, or the list")
 	flags.BoolVarP(&o.wire, "wire", "w", false, "print what was said on the wire in the cases that are not strict")
 	flags.StringVar(&o.failOn, "fail-on", failOnFailed, "what makes for an exit status other than 0: failed, tolerated or never")
 	o.RegisterRequest(flags)
@@ -227,6 +228,9 @@ func (o *options) cases() (chosen []wstest.Case) {
 }
 
 func (o *options) printCases(cmd *cobra.Command) error {
+	if o.json {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(o.cases())
+	}
 	t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, c := range o.cases() {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", c.ID, c.Section, c.Requirement)

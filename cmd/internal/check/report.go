@@ -70,8 +70,7 @@ func printText(w io.Writer, r *wstest.Report) error {
 		return err
 	}
 	p := ui.For(w)
-	for line := range strings.Lines(b.String()) {
-		text := strings.TrimSuffix(line, "\n")
+	for text := range strings.SplitSeq(strings.TrimRight(b.String(), "\n"), "\n") {
 		switch {
 		case strings.HasPrefix(text, wstest.Failed.String()):
 			text = p.Red(text)

@@ -26,7 +26,7 @@ func TestURL(t *testing.T) {
 		require.NoError(t, err, arg)
 		require.Equal(t, want, u.String())
 	}
-	for _, arg := range []string{"", "ws://", "ftp://a", "ws://a#b", "ws://a b", "://a"} {
+	for _, arg := range []string{"", "ws://", "ftp://a", "ws://a#b", "ws://a b", "://a", "ws://a:65536", "ws://a:x"} {
 		_, err := URL(arg)
 		require.Equal(t, exit.Usage, exit.Status(err), arg)
 	}

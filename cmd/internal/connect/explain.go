@@ -125,7 +125,7 @@ func certificate(u *url.URL, err error) string {
 		name      x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
+		alert     *net.OpError // crypto/tls has no other type for what the peer says
 	)
 	switch {
 	case errors.As(err, &authority):
@@ -136,8 +136,12 @@ func certificate(u *url.URL, err error) string {
 		return fmt.Sprintf("the certificate of %s is not valid (%v): --insecure does not check it", u.Host, invalid)
 	case errors.As(err, &record):
 		return fmt.Sprintf("%s does not speak TLS: write ws:// in place of wss://", u.Host)
-	case errors.As(err, &alert):
-		return fmt.Sprintf("%s ends the TLS handshake (%v): it may want a certificate, --cert FILE", u.Host, alert)
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		hint := "check host and port"
+		if strings.Contains(alert.Err.Error(), "certificate") {
+			hint = "it wants a certificate that it trusts, --cert FILE"
+		}
+		return fmt.Sprintf("%s ends the TLS handshake (%v): %s", u.Host, alert.Err, hint)
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -184,6 +185,9 @@ func URL(arg string) (*url.URL, error) {
 	}
 	if u.Hostname() == "" {
 		return nil, exit.Usagef("%q has no host: write ws://host:port/path", arg)
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && err != nil {
+		return nil, exit.Usagef("%q: port %s is too large: there are 65535", arg, u.Port())
 	}
 	if u.Fragment != "" {
 		return nil, exit.Usagef("%q: a WebSocket URL has no #fragment (RFC 6455, section 3)", arg)

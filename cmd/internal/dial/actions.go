@@ -17,7 +17,10 @@ import (
 
 // write returns the action that sends a message.
 func write(typ websocket.MessageType, p []byte) action {
-	return func(ctx context.Context, _ *client, conn *websocket.Conn) error { return conn.Write(ctx, typ, p) }
+	return func(ctx context.Context, c *client, conn *websocket.Conn) error {
+		c.sent++
+		return conn.Write(ctx, typ, p)
+	}
 }
 
 // line returns the action for a line that is a message, encoded as the flags say.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/wskit/wskit/cmd/internal/connect"
@@ -29,6 +30,9 @@ type client struct {
 	printer *printer
 	first   []action      // to be done once connected, the first time
 	input   <-chan action // closed when there is no more; nil if there never is
+
+	sent     int          // messages, on the connection
+	received atomic.Int64 // messages, on the connection
 }
 
 // errDone ends a conversation that has come to its end.
@@ -139,6 +143,8 @@ func (t *traced) Write(p []byte) (int, error) { return t.tracer.Write(p) }
 // connection. It returns nil if that was as it should be.
 func (c *client) talk(ctx context.Context, conn *websocket.Conn) error {
 	defer conn.CloseNow()
+	c.sent = 0
+	c.received.Store(0)
 	received := make(chan struct{}, 1) // something has come
 	ended := make(chan error, 1)
 	go func() { ended <- c.receive(conn, received) }()
@@ -186,6 +192,7 @@ func (c *client) receive(conn *websocket.Conn, received chan<- struct{}) error {
 			conn.CloseNow()
 			return fmt.Errorf("writing what was received: %w", err)
 		}
+		c.received.Add(1)
 		select {
 		case received <- struct{}{}:
 		default:
@@ -248,27 +255,35 @@ func (c *client) awaitOne(ctx context.Context, conn *websocket.Conn, received <-
 	}
 }
 
-// lingering waits for what may still come once the input has ended: until nothing has
-// come for --linger, and for the pong to a last ping, before which a server that
-// answers in order has sent all its answers.
+// lingering waits for what may still come once the input has ended. By the pong to a
+// last ping, a server that answers in order has sent all its answers. One that does not
+// has as many messages to send as it got; where that is not so, or --linger is given, the
+// end is that nothing comes for so long.
 func (c *client) lingering(ctx context.Context, conn *websocket.Conn, received <-chan struct{}) error {
-	for quiet := c.linger == 0; !quiet; {
+	pong := make(chan error, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { pong <- conn.Ping(ctx) }()
+	for patience := c.Timeout; ; {
+		answered := !c.lingers && c.received.Load() >= int64(c.sent)
+		switch {
+		case answered && pong == nil:
+			return errDone
+		case answered || pong == nil:
+			patience = c.linger
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-conn.Done():
 			return nil
 		case <-received:
-		case <-time.After(c.linger):
-			quiet = true
+		case <-pong:
+			pong = nil
+		case <-time.After(patience):
+			return errDone
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	if err := conn.Ping(ctx); err != nil && over(conn, err) {
-		return nil
-	}
-	return errDone
 }
 
 // closing makes the end of the connection an error, unless it is a good one.
@@ -295,7 +310,7 @@ func (c *client) closing(err error) error {
 
 // afterInterrupt is how Ctrl-C ends the program: well where that is the usual end.
 func (c *client) afterInterrupt() error {
-	if c.listen {
+	if c.listen || c.printer.terminal {
 		return nil
 	}
 	return exit.With(exit.Interrupted, nil)

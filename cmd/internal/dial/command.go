@@ -17,6 +17,7 @@ type options struct {
 	connect.Flags
 	compress, trace, one, listen, raw bool
 	binary, hex, base64, compact      bool
+	lingers                           bool // --linger is given
 	json, reconnect, noHistory        bool
 	messages                          []string
 	linger, wait, keepAlive           time.Duration
@@ -28,8 +29,8 @@ begin with "/" are commands, /help lists them. Lines can be edited, and the arro
 bring back earlier ones.
 
 In a pipe each line of stdin is a message, and each message that comes is a line of
-stdout. When stdin ends the connection is closed; answers that were under way are
-still printed. With --raw bytes go through as they are, as binary messages.
+stdout. When stdin has ended and each message has its answer, or nothing comes any more,
+the connection is closed. With --raw bytes go through as they are, as binary messages.
 
 ` + exit.Help
 
@@ -60,14 +61,14 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.BoolVarP(&o.one, "one", "1", false, "send --message, or all of stdin, as one message; print one answer and end")
 	flags.DurationVar(&o.wait, "wait", 10*time.Second, "how long --one waits for the answer")
 	flags.BoolVar(&o.listen, "listen", false, "do not read stdin")
-	flags.DurationVar(&o.linger, "linger", 0, "how long to wait for more once stdin has ended, before closing")
+	flags.DurationVar(&o.linger, "linger", time.Second, "close when stdin has ended and nothing has come for so long (if not given: or each message has its answer)")
 	flags.BoolVar(&o.binary, "binary", false, "send lines as binary messages")
 	flags.BoolVar(&o.hex, "hex", false, "lines are hexadecimal: send the bytes, show binary messages so (default for showing)")
 	flags.BoolVar(&o.base64, "base64", false, "lines are base64: send the bytes, show binary messages so")
 	flags.BoolVar(&o.raw, "raw", false, "bytes of stdin and stdout as they are, in binary messages")
 	flags.BoolVar(&o.compact, "compact", false, "show JSON as it comes, not indented")
 	flags.BoolVar(&o.json, "json", false, "print an object of JSON for each message and event")
-	flags.BoolVarP(&o.compress, "compress", "z", false, "offer compression (RFC 7692)")
+	flags.BoolVarP(&o.compress, "compress", "z", false, "offer compression (RFC 7692); messages below 128 bytes stay plain")
 	flags.BoolVarP(&o.trace, "trace", "t", false, "print the handshake and every frame to stderr")
 	flags.BoolVar(&o.reconnect, "reconnect", false, "connect again, with growing pauses, when the connection is lost")
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping a server that has been silent for so long; 0: never")
@@ -100,6 +101,7 @@ func (o *options) check() error {
 }
 
 func (o *options) run(cmd *cobra.Command, arg string) error {
+	o.lingers = cmd.Flags().Changed("linger")
 	if err := o.check(); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/ui"
 	"github.com/wskit/wskit/websocket"
 )
 
@@ -27,7 +28,7 @@ func (c *client) readPipe(ctx context.Context, stdin io.Reader) error {
 	}
 	switch {
 	case c.one && len(c.messages) == 0:
-		return c.readWhole(stdin)
+		return c.readWhole(ctx, stdin)
 	case c.one || c.listen:
 		return nil
 	}
@@ -52,13 +53,13 @@ func (c *client) readPipe(ctx context.Context, stdin io.Reader) error {
 }
 
 // readWhole makes all of stdin one message, if there is anything.
-func (c *client) readWhole(stdin io.Reader) error {
+func (c *client) readWhole(ctx context.Context, stdin io.Reader) error {
 	if f, ok := stdin.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 			return nil // a terminal, or /dev/null: only the answer is wanted
 		}
 	}
-	p, err := io.ReadAll(stdin)
+	p, err := ui.ReadAll(ctx, stdin)
 	if err != nil || len(p) == 0 {
 		return err
 	}

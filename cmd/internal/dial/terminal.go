@@ -1,6 +1,7 @@
 package dial
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,26 @@ import (
 
 const prompt = "> "
 
+// typeAhead is how many lines may wait while the connection takes none: the keys are
+// still read then, for Ctrl-C.
+const typeAhead = 1000
+
+// keys calls interrupt at Ctrl-C, which is no signal while the terminal is raw.
+type keys struct {
+	io.Reader
+	interrupt func()
+}
+
+func (k keys) Read(p []byte) (int, error) {
+	n, err := k.Reader.Read(p)
+	if bytes.IndexByte(p[:n], ctrlC) >= 0 {
+		k.interrupt()
+	}
+	return n, err
+}
+
+const ctrlC = 0x03
+
 // onTerminal runs the client for a person at a terminal.
 func (c *client) onTerminal(ctx context.Context, stdin, stdout *os.File) error {
 	before, err := term.MakeRaw(int(stdin.Fd()))
@@ -23,10 +44,12 @@ func (c *client) onTerminal(ctx context.Context, stdin, stdout *os.File) error {
 	}
 	defer term.Restore(int(stdin.Fd()), before)
 
+	ctx, interrupt := context.WithCancel(ctx)
+	defer interrupt()
 	t := term.NewTerminal(struct {
 		io.Reader
 		io.Writer
-	}{stdin, stdout}, prompt)
+	}{keys{stdin, interrupt}, stdout}, prompt)
 	if !c.noHistory {
 		t.History = openHistory()
 	}
@@ -43,7 +66,7 @@ func (c *client) onTerminal(ctx context.Context, stdin, stdout *os.File) error {
 		}
 		c.first = append(c.first, next)
 	}
-	input := make(chan action)
+	input := make(chan action, typeAhead)
 	c.input = input
 	go c.readLines(t, input)
 	err = c.run(ctx)

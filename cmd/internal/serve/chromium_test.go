@@ -51,7 +51,7 @@ type reply struct {
 func openTab(t *testing.T, url string) *tab {
 	t.Helper()
 	path := findChromium(t)
-	profile := t.TempDir()
+	profile := profileDir(t)
 	args := []string{
 		"--headless=new", "--remote-debugging-port=0", "--user-data-dir=" + profile, "--disable-gpu", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
@@ -78,6 +78,22 @@ func openTab(t *testing.T, url string) *tab {
 	})
 	b.open(url)
 	return b
+}
+
+// profileDir returns a directory for the browser, whose processes may still write to it
+// when the first of them has ended: t.TempDir would fail the test for that.
+func profileDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "wskit-chromium-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for range 100 {
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	return dir
 }
 
 func findChromium(t *testing.T) string {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,6 +83,9 @@ var compressionModes = map[string]websocket.CompressionMode{
 }
 
 func (o *options) check() error {
+	if _, _, err := net.SplitHostPort(o.addr); err != nil {
+		return exit.Usagef("--addr %q: write host:port, or :port for all interfaces", o.addr)
+	}
 	if _, ok := compressionModes[o.compress]; !ok {
 		return exit.Usagef("--compress %q: use takeover, no-takeover or off", o.compress)
 	}
@@ -99,11 +101,6 @@ func (o *options) check() error {
 		return exit.Usagef("--tls-save needs --tls")
 	case o.maxConnections < 0 || o.keepAlive < 0 || o.idle < 0 || o.shutdown <= 0:
 		return exit.Usagef("--max-connections, --keep-alive, --idle-timeout and --shutdown-timeout cannot be negative")
-	}
-	if o.static != "" {
-		if info, err := os.Stat(o.static); err != nil || !info.IsDir() {
-			return exit.Usagef("--static %q is no directory", o.static)
-		}
 	}
 	return nil
 }
@@ -127,11 +124,14 @@ func (o *options) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	s, err := newServer(o, o.logger(cmd.ErrOrStderr()))
+	if err != nil {
+		return err
+	}
 	ln, err := net.Listen("tcp", o.addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w: choose another --addr", err)
 	}
-	s := newServer(o, o.logger(cmd.ErrOrStderr()))
 	web := &http.Server{
 		Handler:           s.handler(),
 		TLSConfig:         config,

@@ -14,6 +14,7 @@ type frame struct {
 	At        time.Time `json:"at"`
 	Direction string    `json:"direction"` // "in" to the server, "out" of it
 	Opcode    string    `json:"opcode"`
+	Number    int64     `json:"n,omitempty"` // of a message, in its direction, from 1 on
 	Size      int       `json:"size"`
 	Wire      int       `json:"wire"` // payload on the wire; less than size if it was compressed
 	Code      int       `json:"code,omitempty"`

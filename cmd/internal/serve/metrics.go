@@ -3,6 +3,7 @@ package serve
 import (
 	"net/http"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -50,6 +51,7 @@ func (m *metrics) hooks(endpoint string, watchers *watchers) *websocket.Hooks {
 		texts := m.messages.WithLabelValues(endpoint, direction, "text")
 		binaries := m.messages.WithLabelValues(endpoint, direction, "binary")
 		bytes, payloads := m.bytes.WithLabelValues(endpoint, direction), m.payloads.WithLabelValues(endpoint, direction)
+		var number atomic.Int64
 		return func(_ *websocket.Conn, typ websocket.MessageType, size, wire int) {
 			opcode := "text"
 			if typ == websocket.MessageBinary {
@@ -60,7 +62,7 @@ func (m *metrics) hooks(endpoint string, watchers *watchers) *websocket.Hooks {
 			}
 			bytes.Add(float64(size))
 			payloads.Add(float64(wire))
-			watchers.tell(frame{Direction: direction, Opcode: opcode, Size: size, Wire: wire})
+			watchers.tell(frame{Direction: direction, Opcode: opcode, Number: number.Add(1), Size: size, Wire: wire})
 		}
 	}
 	control := func(direction string) func(*websocket.Conn, ws.OpCode, websocket.StatusCode) {

@@ -18,7 +18,8 @@ func startServer(t *testing.T, change func(*options)) (*server, *httptest.Server
 	if change != nil {
 		change(o)
 	}
-	s := newServer(o, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	s, err := newServer(o, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	require.NoError(t, err)
 	web := httptest.NewServer(s.handler())
 	t.Cleanup(func() {
 		s.frames.close()

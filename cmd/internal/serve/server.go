@@ -5,8 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
+	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 )
@@ -20,13 +22,20 @@ type server struct {
 	frames    frames
 	rooms     rooms
 	broadcast room
+	files     *os.Root // what --static names, or nil
 }
 
-func newServer(o *options, log *slog.Logger) *server {
+func newServer(o *options, log *slog.Logger) (*server, error) {
 	s := &server{options: o, log: log}
+	if o.static != "" {
+		var err error
+		if s.files, err = os.OpenRoot(o.static); err != nil {
+			return nil, exit.Usagef("--static %q is no directory to serve: %v", o.static, err)
+		}
+	}
 	s.group.Reason = "server is going down"
 	s.metrics = newMetrics(&s.group)
-	return s
+	return s, nil
 }
 
 // handler returns all that the server serves.
@@ -38,8 +47,8 @@ func (s *server) handler() http.Handler {
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.Handle("GET /frames", &s.frames)
 	mux.Handle("/wskit/", http.StripPrefix("/wskit/", page()))
-	if s.static != "" {
-		mux.Handle("/", http.FileServer(http.Dir(s.static)))
+	if s.files != nil {
+		mux.Handle("/", http.FileServerFS(contained{s.files.FS()}))
 	} else {
 		mux.Handle("/", page())
 	}

@@ -80,7 +80,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 && ui.IsTerminal(cmd.InOrStdin()) {
 		return exit.Usagef("give a file, or the bytes on stdin")
 	}
-	data, err := read(cmd.InOrStdin(), args)
+	data, err := read(cmd.Context(), cmd.InOrStdin(), args)
 	if err != nil {
 		return err
 	}

@@ -60,16 +60,13 @@ func dumpedBytes(line string) (digits string, ok bool) {
 	return line, true
 }
 
-// looksHex reports whether p is text of hexadecimal digits rather than raw bytes.
-func looksHex(p []byte) bool {
-	if len(bytes.TrimSpace(p)) == 0 {
-		return false
-	}
+// looksText reports whether p is text and no opening handshake, so that it can only be
+// meant as hexadecimal digits: hardly any frame is without bytes that no text has.
+func looksText(p []byte) bool {
 	for _, c := range p {
 		if c < ' ' && c != '\n' && c != '\r' && c != '\t' || c > '~' {
 			return false
 		}
 	}
-	_, err := parseHex(p)
-	return err == nil
+	return len(bytes.TrimSpace(p)) > 0 && !startsHandshake(p)
 }

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/ui"
 )
 
 // The formats of the input.
@@ -20,9 +22,9 @@ const (
 )
 
 // read returns all of the named file, or of stdin if there is no name or "-".
-func read(stdin io.Reader, names []string) ([]byte, error) {
+func read(ctx context.Context, stdin io.Reader, names []string) ([]byte, error) {
 	if len(names) == 0 || names[0] == "-" {
-		return io.ReadAll(stdin)
+		return ui.ReadAll(ctx, stdin)
 	}
 	return os.ReadFile(names[0])
 }
@@ -55,7 +57,7 @@ func guess(data []byte) string {
 	switch {
 	case looksCaptured(data):
 		return formatPcap
-	case looksHex(data):
+	case looksText(data):
 		return formatHex
 	}
 	return formatRaw

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"time"
@@ -36,10 +37,22 @@ func (s *stream) feed(at time.Time, p []byte) {
 	s.decoder.feed(at, p)
 }
 
+// handshakeStarts are how the two heads of an opening handshake begin.
+var handshakeStarts = []string{"GET ", "HTTP/1."}
+
+func startsHandshake(p []byte) bool {
+	for _, start := range handshakeStarts {
+		if bytes.HasPrefix(p, []byte(start)) {
+			return true
+		}
+	}
+	return false
+}
+
 // look decides whether the stream starts with a handshake. It returns nil as long as
 // it cannot know.
 func (s *stream) look() []byte {
-	for _, start := range []string{"GET ", "HTTP/1."} {
+	for _, start := range handshakeStarts {
 		n := min(len(start), len(s.start))
 		if string(s.start[:n]) != start[:n] {
 			continue

@@ -38,7 +38,7 @@ function connect() {
   }
   socket = opened;
   socket.binaryType = "arraybuffer";
-  conversation = {echoes, sent: [], rows: {in: [], out: []}, wire: {in: [], out: []}, probes: 0};
+  conversation = {echoes, sent: [], rows: {in: [], out: []}, count: {in: 0, out: 0}, wire: {in: [], out: []}, probes: 0};
   state("opening", "connecting…");
   const c = conversation;
   opened.onopen = () => {
@@ -82,8 +82,7 @@ function send(data, size, shown) {
   socket.send(data);
   c.sent.push(performance.now());
   const opcode = typeof data === "string" ? "text" : "binary";
-  c.rows.in.push(shown === null ? null : row("sent", opcode, size, shown));
-  annotate(c, "in");
+  message(c, "in", shown === null ? null : row("sent", opcode, size, shown));
 }
 
 function received(c, data) {
@@ -91,8 +90,7 @@ function received(c, data) {
   const probe = text && c.echoes && data.startsWith(probePrefix);
   if (c.echoes && c.sent.length) sample(performance.now() - c.sent.shift());
   const size = text ? new TextEncoder().encode(data).length : data.byteLength;
-  c.rows.out.push(probe ? null : row("received", text ? "text" : "binary", size, text ? data : bytes(data)));
-  annotate(c, "out");
+  message(c, "out", probe ? null : row("received", text ? "text" : "binary", size, text ? data : bytes(data)));
 }
 
 // seen takes what the server has seen: "in" is what we sent.
@@ -106,12 +104,20 @@ function seen(c, frame) {
   row(direction, frame.opcode, "", frame.code ? String(frame.code) : "");
 }
 
-// annotate puts the messages and what the server saw of them together, in their order.
+// message counts a message. tr is its row, or null if it has none.
+function message(c, direction, tr) {
+  c.rows[direction].push({n: ++c.count[direction], tr});
+  annotate(c, direction);
+}
+
+// annotate puts the messages and what the server saw of them together, by their numbers:
+// of some the server may not have told.
 function annotate(c, direction) {
   const rows = c.rows[direction], wire = c.wire[direction];
   while (rows.length && wire.length) {
-    const cell = rows.shift()?.cells[4], frame = wire.shift();
-    if (!cell) continue;
+    const apart = rows[0].n - wire[0].n;
+    const cell = apart <= 0 ? rows.shift().tr?.cells[4] : null, frame = apart >= 0 ? wire.shift() : null;
+    if (!cell || !frame) continue;
     cell.textContent = frame.wire === frame.size ? `${frame.wire}, plain` : `${frame.wire}, compressed`;
   }
 }
@@ -162,7 +168,7 @@ function sample(ms) {
   $("line").setAttribute("points", samples.map((v, i) => `${(i * step).toFixed(1)},${(118 - 116 * v / top).toFixed(1)}`).join(" "));
   const sorted = [...samples].sort((a, b) => a - b);
   $("rtt").textContent = `last ${ms.toFixed(1)} ms, median ${sorted[sorted.length >> 1].toFixed(1)} ms`;
-  $("scale").textContent = `0 to ${top} ms, the last ${samples.length}.`;
+  $("scale").textContent = `0 to ${top} ms; the last ${samples.length} messages.`;
 }
 
 function nice(v) {
