@@ -78,6 +78,10 @@ bench: ## run the benchmarks beside the code, and those beside the alternatives 
 bench-report: ## the same beside the alternatives, and write the table into README.md
 	cd bench && $(GO) run ./report -count $(COUNT) -benchtime $(BENCHTIME) -bench '$(BENCHREADME)' -readme $(README)
 
+.PHONY: samples
+samples: ## run each subcommand of wskit, and write what it prints into README.md
+	@GO=$(GO) scripts/samples $(README)
+
 .PHONY: interop-deps
 interop-deps: ## install the peers of the interop tests (Node's ws, Python's websockets, Chromium)
 	examples/interop/install
