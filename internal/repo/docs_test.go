@@ -3,6 +3,7 @@ package repo
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -90,5 +91,20 @@ func TestSecurityPageNamesTests(t *testing.T) {
 	require.NotEmpty(t, named)
 	for _, m := range named {
 		require.True(t, exist[m[1]], "SECURITY.md names %s, which does not exist", m[1])
+	}
+}
+
+// The code of the README compiles, in a function main, with the packages that it names.
+func TestReadmeCodeCompiles(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
+	require.NotEmpty(t, blocks)
+	for _, b := range blocks {
+		file := filepath.Join(t.TempDir(), "main.go")
+		code := "package main\n\nimport (\n\t\"log\"\n\t\"net/http\"\n\n\t\"" + module + "/websocket\"\n)\n\nfunc main() {\n" + b[1] + "}\n"
+		require.NoError(t, os.WriteFile(file, []byte(code), 0o600))
+		cmd := exec.Command("go", "vet", file)
+		cmd.Dir = root
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
 	}
 }
