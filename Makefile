@@ -9,6 +9,7 @@ BENCHTIME ?= 20ms
 BENCHREADME := HeaderParse|HeaderAppend|Mask$$|Valid$$|UnmaskText|Handshake|Message|Flate/content=json/size=(512|4096)
 COUNT     ?= 6
 README    ?= $(CURDIR)/README.md
+DOCS      ?= $(CURDIR)/docs
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
@@ -64,6 +65,14 @@ cover: ## coverage of the root module, by function in coverage.html
 .PHONY: fuzz
 fuzz: ## fuzz every target, FUZZTIME inputs each (30000x), or for that time (1m)
 	@GO=$(GO) scripts/fuzz $(FUZZTIME)
+
+.PHONY: conformance
+conformance: ## run the conformance suite against this project, in every assembly
+	cd bench && $(GO) run ./conformance -agents wskit
+
+.PHONY: conformance-report
+conformance-report: interop-deps ## the same beside the alternatives, and write docs/conformance.md and .html
+	cd bench && $(GO) run ./conformance -limit 16777216 -docs $(DOCS) -json $(DOCS)/conformance.json
 
 .PHONY: soak
 soak: ## open, use and kill connections for SOAK (1m), and see that nothing is left

@@ -39,7 +39,7 @@ type AttackOptions struct {
 	InProcess bool
 
 	// MaxMemory is by how many bytes the heap may grow during an attack, if InProcess;
-	// 0 means 1 MiB for each connection.
+	// 0 means 4 MiB for each connection.
 	MaxMemory int64
 
 	// Header, TLS and Dial are those of Options.
@@ -128,7 +128,7 @@ func (o *AttackOptions) orDefaults() AttackOptions {
 	c := *o
 	c.Connections = cmp.Or(c.Connections, 50)
 	c.Patience = cmp.Or(c.Patience, 15*time.Second)
-	c.MaxMemory = cmp.Or(c.MaxMemory, int64(c.Connections)<<20)
+	c.MaxMemory = cmp.Or(c.MaxMemory, int64(c.Connections)<<22)
 	return c
 }
 

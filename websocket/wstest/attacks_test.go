@@ -13,14 +13,18 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// A server of package websocket with compression, and with the one timeout that is
+// A server of package websocket with compression, and with the two limits that are
 // net/http's to keep, survives everything.
 func TestAcceptSurvivesAttacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := wstest.Listen(nil)
-		s := &http.Server{Handler: http.HandlerFunc(serveEcho), ReadHeaderTimeout: 5 * time.Second}
+		s := &http.Server{Handler: http.HandlerFunc(serveEcho), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 		done := make(chan error, 1)
 		go func() { done <- s.Serve(l) }()
+		defer func() {
+			s.Close()
+			require.ErrorIs(t, <-done, http.ErrServerClosed)
+		}()
 		o := &wstest.AttackOptions{Connections: 8, Patience: 12 * time.Second, InProcess: true, Dial: l.DialContext}
 		if race.Enabled {
 			o.MaxMemory = 1 << 30
@@ -31,8 +35,6 @@ func TestAcceptSurvivesAttacks(t *testing.T) {
 		for _, r := range results {
 			require.True(t, r.Survived, "%s: %s", r.Name, r.Detail)
 		}
-		s.Close()
-		require.ErrorIs(t, <-done, http.ErrServerClosed)
 	})
 }
 
