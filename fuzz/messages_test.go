@@ -71,15 +71,26 @@ type difference struct {
 
 // lenient are the differences that are known. The sections are of RFC 6455.
 var lenient = map[string][]difference{
+	"gobwas-helpers": {
+		notShortest,
+		{nil, "an empty fragment that the end of the connection follows is given out as a message; section 5.4 has the last fragment end it"},
+	},
 	"gorilla": {
+		notShortest,
 		{ws.ErrProtocolInvalidUTF8, "it leaves the check of text to the caller; section 8.1 has the endpoint fail the connection"},
 	},
 	"coder": {
+		notShortest,
 		{ws.ErrProtocolInvalidUTF8, "it does not check text; section 8.1 has the endpoint fail the connection"},
 		{ws.ErrProtocolMaskUnexpected, "its client takes masked frames; section 5.1 has it close the connection"},
 		{nil, "a message that the end of the connection cuts short is given out as if it were whole; section 5.4 has the last fragment end it"},
 	},
+	"gws": {
+		notShortest,
+	},
 }
+
+var notShortest = difference{ws.ErrHeaderLengthNotMinimal, "section 5.2 has the length in its shortest form"}
 
 // FuzzMessages holds the messages that we find in a stream of frames against what
 // others find. What we accept they must find too, byte for byte; what we refuse they

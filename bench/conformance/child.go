@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+
+	"github.com/wskit/wskit/websocket/wstest"
+)
+
+// childCommand is the first argument of this program when it is an agent: the side, the name,
+// and the limit follow, and for a client the URL of the suite.
+const childCommand = "child"
+
+// casesAtOnce is how many cases run at the same time.
+const casesAtOnce = 16
+
+// child is an agent in Go. It ends when its standard input does, so that it does not outlive
+// the run.
+func child(args []string) error {
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	limit, err := strconv.ParseInt(args[2], 10, 64)
+	if err != nil {
+		return err
+	}
+	a, err := find(args[0], args[1], limit)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if a.side == client {
+		return wstest.DriveClient(ctx, args[3], casesAtOnce, a.dial)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening", ln.Addr().(*net.TCPAddr).Port)
+	return a.serve(ctx, ln)
+}
+
+func find(side, name string, limit int64) (*agent, error) {
+	for _, a := range agents(limit) {
+		if a.side == side && a.name == name {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("no %s is called %q", side, name)
+}
+
+// argv is the command line of an agent.
+func (a *agent) argv(limit int64, url ...string) ([]string, error) {
+	if a.command != nil {
+		return append(a.command(), url...), nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{self, childCommand, a.side, a.name, strconv.FormatInt(limit, 10)}, url...), nil
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/wskit/wskit/examples/conformance"
+	"github.com/wskit/wskit/websocket/wstest"
+)
+
+// The generated part of the page stands between these lines.
+const (
+	beginMark = "<!-- conformance:begin -->"
+	endMark   = "<!-- conformance:end -->"
+)
+
+// page is what is published.
+type page struct {
+	Limit int64
+	Rows  []row
+}
+
+// row is what the suite found out about an agent.
+type row struct {
+	*wstest.Agent
+	Version string
+	Setup   string
+	ours    *conformance.Assembly // nil for the others
+}
+
+// dates are those between which the agents ran.
+func (p *page) dates() string {
+	first, last := "", ""
+	for _, r := range p.Rows {
+		day := r.Started.Format(time.DateOnly)
+		if first == "" || day < first {
+			first = day
+		}
+		last = max(last, day)
+	}
+	if first != last {
+		return first + " to " + last
+	}
+	return first
+}
+
+// verdict is an error if a case of ours failed, or was tolerated without a reason.
+func (p *page) verdict() error {
+	var errs []error
+	for _, r := range p.Rows {
+		if r.ours == nil {
+			continue
+		}
+		for _, res := range r.Results {
+			_, excused := r.ours.Excuse(res.ID)
+			if res.Verdict == wstest.Failed || res.Verdict == wstest.Tolerated && !excused {
+				errs = append(errs, fmt.Errorf("%s %s: %s %s: %s", r.Direction, r.Name, res.ID, res.Verdict, res.Detail))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkPage reports whether update will find the place for what it writes.
+func checkPage(folder string) error {
+	name := filepath.Join(folder, "conformance.md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if _, err := replaceBlock(string(text), ""); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// update writes the page's block, and the page of the suite beside it.
+func (p *page) update(folder string) error {
+	name := filepath.Join(folder, "conformance.md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	changed, err := replaceBlock(string(text), p.markdown())
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := os.WriteFile(name, []byte(changed), 0o644); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(folder, "conformance.html"), compact(p.report()).WriteHTML)
+}
+
+// replaceBlock returns text with what stands between the marks replaced.
+func replaceBlock(text, block string) (string, error) {
+	before, rest, ok := strings.Cut(text, beginMark)
+	old, after, closed := strings.Cut(rest, endMark)
+	if !ok || !closed || strings.Contains(old+after, beginMark) || strings.Contains(after, endMark) {
+		return "", fmt.Errorf("it must have one line %q, and one line %q after it", beginMark, endMark)
+	}
+	return before + beginMark + "\n\n" + strings.TrimSpace(block) + "\n\n" + endMark + after, nil
+}
+
+// compact cuts the wire logs of cases that failed, and leaves out the others.
+func compact(r *wstest.Report) *wstest.Report {
+	const entries, data = 5, 32
+	small := &wstest.Report{Schema: r.Schema}
+	for _, a := range r.Agents {
+		results := a.Results
+		a.Results = make([]wstest.Result, len(results))
+		for i, res := range results {
+			wire := res.Wire
+			res.Wire = nil
+			if res.Verdict == wstest.Skipped {
+				res.Detail = ""
+			}
+			if res.Verdict == wstest.Failed {
+				for _, e := range wire[max(0, len(wire)-entries):] {
+					e.Data = e.Data[:min(len(e.Data), data)]
+					res.Wire = append(res.Wire, e)
+				}
+			}
+			a.Results[i] = res
+		}
+		small.Agents = append(small.Agents, a)
+	}
+	return small
+}
+
+// platform is where the run was.
+func platform() string {
+	return fmt.Sprintf("%s, %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

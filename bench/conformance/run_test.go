@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/websocket/wstest"
+)
+
+// The tests' program is an agent, too: see argv.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == childCommand {
+		exit(child(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+func TestRun(t *testing.T) {
+	for _, side := range []string{server, client} {
+		t.Run(side, func(t *testing.T) {
+			a, err := find(side, "wskit: wsutil.Protocol", 1<<20)
+			require.NoError(t, err)
+			r := &runner{agent: a, limit: 1 << 20, filter: "^length/", progress: io.Discard}
+			got, err := r.run(context.Background())
+			require.NoError(t, err)
+			require.Equal(t, side, got.Direction)
+			require.Equal(t, len(got.Results), got.Counts.Strict)
+			require.NotZero(t, got.Counts.Strict)
+		})
+	}
+}
+
+// An agent whose process does not survive: the cases that do not end it are judged alone.
+func TestRunWithoutCasesThatEndTheProcess(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is not installed")
+	}
+	script := `import os, socket, sys
+s = socket.create_server(("127.0.0.1", 0))
+print("listening", s.getsockname()[1], flush=True)
+while True:
+	c, _ = s.accept()
+	if c.recv(1 << 16): os._exit(3)
+`
+	a := &agent{side: server, name: "crashes", command: func() []string { return []string{"python3", "-c", script} }}
+	var log strings.Builder
+	r := &runner{agent: a, limit: 1 << 20, filter: "^length/text/[01]$", progress: &log}
+	got, err := r.run(context.Background())
+	require.NoError(t, err)
+	require.Empty(t, got.Results)
+	require.Contains(t, log.String(), "left out: length/text/0 ends the process: exit status 3")
+}
+
+func TestAdopt(t *testing.T) {
+	first := found("a", server, result("x", wstest.Failed), result("y", wstest.Failed))
+	again := found("a", server, result("x", wstest.Strict), result("y", wstest.Failed))
+	r := &runner{agent: &agent{}, progress: io.Discard}
+	r.adopt(first, again)
+	require.Equal(t, []string{"y"}, failedIDs(first))
+	drop(first, "y")
+	require.Empty(t, failedIDs(first))
+	require.Len(t, first.Results, 1)
+	require.Regexp(t, anyOf([]string{"a.b", "c"}), "a.b")
+	require.NotRegexp(t, anyOf([]string{"a.b", "c"}), "axb")
+	require.NotRegexp(t, anyOf([]string{"a.b", "c"}), "cc")
+}
