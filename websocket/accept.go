@@ -1,8 +1,11 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 
@@ -86,31 +89,38 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if opts == nil {
 		opts = new(AcceptOptions)
 	}
-	var compression wsflate.Extension
-	u := opts.upgrader(w, r, &compression)
-	netConn, rw, hs, err := u.Upgrade(r, w)
-	if err != nil {
-		return nil, fmt.Errorf("websocket: accept: %w", err)
+	compression := new(wsflate.Extension)
+	conn, rw, hs, err := opts.upgrader(w, r, compression).Upgrade(r, w)
+	if err == nil {
+		var c *Conn
+		if c, err = openConn(r.Context(), opts.accepted(conn, rw, hs, compression)); err == nil {
+			return c, nil
+		}
 	}
+	return nil, fmt.Errorf("websocket: accept: %w", err)
+}
+
+// accepted returns what the handshake has come to. It lets go of the buffer of the
+// server's reader, which stays referenced for as long as the handler runs. It is apart from
+// Accept to keep the stack of a handler small.
+func (o *AcceptOptions) accepted(conn net.Conn, rw *bufio.ReadWriter, hs ws.Handshake, compression *wsflate.Extension) *connConfig {
 	var agreed *wsflate.Parameters
 	if p, ok := compression.Accepted(); ok {
 		agreed = &p
 	}
-	transport, received := ws.Detach(netConn, rw.Reader)
-	c, err := openConn(connConfig{
-		transport:   transport,
-		received:    received,
-		subprotocol: hs.Protocol,
-		flate:       agreed,
-		threshold:   threshold(opts.CompressionThreshold, agreed, false),
-		onPing:      opts.OnPingReceived,
-		onPong:      opts.OnPongReceived,
-		ConnOptions: opts.ConnOptions,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("websocket: accept: %w", err)
+	transport, received := ws.Detach(conn, rw.Reader)
+	switch transport.(type) {
+	case *net.TCPConn, *net.UnixConn, *tls.Conn: // one that does not read through rw itself
+		*rw.Reader = *bufio.NewReaderSize(transport, 0)
 	}
-	return c, nil
+	cfg := new(connConfig)
+	cfg.transport, cfg.received = transport, received
+	cfg.subprotocol = hs.Protocol
+	cfg.flate = agreed
+	cfg.threshold = threshold(o.CompressionThreshold, agreed, false)
+	cfg.onPing, cfg.onPong = o.OnPingReceived, o.OnPongReceived
+	cfg.ConnOptions = o.ConnOptions
+	return cfg
 }
 
 // upgrader returns the handshake that these options describe.

@@ -91,7 +91,7 @@ func (c *Conn) tick() {
 	late := c.clock.take(c, t)
 	switch {
 	case late[clockClose]:
-		c.fail(failure{err: errCloseTimeout})
+		c.fail(failure{err: c.lateness()})
 	case late[clockWrite]:
 		c.fail(failure{err: errWriteTimeout})
 	case late[clockIdle]:
@@ -100,6 +100,14 @@ func (c *Conn) tick() {
 	if late[clockAlive] {
 		c.keepAlive(t)
 	}
+}
+
+// lateness is why a connection ends that should have ended by now.
+func (c *Conn) lateness() error {
+	if err := c.broken.Load(); err != nil {
+		return err.err
+	}
+	return errCloseTimeout
 }
 
 // take returns what is due, takes that back and arms the timer for what is not.

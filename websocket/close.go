@@ -18,9 +18,9 @@ import (
 // It may be called by anyone, at any time and several times: later calls wait for the
 // first one, whose code and reason count. A read under way returns messages until the
 // peer's close frame is there; if there is none under way, Close reads itself, and what
-// arrives is dropped. Reads that begin afterwards return how the connection ended. Inside a
-// callback, Close returns once the frame is sent, and the read that has called it
-// does the rest.
+// arrives is dropped. Reads that begin afterwards return how the connection ended. While a
+// callback is under way, Close returns once the frame is sent, and the read that has
+// called it does the rest.
 //
 // With code 0 or [StatusNoStatusRcvd] the frame has no code. Other codes that may not be sent
 // are an error that leaves the connection as it was. A reason of more than 123 bytes is
@@ -72,12 +72,16 @@ func (c *Conn) sendClose(ctx context.Context, code ws.StatusCode, reason string)
 	c.unlock(0, 0)
 }
 
-// writeClose is sendClose with the turn to write held.
+// writeClose is sendClose with the turn to write held. It does nothing where nothing can
+// get through any more: the transport is closed, or what was written last may have been
+// cut within a frame.
 func (c *Conn) writeClose(ctx context.Context, code ws.StatusCode, reason string) {
+	if c.closed.Load() || c.broken.Load() != nil {
+		return
+	}
 	b := newBuffer(minBuffer)
 	defer b.free()
-	if out, err := c.protocol.AppendClose(b.b, code, reason); err == nil {
-		c.transmit(ctx, out, spoiled)
+	if out, err := c.protocol.AppendClose(b.b, code, reason); err == nil && c.transmit(ctx, out, spoiled) == nil {
 		c.countControl(ws.OpClose, true, StatusCode(code))
 	}
 }
@@ -88,6 +92,7 @@ func (c *Conn) awaitPeer() {
 		free := c.wantReader()
 		if c.reader.state.CompareAndSwap(readerFree, readerCloses) {
 			c.readToClose()
+			<-c.done // who has found out first closes, which may take a while
 		}
 		select {
 		case <-c.done:
@@ -120,14 +125,14 @@ func (c *Conn) readToClose() {
 	}
 }
 
-// peerClosed ends the connection after the peer's close frame: it is answered, unless it is
-// the answer. The server closes the transport first (RFC 6455, section 7.1.1).
+// peerClosed ends the connection after the peer's close frame: it is answered with the same
+// code and reason, unless it is the answer. The server closes the transport first (RFC 6455, section 7.1.1).
 func (c *Conn) peerClosed(ctx context.Context, ev wsutil.Event) error {
 	code, reason, _ := ws.ParseCloseBody(ev.Payload)
 	f := c.conclude(failure{err: CloseError{StatusCode(code), reason}})
 	c.half = false
 	c.limitClosing(c.opts.closeTimeout())
-	c.sendClose(ctx, wsutil.CloseCode(wsutil.ClosedError{Code: code}), "")
+	c.sendClose(ctx, wsutil.CloseCode(wsutil.ClosedError{Code: code}), reason)
 	if c.client || len(c.in) > 0 {
 		c.linger(ctx, lingerTime)
 	}

@@ -36,7 +36,8 @@ func TestClose(t *testing.T) {
 		require.Equal(t, StatusGoingAway, CloseStatus(err), "the echo")
 		require.Equal(t, StatusGoingAway, CloseStatus(s.Write(background, MessageText, nil)))
 		require.Equal(t, CloseRecord{
-			Sent: StatusGoingAway, Received: StatusGoingAway, Clean: true, Err: CloseError{StatusGoingAway, ""},
+			Sent: StatusGoingAway, Received: StatusGoingAway, Reason: "bye", Clean: true,
+			Err: CloseError{StatusGoingAway, "bye"},
 		}, s.CloseRecord())
 		require.Equal(t, CloseRecord{
 			Sent: StatusGoingAway, Received: StatusGoingAway, Reason: "bye", PeerFirst: true, Clean: true,

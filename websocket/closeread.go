@@ -56,6 +56,7 @@ func (c *Conn) readNoMessage(ctx context.Context) error {
 			c.handshake(ws.StatusPolicyViolation, "unexpected data message")
 			return errUnexpectedMessage
 		case err != ErrConcurrentRead:
+			c.reader.tell()
 			return err
 		}
 		select {
@@ -71,7 +72,7 @@ func (c *Conn) awaitCloseRead() {
 	c.mu.Lock()
 	r := c.closeRead
 	c.mu.Unlock()
-	if r == nil || c.calling.Load() {
+	if r == nil || c.calling.Load() || c.observers.Load() > 0 {
 		return
 	}
 	<-r.done

@@ -1,10 +1,12 @@
 package websocket
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,5 +102,46 @@ func TestCompressionThresholdHolds(t *testing.T) {
 		require.Len(t, p, tt.size)
 		require.Equal(t, tt.compressed, stats.WireBytesWritten.Load() < int64(tt.size), "%+v", tt)
 		c.CloseNow()
+	}
+}
+
+// The limit counts what a message holds, whether it is compressed or not, and to the byte.
+func TestReadLimitWithCompression(t *testing.T) {
+	const limit = 500 // so that the message lies whole in the first input
+	read := map[string]func(c *Conn) ([]byte, error){
+		"Read": func(c *Conn) ([]byte, error) {
+			_, p, err := c.Read(background)
+			return p, err
+		},
+		"Reader": func(c *Conn) ([]byte, error) {
+			_, r, err := c.Reader(background)
+			if err != nil {
+				return nil, err
+			}
+			return io.ReadAll(r)
+		},
+	}
+	for name, read := range read {
+		for _, threshold := range []int{-1, 1 << 20} { // compressed, and plain
+			for _, size := range []int{limit, limit + 1, limit + 300} {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := bufferedPipe()
+					flate := new(wsflate.Parameters)
+					s := newConn(connConfig{transport: a, flate: flate, ConnOptions: ConnOptions{ReadLimit: limit}})
+					c := newConn(connConfig{transport: b, flate: flate, client: true, threshold: threshold})
+					c.CloseRead(background)
+					require.NoError(t, c.Write(background, MessageBinary, make([]byte, size)))
+					p, err := read(s)
+					if size > limit {
+						require.ErrorIs(t, err, ErrMessageTooBig, "%s of %d", name, size)
+					} else {
+						require.NoError(t, err)
+						require.Len(t, p, size)
+					}
+					s.CloseNow()
+					c.CloseNow()
+				})
+			}
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 
@@ -45,8 +44,7 @@ type Conn struct {
 	// The turn to read.
 	reader    reader
 	input     *buffer // where in lies, nil if that is not memory of a pool
-	in        []byte  // received and not yet parsed
-	into      []byte  // where the next read from a socket goes, nil for input
+	in        []byte  // received and not yet parsed; while a socket is read, where its bytes go, if not to input
 	got       int     // what it has got
 	gotErr    error
 	step      int     // how much the next read from another transport asks for
@@ -66,37 +64,35 @@ type Conn struct {
 	failure   atomic.Pointer[failure]
 	broken    atomic.Pointer[opError] // writes fail with this, while there may be something to read
 	closed    atomic.Bool             // shut has been called
-	calling   atomic.Bool             // a callback is under way
+	calling   atomic.Bool             // a callback of who has the turn to read is under way
+	observers atomic.Int32            // other hooks that are under way
 	limit     atomic.Int64
 	latency   atomic.Int64
 	done      chan struct{}
 	clock     clock
-	alive     liveness
+	alive     *liveness // if timed
 	mu        sync.Mutex
 	pings     pings
 	closeRead *closeRead // guarded by mu
 
-	client      bool
-	subprotocol string
-	onPing      func(context.Context, []byte) bool
-	onPong      func(context.Context, []byte)
-	opts        ConnOptions
+	client bool
+	opts   *settings // never changed
 }
 
 // newConn returns the connection behind a handshake.
 func newConn(cfg connConfig) *Conn {
 	c := &Conn{
-		transport:   transport{ReadWriteCloser: cfg.transport},
-		in:          cfg.received,
-		step:        minBuffer,
-		timed:       cfg.ReadIdleTimeout > 0 || cfg.KeepAlive > 0,
-		done:        make(chan struct{}),
-		client:      cfg.client,
-		fragment:    cfg.fragmentSize(),
-		subprotocol: cfg.subprotocol,
-		onPing:      cfg.onPing,
-		onPong:      cfg.onPong,
-		opts:        cfg.ConnOptions,
+		transport: transport{ReadWriteCloser: cfg.transport},
+		in:        cfg.received,
+		step:      minBuffer,
+		timed:     cfg.ReadIdleTimeout > 0 || cfg.KeepAlive > 0,
+		done:      make(chan struct{}),
+		client:    cfg.client,
+		fragment:  cfg.fragmentSize(),
+		opts:      cfg.settings(),
+	}
+	if c.timed {
+		c.alive = new(liveness)
 	}
 	state := ws.StateServerSide
 	if cfg.client {
@@ -106,7 +102,7 @@ func newConn(cfg connConfig) *Conn {
 		state |= ws.StateRSV1
 		c.compress(*cfg.flate, state, cfg.threshold)
 	}
-	c.SetReadLimit(c.opts.readLimit())
+	c.SetReadLimit(cfg.readLimit())
 	c.protocol.Reset(&wsutil.Config{State: state})
 	c.openSocket()
 	c.startKeepAlive()
@@ -114,7 +110,7 @@ func newConn(cfg connConfig) *Conn {
 }
 
 // Subprotocol returns the subprotocol that the handshake agreed on, "" if none.
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+func (c *Conn) Subprotocol() string { return c.opts.subprotocol }
 
 // SetReadLimit sets the most bytes of a message that reads take, after decompression. It
 // holds from the next message on. 0 allows empty messages alone, and a negative value

@@ -14,12 +14,12 @@ func (c *Conn) control(ctx context.Context, ev wsutil.Event) error {
 	}
 	switch ev.OpCode {
 	case ws.OpPing:
-		if c.onPing == nil || c.callPing(ctx, ev.Payload) {
+		if c.opts.onPing == nil || c.callPing(ctx, ev.Payload) {
 			c.reply(ctx, ws.OpPong, ev.Payload)
 		}
 	case ws.OpPong:
 		c.pong(ev.Payload)
-		if c.onPong != nil {
+		if c.opts.onPong != nil {
 			c.callPong(ctx, ev.Payload)
 		}
 	case ws.OpClose:
@@ -28,25 +28,41 @@ func (c *Conn) control(ctx context.Context, ev wsutil.Event) error {
 	return nil
 }
 
-func (c *Conn) callPing(ctx context.Context, p []byte) bool {
-	defer c.calls()()
-	return c.onPing(ctx, p)
+func (c *Conn) callPing(ctx context.Context, p []byte) (answer bool) {
+	c.call(func() { answer = c.opts.onPing(ctx, p) })
+	return answer
 }
 
 func (c *Conn) callPong(ctx context.Context, p []byte) {
-	defer c.calls()()
-	c.onPong(ctx, p)
+	c.call(func() { c.opts.onPong(ctx, p) })
 }
 
-// calls is to be called before a function of the caller's by who has the turn to read; what it
-// returns is to be deferred. If the function panics, the turn is given up.
-func (c *Conn) calls() func() {
+// call calls a function of the caller's for who has the turn to read. If f does not return, since
+// it panics or ends the goroutine, the turn is given up.
+func (c *Conn) call(f func()) {
+	returned := false
 	c.calling.Store(true)
-	return func() {
+	defer func() {
 		c.calling.Store(false)
-		if p := recover(); p != nil {
+		if !returned {
 			c.endRead()
-			panic(p)
 		}
-	}
+	}()
+	f()
+	returned = true
+}
+
+// callWritten calls a function of the caller's for who may have the turn to write. If f does not
+// return, nor does that turn, and the connection is over.
+func (c *Conn) callWritten(f func()) {
+	returned := false
+	c.observers.Add(1)
+	defer func() {
+		c.observers.Add(-1)
+		if !returned {
+			c.fail(failure{err: errPanicked})
+		}
+	}()
+	f()
+	returned = true
 }

@@ -116,7 +116,7 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	if err != nil {
 		return nil, resp, err
 	}
-	c, err := openConn(cfg)
+	c, err := openConn(handshake, &cfg)
 	return c, resp, err
 }
 

@@ -83,3 +83,11 @@ type secureBodyTransport struct {
 func (t *secureBodyTransport) HandshakeContext(ctx context.Context) error {
 	return t.tls.HandshakeContext(ctx)
 }
+
+// NetConn returns what lies under TLS, for [Conn.closeTransport].
+func (t *secureBodyTransport) NetConn() net.Conn {
+	if s, ok := t.tls.(secured); ok {
+		return s.NetConn()
+	}
+	return t.conn
+}

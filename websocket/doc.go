@@ -13,9 +13,15 @@
 // close frame are dealt with by reads. [Conn.CloseRead] starts a goroutine that does only
 // that.
 //
-// A message may have [DefaultReadLimit] bytes, decompressed, unless [Conn.SetReadLimit] or
-// the options say otherwise. Memory grows with the bytes that arrive, never with declared
-// lengths. Text is UTF-8, or the connection is closed.
+//	for {
+//		typ, p, err := c.Read(ctx)
+//		if err != nil {
+//			return err // CloseStatus(err) is the peer's code, if it has said one
+//		}
+//		if err := c.Write(ctx, typ, p); err != nil {
+//			return err
+//		}
+//	}
 //
 // # Writing
 //
@@ -38,6 +44,34 @@
 // for ever the same: [CloseStatus] finds the code, and [Conn.CloseRecord] tells who was first.
 // A [Group] closes all its connections together.
 //
+// # Limits
+//
+// What a peer can make a connection hold or wait for is bounded; what is 0 in the options
+// stands for the default.
+//
+//	a message, decompressed   32,768 bytes   ReadLimit, SetReadLimit; negative for none
+//	fragments of a message    65,536
+//	answers not yet written   1 KiB; older pongs give way to newer ones
+//	the closing handshake     5 s            CloseTimeout
+//	a write                   none           WriteTimeout
+//	silence                   none           ReadIdleTimeout, KeepAlive
+//
+// Memory grows with the bytes that arrive, never with declared lengths. Text is UTF-8, or the
+// connection is closed. A peer that breaks a rule is told which by the close frame; where
+// text is sent, that it is UTF-8 is for the program to see to.
+//
+// # Compression
+//
+// It is off by default. Both sides have to want it, and a message goes out compressed only if it
+// is long enough and becomes smaller by that. This is what a connection holds of windows between
+// messages at most; a server that sets CompressionPolicy can have less, by smaller windows:
+// package wsflate has the table, and what it costs in ratio.
+//
+//	CompressionMode                from on      to send   to receive
+//	CompressionDisabled                              0            0
+//	CompressionNoContextTakeover   512 bytes         0            0
+//	CompressionContextTakeover     128 bytes    57 KiB       32 KiB
+//
 // # Memory
 //
 // A connection that waits for a message holds no buffer on a socket, and a small one on other
@@ -46,7 +80,7 @@
 //
 // Under net/http the server keeps its own reader and the request as long as the handler runs. A
 // server with many idle connections hands each over to a goroutine of its own and returns
-// from the handler:
+// from the handler, upon which all of that is let go:
 //
 //	func handle(w http.ResponseWriter, r *http.Request) {
 //		c, err := websocket.Accept(w, r, nil)
@@ -58,4 +92,18 @@
 //
 // In steady state nothing is allocated by ReadAppend into a buffer with room, Write, Ping and
 // [Conn.WritePrepared], without a context that can end, or with the same one each time.
+//
+// # Coming from coder/websocket
+//
+// All names of that package mean the same here, and the import path is all that has to change.
+// What is stricter or kinder:
+//
+//   - The end of a context closes the connection only where a message is half read or a frame
+//     half written: else it can be used again, also after the context of CloseRead.
+//   - A second read at the same time is [ErrConcurrentRead].
+//   - CloseTimeout bounds all of Close, and a read under way gets what arrives before the
+//     peer's close frame. Close may be called by callbacks.
+//   - A message of more than FragmentSize, 128 KiB, goes out in frames of that size.
+//   - Deadlines of [NetConn] leave the connection usable; once closed, it says net.ErrClosed.
+//   - Redirects carry credentials to no other origin.
 package websocket

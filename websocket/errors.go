@@ -32,7 +32,7 @@ var (
 	errKeepAlive    = timeoutError("the peer did not answer the keepalive ping in time")
 	errNoDeadlines  = errors.New("the transport has no deadlines")
 	errStale        = errors.New("websocket: read: the next message has been asked for")
-	errPanicked     = errors.New("a callback panicked within a message")
+	errPanicked     = errors.New("a callback panicked")
 )
 
 func timeoutError(text string, also ...error) error {

@@ -28,7 +28,7 @@ func (c *Conn) shut() {
 	if c.closed.Swap(true) {
 		return
 	}
-	c.transport.Close()
+	c.closeTransport()
 	close(c.done)
 	c.clock.stop()
 	c.readWatch.drop()
@@ -41,6 +41,6 @@ func (c *Conn) shut() {
 		c.opts.Group.remove(c)
 	}
 	if h := c.opts.Hooks; h != nil && h.Closed != nil {
-		h.Closed(c, c.CloseRecord())
+		c.callWritten(func() { h.Closed(c, c.CloseRecord()) })
 	}
 }

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +30,8 @@ var errShuttingDown = fmt.Errorf("%w: %w", ErrGroupClosed, ws.RejectConnectionEr
 // use. The fields must not be changed once there are connections; all methods may be
 // called by any number of goroutines at once.
 type Group struct {
-	// Code and Reason are what Shutdown tells the peers. 0 stands for
-	// [StatusGoingAway].
+	// Code and Reason are what Shutdown tells the peers. 0, and a code that may not
+	// be sent, stand for [StatusGoingAway].
 	Code   StatusCode
 	Reason string
 
@@ -81,7 +80,7 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	var closing sync.WaitGroup
 	defer closing.Wait()
 
-	g.closeSpread(ctx, &closing)
+	g.closeSpread(ctx, empty, &closing)
 	select {
 	case <-empty:
 		return nil
@@ -98,7 +97,7 @@ func (g *Group) Shutdown(ctx context.Context) error {
 }
 
 // closeSpread begins to close each connection at a moment of its own within Jitter.
-func (g *Group) closeSpread(ctx context.Context, closing *sync.WaitGroup) {
+func (g *Group) closeSpread(ctx context.Context, empty <-chan struct{}, closing *sync.WaitGroup) {
 	conns := g.members()
 	delays := make([]time.Duration, len(conns))
 	for i := range delays {
@@ -116,6 +115,8 @@ func (g *Group) closeSpread(ctx context.Context, closing *sync.WaitGroup) {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
+			case <-empty:
+				return
 			case <-ctx.Done():
 				return
 			}
@@ -147,7 +148,12 @@ func (g *Group) closing() bool {
 	return g.closed
 }
 
-func (g *Group) code() StatusCode { return cmp.Or(g.Code, StatusGoingAway) }
+func (g *Group) code() StatusCode {
+	if _, ok := g.Code.wire(); !ok || g.Code == 0 {
+		return StatusGoingAway
+	}
+	return g.Code
+}
 
 // add has c join, unless the group has been shut down.
 func (g *Group) add(c *Conn) bool {

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -191,5 +192,63 @@ func TestGroupConns(t *testing.T) {
 		}
 		require.Empty(t, want)
 		require.Zero(t, g.Len())
+	})
+}
+
+// Shutdown does not sit its jitter out once all connections are gone.
+func TestGroupShutdownOfThoseWhoLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &Group{Jitter: time.Hour}
+		var members []*Conn
+		for range 10 {
+			c, client := member(t, g)
+			defer client.Close()
+			members = append(members, c)
+		}
+		time.AfterFunc(time.Second, func() {
+			for _, c := range members {
+				c.CloseNow()
+			}
+		})
+		begin := time.Now()
+		require.NoError(t, g.Shutdown(context.Background()))
+		require.LessOrEqual(t, time.Since(begin), 10*time.Second)
+	})
+}
+
+// A code that may not be sent does not keep connections open.
+func TestGroupCodes_RFC6455_7_4(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &Group{Code: StatusAbnormalClosure}
+		_, client := member(t, g)
+		go func() {
+			code, _, _ := answerClose(t, client)
+			require.Equal(t, ws.StatusGoingAway, code)
+		}()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		require.NoError(t, g.Shutdown(ctx))
+	})
+}
+
+// Who is turned away after the handshake keeps nobody waiting for long.
+func TestTurnedAwayInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := new(Group)
+		require.NoError(t, g.Shutdown(context.Background()))
+		for _, limit := range []time.Duration{time.Millisecond, time.Hour} {
+			silent, server := bufferedPipe()
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			begin := time.Now()
+			_, err := openConn(ctx, &connConfig{transport: server, ConnOptions: ConnOptions{Group: g}})
+			require.ErrorIs(t, err, ErrGroupClosed)
+			require.Equal(t, min(limit, lingerTime), time.Since(begin))
+			cancel()
+			f, err := ws.ReadFrame(silent)
+			require.NoError(t, err)
+			require.Equal(t, ws.OpClose, f.Header.OpCode)
+			_, err = silent.Read(make([]byte, 1))
+			require.ErrorIs(t, err, io.EOF)
+		}
 	})
 }

@@ -24,7 +24,8 @@ import (
 // reach the peer, the rest of them by the next write. Over TLS, and on transports without
 // deadlines, they close the connection.
 //
-// Close is [Conn.Close] with StatusNormalClosure. Addresses are those of the transport,
+// Close is [Conn.Close] with StatusNormalClosure; after it, reads and writes are
+// net.ErrClosed. Addresses are those of the transport,
 // or "websocket/unknown-addr" if it has none. All methods may be called by any number of
 // goroutines at once. The read limit of c holds for each message: see [Conn.SetReadLimit].
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
@@ -111,10 +112,12 @@ func (n *netConn) Write(p []byte) (int, error) {
 	return len(p), n.write.explain(ctx, err)
 }
 
+// Close leaves nothing behind in the parent of the deadlines.
 func (n *netConn) Close() error {
-	defer n.read.set(longAgo)
-	defer n.write.set(longAgo)
-	return n.conn.Close(StatusNormalClosure, "")
+	err := n.conn.Close(StatusNormalClosure, "")
+	n.read.close()
+	n.write.close()
+	return err
 }
 
 func (n *netConn) SetDeadline(t time.Time) error {
@@ -160,6 +163,7 @@ type deadline struct {
 	child  context.Context // of what is under way
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+	closed bool // for ever
 }
 
 // ctx begins with a deadline that never comes.
@@ -178,11 +182,12 @@ func (d *deadline) current() context.Context {
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
+	if d.closed {
+		return
 	}
-	if d.child.Err() != nil {
+	past := d.timer != nil && !d.timer.Stop() // its function may be about to run, and has the child
+	d.timer = nil
+	if past || d.child.Err() != nil {
 		d.child, d.cancel = context.WithCancelCause(d.parent)
 	}
 	if t.IsZero() {
@@ -196,10 +201,27 @@ func (d *deadline) set(t time.Time) {
 	}
 }
 
-// explain returns err, or os.ErrDeadlineExceeded if that has ended ctx, and not its parent.
+// close ends what is under way, and all that may begin.
+func (d *deadline) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.cancel(net.ErrClosed)
+}
+
+// explain returns err, or os.ErrDeadlineExceeded or net.ErrClosed if that has ended ctx, and
+// not its parent.
 func (d *deadline) explain(ctx context.Context, err error) error {
-	if err != nil && d.parent.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) &&
-		context.Cause(ctx) == os.ErrDeadlineExceeded {
+	if err == nil || d.parent.Err() != nil {
+		return err
+	}
+	switch cause := context.Cause(ctx); {
+	case cause == net.ErrClosed:
+		return fmt.Errorf("websocket: %w", net.ErrClosed)
+	case cause == os.ErrDeadlineExceeded && errors.Is(err, os.ErrDeadlineExceeded):
 		return os.ErrDeadlineExceeded
 	}
 	return err

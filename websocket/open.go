@@ -2,6 +2,8 @@ package websocket
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -18,19 +20,22 @@ import (
 // rwc is any stream of bytes. Where it has SetReadDeadline and SetWriteDeadline, as a
 // [net.Conn] has, the end of a context between two messages leaves the connection usable.
 // The connection owns rwc from then on. If hs names an extension other than
-// permessage-deflate, or the group of the options is shutting down, NewConn closes rwc
-// and returns an error.
+// permessage-deflate, side is none, or the group of the options is shutting down, NewConn
+// closes rwc and returns an error.
 func NewConn(rwc io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.State, opts *ConnOptions) (*Conn, error) {
 	if opts == nil {
 		opts = new(ConnOptions)
 	}
 	flate, err := agreedCompression(hs.Extensions)
+	if side.ServerSide() == side.ClientSide() {
+		err = errors.New("the side is neither that of the server nor that of the client")
+	}
 	if err != nil {
 		rwc.Close()
 		return nil, fmt.Errorf("websocket: %w", err)
 	}
 	transport, received := ws.Detach(rwc, br)
-	c, err := openConn(connConfig{
+	c, err := openConn(context.Background(), &connConfig{
 		transport:   transport,
 		received:    received,
 		client:      side.ClientSide(),
@@ -61,15 +66,16 @@ func agreedCompression(extensions []httphead.Option) (*wsflate.Parameters, error
 	return p, nil
 }
 
-// openConn starts the connection and has it join its group.
-func openConn(cfg connConfig) (*Conn, error) {
-	c := newConn(cfg)
+// openConn starts the connection and has it join its group. If that was shut down during the
+// handshake, the peer is told so.
+func openConn(ctx context.Context, cfg *connConfig) (*Conn, error) {
+	c := newConn(*cfg)
 	g := cfg.Group
 	if g == nil {
 		return c, nil
 	}
 	if !g.add(c) {
-		c.Close(g.code(), g.Reason)
+		c.turnAway(ctx, g.code(), g.Reason)
 		return nil, ErrGroupClosed
 	}
 	select {
@@ -78,4 +84,12 @@ func openConn(cfg connConfig) (*Conn, error) {
 	default:
 	}
 	return c, nil
+}
+
+// turnAway closes a connection that nobody gets to see. The peer has until ctx ends to take
+// part in that, and not for long: the caller waits for its error.
+func (c *Conn) turnAway(ctx context.Context, code StatusCode, reason string) {
+	c.limitClosing(lingerTime)
+	defer context.AfterFunc(ctx, func() { c.CloseNow() })()
+	c.Close(code, reason)
 }

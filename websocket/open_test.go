@@ -94,3 +94,14 @@ func TestNewConnCannotSpeakEveryExtension(t *testing.T) {
 
 // extensions returns permessage-deflate with these parameters, as a list.
 func extensions(p wsflate.Parameters) []httphead.Option { return []httphead.Option{p.Option()} }
+
+// Without a side there is no connection.
+func TestNewConnWithoutSide(t *testing.T) {
+	for _, side := range []ws.State{0, ws.StateClientSide | ws.StateServerSide, ws.StateFragmented} {
+		a, b := net.Pipe()
+		_, err := NewConn(a, nil, ws.Handshake{}, side, nil)
+		require.Error(t, err)
+		_, err = b.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF, "it was closed")
+	}
+}

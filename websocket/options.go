@@ -100,3 +100,23 @@ type connConfig struct {
 	onPong      func(context.Context, []byte)
 	ConnOptions
 }
+
+// settings are what is asked for now and then of what a connection was made with.
+type settings struct {
+	ConnOptions // but for ReadLimit and FragmentSize
+	subprotocol string
+	onPing      func(context.Context, []byte) bool
+	onPong      func(context.Context, []byte)
+}
+
+// plainSettings are the settings of all connections that have none of their own.
+var plainSettings settings
+
+func (cfg *connConfig) settings() *settings {
+	o := cfg.ConnOptions
+	o.ReadLimit, o.FragmentSize = 0, 0
+	if o == (ConnOptions{}) && cfg.subprotocol == "" && cfg.onPing == nil && cfg.onPong == nil {
+		return &plainSettings
+	}
+	return &settings{o, cfg.subprotocol, cfg.onPing, cfg.onPong}
+}

@@ -88,7 +88,7 @@ func (c *Conn) expectPong(dst []byte, p *ping) []byte {
 	defer c.mu.Unlock()
 	c.pings.last++
 	if p == nil {
-		p = new(ping)
+		p = c.pings.unawaited()
 	}
 	*p = ping{id: c.pings.last, sent: now(), pong: p.pong}
 	at := &c.pings.first
@@ -97,6 +97,18 @@ func (c *Conn) expectPong(dst []byte, p *ping) []byte {
 	}
 	*at = p
 	return strconv.AppendUint(dst, p.id, 10)
+}
+
+// unawaited returns a ping that nobody waits for: the one before, if its pong has not come,
+// so that a peer which never answers costs nothing.
+func (s *pings) unawaited() *ping {
+	for at := &s.first; *at != nil; at = &(*at).next {
+		if p := *at; p.pong == nil {
+			*at = p.next
+			return p
+		}
+	}
+	return new(ping)
 }
 
 // forgetPing takes p out of those that wait.

@@ -104,6 +104,7 @@ func TestPingFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := rawPair(t, connConfig{client: true})
 		go s.Write(background, MessageText, []byte("never taken"))
+		synctest.Wait() // it has the turn
 		go func() {
 			for range 10_000 {
 				if ws.WriteFrame(peer, ws.NewPingFrame(make([]byte, 125))) != nil {

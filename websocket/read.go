@@ -156,7 +156,12 @@ func grow(dst []byte, start, n int, rest int64) []byte {
 
 // directLeast is the least part of a frame that is received where the message lies
 // rather than by the input.
-const directLeast = 16 << 10
+const directLeast = 8 << 10
+
+// largeStep is how much is read of a message at first, from another transport than a
+// socket, if the one before had parts that were received where it lay: what is read
+// at first has to be moved.
+const largeStep = 4 * minBuffer
 
 // receiveInto receives what is to come of the open frame behind dst, as long as it is
 // large. The frame, and with it the message, may end with that.
@@ -169,6 +174,7 @@ func (c *Conn) receiveInto(ctx context.Context, m *message, dst []byte) ([]byte,
 		if room := cap(dst) - len(dst); room < directLeast && int64(room) < rest {
 			dst = grow(dst, m.start, 0, rest)
 		}
+		c.step = largeStep
 		have := len(dst)
 		p := dst[have : have+int(min(rest, int64(cap(dst)-have)))]
 		n, err := c.receive(ctx, p)

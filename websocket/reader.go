@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// reader is the turn to read. Nobody waits for it but a Close, which is told when
-// it is free.
+// reader is the turn to read. Nobody waits for it but Close and CloseRead, which are told
+// when it is free.
 type reader struct {
 	state  atomic.Int32
 	wanted atomic.Bool
@@ -23,6 +23,12 @@ func (r *reader) take() bool { return r.state.CompareAndSwap(readerFree, readerB
 
 func (r *reader) release() {
 	r.state.Store(readerFree)
+	r.tell()
+}
+
+// tell wakes up one of those who wait. Who was woken and does not take the turn has to
+// call it, too.
+func (r *reader) tell() {
 	if r.wanted.Load() {
 		select {
 		case r.free <- struct{}{}:

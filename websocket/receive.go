@@ -104,13 +104,15 @@ func (c *Conn) readTransport(p []byte) (n int, err error) {
 
 // readSocket is readTransport for a socket.
 func (c *Conn) readSocket(p []byte) (int, error) {
-	c.into = p
+	c.in = p
 	err := c.transport.socket.Read(c.transport.ready)
 	for err == nil && c.gotErr == errNoBuffer {
 		newBuffer(inputSize).free()
 		err = c.transport.socket.Read(c.transport.ready)
 	}
-	c.into = nil
+	if p != nil {
+		c.in = nil
+	}
 	switch {
 	case err != nil:
 		return 0, err
@@ -136,12 +138,13 @@ func (c *Conn) readBuffer() (int, error) {
 }
 
 // adapt has the next read ask for more if this one got all it asked for, and for less
-// if it got little: what waits, waits with a small buffer.
+// if it got little: what waits, waits with a small buffer. The end of a frame that was
+// cut says nothing about the next one.
 func (c *Conn) adapt(n, asked int) {
 	switch {
 	case n == asked:
 		c.step = min(4*asked, inputSize)
-	case n < asked/4:
+	case n < asked/4 && c.protocol.Outstanding() == 0:
 		c.step = asked / 4
 	}
 }

@@ -29,14 +29,14 @@ func (c *Conn) openSocket() {
 	}
 }
 
-// readReady returns a function that tries to read into c.into, or if that is nil into the
+// readReady returns a function that tries to read into c.in, or if that is empty into the
 // input, and reports false if there is nothing yet. It runs deep on a stack that
 // should stay as small as it was made: where the pool has no buffer, it asks for
 // one to be made by returning with errNoBuffer.
 func (c *Conn) readReady() func(fd uintptr) bool {
 	return func(fd uintptr) bool {
-		p := c.into
-		if p == nil {
+		p := c.in
+		if len(p) == 0 {
 			if c.input = pooled(inputClass); c.input == nil {
 				c.got, c.gotErr = 0, errNoBuffer
 				return true
@@ -48,7 +48,7 @@ func (c *Conn) readReady() func(fd uintptr) bool {
 			n, err = syscall.Read(int(fd), p)
 		}
 		c.got, c.gotErr = n, err
-		if c.into != nil {
+		if len(c.in) > 0 {
 			return err != syscall.EAGAIN
 		}
 		if n > 0 {

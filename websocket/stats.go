@@ -58,8 +58,9 @@ func (c *Conn) Stats() *Stats { return c.opts.Stats }
 
 // Hooks are functions that are called as things happen, by the goroutine that reads or
 // writes, which waits for them. Each may be nil. They may use the connection, but not read
-// from it, nor write to it from those about writing. One Hooks may serve any number of
-// connections.
+// from it, nor write to it from those about writing, from which [Conn.CloseNow] is the way to
+// close it. A panic is the caller's; one of those about writing ends the connection. One
+// Hooks may serve any number of connections.
 type Hooks struct {
 	// MessageRead and MessageWritten tell of a whole message: its bytes as the program
 	// sees them, and as payload on the wire.
@@ -89,8 +90,7 @@ func (c *Conn) tellRead(op ws.OpCode, size, wire int) {
 		s.WireBytesRead.Add(int64(wire))
 	}
 	if h := c.opts.Hooks; h != nil && h.MessageRead != nil {
-		defer c.calls()()
-		h.MessageRead(c, MessageType(op), size, wire)
+		c.call(func() { h.MessageRead(c, MessageType(op), size, wire) })
 	}
 }
 
@@ -107,7 +107,7 @@ func (c *Conn) tellWritten(op ws.OpCode, size, wire int) {
 		s.WireBytesWritten.Add(int64(wire))
 	}
 	if h := c.opts.Hooks; h != nil && h.MessageWritten != nil {
-		h.MessageWritten(c, MessageType(op), size, wire)
+		c.callWritten(func() { h.MessageWritten(c, MessageType(op), size, wire) })
 	}
 }
 
@@ -132,9 +132,9 @@ func (c *Conn) countControl(op ws.OpCode, written bool, code StatusCode) {
 	switch {
 	case h == nil:
 	case written && h.ControlWritten != nil:
-		h.ControlWritten(c, op, code)
+		c.callWritten(func() { h.ControlWritten(c, op, code) })
 	case !written && h.ControlRead != nil:
-		h.ControlRead(c, op, code)
+		c.call(func() { h.ControlRead(c, op, code) })
 	}
 }
 

@@ -38,8 +38,13 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 		return 0, nil, err
 	}
 	s := &stream{conn: c, ctx: ctx, chunk: ev, limit: c.limit.Load(), wire: len(ev.Payload)}
-	c.stream = s
+	if err = s.checkPlain(); err == nil {
+		c.stream = s
+	}
 	c.endRead()
+	if err != nil {
+		return 0, nil, err
+	}
 	return MessageType(ev.OpCode), s, nil
 }
 

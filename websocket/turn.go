@@ -137,29 +137,64 @@ func (t *turn) leave(w *waiter) bool {
 // unlock gives the turn up. The bits of drop and then those of set change the state:
 // turnOpen is dropped at the end of a message, and set at the end of a fragment. If there
 // are replies to write, the turn is kept and unlock returns them: it is to be called
-// again with them written.
-func (t *turn) unlock(drop, set uint32) *buffer {
+// again with them written. Who has answered already leaves more of them to the next one who
+// waits, or else a flood of pings would keep the turn from all others.
+func (t *turn) unlock(drop, set uint32, answered bool) *buffer {
 	if s := t.state.Load(); s&turnCrowded == 0 &&
 		t.state.CompareAndSwap(s, s&^(turnHeld|drop)|set) {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r := t.replies; r != nil {
+	s := t.state.Load()&^(turnHeld|turnCrowded|drop) | set
+	var w *waiter
+	if t.replies == nil || answered {
+		w = t.pick(s)
+	}
+	if r := t.replies; r != nil && w == nil {
 		t.replies = nil
 		return r
 	}
-	s := t.state.Load()&^(turnHeld|turnCrowded|drop) | set
-	if w := t.pick(s); w != nil {
+	if w != nil {
 		w.granted = true
 		w.ready <- struct{}{}
 		s |= turnHeld
 	}
-	if t.queue != nil {
+	if t.queue != nil || t.replies != nil {
 		s |= turnCrowded
 	}
 	t.state.Store(s)
 	return nil
+}
+
+// endMessage says that the open message is over. The turn is not needed for that, and
+// somebody else may hold it.
+func (t *turn) endMessage() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.change(turnOpen, 0)
+	if s&turnHeld != 0 || t.queue == nil {
+		return
+	}
+	if w := t.pick(s); w != nil { // crowded: nobody takes the turn meanwhile
+		w.granted = true
+		w.ready <- struct{}{}
+		s |= turnHeld
+	}
+	if t.queue == nil {
+		s &^= turnCrowded
+	}
+	t.state.Store(s)
+}
+
+// change changes the bits of the state as unlock does, and returns it.
+func (t *turn) change(drop, set uint32) uint32 {
+	for {
+		s := t.state.Load()
+		if t.state.CompareAndSwap(s, s&^drop|set) {
+			return s&^drop | set
+		}
+	}
 }
 
 // pick takes the waiter out of the queue whose turn it is in state s.

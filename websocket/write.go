@@ -77,8 +77,8 @@ func (c *Conn) writeLarge(ctx context.Context, op ws.OpCode, p []byte) error {
 }
 
 // coalesceMost is the longest payload that is copied behind its header: up to here that
-// costs less than a vectored write.
-const coalesceMost = 64 << 10
+// costs no more than a vectored write, and beyond it does.
+const coalesceMost = 32 << 10
 
 // lock takes the turn to write.
 func (c *Conn) lock(ctx context.Context, k kind) error {
@@ -109,14 +109,26 @@ func (c *Conn) notLocked(ctx context.Context) error {
 // unlock gives the turn to write up, with the replies written that were left meanwhile.
 // drop and set are those of [turn.unlock].
 func (c *Conn) unlock(drop, set uint32) {
-	for {
-		r := c.turn.unlock(drop, set)
-		if r == nil {
+	for rounds := 0; ; rounds++ {
+		r := c.turn.unlock(drop, set, rounds > 0)
+		switch {
+		case r == nil:
+			return
+		case rounds == floodRounds:
+			c.turn.change(drop, set) // from here on the goroutine may be overtaken
+			go func() {
+				c.writeReplies(r)
+				c.unlock(0, 0)
+			}()
 			return
 		}
 		c.writeReplies(r)
 	}
 }
+
+// floodRounds is how many times somebody writes what the peer keeps asking for before a
+// goroutine takes over, for as long as the peer does so.
+const floodRounds = 4
 
 // refused is the error for what the protocol will not send.
 func (c *Conn) refused(err error) error {

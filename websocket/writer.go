@@ -106,7 +106,7 @@ func (w *messageWriter) send(p []byte, last bool) error {
 		if w.begun {
 			err = c.abandon(w.ctx, err)
 		}
-		c.reopen()
+		c.turn.endMessage()
 		w.end(err)
 		return err
 	}
@@ -125,13 +125,6 @@ func (w *messageWriter) send(p []byte, last bool) error {
 		w.end(err)
 	}
 	return err
-}
-
-// reopen takes back that a message is open, whether or not the connection is.
-func (c *Conn) reopen() {
-	if c.turn.lock(context.Background(), forFragment, c.done) {
-		c.unlock(turnOpen, 0)
-	}
 }
 
 // sendWhole sends the message in one frame.

@@ -194,7 +194,8 @@ func (s *upgrade) release() {
 		return
 	}
 	s.req.Reset() // which bounds what it keeps itself
-	*s = upgrade{in: s.in[:0], out: s.out[:0], req: s.req, peek: s.peek}
+	s.in, s.out = s.in[:0], s.out[:0]
+	s.u, s.fields, s.result = Upgrader{}, headFields{}, Handshake{} // a whole upgrade would lie on the stack
 	upgrades.Put(s)
 }
 

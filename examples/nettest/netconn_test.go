@@ -54,8 +54,8 @@ func open(a, b net.Conn) (_, _ net.Conn, stop func(), _ error) {
 	}
 	ctx := context.Background()
 	stop = func() {
-		c.CloseNow()
-		s.CloseNow()
+		c.Close(websocket.StatusNormalClosure, "") // waits for one that is under way
+		s.Close(websocket.StatusNormalClosure, "")
 	}
 	return websocket.NetConn(ctx, c, websocket.MessageBinary), websocket.NetConn(ctx, s, websocket.MessageBinary), stop, nil
 }

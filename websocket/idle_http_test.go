@@ -1,0 +1,61 @@
+package websocket
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/internal/race"
+)
+
+// A connection that lives in its handler has no reader of the server's any more, and
+// a handshake without an origin and an offer of extensions, as a program sends it, has left
+// the goroutine's stack at 4 KiB. One with them leaves it at 8 KiB.
+func TestIdleHandler(t *testing.T) {
+	if race.Enabled || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("frames are of other sizes")
+	}
+	const n = 100
+	crowd := make(chan struct{}) // so that the runtime makes small stacks
+	defer close(crowd)
+	for range 20 * n {
+		go func() { <-crowd }()
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := Accept(w, r, nil); err == nil {
+			defer c.CloseNow()
+			echo(c)
+		}
+	}))
+	defer srv.Close()
+	heap, stack := inUse()
+	for range n {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
+		require.NoError(t, err)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		require.Equal(t, 101, resp.StatusCode)
+	}
+	heapAfter, stackAfter := inUse()
+	require.Less(t, (stackAfter-stack)/n, 5000.0, "bytes of stack for each connection")
+	require.Less(t, (heapAfter-heap)/n, 10000.0, "bytes of heap, the client's end among them")
+}
+
+// inUse returns the bytes of heap and stacks in use.
+func inUse() (heap, stack float64) {
+	for range 3 {
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc), float64(m.StackInuse)
+}

@@ -1,0 +1,97 @@
+package websocket
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// What was closed here says so, and does not pass for a deadline, after which programs go on.
+func TestNetConnClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := pipePair(t, ConnOptions{}, ConnOptions{})
+		c.CloseRead(background)
+		n := NetConn(background, s, MessageBinary)
+		read := make(chan error)
+		go func() {
+			_, err := n.Read(make([]byte, 1))
+			read <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, n.Close())
+		require.NotErrorIs(t, <-read, os.ErrDeadlineExceeded)
+		require.NoError(t, n.SetDeadline(time.Time{}))
+		for range 2 {
+			_, err := n.Read(make([]byte, 1))
+			require.ErrorIs(t, err, net.ErrClosed)
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+			require.NotContains(t, err.Error(), stillOpen)
+			_, err = n.Write([]byte{1})
+			require.ErrorIs(t, err, net.ErrClosed)
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+		}
+	})
+}
+
+func TestNetConnEnd(t *testing.T) {
+	for code, eof := range map[StatusCode]bool{
+		StatusNormalClosure: true, StatusGoingAway: true, StatusInternalError: false, 0: false, 4000: false,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, c := pipePair(t, ConnOptions{}, ConnOptions{})
+			go func() {
+				c.Write(background, MessageBinary, []byte("last"))
+				c.Close(code, "")
+			}()
+			n := NetConn(background, s, MessageBinary)
+			p, err := io.ReadAll(n)
+			require.Equal(t, "last", string(p))
+			require.Equal(t, eof, err == nil, "%v: %v", code, err)
+			for range 2 {
+				_, again := n.Read(make([]byte, 1))
+				require.Equal(t, eof, again == io.EOF)
+			}
+		})
+	}
+}
+
+// A deadline that was put off just as it passed does not reach what comes later.
+func TestNetConnDeadlineIsNotStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, peer := rawPair(t, connConfig{client: true})
+		n := NetConn(background, s, MessageBinary)
+		for range 1000 {
+			n.SetReadDeadline(time.Now().Add(time.Millisecond))
+			time.Sleep(time.Millisecond) // both are over at once
+			n.SetReadDeadline(time.Now().Add(time.Hour))
+			synctest.Wait()
+			go ws.WriteFrame(peer, ws.NewBinaryFrame([]byte{1}))
+			_, err := n.Read(make([]byte, 1))
+			require.NoError(t, err)
+		}
+		n.SetReadDeadline(time.Time{})
+	})
+}
+
+// The end of the parent context is not a deadline.
+func TestNetConnContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := pipePair(t, ConnOptions{}, ConnOptions{})
+		ctx, cancel := context.WithCancelCause(background)
+		n := NetConn(ctx, s, MessageBinary)
+		n.SetDeadline(time.Now().Add(time.Hour))
+		time.AfterFunc(time.Second, func() { cancel(errWhy) })
+		_, err := n.Read(make([]byte, 1))
+		require.ErrorIs(t, err, errWhy)
+		require.ErrorIs(t, err, context.Canceled)
+		n.Close()
+	})
+}

@@ -1,0 +1,41 @@
+package websocket
+
+import (
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// slowToClose is a transport that takes its time to close, as TLS may.
+type slowToClose struct{ net.Conn }
+
+func (t slowToClose) Close() error {
+	err := t.Conn.Close()
+	time.Sleep(time.Second)
+	return err
+}
+
+// Who waits for the end of the connection sleeps while somebody else brings it about: time
+// does not pass in this test for a goroutine that tries again and again.
+func TestWaitersSleep(t *testing.T) {
+	within(t, 20*time.Second, func() {
+		synctest.Test(t, func(t *testing.T) {
+			a, peer := bufferedPipe()
+			s := newConn(connConfig{transport: slowToClose{a}, client: true})
+			s.CloseRead(background)
+			closed := make(chan error, 2)
+			for range 2 {
+				go func() { closed <- s.Close(StatusNormalClosure, "") }()
+			}
+			synctest.Wait()
+			s.CloseNow()
+			for range 2 {
+				require.ErrorIs(t, <-closed, net.ErrClosed)
+			}
+			peer.Close()
+		})
+	})
+}
