@@ -18,4 +18,8 @@
 // unmasking where text is unmasked and checked.
 //
 // Run "go run ./report -count 6" for a table with medians and ratios.
+//
+// What only a real socket shows is measured by commands of their own: "go run ./echo" for
+// the rate of echo servers over the loopback interface, and "go run ./idle" for what a
+// connection holds that has nothing to do.
 package bench

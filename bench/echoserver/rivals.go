@@ -1,0 +1,143 @@
+package echoserver
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+
+	coder "github.com/coder/websocket"
+	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+	gorilla "github.com/gorilla/websocket"
+	"github.com/lxzan/gws"
+)
+
+// gobwasLibrary is github.com/gobwas/ws as its introduction shows it.
+var gobwasLibrary = Library{
+	Name: "gobwas",
+	Raw: func(conn net.Conn) (Loop, error) {
+		_, err := gobwas.Upgrade(conn)
+		return func() { echoGobwas(conn) }, err
+	},
+	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+		conn, _, _, err := gobwas.UpgradeHTTP(r, w)
+		return func() { echoGobwas(conn) }, err
+	},
+}
+
+func echoGobwas(conn net.Conn) {
+	defer conn.Close()
+	for {
+		p, op, err := wsutil.ReadClientData(conn)
+		if err != nil {
+			return
+		}
+		if wsutil.WriteServerMessage(conn, op, p) != nil {
+			return
+		}
+	}
+}
+
+// gobwasBufferedLibrary is the same with one system call each way, for which a buffer
+// of 512 bytes is kept, and a Reader and a Writer that are used again.
+var gobwasBufferedLibrary = Library{
+	Name: "gobwas-buffered",
+	Raw: func(conn net.Conn) (Loop, error) {
+		_, err := gobwas.Upgrade(conn)
+		return func() { echoGobwasBuffered(conn) }, err
+	},
+	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+		conn, _, _, err := gobwas.UpgradeHTTP(r, w)
+		return func() { echoGobwasBuffered(conn) }, err
+	},
+}
+
+func echoGobwasBuffered(conn net.Conn) {
+	defer conn.Close()
+	rd := &wsutil.Reader{Source: bufio.NewReaderSize(conn, 512), State: gobwas.StateServerSide, CheckUTF8: true}
+	wr := wsutil.NewWriterSize(conn, gobwas.StateServerSide, gobwas.OpText, 512)
+	p := make([]byte, 512)
+	for {
+		h, err := rd.NextFrame()
+		if err != nil || h.OpCode.IsControl() || h.Length > int64(len(p)) {
+			return
+		}
+		n := 0
+		for err == nil {
+			var k int
+			k, err = rd.Read(p[n:])
+			n += k
+		}
+		wr.ResetOp(h.OpCode)
+		wr.Write(p[:n])
+		if wr.Flush() != nil {
+			return
+		}
+	}
+}
+
+// gwsLibrary is github.com/lxzan/gws, which checks text as the others here do but coder
+// and gorilla.
+var gwsLibrary = Library{
+	Name: "gws",
+	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+		c, err := gwsUpgrader.Upgrade(w, r)
+		return func() { c.ReadLoop() }, err
+	},
+}
+
+var gwsUpgrader = gws.NewUpgrader(gwsEcho{}, &gws.ServerOption{CheckUtf8Enabled: true})
+
+type gwsEcho struct{ gws.BuiltinEventHandler }
+
+func (gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
+	defer m.Close()
+	c.WriteMessage(m.Opcode, m.Bytes())
+}
+
+// coderLibrary is github.com/coder/websocket.
+var coderLibrary = Library{
+	Name: "coder",
+	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+		c, err := coder.Accept(w, r, &coder.AcceptOptions{InsecureSkipVerify: true})
+		return func() { echoCoder(c) }, err
+	},
+}
+
+func echoCoder(c *coder.Conn) {
+	ctx := context.Background()
+	for {
+		typ, p, err := c.Read(ctx)
+		if err != nil {
+			return
+		}
+		if c.Write(ctx, typ, p) != nil {
+			return
+		}
+	}
+}
+
+// gorillaLibrary is github.com/gorilla/websocket.
+var gorillaLibrary = Library{
+	Name: "gorilla",
+	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+		c, err := gorillaUpgrader.Upgrade(w, r, nil)
+		return func() { echoGorilla(c) }, err
+	},
+}
+
+var gorillaUpgrader = gorilla.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+
+func echoGorilla(c *gorilla.Conn) {
+	defer c.Close()
+	for {
+		typ, p, err := c.ReadMessage()
+		if err != nil {
+			return
+		}
+		if c.WriteMessage(typ, p) != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package echoserver
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// tcpLibrary is no library: it sends back what it gets, with no frames.
+var tcpLibrary = Library{
+	Name: "tcp",
+	Raw: func(conn net.Conn) (Loop, error) {
+		return func() {
+			defer conn.Close()
+			p := make([]byte, 512)
+			for {
+				n, err := conn.Read(p)
+				if err != nil {
+					return
+				}
+				if _, err := conn.Write(p[:n]); err != nil {
+					return
+				}
+			}
+		}, nil
+	},
+}
+
+// websocketLibrary is our package websocket, as its introduction shows it.
+var websocketLibrary = Library{
+	Name: "wskit-websocket",
+	Raw: func(conn net.Conn) (Loop, error) {
+		hs, err := ws.Upgrade(conn)
+		if err != nil {
+			return nil, err
+		}
+		c, err := websocket.NewConn(conn, nil, hs, ws.StateServerSide, nil)
+		return func() { echoWebsocket(c) }, err
+	},
+	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+		return func() { echoWebsocket(c) }, err
+	},
+}
+
+func echoWebsocket(c *websocket.Conn) {
+	ctx := context.Background()
+	for {
+		typ, p, err := c.Read(ctx)
+		if err != nil {
+			return
+		}
+		if c.Write(ctx, typ, p) != nil {
+			return
+		}
+	}
+}
+
+// appendLibrary is the same with a buffer for messages that each connection keeps.
+var appendLibrary = Library{
+	Name: "wskit-append",
+	Raw: func(conn net.Conn) (Loop, error) {
+		hs, err := ws.Upgrade(conn)
+		if err != nil {
+			return nil, err
+		}
+		c, err := websocket.NewConn(conn, nil, hs, ws.StateServerSide, nil)
+		return func() { echoAppend(c) }, err
+	},
+}
+
+func echoAppend(c *websocket.Conn) {
+	ctx := context.Background()
+	var typ websocket.MessageType
+	var p []byte
+	var err error
+	for {
+		if typ, p, err = c.ReadAppend(ctx, p[:0]); err != nil {
+			return
+		}
+		if c.Write(ctx, typ, p) != nil {
+			return
+		}
+	}
+}
+
+// helpersLibrary is the shortest program over ws and wsutil.
+var helpersLibrary = Library{
+	Name: "wskit-helpers",
+	Raw: func(conn net.Conn) (Loop, error) {
+		_, err := ws.Upgrade(conn)
+		return func() { echoHelpers(conn) }, err
+	},
+	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+		conn, _, _, err := ws.UpgradeHTTP(r, w)
+		return func() { echoHelpers(conn) }, err
+	},
+}
+
+func echoHelpers(conn net.Conn) {
+	defer conn.Close()
+	for {
+		p, op, err := wsutil.ReadClientData(conn)
+		if err != nil {
+			return
+		}
+		if wsutil.WriteServerMessage(conn, op, p) != nil {
+			return
+		}
+	}
+}
+
+// protocolLibrary drives the protocol without I/O with a buffer of 512 bytes each way.
+var protocolLibrary = Library{
+	Name: "wskit-protocol",
+	Raw: func(conn net.Conn) (Loop, error) {
+		_, err := ws.Upgrade(conn)
+		return func() { echoProtocol(conn) }, err
+	},
+	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+		conn, _, _, err := ws.UpgradeHTTP(r, w)
+		return func() { echoProtocol(conn) }, err
+	},
+}
+
+func echoProtocol(conn net.Conn) {
+	defer conn.Close()
+	c := wsutil.NewProtocol(nil)
+	in, out := make([]byte, 512), make([]byte, 0, 512)
+	for {
+		n, err := conn.Read(in)
+		if err != nil {
+			return
+		}
+		if out, err = answer(c, out[:0], in[:n]); err != nil {
+			return
+		}
+		if _, err = conn.Write(out); err != nil {
+			return
+		}
+	}
+}
+
+// answer appends what is due for the frames that p completes.
+func answer(c *wsutil.Protocol, out, p []byte) ([]byte, error) {
+	for len(p) > 0 {
+		ev, n, err := c.NextMessage(p)
+		if err != nil {
+			return out, nil // incomplete, or the connection ends with the next read
+		}
+		p = p[n:]
+		switch ev.OpCode {
+		case ws.OpText, ws.OpBinary:
+			out, err = c.AppendMessage(out, ev.OpCode, ev.Payload)
+		case ws.OpPing:
+			out, err = c.AppendPong(out, ev.Payload)
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}

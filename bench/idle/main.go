@@ -1,0 +1,98 @@
+//go:build unix
+
+// Command idle measures what a connection holds on a server that waits for its next
+// message: heap and stack, after a garbage collection, in a process of the server's own.
+// Each connection has echoed one message before. The request has neither an origin nor an
+// offer of extensions: what a handshake with them needs of a handler's stack is not seen here.
+//
+//	go run ./idle -conns 10000
+//
+// The runtime makes the stack of a new goroutine as large as those that it saw in use at
+// the last garbage collection, on average. So a server's first thousand connections set
+// the size for the rest, and the figure of a server depends on when its connections came.
+// Therefore each is measured twice: without that (GODEBUG=adaptivestackstart=0), which
+// shows what the goroutine itself needs, and as the runtime does it unless told otherwise.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/wskit/wskit/bench/echoserver"
+)
+
+func main() {
+	if len(os.Args) == 4 && os.Args[1] == echoserver.Child {
+		exit(echoserver.Serve(os.Args[2], os.Args[3], os.Stdin, os.Stdout))
+	}
+	conns := flag.Int("conns", 9900, "`number` of connections")
+	only := flag.String("lib", "", "measure the libraries whose names have this `text` in them")
+	flag.Parse()
+	exit(run(*conns, *only))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "idle:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func run(conns int, only string) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', tabwriter.AlignRight)
+	defer w.Flush()
+	fmt.Fprintf(w, "%d connections, bytes each\tlibrary\theap\tstack\tall\tadaptive heap\tstack\tall\t\n", conns)
+	for _, pattern := range []echoserver.Pattern{echoserver.Raw, echoserver.Same, echoserver.Handed, echoserver.Handler} {
+		for _, l := range echoserver.Libraries {
+			if !l.Has(pattern) || !strings.Contains(l.Name, only) {
+				continue
+			}
+			fmt.Fprintf(w, "%s\t%s\t", pattern, l.Name)
+			for _, adaptive := range []string{"0", "1"} {
+				u, err := measure(l.Name, pattern, conns, adaptive)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", l.Name, pattern, err)
+				}
+				fmt.Fprintf(w, "%d\t%d\t%d\t", u.Heap, u.Stack, u.Heap+u.Stack)
+			}
+			fmt.Fprintln(w)
+		}
+	}
+	return nil
+}
+
+// measure returns what one connection holds.
+func measure(library string, pattern echoserver.Pattern, conns int, adaptive string) (u echoserver.Usage, err error) {
+	p, err := echoserver.Start(library, pattern, -1, "GODEBUG=adaptivestackstart="+adaptive)
+	if err != nil {
+		return u, err
+	}
+	defer p.Stop()
+	before, err := p.Memory()
+	if err != nil {
+		return u, err
+	}
+	for range conns {
+		c, err := echoserver.Dial(p.Addr, library, []byte("one message for each"))
+		if err != nil {
+			return u, err
+		}
+		defer c.Close()
+		if err := c.Send(); err != nil {
+			return u, err
+		}
+		if err := c.Receive(); err != nil {
+			return u, err
+		}
+	}
+	after, err := p.Memory()
+	if err != nil {
+		return u, err
+	}
+	n := int64(conns)
+	return echoserver.Usage{Heap: (after.Heap - before.Heap) / n, Stack: (after.Stack - before.Stack) / n}, nil
+}
