@@ -87,6 +87,14 @@ bench: ## run the benchmarks beside the code, and those beside the alternatives 
 bench-report: ## the same beside the alternatives, and write the table into README.md
 	cd bench && $(GO) run ./report -count $(COUNT) -benchtime $(BENCHTIME) -bench '$(BENCHREADME)' -readme $(README)
 
+.PHONY: bench-echo
+bench-echo: ## echo over loopback, one core for the server, beside bare TCP and the alternatives
+	cd bench && $(GO) run ./echo $(ECHO)
+
+.PHONY: bench-idle
+bench-idle: ## memory of idle connections, beside the alternatives
+	cd bench && $(GO) run ./idle $(IDLE)
+
 .PHONY: samples
 samples: ## run each subcommand of wskit, and write what it prints into README.md
 	@GO=$(GO) scripts/samples $(README)
