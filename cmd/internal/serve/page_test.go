@@ -95,7 +95,7 @@ func TestPage(t *testing.T) {
 	b.enter("#code", "4001")
 	b.enter("#reason", "enough")
 	b.click("#close")
-	b.until(`document.querySelector("#state").textContent === "closed with 4001"`)
+	b.until(`document.querySelector("#state").textContent === "closed with 4001, “enough”"`)
 	b.until(row(0, "received", "close", ""))
 	require.Empty(t, b.faults)
 }
