@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+
 	"io"
 	"math"
+	"strconv"
 	"sync"
 
 	"github.com/wskit/wskit/internal/framing"
@@ -43,6 +45,26 @@ func (c OpCode) IsData() bool { return c&0x8 == 0 }
 // IsReserved reports whether RFC 6455 leaves c undefined.
 func (c OpCode) IsReserved() bool {
 	return 0x3 <= c && c <= 0x7 || 0xb <= c && c <= 0xf
+}
+
+// String returns the name of the opcode in the RFC, such as "text", and the number of a
+// reserved one, such as "opcode 11".
+func (c OpCode) String() string {
+	switch c {
+	case OpContinuation:
+		return "continuation"
+	case OpText:
+		return "text"
+	case OpBinary:
+		return "binary"
+	case OpClose:
+		return "close"
+	case OpPing:
+		return "ping"
+	case OpPong:
+		return "pong"
+	}
+	return "opcode " + strconv.Itoa(int(c))
 }
 
 // Header is the header of a frame (RFC 6455, section 5.2). It is a small,

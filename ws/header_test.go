@@ -257,3 +257,12 @@ func FuzzParseHeader(f *testing.F) {
 		}
 	})
 }
+
+func TestOpCodeString_RFC6455_5_2(t *testing.T) {
+	for op, want := range map[OpCode]string{
+		OpContinuation: "continuation", OpText: "text", OpBinary: "binary",
+		OpClose: "close", OpPing: "ping", OpPong: "pong", 3: "opcode 3", 0xb: "opcode 11",
+	} {
+		require.Equal(t, want, op.String())
+	}
+}

@@ -49,7 +49,7 @@ func BenchmarkReadData(b *testing.B) {
 					{"append/bufio", func() ([]byte, ws.OpCode, error) { return AppendData(buf, buffered, side.state) }},
 					{"read/bufio", func() ([]byte, ws.OpCode, error) { return ReadData(buffered, side.state) }},
 				} {
-					b.Run(fmt.Sprintf("%s/%s/%s/%d", side.name, opName(op), tt.name, n), func(b *testing.B) {
+					b.Run(fmt.Sprintf("%s/%s/%s/%d", side.name, op.String(), tt.name, n), func(b *testing.B) {
 						*src = endless{wire: wire}
 						buffered.Reader.Reset(src)
 						b.SetBytes(int64(n))

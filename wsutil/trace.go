@@ -124,7 +124,7 @@ func (s *frameScanner) payload(p []byte) (rest []byte) {
 
 func (s *frameScanner) line() []byte {
 	p := append(make([]byte, 0, 128), s.sign, ' ')
-	p = append(p, opName(s.h.OpCode)...)
+	p = append(p, s.h.OpCode.String()...)
 	if !s.h.Fin {
 		p = append(p, " more"...)
 	}
@@ -162,22 +162,4 @@ func (s *frameScanner) appendShown(p []byte) []byte {
 		p = append(p, ' ')
 	}
 	return strconv.AppendQuote(p, string(text))
-}
-
-func opName(op ws.OpCode) string {
-	switch op {
-	case ws.OpContinuation:
-		return "continuation"
-	case ws.OpText:
-		return "text"
-	case ws.OpBinary:
-		return "binary"
-	case ws.OpClose:
-		return "close"
-	case ws.OpPing:
-		return "ping"
-	case ws.OpPong:
-		return "pong"
-	}
-	return "opcode " + strconv.Itoa(int(op))
 }

@@ -48,5 +48,5 @@ func TestWriteMessageForms(t *testing.T) {
 		require.NoError(t, err)
 		got = append(got, fmt.Sprintln(f.Header.Masked, f.Header.OpCode, string(ws.UnmaskFrameInPlace(f).Payload)))
 	}
-	require.Equal(t, []string{"false 9 a\n", "false 1 b\n", "false 2 c\n", "true 9 d\n", "true 1 e\n", "true 2 f\n"}, got)
+	require.Equal(t, []string{"false ping a\n", "false text b\n", "false binary c\n", "true ping d\n", "true text e\n", "true binary f\n"}, got)
 }

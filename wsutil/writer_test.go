@@ -231,7 +231,7 @@ func TestWriterExtensions(t *testing.T) {
 		for _, f := range dest.frames(t, side.state) {
 			got = append(got, fmt.Sprint(f.Header.OpCode, f.Header.Rsv, f.Header.Fin, f.Header.Length))
 		}
-		require.Equal(t, []string{"1 5 false 3", "0 1 true 3", "2 5 true 1"}, got)
+		require.Equal(t, []string{"text 5 false 3", "continuation 1 true 3", "binary 5 true 1"}, got)
 	}
 }
 

@@ -54,22 +54,3 @@ func (d direction) name() string {
 	}
 	return "unknown"
 }
-
-// opName names an opcode as wsutil.Tracer does.
-func opName(op ws.OpCode) string {
-	switch op {
-	case ws.OpContinuation:
-		return "continuation"
-	case ws.OpText:
-		return "text"
-	case ws.OpBinary:
-		return "binary"
-	case ws.OpClose:
-		return "close"
-	case ws.OpPing:
-		return "ping"
-	case ws.OpPong:
-		return "pong"
-	}
-	return "opcode " + string("0123456789abcdef"[op&15])
-}

@@ -62,7 +62,7 @@ func (l lines) what(f frame) string {
 		return strings.TrimSpace("not a frame " + hex.EncodeToString(f.payload))
 	}
 	h := f.header
-	words := []string{l.palette.Bold(opName(h.OpCode))}
+	words := []string{l.palette.Bold(h.OpCode.String())}
 	if !h.Fin {
 		words = append(words, "more")
 	}
@@ -180,7 +180,7 @@ func (v *object) frame(f frame) {
 		return
 	}
 	h := f.header
-	v.Opcode, v.Fin, v.Length = opName(h.OpCode), &h.Fin, &h.Length
+	v.Opcode, v.Fin, v.Length = h.OpCode.String(), &h.Fin, &h.Length
 	for i := range 3 {
 		if h.Rsv>>(2-i)&1 != 0 {
 			v.Rsv = append(v.Rsv, i+1)
