@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,7 @@ type victim struct {
 	queueing  bool // queues what it has to write
 	inflating bool // inflates without a limit
 	leaking   bool // forgets a goroutine where a connection breaks
+	keeping   bool // keeps the buffers of connections that are gone
 	hasty     bool // ends a connection that sends less than a header at once
 	crashing  bool // ends with the first connection that breaks
 }
@@ -46,6 +48,7 @@ func TestAttacksFindTheWeakness(t *testing.T) {
 		"queueing":  {victim{queueing: true}, "never-read"},
 		"inflating": {victim{inflating: true}, "bomb"},
 		"leaking":   {victim{leaking: true}, "reset"},
+		"keeping":   {victim{keeping: true}, "reset"},
 		"hasty":     {victim{hasty: true}, "byte-per-packet"},
 		"crashing":  {victim{crashing: true}, "reset"},
 	} {
@@ -79,8 +82,11 @@ func TestAttacksFindTheWeakness(t *testing.T) {
 // serve accepts connections until ctx ends or l is closed.
 func (v victim) serve(ctx context.Context, l *Listener) (done chan struct{}) {
 	done = make(chan struct{})
+	var mu sync.Mutex
+	var kept [][]byte
 	go func() {
 		defer close(done)
+		defer func() { runtime.KeepAlive(&kept) }()
 		for {
 			c, err := l.Accept()
 			if err != nil {
@@ -90,7 +96,13 @@ func (v victim) serve(ctx context.Context, l *Listener) (done chan struct{}) {
 				stop := context.AfterFunc(ctx, func() { c.Close() })
 				defer stop()
 				defer c.Close()
-				if err := v.handle(ctx, c); err != nil && (v.leaking || v.crashing) {
+				err := v.handle(ctx, c)
+				if err != nil && v.keeping {
+					mu.Lock()
+					kept = append(kept, make([]byte, 128<<10))
+					mu.Unlock()
+				}
+				if err != nil && (v.leaking || v.crashing) {
 					if v.crashing {
 						l.Close()
 						return

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"github.com/wskit/wskit/httphead"
@@ -52,7 +54,7 @@ var attacks = []Attack{
 		"each is answered", bytePerPacket,
 	},
 	{
-		"reset", "ends the connection without a farewell in every state: before and in the request, in a header, in a payload, between fragments, while closing",
+		"reset", "ends the connection without a farewell in every state: before and in the request, in a header, in a payload, in a ping, between fragments, while the server cannot write, while closing",
 		"all that the connection held is let go", resets,
 	},
 }
@@ -232,13 +234,19 @@ func resets(ctx context.Context, a *attacker) error {
 		{a.open, nil},
 		{a.open, []byte{0x82}},
 		{a.open, ws.AppendHeader(nil, ws.Header{Fin: true, OpCode: ws.OpBinary, Length: 100, Masked: true})},
+		{a.open, append(ws.AppendHeader(nil, ws.Header{Fin: true, OpCode: ws.OpPing, Length: 125, Masked: true}), "half a ping"...)},
+		{a.open, bytes.Repeat(ws.AppendFrame(nil, ws.MaskFrame(ws.NewBinaryFrame(make([]byte, 64<<10)))), 64)}, // the echoes stay unread
 		{a.open, ws.AppendFrame(nil, ws.MaskFrame(ws.NewFrame(ws.OpText, false, []byte("a fragment"))))},
 		{a.open, ws.AppendFrame(nil, ws.MaskFrame(ws.NewBinaryFrame(make([]byte, 16<<10))))},
 		{a.open, ws.AppendFrame(nil, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))))},
 	} {
 		err := a.each(ctx, state.open, func(_ context.Context, c net.Conn) error {
+			c.SetWriteDeadline(time.Now().Add(a.o.Patience / 20))
 			_, err := c.Write(state.sent)
 			abort(c)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return nil // it has stopped reading, as it should
+			}
 			return err
 		})
 		if err != nil {

@@ -33,6 +33,7 @@ func TestAcceptSurvivesAttacks(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, results, len(wstest.Attacks()))
 		for _, r := range results {
+			t.Logf("%s: slowest ping %v, heap %+d, after it %+d", r.Name, r.Slowest, r.Heap, r.HeapAfter)
 			require.True(t, r.Survived, "%s: %s", r.Name, r.Detail)
 		}
 	})

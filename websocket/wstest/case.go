@@ -76,10 +76,10 @@ var allCases = sync.OnceValue(func() []Case {
 		requestCases, responseCases, clientRequestCases,
 		lengthCases, maskCases, rsvCases, opcodeCases,
 		fragmentCases, interleaveCases, fragmentFaultCases,
-		pingCases, utf8Cases, utf8CutCases,
+		pingCases, utf8Cases, utf8CutCases, headerSplitCases, leftoverCases,
 		closeCodeCases, closeBodyCases, closeOrderCases,
 		sizeCases, limitCases,
-		offerCases, agreementCases, deflateCases, windowCases, deflateFaultCases,
+		offerCases, agreementCases, deflateCases, takeoverCases, windowCases, deflateFaultCases,
 	} {
 		area(&l)
 	}

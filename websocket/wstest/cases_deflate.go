@@ -66,7 +66,7 @@ func deflateCases(l *list) {
 	}
 	for _, n := range []int{0, 1, 2, 3, 10, 64, 125, 126, 127, 300, 1000, 32767, 32768, 32769, 65535, 65536, 100_000} {
 		for _, op := range dataOps {
-			l.add(r, fmt.Sprintf("deflate/size/%s-%d", opName(op), n), int64(n), compressing(deflateParams{}, func(p *peer) error {
+			l.add(r, fmt.Sprintf("deflate/size/%s-%d", op.String(), n), int64(n), compressing(deflateParams{}, func(p *peer) error {
 				return p.exchange(dataFrame(op, sample(n)), dataFrame(op, bytes.Repeat([]byte("x"), n)))
 			}))
 		}

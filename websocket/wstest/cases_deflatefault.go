@@ -29,7 +29,7 @@ func deflateFaultCases(l *list) {
 	l.add(r, "deflate/rsv/empty-continuation", 0, failing(first(7), with(rsv1, cont(""))))
 	l.add(r, "deflate/rsv/late", 0, failing(text("Hel").unfinished(), with(rsv1, cont("lo"))))
 	for _, f := range []frame{ping(""), ping("hello"), pong(""), pong("hello"), closing(1000, "")} {
-		id := fmt.Sprintf("%s-%d", opName(f.op), len(f.payload))
+		id := fmt.Sprintf("%s-%d", f.op.String(), len(f.payload))
 		l.add(r, "deflate/rsv/"+id, 0, failing(with(rsv1, f)))
 		l.add(r, "deflate/rsv/"+id+"-in-message", 0, failing(first(3), with(rsv1, f)))
 	}
@@ -74,7 +74,7 @@ func badDataCases(l *list) {
 		{"all-ones", bytes.Repeat([]byte{0xff}, 50)},
 	} {
 		for _, op := range dataOps {
-			l.add(r, "deflate/data/"+c.name+"/"+opName(op), 0, compressing(deflateParams{}, func(p *peer) error {
+			l.add(r, "deflate/data/"+c.name+"/"+op.String(), 0, compressing(deflateParams{}, func(p *peer) error {
 				p.send(frame{op: op, rsv: rsv1, payload: c.bytes})
 				return p.wantFailure(protocolError, invalidPayload)
 			}))
@@ -151,6 +151,13 @@ func bombCases(l *list) {
 			return p.wantFailure(ws.StatusMessageTooBig)
 		}))
 	}
+	l.add(r, "deflate/bomb/in-fragments", 0, compressing(deflateParams{}, func(p *peer) error {
+		b := bomb(min(int(p.opts.MaxMessage)*10, 256*mebi))
+		frames := fragments(ws.OpBinary, b, even(10, len(b))...)
+		frames[0].rsv = rsv1
+		p.send(frames...)
+		return p.wantFailure(ws.StatusMessageTooBig)
+	}))
 	r.needs |= needEcho
 	r.must, r.fault = "A message up to the limit is taken, however small it was on the wire.", "takes a good ratio for an attack"
 	l.add(r, "deflate/bomb/exact", 0, compressing(deflateParams{}, func(p *peer) error {

@@ -35,7 +35,7 @@ func fragmentCases(l *list) {
 	for _, op := range dataOps {
 		for _, n := range []int{2, 3, 10, 100} {
 			for _, chop := range []int{0, 1, 7} {
-				l.add(r, fmt.Sprintf("fragment/%s/%d-by-%d", opName(op), n, chop), 1000,
+				l.add(r, fmt.Sprintf("fragment/%s/%d-by-%d", op.String(), n, chop), 1000,
 					echoing(chop, fragments(op, sample(1000), even(n, 1000)...)...))
 			}
 		}
@@ -50,7 +50,7 @@ func fragmentCases(l *list) {
 		{"all-empty", []int{0, 0}, 0}, {"many-empty", make([]int, 60), 5}, {"single-bytes", []int{1, 1, 1, 1}, 5},
 	} {
 		for _, op := range dataOps {
-			l.add(r, "fragment/"+c.name+"/"+opName(op), 0, echoing(0, fragments(op, sample(c.size), c.sizes...)...))
+			l.add(r, "fragment/"+c.name+"/"+op.String(), 0, echoing(0, fragments(op, sample(c.size), c.sizes...)...))
 		}
 	}
 	r.fault = "a fragment of one length encoding is taken for another"
@@ -83,18 +83,18 @@ func interleaveCases(l *list) {
 	for _, op := range dataOps {
 		for at := range 3 {
 			for _, size := range []int{0, 5, 125} {
-				id := fmt.Sprintf("interleave/ping/%s-%d-after-%d", opName(op), size, at+1)
+				id := fmt.Sprintf("interleave/ping/%s-%d-after-%d", op.String(), size, at+1)
 				l.add(r, id, 100, interleaved(op, at, string(sample(size))))
 			}
 		}
-		l.add(r, "interleave/pong/"+opName(op), 100, interleavedPongs(op))
-		l.add(r, "interleave/pings/"+opName(op), 100, interleavedPings(op))
+		l.add(r, "interleave/pong/"+op.String(), 100, interleavedPongs(op))
+		l.add(r, "interleave/pings/"+op.String(), 100, interleavedPings(op))
 	}
 	r.needs = 0
 	r.must = "A close frame may be between the fragments of a message."
 	r.fault = "a close frame inside a message is not answered"
 	for _, op := range dataOps {
-		l.add(r, "interleave/close/"+opName(op), 5, func(_ context.Context, p *peer) error {
+		l.add(r, "interleave/close/"+op.String(), 5, func(_ context.Context, p *peer) error {
 			p.send(dataFrame(op, []byte("hello")).unfinished(), closing(1000, ""))
 			return p.wantClose(true, 1000)
 		})
@@ -168,7 +168,7 @@ func fragmentFaultCases(l *list) {
 		for _, second := range dataOps {
 			for _, n := range []int{0, 5} {
 				f := dataFrame(second, sample(n))
-				id := fmt.Sprintf("fragment/nested/%s-in-%s-%d", opName(second), opName(first), n)
+				id := fmt.Sprintf("fragment/nested/%s-in-%s-%d", second.String(), first.String(), n)
 				l.add(r, id, 0, faulty(protocolError, dataFrame(first, sample(5)).unfinished(), f))
 				l.add(r, id+"-not-final", 0, faulty(protocolError, dataFrame(first, sample(5)).unfinished(), f.unfinished()))
 			}
@@ -178,7 +178,7 @@ func fragmentFaultCases(l *list) {
 	r.must = "Control frames must not be fragmented."
 	r.fault = "takes a control frame without FIN"
 	for _, f := range []frame{ping("hello"), ping(""), pong("hello"), pong(""), closing(1000, ""), {op: ws.OpClose}} {
-		id := fmt.Sprintf("fragment/control/%s-%d", opName(f.op), len(f.payload))
+		id := fmt.Sprintf("fragment/control/%s-%d", f.op.String(), len(f.payload))
 		l.add(r, id, 0, faulty(protocolError, f.unfinished()))
 		l.add(r, id+"-in-message", 0, faulty(protocolError, text("hel").unfinished(), f.unfinished()))
 		l.add(r, id+"-continued", 0, faulty(protocolError, f.unfinished(), cont("")))

@@ -55,7 +55,7 @@ func lengthCases(l *list) {
 	for _, n := range []int{0, 1, 2, 63, 64, 124, 125, 126, 127, 128, 129, 255, 256, 257, 4095, 4096, 4097,
 		32767, 32768, 65534, 65535, 65536, 65537, 131072} {
 		for _, op := range dataOps {
-			l.add(r, fmt.Sprintf("length/%s/%d", opName(op), n), int64(n), echoing(0, dataFrame(op, sample(n))))
+			l.add(r, fmt.Sprintf("length/%s/%d", op.String(), n), int64(n), echoing(0, dataFrame(op, sample(n))))
 		}
 	}
 	r.fault = "a header or a payload that arrives in pieces is not put together"
@@ -109,7 +109,7 @@ func notMinimalCases(l *list) {
 			if op == ws.OpClose && c.n > 1 {
 				f.payload = closeBody(1000, string(sample(c.n-2)))
 			}
-			l.add(r, fmt.Sprintf("length/not-minimal/%s-%d-in-%s", opName(op), c.n, forms[c.form]), int64(c.n), faulty(protocolError, f))
+			l.add(r, fmt.Sprintf("length/not-minimal/%s-%d-in-%s", op.String(), c.n, forms[c.form]), int64(c.n), faulty(protocolError, f))
 		}
 	}
 }
@@ -122,7 +122,7 @@ func topBitCases(l *list) {
 	}
 	for _, n := range []uint64{1 << 63, 1<<63 | 1, 1<<63 | 5, 1<<63 | 1<<32, 1<<64 - 1} {
 		for _, op := range dataOps {
-			l.add(r, fmt.Sprintf("length/top-bit/%s-%x", opName(op), n), 0, declaring(protocolError,
+			l.add(r, fmt.Sprintf("length/top-bit/%s-%x", op.String(), n), 0, declaring(protocolError,
 				frame{op: op, declared: n, lies: true, form: sixtyfour, payload: []byte("hello")}))
 		}
 	}
@@ -146,7 +146,7 @@ func declaredCases(l *list) {
 	}
 	for _, n := range []uint64{1<<31 - 1, 1 << 31, 1 << 32, 1<<32 + 5, 1 << 40, 1 << 62, 1<<63 - 1} {
 		for _, op := range dataOps {
-			l.add(r, fmt.Sprintf("length/declared/%s-%x", opName(op), n), 0,
+			l.add(r, fmt.Sprintf("length/declared/%s-%x", op.String(), n), 0,
 				waiting(frame{op: op, declared: n, lies: true, payload: []byte("hello")}))
 		}
 		l.add(r, fmt.Sprintf("length/declared/continuation-%x", n), 10,

@@ -17,7 +17,7 @@ func rsvCases(l *list) {
 	for rsv := byte(1); rsv < 8; rsv++ {
 		for _, f := range []frame{text("hello"), text(""), binaryOf([]byte("hello")), ping("hello"), ping(""), pong("hello"), closing(1000, "")} {
 			f.rsv = rsv
-			id := fmt.Sprintf("rsv/%03b/%s-%d", rsv, opName(f.op), len(f.payload))
+			id := fmt.Sprintf("rsv/%03b/%s-%d", rsv, f.op.String(), len(f.payload))
 			l.add(r, id, 0, faulty(protocolError, f))
 		}
 		c := cont("lo")

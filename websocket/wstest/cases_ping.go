@@ -54,7 +54,7 @@ func pingCases(l *list) {
 			if op == ws.OpClose {
 				f.payload = closeBody(1000, string(sample(n-2)))
 			}
-			l.add(r, fmt.Sprintf("control/too-long/%s-%d", opName(op), n), 0, faulty(protocolError, f))
+			l.add(r, fmt.Sprintf("control/too-long/%s-%d", op.String(), n), 0, faulty(protocolError, f))
 		}
 	}
 	l.add(r, "control/too-long/ping-in-message", 0,

@@ -37,7 +37,7 @@ func sizeCases(l *list) {
 			if c.size >= 4*mebi {
 				r.needs |= needAlone
 			}
-			l.add(r, fmt.Sprintf("size/%s/%d-in-%d-by-%d", opName(op), c.size, c.frame, c.chop), int64(c.size), big(op, c.size, c.frame, c.chop))
+			l.add(r, fmt.Sprintf("size/%s/%d-in-%d-by-%d", op.String(), c.size, c.frame, c.chop), int64(c.size), big(op, c.size, c.frame, c.chop))
 		}
 	}
 	r.needs = needEcho
@@ -103,6 +103,10 @@ func limitCases(l *list) {
 	l.add(r, "limit/over", 0, limited(1, 0, true))
 	l.add(r, "limit/over-fragments", 0, limited(1, 3, true))
 	l.add(r, "limit/over-many-fragments", 0, limited(1, 100, true))
+	l.add(r, "limit/over-binary", 0, func(_ context.Context, p *peer) error {
+		p.send(binaryOf(atLimit(p, 1)))
+		return p.wantFailure(ws.StatusMessageTooBig)
+	})
 	l.add(r, "limit/over-by-far", 0, func(_ context.Context, p *peer) error {
 		p.send(frame{op: ws.OpBinary, declared: uint64(p.opts.MaxMessage) * 4, lies: true, payload: []byte("hello")})
 		return p.wantFailureInside(ws.StatusMessageTooBig)

@@ -4,7 +4,7 @@
 // [RunServer] and [TestServer] play the client against a server that echoes every
 // message. [RunClient] and [TestClient] play the server against a client that follows
 // the protocol below. The suite speaks bytes of its own making, so that it can say
-// what no library would, and takes none of its judgements from the code under test.
+// what no library would, and takes none of its judgements from other packages of this module, which are under test, too.
 //
 // A case is strict when the implementation does what the RFC asks for in the way that
 // the RFC asks for it, tolerated when it does what the RFC allows or what does no harm

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/wskit/wskit/websocket/wstest"
 	"github.com/wskit/wskit/ws"
@@ -80,4 +81,36 @@ func ExampleRunClient() {
 	}
 	fmt.Println(report.Failed(), "failed")
 	// Output: 0 failed
+}
+
+// A server that is attacked in two ways. TestAttacks is the same for a test.
+func ExampleRunAttacks() {
+	ln := wstest.Listen(nil)
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go echo(conn)
+		}
+	}()
+
+	results, err := wstest.RunAttacks(context.Background(), "ws://server.example/", &wstest.AttackOptions{
+		Filter:      "^(byte-per-packet|declared-length)$",
+		Connections: 10,
+		Patience:    2 * time.Second,
+		Dial:        ln.DialContext,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range results {
+		fmt.Println(r.Name, r.Survived)
+	}
+	// Output:
+	// declared-length true
+	// byte-per-packet true
 }

@@ -18,7 +18,7 @@ func (p *peer) wantMessage(op ws.OpCode, payload []byte) error {
 		return err
 	}
 	if ev.op != op {
-		return failed("the echo of a %s message is %s", opName(op), opName(ev.op))
+		return failed("the echo of a %s message is %s", op.String(), ev.op.String())
 	}
 	if !bytes.Equal(ev.payload, payload) {
 		return failed("the echo differs: %s", difference(ev.payload, payload))

@@ -107,7 +107,7 @@ func (f frame) String() string {
 }
 
 func describe(op ws.OpCode, fin bool, rsv byte, n uint64) string {
-	s := opName(op)
+	s := op.String()
 	if rsv != 0 {
 		s += fmt.Sprintf(" RSV=%03b", rsv)
 	}
@@ -115,22 +115,4 @@ func describe(op ws.OpCode, fin bool, rsv byte, n uint64) string {
 		s += " not final"
 	}
 	return fmt.Sprintf("%s, length %d", s, n)
-}
-
-func opName(op ws.OpCode) string {
-	switch op {
-	case ws.OpContinuation:
-		return "continuation"
-	case ws.OpText:
-		return "text"
-	case ws.OpBinary:
-		return "binary"
-	case ws.OpClose:
-		return "close"
-	case ws.OpPing:
-		return "ping"
-	case ws.OpPong:
-		return "pong"
-	}
-	return fmt.Sprintf("opcode %X", byte(op))
 }

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/wskit/wskit/ws"
 )
 
 const deflateName = "permessage-deflate"
@@ -214,7 +212,6 @@ func (p *peer) use(d deflateParams) {
 	if !p.client {
 		p.flate = &flateState{in: client, out: server}
 	}
-	p.state = p.state.Set(ws.StateRSV1)
 }
 
 func window(bits int) int {

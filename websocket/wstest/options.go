@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -49,6 +50,14 @@ type Options struct {
 
 	// Dial opens the connection to a server; nil means net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Listener is where a client under test finds the suite. RunClient closes it. nil
+	// means a free port of the loopback interface.
+	Listener net.Listener
+
+	// OnResult is called with the result of each case, once, as the cases end; nil for
+	// nothing. One call ends before the next one begins, and the cases wait for it.
+	OnResult func(Result)
 }
 
 func (o *Options) orDefaults() *Options {
@@ -63,6 +72,19 @@ func (o *Options) orDefaults() *Options {
 		c.Dial = new(net.Dialer).DialContext
 	}
 	return &c
+}
+
+// teller returns OnResult for many goroutines.
+func (o *Options) teller() func(Result) {
+	if o.OnResult == nil {
+		return func(Result) {}
+	}
+	var one sync.Mutex
+	return func(r Result) {
+		one.Lock()
+		defer one.Unlock()
+		o.OnResult(r)
+	}
 }
 
 func (o *Options) maxMessage() int64 { return cmp.Or(o.MaxMessage, 16<<20) }

@@ -23,7 +23,6 @@ type peer struct {
 	request *http.Request // of a client under test
 	accept  string        // the answer's key that goes with request
 
-	state   ws.State
 	flate   *flateState // agreed; nil: no compression
 	open    assembly    // the message that arrives
 	writing chan struct{}
@@ -41,11 +40,8 @@ func newPeer(conn net.Conn, client bool, o *Options) *peer {
 	start := time.Now()
 	p := &peer{
 		conn: conn, client: client, opts: o, r: bufio.NewReaderSize(conn, 64<<10),
-		log: &wireLog{start: start}, end: start.Add(o.Timeout), state: ws.StateServerSide,
+		log: &wireLog{start: start}, end: start.Add(o.Timeout),
 		masks: map[[4]byte]int{},
-	}
-	if client {
-		p.state = ws.StateClientSide
 	}
 	conn.SetDeadline(p.end)
 	return p

@@ -29,7 +29,6 @@ type event struct {
 	kind    kind
 	op      ws.OpCode // of a message
 	payload []byte
-	frames  int   // of a message
 	rsv1    bool  // the message was compressed
 	raw     int64 // bytes of its frames' payloads
 	close   closeFrame
@@ -38,7 +37,7 @@ type event struct {
 func (e event) String() string {
 	switch e.kind {
 	case message:
-		return fmt.Sprintf("a %s message of %d bytes", opName(e.op), len(e.payload))
+		return fmt.Sprintf("a %s message of %d bytes", e.op.String(), len(e.payload))
 	case ponged:
 		return fmt.Sprintf("a pong of %d bytes", len(e.payload))
 	case closeSeen:
@@ -65,10 +64,10 @@ func (e event) over() bool { return e.kind == gone || e.kind == reset }
 
 // assembly is a message that arrives.
 type assembly struct {
-	op     ws.OpCode
-	rsv1   bool
-	frames int
-	buf    bytes.Buffer
+	op    ws.OpCode
+	rsv1  bool
+	begun bool // and not ended
+	buf   bytes.Buffer
 }
 
 const maxReceived = 64 << 20
@@ -83,7 +82,7 @@ func (p *peer) next() (event, error) {
 		}
 		p.log.bytes("peer", describe(h.OpCode, h.Fin, h.Rsv, uint64(h.Length)), payload)
 		if p.closed != nil {
-			return event{}, failed("the peer sent a %s frame after its close frame", opName(h.OpCode))
+			return event{}, failed("the peer sent a %s frame after its close frame", h.OpCode.String())
 		}
 		switch h.OpCode {
 		case ws.OpPing:
@@ -106,12 +105,9 @@ func (p *peer) readFrame() (h ws.Header, payload []byte, err error) {
 		return h, nil, err
 	}
 	p.hurry(0)
-	h, err = ws.ReadHeader(p.r)
+	h, err = p.readHeader()
 	if err == nil {
-		err = ws.CheckHeader(h, p.state)
-	}
-	if err == nil && h.Length > maxReceived {
-		err = failed("the peer declared a frame of %d bytes", h.Length)
+		err = p.allowed(h)
 	}
 	if err != nil {
 		return h, nil, err
@@ -137,17 +133,16 @@ func (p *peer) gather(h ws.Header, payload []byte) (event, bool, error) {
 	if h.OpCode != ws.OpContinuation {
 		*m = assembly{op: h.OpCode, rsv1: h.Rsv1()}
 	}
-	m.frames++
+	m.begun = true
 	m.buf.Write(payload)
 	if m.buf.Len() > maxReceived {
 		return event{}, false, failed("the peer sent a message of more than %d bytes", maxReceived)
 	}
 	if !h.Fin {
-		p.state = p.state.Set(ws.StateFragmented)
 		return event{}, false, nil
 	}
-	p.state = p.state.Clear(ws.StateFragmented)
-	ev := event{kind: message, op: m.op, payload: m.buf.Bytes(), frames: m.frames, rsv1: m.rsv1, raw: int64(m.buf.Len())}
+	m.begun = false
+	ev := event{kind: message, op: m.op, payload: m.buf.Bytes(), rsv1: m.rsv1, raw: int64(m.buf.Len())}
 	return p.finished(ev)
 }
 
@@ -167,25 +162,19 @@ func (p *peer) finished(ev event) (event, bool, error) {
 }
 
 func (p *peer) closeEvent(payload []byte) (event, error) {
-	code, reason, err := ws.ParseCloseBody(payload)
+	c, err := parseClose(payload)
 	if err != nil {
-		return event{}, failed("the peer's close frame: %v", err)
+		return event{}, err
 	}
-	if len(payload) == 0 {
-		code = 0
-	}
-	p.closed = &closeFrame{code, reason}
+	p.closed = &c
 	return event{kind: closeSeen, close: *p.closed, payload: payload}, nil
 }
 
 // ending turns an error of reading into an event, or into a finding if the peer is
 // at fault.
 func (p *peer) ending(err error) (event, error) {
-	var fault *ws.ProtocolError
 	var found *finding
 	switch {
-	case errors.As(err, &fault):
-		return event{}, failed("the peer broke a rule: %v", err)
 	case errors.As(err, &found):
 		return event{}, err
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -127,3 +128,25 @@ func TestOverAnyConn(t *testing.T) {
 
 // onlyConn hides all that a TCP connection has beside net.Conn.
 type onlyConn struct{ net.Conn }
+
+// Where time passes only when all wait, a peer reads the pieces of a header one by one.
+func TestSplitHeaders(t *testing.T) {
+	for fault, want := range map[string][]string{
+		"": nil, "header-in-one-read": {"length/split/200-at-2", "length/split/65536-at-2"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := Listen(nil)
+			go serveTwins(l, fault, twinLimit)
+			defer l.Close()
+			r, err := RunServer(t.Context(), "ws://example.com/", &Options{Filter: `^length/split/`, Dial: l.DialContext})
+			require.NoError(t, err)
+			var failed []string
+			for _, res := range r.Agents[0].Results {
+				if res.Verdict != Strict {
+					failed = append(failed, res.ID)
+				}
+			}
+			require.Equal(t, want, failed)
+		})
+	}
+}

@@ -12,26 +12,37 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// RunClient puts a client to the test: it serves on a port of the loopback interface and calls
-// start with the URL that the client begins with. What the client does then is in the
-// package's comment. start returns when the client has done all of it; its error is that of RunClient.
+// RunClient puts a client to the test: it serves on a port of the loopback interface, or on
+// Options.Listener, and calls start with the URL that the client begins with. What the client does
+// then is in the package's comment. start returns when the client has done all of it; its error is
+// that of RunClient. If start is nil, the client comes by itself, and has done all of it when it has
+// fetched the report.
 //
 // The error is about the run: a bad filter, a client that could not be started, a ctx that
 // ended. Cases that the client never opened have failed in the report.
 func RunClient(ctx context.Context, start func(url string) error, o *Options) (*Report, error) {
 	o = o.orDefaults()
+	if o.Listener != nil {
+		defer o.Listener.Close()
+	}
 	cases, err := choose(Client, o)
 	if err != nil {
 		return nil, err
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	ln := o.Listener
+	if ln == nil {
+		if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return nil, err
+		}
 	}
 	h := newHost(ctx, ln, cases, o)
 	began := time.Now()
 	stop := context.AfterFunc(ctx, h.stop)
-	err = start("ws://" + ln.Addr().String())
+	if start == nil {
+		err = h.awaitReport()
+	} else {
+		err = start("ws://" + ln.Addr().String())
+	}
 	stop()
 	h.finish()
 	if ctx.Err() != nil {
@@ -50,6 +61,9 @@ type host struct {
 	cases   []Case // those that can run; the others are in results already
 	index   []int  // of cases in results
 	opts    *Options
+	tellOf  func(Result)
+	told    chan struct{} // gets an element when a client has fetched the report
+	failed  chan error    // gets the error that ends Accept
 	served  sync.WaitGroup
 	mu      sync.Mutex
 	results []Result
@@ -58,11 +72,15 @@ type host struct {
 }
 
 func newHost(ctx context.Context, ln net.Listener, cases []Case, o *Options) *host {
-	h := &host{ctx: ctx, ln: ln, opts: o, results: make([]Result, len(cases)), open: map[net.Conn]struct{}{}}
+	h := &host{
+		ctx: ctx, ln: ln, opts: o, results: make([]Result, len(cases)), open: map[net.Conn]struct{}{},
+		tellOf: o.teller(), told: make(chan struct{}, 1), failed: make(chan error, 1),
+	}
 	for i, c := range cases {
 		h.results[i] = Result{Case: c, Verdict: Failed, Detail: "the client did not open a connection for this case"}
 		if why := c.skip(o); why != "" {
 			h.results[i] = Result{Case: c, Verdict: Skipped, Detail: why}
+			h.tellOf(h.results[i])
 			continue
 		}
 		h.cases = append(h.cases, c)
@@ -77,6 +95,7 @@ func (h *host) serve() {
 	for {
 		conn, err := h.ln.Accept()
 		if err != nil {
+			h.failed <- err
 			return
 		}
 		h.mu.Lock()
@@ -102,10 +121,25 @@ func (h *host) stop() {
 	}
 }
 
+// awaitReport waits until a client has fetched the report, or none can.
+func (h *host) awaitReport() error {
+	select {
+	case <-h.told:
+		return nil
+	case err := <-h.failed:
+		return err
+	}
+}
+
 // finish waits for the cases that are under way. Each ends by its own time limit.
 func (h *host) finish() {
 	h.ln.Close()
 	h.served.Wait()
+	for i, taken := range h.taken {
+		if !taken {
+			h.tellOf(h.results[h.index[i]])
+		}
+	}
 }
 
 // talk serves one connection.
@@ -119,6 +153,10 @@ func (h *host) talk(conn net.Conn) {
 		h.tell(p, strconv.Itoa(len(h.cases)))
 	case "/report":
 		h.tell(p, h.summary())
+		select {
+		case h.told <- struct{}{}:
+		default:
+		}
 	case "/case":
 		h.play(p)
 	default:
@@ -143,6 +181,7 @@ func (h *host) play(p *peer) {
 		return
 	}
 	result := p.play(h.ctx, &h.cases[n-1])
+	h.tellOf(result)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.results[h.index[n-1]] = result

@@ -39,6 +39,7 @@ func RunServer(ctx context.Context, url string, o *Options) (*Report, error) {
 // runAll runs cases with as many at once as the options say.
 func runAll(ctx context.Context, cases []Case, o *Options, play func(*Case) Result) []Result {
 	results := make([]Result, len(cases))
+	tell := o.teller()
 	slots := make(chan struct{}, o.Parallel)
 	alone := make(chan struct{}, 1)
 	var wg sync.WaitGroup
@@ -54,6 +55,7 @@ func runAll(ctx context.Context, cases []Case, o *Options, play func(*Case) Resu
 				defer func() { <-alone }()
 			}
 			results[i] = play(&cases[i])
+			tell(results[i])
 		})
 	}
 	wg.Wait()

@@ -23,7 +23,7 @@ func (t *twin) inflate(p []byte) ([]byte, error) {
 	if t.is("small-window") {
 		d.window = in.window / 2
 	}
-	if t.is("no-limit") || t.is("limits-compressed") {
+	if t.is("no-limit") || t.is("limits-compressed") || t.parts > 1 && t.is("limits-single-frames") {
 		d.limit = maxReceived
 	}
 	plain, err := d.run()
@@ -36,6 +36,12 @@ func (t *twin) inflate(p []byte) ([]byte, error) {
 		return nil, twinFault{1002}
 	}
 	in.remember(plain)
+	if len(plain) == 0 && t.is("empty-clears-window") {
+		in.history = nil
+	}
+	if n := len(in.history); n == in.window && t.is("window-less-one") {
+		in.history = in.history[1:]
+	}
 	return slices.Clone(plain), nil
 }
 
@@ -57,6 +63,7 @@ func (t *twin) squeezed(f frame) frame {
 		f.payload = deflate(out.history, plain, out.window)
 		out.takeover = true
 		out.remember(plain)
+	case t.is("compresses-empty-to-nothing") && len(f.payload) == 0:
 	default:
 		f.payload = t.flate.send(f.payload)
 	}

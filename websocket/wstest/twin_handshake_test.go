@@ -25,22 +25,25 @@ func twinServer(t *testing.T, fault string, limit int) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				tw := &twin{fault: fault, limit: limit, conn: conn, r: bufio.NewReader(conn)}
-				if tw.upgrade() {
-					tw.serve()
-				}
-			}()
-		}
-	}()
+	go serveTwins(ln, fault, limit)
 	return "ws://" + ln.Addr().String() + "/chat"
+}
+
+// serveTwins serves each connection with a twin, until ln is closed.
+func serveTwins(ln net.Listener, fault string, limit int) {
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer conn.Close()
+			tw := &twin{fault: fault, limit: limit, conn: conn, r: bufio.NewReader(conn)}
+			if tw.upgrade() {
+				tw.serve()
+			}
+		}()
+	}
 }
 
 // upgrade does the handshake of the server.
@@ -262,7 +265,8 @@ func (t *twin) judgeAnswer(head []byte, key string) bool {
 		!status && !t.is("any-status"),
 		!hasToken(http.Header(h), "Upgrade", "websocket") && !t.is("no-upgrade-check"),
 		!hasToken(http.Header(h), "Connection", "upgrade") && !t.is("no-connection-check"),
-		!slices.Equal(accept, []string{acceptOf(key)}) && !t.is("no-accept-check") && !(t.is("accept-case") && strings.EqualFold(strings.Join(accept, ""), acceptOf(key))),
+		!slices.Equal(accept, []string{acceptOf(key)}) && !t.is("no-accept-check") && !(t.is("accept-case") && strings.EqualFold(strings.Join(accept, ""), acceptOf(key))) &&
+			!(t.is("accept-begins") && len(accept) == 1 && accept[0] != "" && strings.HasPrefix(acceptOf(key), accept[0])),
 		len(protocols) > 0 && !slices.Equal(protocols, []string{"chat"}) && !t.is("any-subprotocol"):
 		return false
 	}

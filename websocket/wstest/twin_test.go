@@ -22,14 +22,20 @@ type twin struct {
 	conn   net.Conn
 	r      *bufio.Reader
 
-	flate *flateState
-	op    ws.OpCode // of the open message, or 0
-	rsv1  bool
-	buf   []byte
-	good  int // bytes of buf that are known to be UTF-8
-	late  []string
-	sent  int
-	echo  []frame // held back
+	flate  *flateState
+	op     ws.OpCode // of the open message, or 0
+	rsv1   bool
+	buf    []byte
+	good   int // bytes of buf that are known to be UTF-8
+	late   []string
+	sent   int
+	echo   []frame // held back
+	total  int     // bytes of all messages
+	parts  int     // frames of the open message
+	skip   bool    // the next message is lost
+	sticky bool    // a message was compressed
+	stale  []byte  // the last ping
+	calm   bool    // a control frame was in the open message
 }
 
 // fault of the peer, to be answered with a close frame.
@@ -93,6 +99,9 @@ func (t *twin) header() (h ws.Header, err error) {
 	h = ws.Header{Fin: b[0]&0x80 != 0, Rsv: b[0] >> 4 & 7, OpCode: ws.OpCode(b[0] & 15), Masked: b[1]&0x80 != 0}
 	n := uint64(b[1] & 0x7f)
 	least := uint64(0)
+	if n > 125 && t.r.Buffered() == 0 && t.is("header-in-one-read") {
+		return h, twinFault{1002}
+	}
 	switch n {
 	case 126:
 		_, err = io.ReadFull(t.r, b[:2])
@@ -140,17 +149,23 @@ func (t *twin) allowed(h ws.Header) error {
 	}
 	reserved := h.OpCode > 2 && h.OpCode < 8 && !t.is("takes-reserved-data") || h.OpCode > 10 && !t.is("takes-reserved-control")
 	switch {
-	case h.Masked == t.client && !t.is("ignores-mask"),
+	case h.Masked == t.client && !t.is("ignores-mask") && (h.Length > 0 || !t.is("ignores-mask-of-empty")),
 		rsv != 0, reserved,
 		control && !h.Fin && !t.is("takes-fragmented-control"),
 		control && h.Length > 125 && !t.is("takes-long-control"),
 		h.OpCode == 0 && t.op == 0 && !t.is("takes-orphan"),
-		!control && h.OpCode != 0 && t.op != 0 && !t.is("takes-nested"):
+		!control && h.OpCode != 0 && t.op != 0 && !t.is("takes-nested") && !(t.calm && t.is("takes-nested-after-control")):
 		return twinFault{1002}
 	}
 	limit := int64(t.limit)
 	if !t.is("limits-frames") {
 		limit -= int64(len(t.buf))
+	}
+	if t.is("limits-connection") {
+		limit -= int64(t.total)
+	}
+	if t.is("limits-text") && (h.OpCode == ws.OpBinary || h.OpCode == 0 && t.op == ws.OpBinary) {
+		limit = maxReceived
 	}
 	if t.is("limit-off-by-one") {
 		limit--
@@ -169,8 +184,8 @@ func (t *twin) payload(dst []byte, h ws.Header, check func([]byte) error) ([]byt
 		n, err := t.r.Read(chunk)
 		for i, b := range chunk[:n] {
 			k := len(dst) - start + i
-			if t.is("wrong-mask-offset") {
-				k = i + len(dst)&1
+			if t.is("mask-goes-on") {
+				k += start
 			}
 			if t.is("mask-by-words") && h.Length > 64 {
 				k = (k &^ 3) | 3 - k&3
@@ -200,6 +215,10 @@ func (t *twin) control(h ws.Header) error {
 	if t.op != 0 && t.is("control-breaks-message") {
 		t.buf, t.good = nil, 0
 	}
+	if t.op != 0 && t.is("control-restarts-text") {
+		t.good = len(t.buf)
+	}
+	t.calm = t.op != 0
 	switch h.OpCode {
 	case ws.OpPing:
 		return t.pong(p)
@@ -208,7 +227,7 @@ func (t *twin) control(h ws.Header) error {
 			return t.write(pong(string(p)))
 		}
 	case ws.OpClose:
-		if t.op != 0 && t.is("close-in-message-ignored") {
+		if t.op != 0 && (t.is("close-in-message-ignored") || t.rsv1 && t.is("close-in-compressed-ignored")) {
 			return nil
 		}
 		return t.close(p)
@@ -219,12 +238,15 @@ func (t *twin) control(h ws.Header) error {
 func (t *twin) pong(p []byte) error {
 	t.sent++
 	switch {
-	case t.is("no-pong"), t.is("loses-pongs") && t.sent%7 == 6:
+	case t.is("no-pong"), t.is("loses-pongs") && t.sent%7 == 6, t.is("tires-of-pings") && t.sent > 500:
 		return nil
 	case t.is("empty-pong"):
 		p = nil
 	case t.is("cuts-pong") && len(p) > 124:
 		p = p[:124]
+	case t.is("stale-pong"):
+		p = append(p, t.stale[min(len(p), len(t.stale)):]...)
+		t.stale = p
 	case t.is("pong-after-message") && t.op != 0:
 		t.late = append(t.late, string(p))
 		return nil
@@ -256,6 +278,9 @@ func (t *twin) close(p []byte) error {
 		if t.is("always-closes-with-1000") {
 			p = closeBody(1000, "")
 		}
+		if t.is("swaps-code") {
+			p[0], p[1] = p[1], p[0]
+		}
 		if t.is("no-reasons") && len(p) > 120 {
 			return twinFault{1002}
 		}
@@ -268,6 +293,11 @@ func (t *twin) close(p []byte) error {
 		return errTwinDone
 	}
 	t.write(frame{op: ws.OpClose, payload: p})
+	if t.is("echoes-after-close") {
+		for _, f := range t.echo {
+			t.write(t.squeezed(f))
+		}
+	}
 	if t.is("processes-after-close") {
 		return nil
 	}
@@ -290,8 +320,12 @@ func (t *twin) codeAllowed(code int) bool {
 // data adds a frame to the message and echoes the message when it is whole.
 func (t *twin) data(h ws.Header) error {
 	if h.OpCode != 0 {
-		t.op, t.rsv1, t.buf, t.good = h.OpCode, h.Rsv1(), nil, 0
+		t.op, t.rsv1, t.buf, t.parts, t.calm = h.OpCode, h.Rsv1(), nil, 0, false
+		if !t.is("stale-text-check") {
+			t.good = 0
+		}
 	}
+	t.parts++
 	if t.op == 0 {
 		t.op = ws.OpText
 	}
@@ -307,6 +341,8 @@ func (t *twin) data(h ws.Header) error {
 	case t.is("echoes-fragments"):
 		return t.write(frame{op: t.op, payload: t.buf[before:]})
 	case !h.Fin && h.Length == 0 && t.is("empty-fragment-ends"):
+	case h.OpCode == 0 && h.Length == 0 && t.is("ignores-empty-end"):
+		return nil
 	case !h.Fin:
 		return nil
 	}
@@ -316,6 +352,16 @@ func (t *twin) data(h ws.Header) error {
 func (t *twin) whole() error {
 	p, op := t.buf, t.op
 	t.buf, t.op = nil, 0
+	if t.is("rsv1-stays") {
+		t.sticky = t.sticky || t.rsv1
+		t.rsv1 = t.sticky
+	}
+	t.total += len(p)
+	if t.is("loses-the-second-of-a-read") {
+		if t.skip = !t.skip && t.r.Buffered() > 0; !t.skip && t.r.Buffered() > 0 {
+			return nil
+		}
+	}
 	if t.rsv1 && t.flate != nil {
 		var err error
 		if p, err = t.inflate(p); err != nil {
@@ -332,11 +378,9 @@ func (t *twin) whole() error {
 		p = p[:65536]
 	case t.is("swaps-types"):
 		op = 3 - op
-	case t.is("refuses-large") && len(p) > 1<<20:
-		return twinFault{1009}
 	case t.is("trims-text") && op == ws.OpText:
 		p = bytes.TrimRight(p, "\x00 ")
-	case t.is("close-overtakes"):
+	case t.is("close-overtakes"), t.is("echoes-after-close"), t.is("shares-buffer"):
 		return t.holdBack(frame{op: op, payload: p})
 	}
 	for _, s := range t.late {
@@ -353,6 +397,9 @@ func (t *twin) holdBack(f frame) error {
 		return nil
 	}
 	for _, f := range t.echo {
+		if t.is("shares-buffer") {
+			copy(f.payload, t.echo[len(t.echo)-1].payload)
+		}
 		if err := t.write(t.squeezed(f)); err != nil {
 			return err
 		}
@@ -391,6 +438,8 @@ func (t *twin) validText(p []byte) bool {
 	switch t.fault {
 	case "takes-all-text":
 		return true
+	case "stale-text-check":
+		return utf8.Valid(p[min(len(p), t.good):])
 	case "no-look-at-inflated-text":
 		return utf8.Valid(p) || t.rsv1 && t.flate != nil
 	case "takes-surrogates":
