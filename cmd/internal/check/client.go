@@ -1,8 +1,6 @@
 package check
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +17,7 @@ import (
 )
 
 // askClient puts a client to the test: a command that it starts, or one that comes.
-func (o *options) askClient(cmd *cobra.Command, args []string, suite *wstest.Options, step func()) (*wstest.Report, error) {
+func (o *options) askClient(cmd *cobra.Command, args []string, suite *wstest.Options) (*wstest.Report, error) {
 	ctx := cmd.Context()
 	if o.wait > 0 {
 		var cancel context.CancelFunc
@@ -36,11 +34,9 @@ func (o *options) askClient(cmd *cobra.Command, args []string, suite *wstest.Opt
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w: choose another --listen", err)
 	}
-	defer ln.Close()
 	fmt.Fprintf(cmd.ErrOrStderr(), "waiting for a client at ws://%s (see wskit check --help for what it is to do)\n", ln.Addr())
-	return wstest.RunClient(ctx, func(url string) error {
-		return relay(ctx, ln, strings.TrimPrefix(url, "ws://"), step)
-	}, suite)
+	suite.Listener = ln
+	return wstest.RunClient(ctx, nil, suite)
 }
 
 // start runs the client with the URL in place of {url}, or behind its arguments.
@@ -67,60 +63,4 @@ func start(ctx context.Context, output io.Writer, args []string, url string) err
 		return nil
 	}
 	return err
-}
-
-// relay passes connections on to the suite, until one has fetched the report.
-func relay(ctx context.Context, ln net.Listener, suite string, step func()) error {
-	reported := make(chan struct{}, 1)
-	failed := make(chan error, 1)
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				failed <- err
-				return
-			}
-			go func() {
-				step()
-				if pass(conn.(*net.TCPConn), suite) {
-					select {
-					case reported <- struct{}{}:
-					default:
-					}
-				}
-			}()
-		}
-	}()
-	select {
-	case <-ctx.Done():
-		return nil // RunClient says why
-	case err := <-failed:
-		return err
-	case <-reported:
-		return nil
-	}
-}
-
-// pass passes one connection on and says whether it asked for the report.
-func pass(client *net.TCPConn, suite string) (report bool) {
-	defer client.Close()
-	conn, err := net.Dial("tcp", suite)
-	if err != nil {
-		return false
-	}
-	server := conn.(*net.TCPConn)
-	defer server.Close()
-	br := bufio.NewReader(client)
-	first, _ := br.Peek(len("GET /report"))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		io.Copy(server, br)
-		server.CloseWrite()
-	}()
-	io.Copy(client, server)
-	client.CloseWrite()
-	client.SetReadDeadline(time.Now().Add(time.Second)) // the suite has ended the connection
-	<-done
-	return bytes.Equal(first, []byte("GET /report"))
 }

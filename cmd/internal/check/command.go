@@ -176,8 +176,9 @@ func (o *options) ask(cmd *cobra.Command, args []string, suite *wstest.Options) 
 	}
 	step, done := newProgress(cmd.ErrOrStderr(), len(cases))
 	defer done()
+	suite.OnResult = func(wstest.Result) { step() }
 	if o.client {
-		return o.askClient(cmd, args, suite, step)
+		return o.askClient(cmd, args, suite)
 	}
 	u, err := connect.URL(args[0])
 	if err != nil {
@@ -186,7 +187,6 @@ func (o *options) ask(cmd *cobra.Command, args []string, suite *wstest.Options) 
 	if err := o.probe(cmd.Context(), u); err != nil {
 		return nil, err
 	}
-	suite.Dial = countDials(step)
 	report, err := wstest.RunServer(cmd.Context(), u.String(), suite)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, connect.Reason(u, err)
