@@ -2,6 +2,7 @@
 
 GO        ?= go
 MODULES   := . websocket/wspb cmd examples bench fuzz
+KERNELS   := ./internal/... ./ws ./wsutil ./wsflate
 FUZZTIME  ?= 30000x
 SOAK      ?= 1m
 BENCH     ?= .
@@ -33,10 +34,10 @@ race: ## test all modules under the race detector
 	@for m in $(MODULES); do echo "== race $$m" && (cd $$m && $(GO) test -race ./...) || exit 1; done
 
 .PHONY: portable
-portable: ## test the root module on 386, without assembly, and with checked pointers
-	CGO_ENABLED=0 GOARCH=386 $(GO) test ./...
-	$(GO) test -tags purego ./...
-	$(GO) test -gcflags=all=-d=checkptr ./...
+portable: ## test the root module on 386, and what has assembly below it without any, and with checked pointers
+	CGO_ENABLED=0 GOARCH=386 $(GO) test -short ./...
+	$(GO) test -tags purego $(KERNELS)
+	$(GO) test -gcflags=all=-d=checkptr $(KERNELS)
 
 .PHONY: emulated
 emulated: ## test the root module on arm64 and on big-endian s390x, with qemu-user
@@ -58,7 +59,7 @@ lint: ## gofmt, vet, staticcheck and go mod tidy, over all modules
 
 .PHONY: cover
 cover: ## coverage of the root module, by function in coverage.html
-	$(GO) test -coverprofile=cover.out -coverpkg=./... ./...
+	$(GO) test -short -coverprofile=cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=cover.out | tail -n 1
 	$(GO) tool cover -html=cover.out -o coverage.html
 
