@@ -49,20 +49,7 @@ var coderLibrary = Library{
 	},
 	Read: func(conn *Conn, side Side, buf []byte, every func([]byte)) (Job, error) {
 		c, err := coderOpen(conn, side)
-		ctx := context.Background()
-		return func(n int) error {
-			for range n {
-				_, r, err := c.Reader(ctx)
-				if err != nil {
-					return err
-				}
-				if buf, err = readAll(r, buf); err != nil {
-					return err
-				}
-				every(buf)
-			}
-			return nil
-		}, err
+		return coderReading(c, buf, every), err
 	},
 	Write: func(conn *Conn, side Side, op ws.OpCode, p []byte) (Job, error) {
 		c, err := coderOpen(conn, side)
@@ -150,4 +137,22 @@ func (c *blockingConn) Close() error {
 	c.closed = true
 	c.changed.Broadcast()
 	return nil
+}
+
+// coderReading reads messages into buf, and gives each to every.
+func coderReading(c *coder.Conn, buf []byte, every func([]byte)) Job {
+	ctx := context.Background()
+	return func(n int) error {
+		for range n {
+			_, r, err := c.Reader(ctx)
+			if err != nil {
+				return err
+			}
+			if buf, err = readAll(r, buf); err != nil {
+				return err
+			}
+			every(buf)
+		}
+		return nil
+	}
 }

@@ -26,19 +26,7 @@ var gorillaFlate = Flate{
 	Decompress: func(conn *Conn, _ bool, _ [][]byte, size int, every func([]byte)) (Job, error) {
 		c, err := gorillaFlateOpen(conn)
 		buf := make([]byte, 0, size+512)
-		return func(n int) error {
-			for range n {
-				_, r, err := c.NextReader()
-				if err != nil {
-					return err
-				}
-				if buf, err = readAll(r, buf); err != nil {
-					return err
-				}
-				every(buf)
-			}
-			return nil
-		}, err
+		return gorillaReading(c, buf, every), err
 	},
 }
 
@@ -62,21 +50,8 @@ var coderFlate = Flate{
 	},
 	Decompress: func(conn *Conn, takeover bool, _ [][]byte, size int, every func([]byte)) (Job, error) {
 		c, err := coderFlateOpen(conn, takeover)
-		ctx := context.Background()
 		buf := make([]byte, 0, size+512)
-		return func(n int) error {
-			for range n {
-				_, r, err := c.Reader(ctx)
-				if err != nil {
-					return err
-				}
-				if buf, err = readAll(r, buf); err != nil {
-					return err
-				}
-				every(buf)
-			}
-			return nil
-		}, err
+		return coderReading(c, buf, every), err
 	},
 }
 

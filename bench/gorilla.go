@@ -40,19 +40,7 @@ var gorillaLibrary = Library{
 	},
 	Read: func(conn *Conn, side Side, buf []byte, every func([]byte)) (Job, error) {
 		c, err := gorillaOpen(conn, side)
-		return func(n int) error {
-			for range n {
-				_, r, err := c.NextReader()
-				if err != nil {
-					return err
-				}
-				if buf, err = readAll(r, buf); err != nil {
-					return err
-				}
-				every(buf)
-			}
-			return nil
-		}, err
+		return gorillaReading(c, buf, every), err
 	},
 	Write: func(conn *Conn, side Side, op ws.OpCode, p []byte) (Job, error) {
 		c, err := gorillaOpen(conn, side)
@@ -84,4 +72,21 @@ func gorillaOpen(conn *Conn, side Side) (c *gorilla.Conn, err error) {
 		return nil, err
 	}
 	return gorillaUpgrader.Upgrade(NewResponseWriter(conn), r, nil)
+}
+
+// gorillaReading reads messages into buf, and gives each to every.
+func gorillaReading(c *gorilla.Conn, buf []byte, every func([]byte)) Job {
+	return func(n int) error {
+		for range n {
+			_, r, err := c.NextReader()
+			if err != nil {
+				return err
+			}
+			if buf, err = readAll(r, buf); err != nil {
+				return err
+			}
+			every(buf)
+		}
+		return nil
+	}
 }

@@ -14,17 +14,7 @@ import (
 )
 
 // gobwasLibrary is github.com/gobwas/ws as its introduction shows it.
-var gobwasLibrary = Library{
-	Name: "gobwas",
-	Raw: func(conn net.Conn) (Loop, error) {
-		_, err := gobwas.Upgrade(conn)
-		return func() { echoGobwas(conn) }, err
-	},
-	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
-		conn, _, _, err := gobwas.UpgradeHTTP(r, w)
-		return func() { echoGobwas(conn) }, err
-	},
-}
+var gobwasLibrary = gobwasServer("gobwas", echoGobwas)
 
 func echoGobwas(conn net.Conn) {
 	defer conn.Close()
@@ -41,17 +31,7 @@ func echoGobwas(conn net.Conn) {
 
 // gobwasBufferedLibrary is the same with one system call each way, for which a buffer
 // of 512 bytes is kept, and a Reader and a Writer that are used again.
-var gobwasBufferedLibrary = Library{
-	Name: "gobwas-buffered",
-	Raw: func(conn net.Conn) (Loop, error) {
-		_, err := gobwas.Upgrade(conn)
-		return func() { echoGobwasBuffered(conn) }, err
-	},
-	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
-		conn, _, _, err := gobwas.UpgradeHTTP(r, w)
-		return func() { echoGobwasBuffered(conn) }, err
-	},
-}
+var gobwasBufferedLibrary = gobwasServer("gobwas-buffered", echoGobwasBuffered)
 
 func echoGobwasBuffered(conn net.Conn) {
 	defer conn.Close()
@@ -139,5 +119,20 @@ func echoGorilla(c *gorilla.Conn) {
 		if c.WriteMessage(typ, p) != nil {
 			return
 		}
+	}
+}
+
+// gobwasServer is a server whose connections echo is called with, behind the handshake.
+func gobwasServer(name string, echo func(net.Conn)) Library {
+	return Library{
+		Name: name,
+		Raw: func(conn net.Conn) (Loop, error) {
+			_, err := gobwas.Upgrade(conn)
+			return func() { echo(conn) }, err
+		},
+		HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+			conn, _, _, err := gobwas.UpgradeHTTP(r, w)
+			return func() { echo(conn) }, err
+		},
 	}
 }

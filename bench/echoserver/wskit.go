@@ -89,17 +89,7 @@ func echoAppend(c *websocket.Conn) {
 }
 
 // helpersLibrary is the shortest program over ws and wsutil.
-var helpersLibrary = Library{
-	Name: "wskit-helpers",
-	Raw: func(conn net.Conn) (Loop, error) {
-		_, err := ws.Upgrade(conn)
-		return func() { echoHelpers(conn) }, err
-	},
-	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
-		conn, _, _, err := ws.UpgradeHTTP(r, w)
-		return func() { echoHelpers(conn) }, err
-	},
-}
+var helpersLibrary = wskitServer("wskit-helpers", echoHelpers)
 
 func echoHelpers(conn net.Conn) {
 	defer conn.Close()
@@ -115,17 +105,7 @@ func echoHelpers(conn net.Conn) {
 }
 
 // protocolLibrary drives the protocol without I/O with a buffer of 512 bytes each way.
-var protocolLibrary = Library{
-	Name: "wskit-protocol",
-	Raw: func(conn net.Conn) (Loop, error) {
-		_, err := ws.Upgrade(conn)
-		return func() { echoProtocol(conn) }, err
-	},
-	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
-		conn, _, _, err := ws.UpgradeHTTP(r, w)
-		return func() { echoProtocol(conn) }, err
-	},
-}
+var protocolLibrary = wskitServer("wskit-protocol", echoProtocol)
 
 func echoProtocol(conn net.Conn) {
 	defer conn.Close()
@@ -164,4 +144,19 @@ func answer(c *wsutil.Protocol, out, p []byte) ([]byte, error) {
 		}
 	}
 	return out, nil
+}
+
+// wskitServer is a server whose connections echo is called with, behind the handshake.
+func wskitServer(name string, echo func(net.Conn)) Library {
+	return Library{
+		Name: name,
+		Raw: func(conn net.Conn) (Loop, error) {
+			_, err := ws.Upgrade(conn)
+			return func() { echo(conn) }, err
+		},
+		HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+			conn, _, _, err := ws.UpgradeHTTP(r, w)
+			return func() { echo(conn) }, err
+		},
+	}
 }
