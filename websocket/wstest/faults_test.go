@@ -33,13 +33,13 @@ type assembly struct {
 }
 
 var assemblies = []assembly{
-	{"frames", serveFrames, talkFrames},
-	{"helpers", serveHelpers, talkHelpers},
-	{"streams", serveStreams, talkStreams},
+	{"frames", serveFrames, talk(exchangeFrames)},
+	{"helpers", serveHelpers, talk(exchangeHelpers)},
+	{"streams", serveStreams, talk(exchangeStreams)},
 	{"protocol", serveProtocol, talkProtocol},
-	{"websocket", serveConn(nil), talkConn(nil)},
-	{"websocket compressed", serveConn(&takeover), talkConn(&takeover)},
-	{"websocket streams", serveConnStreams, talkConn(nil)},
+	{"websocket", serveConn(nil, echoMessage), talkConn(nil)},
+	{"websocket compressed", serveConn(&takeover, echoMessage), talkConn(&takeover)},
+	{"websocket streams", serveConn(nil, echoStream), talkConn(nil)},
 }
 
 var takeover = wsflate.Parameters{}
@@ -160,25 +160,33 @@ func serveFrames(c net.Conn) error {
 	}
 }
 
-func talkFrames(c net.Conn, messages []string) error {
-	defer c.Close()
-	conn, err := dial(c)
-	if err != nil {
-		return err
-	}
-	for _, m := range messages {
-		if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte(m)))); err != nil {
-			return err
-		}
-		f, err := ws.ReadFrame(conn)
+// talk is a client that sends each message, holds what comes back against it, and closes.
+func talk(exchange func(conn net.Conn, m []byte) ([]byte, error)) func(net.Conn, []string) error {
+	return func(c net.Conn, messages []string) error {
+		defer c.Close()
+		conn, err := dial(c)
 		if err != nil {
 			return err
 		}
-		if string(f.Payload) != m {
-			return fmt.Errorf("%q comes back as %q", m, f.Payload)
+		for _, m := range messages {
+			p, err := exchange(conn, []byte(m))
+			if err != nil {
+				return err
+			}
+			if string(p) != m {
+				return fmt.Errorf("%q comes back as %q", m, p)
+			}
 		}
+		return closeRaw(conn)
 	}
-	return closeRaw(conn)
+}
+
+func exchangeFrames(conn net.Conn, m []byte) ([]byte, error) {
+	if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame(m))); err != nil {
+		return nil, err
+	}
+	f, err := ws.ReadFrame(conn)
+	return f.Payload, err
 }
 
 // closeRaw closes as a client, and waits for the answer.
@@ -220,25 +228,11 @@ func serveHelpers(c net.Conn) error {
 	}
 }
 
-func talkHelpers(c net.Conn, messages []string) error {
-	defer c.Close()
-	conn, err := dial(c)
-	if err != nil {
-		return err
+func exchangeHelpers(conn net.Conn, m []byte) ([]byte, error) {
+	if err := wsutil.WriteClientText(conn, m); err != nil {
+		return nil, err
 	}
-	for _, m := range messages {
-		if err := wsutil.WriteClientText(conn, []byte(m)); err != nil {
-			return err
-		}
-		p, err := wsutil.ReadServerText(conn)
-		if err != nil {
-			return err
-		}
-		if string(p) != m {
-			return fmt.Errorf("%q comes back as %q", m, p)
-		}
-	}
-	return closeRaw(conn)
+	return wsutil.ReadServerText(conn)
 }
 
 // serveStreams echoes with Reader and Writer, in fragments of 16 bytes.
@@ -270,33 +264,19 @@ func serveStreams(c net.Conn) error {
 	}
 }
 
-func talkStreams(c net.Conn, messages []string) error {
-	defer c.Close()
-	conn, err := dial(c)
-	if err != nil {
-		return err
+func exchangeStreams(conn net.Conn, m []byte) ([]byte, error) {
+	w := wsutil.NewWriterSize(conn, ws.StateClientSide, ws.OpText, 16)
+	if _, err := w.Write(m); err != nil {
+		return nil, err
+	}
+	if err := w.Flush(); err != nil {
+		return nil, err
 	}
 	r := wsutil.NewClientSideReader(conn)
-	for _, m := range messages {
-		w := wsutil.NewWriterSize(conn, ws.StateClientSide, ws.OpText, 16)
-		if _, err := io.WriteString(w, m); err != nil {
-			return err
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
-		if _, err := r.NextFrame(); err != nil {
-			return err
-		}
-		p, err := io.ReadAll(r)
-		if err != nil {
-			return err
-		}
-		if string(p) != m {
-			return fmt.Errorf("%q comes back as %q", m, p)
-		}
+	if _, err := r.NextFrame(); err != nil {
+		return nil, err
 	}
-	return closeRaw(conn)
+	return io.ReadAll(r)
 }
 
 // serveProtocol echoes with the protocol without I/O.
@@ -383,8 +363,9 @@ func open(c net.Conn, side ws.State, p *wsflate.Parameters) (*websocket.Conn, er
 	return websocket.NewConn(c, nil, hs, side, &websocket.ConnOptions{WriteTimeout: time.Minute})
 }
 
-// serveConn echoes with the connection of package websocket.
-func serveConn(p *wsflate.Parameters) func(net.Conn) error {
+// serveConn echoes with the connection of package websocket, one message with each call
+// of echo, until that has no more.
+func serveConn(p *wsflate.Parameters, echo func(context.Context, *websocket.Conn) (more bool, err error)) func(net.Conn) error {
 	return func(c net.Conn) error {
 		if err := upgrade(c); err != nil {
 			c.Close()
@@ -397,16 +378,34 @@ func serveConn(p *wsflate.Parameters) func(net.Conn) error {
 		defer conn.CloseNow()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		for {
-			typ, p, err := conn.Read(ctx)
-			if err != nil {
-				return normal(err)
-			}
-			if err := conn.Write(ctx, typ, p); err != nil {
-				return err
-			}
+		for more := true; more && err == nil; {
+			more, err = echo(ctx, conn)
 		}
+		return err
 	}
+}
+
+func echoMessage(ctx context.Context, conn *websocket.Conn) (more bool, err error) {
+	typ, p, err := conn.Read(ctx)
+	if err != nil {
+		return false, normal(err)
+	}
+	return true, conn.Write(ctx, typ, p)
+}
+
+func echoStream(ctx context.Context, conn *websocket.Conn) (more bool, err error) {
+	typ, r, err := conn.Reader(ctx)
+	if err != nil {
+		return false, normal(err)
+	}
+	w, err := conn.Writer(ctx, typ)
+	if err != nil {
+		return false, err
+	}
+	if _, err := io.Copy(w, r); err != nil {
+		return false, err
+	}
+	return true, w.Close()
 }
 
 // normal makes a good end of the peer's close frame.
@@ -415,37 +414,6 @@ func normal(err error) error {
 		return nil
 	}
 	return err
-}
-
-// serveConnStreams is serveConn with readers and writers.
-func serveConnStreams(c net.Conn) error {
-	if err := upgrade(c); err != nil {
-		c.Close()
-		return err
-	}
-	conn, err := open(c, ws.StateServerSide, nil)
-	if err != nil {
-		return err
-	}
-	defer conn.CloseNow()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for {
-		typ, r, err := conn.Reader(ctx)
-		if err != nil {
-			return normal(err)
-		}
-		w, err := conn.Writer(ctx, typ)
-		if err != nil {
-			return err
-		}
-		if _, err := io.Copy(w, r); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
-			return err
-		}
-	}
 }
 
 func talkConn(p *wsflate.Parameters) func(net.Conn, []string) error {
