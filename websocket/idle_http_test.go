@@ -9,23 +9,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/wskit/wskit/internal/race"
 )
 
 // A connection that lives in its handler has no reader of the server's any more, and
 // a handshake without an origin and an offer of extensions, as a program sends it, has left
 // the goroutine's stack at 4 KiB. One with them leaves it at 8 KiB.
 func TestIdleHandler(t *testing.T) {
-	if race.Enabled || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		t.Skip("frames are of other sizes")
-	}
 	const n = 100
-	crowd := make(chan struct{}) // so that the runtime makes small stacks
-	defer close(crowd)
-	for range 20 * n {
-		go func() { <-crowd }()
-	}
+	smallStacks(t, 20*n)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, err := Accept(w, r, nil); err == nil {
 			defer c.CloseNow()

@@ -12,15 +12,8 @@ import (
 
 // A goroutine that reads, and has written, does not need more than the smallest stack.
 func TestIdleStack(t *testing.T) {
-	if race.Enabled || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		t.Skip("frames are of other sizes")
-	}
 	const n = 200
-	crowd := make(chan struct{}) // so that the runtime makes small stacks
-	defer close(crowd)
-	for range 20 * n {
-		go func() { <-crowd }()
-	}
+	smallStacks(t, 20*n)
 	var clients []*Conn
 	var servers []net.Conn
 	for range n {
@@ -50,4 +43,17 @@ func stacks() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.StackInuse
+}
+
+// smallStacks keeps so many goroutines that the runtime makes the stacks of new ones small.
+// It skips the test where frames are of other sizes than those that it measures.
+func smallStacks(t *testing.T, goroutines int) {
+	if race.Enabled || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("frames are of other sizes")
+	}
+	crowd := make(chan struct{})
+	t.Cleanup(func() { close(crowd) })
+	for range goroutines {
+		go func() { <-crowd }()
+	}
 }
