@@ -10,12 +10,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 	"github.com/wskit/wskit/bench"
+	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -38,6 +40,8 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Add([]byte(strings.Replace(request, "GET /chat", "GET http://example.com/chat", 1) + "\r\n"))
 	f.Add([]byte(strings.Replace(request, "/1.1", "/1.0", 1) + "\r\n"))
+	f.Add([]byte(strings.Replace(request, "keep-alive, ", "keep-alive,,", 1) + "\r\n"))
+	f.Add([]byte(strings.Replace(request, "websocket", "x/1, websocket", 1) + "\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var answer bytes.Buffer
 		_, err := ws.Upgrade(struct {
@@ -54,12 +58,28 @@ func FuzzRequest(f *testing.F) {
 		}
 		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(in)))
 		require.NoError(t, err, "net/http refuses a request that we accept")
-		u := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
-		_, err = u.Upgrade(bench.NewResponseWriter(new(bench.Conn)), r, nil)
-		require.NoError(t, err, "gorilla refuses a request that we accept")
+		if plainLists(r.Header) {
+			u := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+			_, err = u.Upgrade(bench.NewResponseWriter(new(bench.Conn)), r, nil)
+			require.NoError(t, err, "gorilla refuses a request that we accept")
+		}
 		_, _, _, err = ws.UpgradeHTTP(r, bench.NewResponseWriter(new(bench.Conn)))
 		require.NoError(t, err, "our upgrade under net/http refuses a request that the raw one accepts")
 	})
+}
+
+// plainLists reports whether Connection and Upgrade are lists of tokens alone. RFC 9110
+// has a recipient skip empty members (section 5.6.1.2), and lets a protocol have a
+// version (section 7.8); gorilla reads no further than to either.
+func plainLists(h http.Header) bool {
+	for _, value := range slices.Concat(h["Connection"], h["Upgrade"]) {
+		for member := range strings.SplitSeq(value, ",") {
+			if !httphead.IsToken(strings.Trim(member, " \t")) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 const answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n"
@@ -72,23 +92,35 @@ func FuzzAnswer(f *testing.F) {
 		"Sec-WebSocket-Protocol: chat\r\n",
 		"Sec-WebSocket-Protocol: other\r\n",
 		"Sec-WebSocket-Extensions: x\r\n",
-		"Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n", "Connection: close\r\n", " folded\r\n", "X: a\nY: b\r\n",
+		"Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: other\r\n",
+		"Connection: close\r\n", " folded\r\n", "X: a\nY: b\r\n",
 	} {
 		f.Add([]byte(answer + more + "\r\n\x81\x02hi"))
 	}
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"))
+	f.Add([]byte(strings.Replace(answer, "Connection: ", "Connection: ,", 1) + "\r\n"))
 	target := &url.URL{Scheme: "ws", Host: "example.com", Path: "/"}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		ours := &server{answer: in}
-		d := ws.Dialer{Protocols: []string{"chat"}}
-		if _, _, err := d.Upgrade(ours, target); err != nil {
-			return
+		body := false
+		d := ws.Dialer{Protocols: []string{"chat"}, OnHeader: func(key, _ []byte) error {
+			switch string(key) {
+			case "Content-Length", "Transfer-Encoding", "Trailer":
+				body = true
+			}
+			return nil
+		}}
+		if _, _, err := d.Upgrade(ours, target); err != nil || body {
+			return // a 101 ends with its head, whatever it says of a body (RFC 9112, section 6.3); net/http reads what it says
 		}
 		resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(in)), nil)
 		require.NoError(t, err, "net/http refuses an answer that we accept")
 		require.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
 		if resp.Close {
 			return // net/http takes the whole Connection field away then, and gorilla misses its Upgrade
+		}
+		if !plainLists(resp.Header) {
+			return
 		}
 		theirs := websocket.Dialer{
 			Subprotocols:   []string{"chat"},
