@@ -11,30 +11,28 @@ import (
 // passed over. If the fields are malformed, or hold no member at all, the last
 // pair is nil and [ErrList].
 func (f Fields) Tokens(name string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) { f.eachToken(name, yield) }
-}
-
-// eachToken stands between the iterator, which is inlined where it is used, and
-// the generic function: other packages then know that yield does not escape, and
-// their loops are not allocated.
-//
-//go:noinline
-func (f Fields) eachToken(name string, yield func([]byte, error) bool) {
-	eachMember(f, name, scanToken, yield)
+	return func(yield func([]byte, error) bool) { f.eachView(name, scanToken, yield) }
 }
 
 // Protocols yields the members of the list of protocols that all fields of that name
 // are together, each a name, or a name and a version with a slash between them (RFC
 // 9110, section 7.8). It is otherwise as Tokens.
 func (f Fields) Protocols(name string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) { f.eachProtocol(name, yield) }
+	return func(yield func([]byte, error) bool) { f.eachView(name, scanProtocol, yield) }
 }
 
-// eachProtocol is to Protocols what eachToken is to Tokens.
-//
-//go:noinline
-func (f Fields) eachProtocol(name string, yield func([]byte, error) bool) {
-	eachMember(f, name, scanProtocol, yield)
+// eachView yields the members that scan finds as views.
+func (f Fields) eachView(name string, scan func([]byte) (member, rest []byte, ok bool), yield func([]byte, error) bool) {
+	var view []byte
+	eachMember(f, name, func(p []byte) (rest []byte, ok bool) {
+		view, rest, ok = scan(p)
+		return rest, ok
+	}, func(err error) bool {
+		if err != nil {
+			return yield(nil, err)
+		}
+		return yield(view, nil)
+	})
 }
 
 // HasToken reports whether token is a member of the list that [Fields.Tokens]
@@ -49,10 +47,10 @@ func (f Fields) HasToken(name, token string) bool {
 	return false
 }
 
-// eachMember yields the members of the list 1#member that all fields of a name
-// are together. Where scan reports a fault, or something else than a comma
-// follows a member, it yields ErrList and ends.
-func eachMember[T any](f Fields, name string, scan func([]byte) (T, []byte, bool), yield func(T, error) bool) {
+// eachMember has scan read the members of the list 1#member that all fields of a name
+// are together, and calls found behind each. Where scan reports a fault, or something
+// else than a comma follows a member, it calls found with ErrList and ends.
+func eachMember(f Fields, name string, scan func(p []byte) (rest []byte, ok bool), found func(error) bool) {
 	fields, members := 0, 0
 	for i := range f {
 		if !equalFold(f[i].Name, name) {
@@ -60,20 +58,20 @@ func eachMember[T any](f Fields, name string, scan func([]byte) (T, []byte, bool
 		}
 		fields++
 		for p := skipEmpty(f[i].Value); len(p) > 0; p = skipEmpty(p) {
-			member, rest, ok := scan(p)
+			rest, ok := scan(p)
 			p = skipOWS(rest)
 			if !ok || len(p) > 0 && p[0] != ',' {
-				yield(*new(T), ErrList)
+				found(ErrList)
 				return
 			}
 			members++
-			if !yield(member, nil) {
+			if !found(nil) {
 				return
 			}
 		}
 	}
 	if fields > 0 && members == 0 {
-		yield(*new(T), ErrList)
+		found(ErrList)
 	}
 }
 

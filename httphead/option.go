@@ -44,14 +44,28 @@ func NewOption(name string, params map[string]string) Option {
 // but for quoted strings with escapes. If the fields are malformed, or hold no
 // member at all, the last pair is an empty Option and [ErrList].
 func (f Fields) Options(name string) iter.Seq2[Option, error] {
-	return func(yield func(Option, error) bool) { f.eachOption(name, yield) }
+	return func(yield func(Option, error) bool) {
+		var o Option
+		f.scanOptions(name, &o, func(err error) bool { return yield(o, err) })
+	}
 }
 
-// eachOption is to Options what eachToken is to Tokens.
-//
-//go:noinline
-func (f Fields) eachOption(name string, yield func(Option, error) bool) {
-	eachMember(f, name, scanOption, yield)
+// ScanOptions sets *o to what [Fields.Options] yields, one after the other, and yields
+// the errors alone: an Option is a large value to pass on.
+func (f Fields) ScanOptions(name string, o *Option) iter.Seq[error] {
+	return func(yield func(error) bool) { f.scanOptions(name, o, yield) }
+}
+
+func (f Fields) scanOptions(name string, o *Option, yield func(error) bool) {
+	eachMember(f, name, func(p []byte) (rest []byte, ok bool) {
+		*o = Option{}
+		return scanOption(p, o)
+	}, func(err error) bool {
+		if err != nil {
+			*o = Option{}
+		}
+		return yield(err)
+	})
 }
 
 // ParseOptions appends the options of one field value to dst and reports whether
@@ -68,19 +82,20 @@ func ParseOptions(value []byte, dst []Option) ([]Option, bool) {
 	return dst, true
 }
 
-// scanOption returns the option at the start of p and what is behind it.
-func scanOption(p []byte) (o Option, rest []byte, ok bool) {
+// scanOption sets *o, which is zero, to the option at the start of p, and returns what
+// is behind it.
+func scanOption(p []byte, o *Option) (rest []byte, ok bool) {
 	if o.Name, p, ok = scanToken(p); !ok {
-		return o, p, false
+		return p, false
 	}
 	for p = skipOWS(p); len(p) > 0 && p[0] == ';'; p = skipOWS(p) {
 		var name, value []byte
 		if name, value, p, ok = scanParameter(skipOWS(p[1:])); !ok {
-			return o, p, false
+			return p, false
 		}
 		o.Parameters.Set(name, value)
 	}
-	return o, p, true
+	return p, true
 }
 
 // scanParameter returns the parameter at the start of p and what is behind it.

@@ -122,8 +122,8 @@ func (s *clientHandshake) appendOffers(dst []byte) ([]byte, error) {
 	if len(s.d.Protocols) > 0 {
 		dst = append(dst, "\r\n"...)
 	}
-	for _, o := range s.d.Extensions {
-		if !validExtension(o) {
+	for i := range s.d.Extensions {
+		if o := &s.d.Extensions[i]; !validExtension(o) {
 			return dst, fmt.Errorf("ws: Dialer.Extensions: a parameter of %q has a value that is no token", o.Name)
 		}
 	}
@@ -259,7 +259,7 @@ func (s *clientHandshake) checkAccept() error {
 func (s *clientHandshake) takeExtensions() error {
 	for accepted, err := range s.resp.Fields.Options(fieldExtensions.String()) {
 		named := func(o httphead.Option) bool { return bytes.Equal(o.Name, accepted.Name) }
-		if err != nil || !validExtension(accepted) || !slices.ContainsFunc(s.d.Extensions, named) || slices.ContainsFunc(s.result.Extensions, named) {
+		if err != nil || !validExtension(&accepted) || !slices.ContainsFunc(s.d.Extensions, named) || slices.ContainsFunc(s.result.Extensions, named) {
 			return s.fault(ErrHandshakeBadExtensions, fieldExtensions)
 		}
 		s.result.Extensions = append(s.result.Extensions, accepted.Clone())

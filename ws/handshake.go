@@ -119,7 +119,7 @@ func (h *headFields) once(f handshakeField) (value []byte, ok bool) {
 
 // validExtension reports whether the values of an extension's parameters are tokens,
 // those that were quoted, too (RFC 6455, section 9.1).
-func validExtension(o httphead.Option) bool {
+func validExtension(o *httphead.Option) bool {
 	valid := true
 	o.Parameters.ForEach(func(_, value []byte) bool {
 		valid = value == nil || httphead.IsToken(value)

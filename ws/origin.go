@@ -19,7 +19,7 @@ func SameOrigin(host string, secure bool, origins ...string) bool {
 	}
 	u, ok := ParseOrigin(origins...)
 	asked := url.URL{Scheme: httpScheme(secure), Host: host}
-	return ok && u.Scheme == asked.Scheme && strings.EqualFold(hostPort(u), hostPort(&asked))
+	return ok && u.Scheme == asked.Scheme && strings.EqualFold(u.Hostname(), asked.Hostname()) && port(u) == port(&asked)
 }
 
 // ParseOrigin returns the scheme and the host, with the port if one is named, of
@@ -29,9 +29,22 @@ func ParseOrigin(origins ...string) (u *url.URL, ok bool) {
 	if len(origins) != 1 {
 		return nil, false
 	}
-	u, err := url.Parse(origins[0])
-	if err != nil || u.Scheme == "" || u.Host == "" || u.Opaque+u.Path+u.RawQuery+u.Fragment != "" || u.User != nil {
+	scheme, host, ok := strings.Cut(origins[0], "://")
+	if !ok || !isScheme(scheme) || !validHost(host) || strings.Contains(host, "%") {
 		return nil, false
 	}
-	return u, true
+	return &url.URL{Scheme: strings.ToLower(scheme), Host: host}, true
 }
+
+// isScheme reports whether s is a scheme (RFC 3986, section 3.1).
+func isScheme(s string) bool {
+	for i, c := range []byte(s) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || !isDigit(c) && c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -1,6 +1,8 @@
 package ws
 
 import (
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,8 +52,29 @@ func TestParseOrigin_RFC6454_6_2(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "https", u.Scheme)
 	require.Equal(t, "A.example:8443", u.Host)
-	for _, origins := range [][]string{nil, {"null"}, {""}, {"a.example"}, {"//a.example"}, {"http://a.example/"}, {"http://u@a.example"}, {"http://a.example", "http://a.example"}} {
+	for _, origins := range [][]string{nil, {"null"}, {""}, {"a.example"}, {"//a.example"}, {"http://a.example/"}, {"http://u@a.example"}, {"http://a.example", "http://a.example"},
+		{"http://"}, {"http://:80"}, {"http://a b"}, {"http://a.example\\x"}, {"http://a%41"}, {"http://a:b:80"}, {"http://a.example:8o"}, {"http://a.example#"}, {"http://a.example?"},
+		{"http://[::1"}, {"http://[]"}, {"http://[::1]x"}, {"http://[::1%eth0]"}, {"http://::1"}, {"1x://a.example"}, {"://a.example"}, {"h_p://a.example"},
+	} {
 		_, ok := ParseOrigin(origins...)
 		require.False(t, ok, "%q", origins)
 	}
+}
+
+// What is an origin is a URL of nothing but a scheme and a host to net/url, too.
+func FuzzParseOrigin(f *testing.F) {
+	for _, origin := range []string{
+		"https://a.example", "HTTP://A.example:8080", "chrome-extension://abc", "http://[2001:db8::1]:80", "http://127.0.0.1:", "null", "http://u@h", "http://h/p", "a://b%20c",
+	} {
+		f.Add(origin)
+	}
+	f.Fuzz(func(t *testing.T, origin string) {
+		got, ok := ParseOrigin(origin)
+		if !ok || strings.Contains(origin, "[") { // net/url looks at what is in the brackets, too
+			return
+		}
+		want, err := url.Parse(origin)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	})
 }

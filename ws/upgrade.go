@@ -170,7 +170,8 @@ type upgrade struct {
 	req    httphead.Request // views into in
 	fields headFields       // those of req
 	peek   peek
-	out    []byte // the answer
+	offer  httphead.Option // the extension that is looked at
+	out    []byte          // the answer
 	result Handshake
 }
 
@@ -195,6 +196,7 @@ func (s *upgrade) release() {
 	}
 	s.req.Reset() // which bounds what it keeps itself
 	s.in, s.out = s.in[:0], s.out[:0]
+	s.offer = httphead.Option{}
 	s.u, s.fields, s.result = Upgrader{}, headFields{}, Handshake{} // a whole upgrade would lie on the stack
 	upgrades.Put(s)
 }
@@ -302,22 +304,27 @@ func (s *upgrade) pickExtensions() error {
 	case s.u.ExtensionCustom != nil:
 		return s.pickExtensionsCustom()
 	}
-	for offer, err := range s.req.Fields.Options(fieldExtensions.String()) {
-		if err != nil || !validExtension(offer) {
+	for err := range s.req.Fields.ScanOptions(fieldExtensions.String(), &s.offer) {
+		if err != nil || !validExtension(&s.offer) {
 			return ErrHandshakeBadExtensions
 		}
 		if s.u.Negotiate == nil {
 			continue
 		}
-		accepted, err := s.u.Negotiate(offer)
-		if err != nil {
+		if err := s.takeOffer(); err != nil {
 			return err
-		}
-		if len(accepted.Name) > 0 {
-			s.result.Extensions = append(s.result.Extensions, accepted.Clone())
 		}
 	}
 	return nil
+}
+
+// takeOffer is apart for the sake of the stack: an Option is a large value.
+func (s *upgrade) takeOffer() error {
+	accepted, err := s.u.Negotiate(s.offer)
+	if err == nil && len(accepted.Name) > 0 {
+		s.result.Extensions = append(s.result.Extensions, accepted.Clone())
+	}
+	return err
 }
 
 func (s *upgrade) pickExtensionsCustom() error {

@@ -62,7 +62,7 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 // Where there are such frames, conn is not the server's own connection but one
 // with a method NetConn that returns it.
 func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.Conn, rw *bufio.ReadWriter, hs Handshake, err error) {
-	s := newUpgrade(u.upgrader(r))
+	s := u.begin(r)
 	defer s.release()
 
 	if err = s.takeRequest(r); err == nil {
@@ -85,6 +85,10 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 	}
 	return unread(conn, rw.Reader), rw, s.result, nil
 }
+
+// begin begins an upgrade. It is apart for the sake of the stack, which a handler keeps
+// for as long as it runs: an Upgrader is a large value.
+func (u HTTPUpgrader) begin(r *http.Request) *upgrade { return newUpgrade(u.upgrader(r)) }
 
 // upgrader is the [Upgrader] that negotiates about r as u does.
 func (u HTTPUpgrader) upgrader(r *http.Request) Upgrader {

@@ -52,8 +52,11 @@ func connectAddress(u *url.URL) string { return withPort(withoutZone(u.Hostname(
 
 // withPort joins the host with the port of u.
 func withPort(hostname string, u *url.URL) string {
-	return net.JoinHostPort(hostname, cmp.Or(u.Port(), defaultPort(u)))
+	return net.JoinHostPort(hostname, port(u))
 }
+
+// port is the port of u, whether it names it or not.
+func port(u *url.URL) string { return cmp.Or(u.Port(), defaultPort(u)) }
 
 // withoutZone cuts the zone off an IPv6 address: it means something on this
 // machine alone (RFC 6874, section 4).
