@@ -36,8 +36,8 @@ type AcceptOptions struct {
 	// request asks for. A pattern is one of [path.Match], letter case aside, for
 	// the host of the origin, "*.example.com" or "localhost:*"; if it contains "://",
 	// for scheme and host, "https://*.example.com". A port is part of the host
-	// unless it is the default one of the scheme. The origin "null", and a request with
-	// more than one, match no pattern.
+	// unless it is the default one of the scheme. The origin "null", what has no host, and a
+	// request with more than one origin, match no pattern.
 	OriginPatterns []string
 
 	// CompressionMode is off by default.
@@ -89,7 +89,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if opts == nil {
 		opts = new(AcceptOptions)
 	}
-	compression := new(wsflate.Extension)
+	compression := &wsflate.Extension{Adapts: true}
 	conn, rw, hs, err := opts.upgrader(w, r, compression).Upgrade(r, w)
 	if err == nil {
 		var c *Conn

@@ -189,6 +189,10 @@ func (s *clientHandshake) checkAnswer() error {
 func readFinal(br *bufio.Reader, resp *httphead.Response) error {
 	for range 8 {
 		err := resp.Read(br)
+		if errors.Is(err, httphead.ErrVersion) {
+			err = &answerError{ErrHandshakeBadProtocol, err.Error()}
+			return fmt.Errorf("%w: %w", ErrMalformedResponse, err)
+		}
 		if _, malformed := errors.AsType[*httphead.Error](err); malformed {
 			return fmt.Errorf("%w: %w", ErrMalformedResponse, err)
 		}

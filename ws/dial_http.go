@@ -32,7 +32,10 @@ func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request,
 		return nil, nil, err
 	}
 	u.Scheme, u.User = httpScheme(isSecure(u)), nil // the user stands in Authorization
-	r = (&http.Request{Method: http.MethodGet, URL: u, Header: make(http.Header, len(fields))}).WithContext(ctx)
+	r = (&http.Request{
+		Method: http.MethodGet, URL: u, Header: make(http.Header, len(fields)),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, // for a RoundTripper that serves it itself
+	}).WithContext(ctx)
 	for _, f := range fields {
 		if fieldOf(f.Name) == fieldHost {
 			r.Host = string(f.Value)
@@ -46,8 +49,9 @@ func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request,
 // checkHTTP is readAnswer for an answer that net/http has read.
 func (s *clientHandshake) checkHTTP(resp *http.Response, body []byte) (Handshake, error) {
 	s.resp.Status, s.resp.Reason = resp.StatusCode, []byte(http.StatusText(resp.StatusCode))
-	if s.resp.Major = resp.ProtoMajor; s.resp.Major == 1 {
-		s.resp.Minor = resp.ProtoMinor
+	s.resp.Major, s.resp.Minor = resp.ProtoMajor, resp.ProtoMinor
+	if resp.Proto == "" && resp.ProtoMajor == 0 { // a RoundTripper made the answer up, and left out what no peer can
+		s.resp.Major, s.resp.Minor = 1, 1
 	}
 	s.resp.Fields = nil
 	for name, values := range resp.Header {

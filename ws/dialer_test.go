@@ -190,6 +190,7 @@ func TestDialerAnswers_RFC6455_4_1(t *testing.T) {
 		{"not HTTP", "SSH-2.0-OpenSSH_9.2\r\n", ErrMalformedResponse},
 		{"bare LF", strings.ReplaceAll(answer(), "\r\n", "\n"), ErrMalformedResponse},
 		{"HTTP/2.0", strings.Replace(answer(), "HTTP/1.1", "HTTP/2.0", 1), ErrMalformedResponse},
+		{"HTTP/2.0 says which", strings.Replace(answer(), "HTTP/1.1", "HTTP/2.0", 1), ErrHandshakeBadProtocol},
 		{"endless head", "HTTP/1.1 101 x\r\n" + strings.Repeat("X-A: b\r\n", 10_000), ErrMalformedResponse},
 		{"interim answers without end", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100), ErrMalformedResponse},
 		{"nothing", "", io.ErrUnexpectedEOF},

@@ -220,9 +220,9 @@ func (b *frameBuffer) write(w io.Writer, f Frame) error {
 		b.parts = [2][]byte{}
 		return err
 	}
-	_, err := w.Write(b.b)
+	err := writeFull(w, b.b)
 	if err == nil && len(far) > 0 {
-		_, err = w.Write(far)
+		err = writeFull(w, far)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -207,6 +208,32 @@ func TestWriteFrameOnSockets(t *testing.T) {
 		require.True(t, bytes.Equal(bytes.Repeat([]byte{byte(n)}, n), f.Payload), "%d bytes", n)
 	}
 	require.NoError(t, <-sent)
+}
+
+// stingyWriter breaks the promise of io.Writer: from Write number after on it takes
+// a byte less than it was given, and calls that no error.
+type stingyWriter struct{ after int }
+
+func (w *stingyWriter) Write(p []byte) (int, error) {
+	if w.after--; w.after >= 0 {
+		return len(p), nil
+	}
+	return len(p) - 1, nil
+}
+
+func TestShortWriteIsAnError(t *testing.T) {
+	large := NewBinaryFrame(make([]byte, 3*coalesceMost))
+	require.Equal(t, io.ErrShortWrite, WriteHeader(new(stingyWriter), large.Header))
+	require.Equal(t, io.ErrShortWrite, WriteFrame(new(stingyWriter), NewTextFrame([]byte("a"))))
+	for after := range 2 {
+		require.Equal(t, io.ErrShortWrite, WriteFrame(&stingyWriter{after}, large))
+	}
+	require.NoError(t, WriteFrame(&stingyWriter{2}, large))
+	_, err := Upgrade(struct {
+		io.Reader
+		io.Writer
+	}{strings.NewReader(chromeRequest), new(stingyWriter)})
+	require.ErrorIs(t, err, io.ErrShortWrite)
 }
 
 // A header that does not fit its payload would put everything behind it out of

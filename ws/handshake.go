@@ -133,9 +133,9 @@ func validExtension(o *httphead.Option) bool {
 const upgradeFields = HandshakeHeaderString("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
 
 // What a server refuses in a request. Each answers with the status in its
-// comment. [ErrHandshakeBadUpgrade], [ErrHandshakeBadConnection],
-// [ErrHandshakeBadSubProtocol] and [ErrHandshakeBadExtensions] are also what a
-// client refuses in an answer.
+// comment. [ErrHandshakeBadProtocol], [ErrHandshakeBadUpgrade],
+// [ErrHandshakeBadConnection], [ErrHandshakeBadSubProtocol] and
+// [ErrHandshakeBadExtensions] are also what a client refuses in an answer.
 var (
 	ErrHandshakeBadProtocol    error = reject(RejectionStatus(http.StatusHTTPVersionNotSupported), RejectionReason("ws: handshake needs HTTP/1.1"))                                                                                             // 505
 	ErrHandshakeBadMethod      error = reject(RejectionStatus(http.StatusMethodNotAllowed), RejectionReason("ws: handshake needs method GET"), RejectionHeader(HandshakeHeaderString("Allow: GET\r\n")))                                        // 405
@@ -153,7 +153,7 @@ var (
 	ErrHandshakeUpgradeRequired = ErrHandshakeBadSecVersion
 )
 
-// What a client refuses in an answer, beside the four named above.
+// What a client refuses in an answer, beside the five named above.
 var (
 	ErrHandshakeBadStatus    = errors.New("ws: handshake answered with another status than 101")
 	ErrHandshakeBadSecAccept = errors.New("ws: Sec-WebSocket-Accept is missing or does not fit the key that was sent")

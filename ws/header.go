@@ -326,6 +326,15 @@ func bufferHeader(bw *bufio.Writer, h Header) error {
 func writeHeader(w io.Writer, h Header) error {
 	b := scratch.Get().(*[MaxHeaderSize]byte)
 	defer scratch.Put(b)
-	_, err := w.Write(AppendHeader(b[:0], h))
+	return writeFull(w, AppendHeader(b[:0], h))
+}
+
+// writeFull writes p with one Write. Not every writer keeps the promise of
+// [io.Writer] to say why it took less.
+func writeFull(w io.Writer, p []byte) error {
+	n, err := w.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
 	return err
 }

@@ -146,7 +146,7 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 
 // writeWhole writes p with one Write, which must not stay in a buffer.
 func writeWhole(w io.Writer, p []byte) error {
-	_, err := w.Write(p)
+	err := writeFull(w, p)
 	if rw, ok := w.(*bufio.ReadWriter); ok && err == nil {
 		err = rw.Flush()
 	}

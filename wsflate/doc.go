@@ -4,9 +4,10 @@
 // # Negotiation
 //
 // A server has a policy, Parameters, and an Extension for each handshake, whose Negotiate is the
-// callback of ws.Upgrader and ws.HTTPUpgrader. A client puts Parameters.Option into
-// ws.Dialer.Extensions, and asks Parameters.Confirm about the answer. Both are pure
-// functions below, Parameters.Answer and Confirm, and what they return is what was agreed on.
+// callback of ws.Upgrader and ws.HTTPUpgrader; its field Adapts is for those who send by a Sender,
+// which keeps to any window. A client puts Parameters.Option into ws.Dialer.Extensions, and asks
+// Parameters.Confirm about the answer. Both are pure functions below, Parameters.Answer and
+// Confirm, and what they return is what was agreed on.
 //
 // # Messages
 //

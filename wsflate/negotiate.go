@@ -19,12 +19,17 @@ import (
 //
 // The error is the caller's: p has window bits that do not exist.
 func (p Parameters) Answer(offers []httphead.Option) (answer httphead.Option, agreed Parameters, ok bool, err error) {
+	return p.answer(offers, true)
+}
+
+// answer is Answer, for a server that adapts what it sends to any offer or to none.
+func (p Parameters) answer(offers []httphead.Option, adapts bool) (answer httphead.Option, agreed Parameters, ok bool, err error) {
 	if err := p.check(); err != nil {
 		return answer, agreed, false, err
 	}
 	for _, o := range offers {
 		var offer Parameters
-		if string(o.Name) != ExtensionName || offer.Parse(o) != nil {
+		if string(o.Name) != ExtensionName || offer.Parse(o) != nil || !adapts && !p.sends(offer) {
 			continue
 		}
 		agreed = p.accept(offer)
@@ -47,6 +52,13 @@ func (p Parameters) accept(offer Parameters) Parameters {
 		agreed.ClientNoContextTakeover = true // section 7.1.2.2: no bound without an offer
 	}
 	return agreed
+}
+
+// sends reports whether a server that sends as the policy p says gives the client what it asks
+// for in an offer.
+func (p Parameters) sends(offer Parameters) bool {
+	return p.ServerMaxWindowBits.bits() <= offer.ServerMaxWindowBits.bits() &&
+		(p.ServerNoContextTakeover || !offer.ServerNoContextTakeover)
 }
 
 // Confirm is for a client that has offered p: it checks the server's answer and returns what
@@ -100,11 +112,17 @@ type Extension struct {
 	// Parameters are the server's policy: see [Parameters.Answer].
 	Parameters Parameters
 
+	// Adapts says that what the server sends is what Accepted says, as that of a [Sender] is,
+	// even where a client asks it for a narrower window than Parameters has, or to give up
+	// takeover. Without it such offers are declined (RFC 7692, sections 7.1.1.1 and 7.1.2.1):
+	// a [Helper], and a [Writer] around a compressor of the caller's, have one window.
+	Adapts bool
+
 	agreed   Parameters
 	accepted bool
 }
 
-// Negotiate accepts or declines one offer, and all that follow once one is accepted: see
+// Negotiate accepts or declines one offer, and declines all that follow once one is accepted: see
 // [Parameters.Answer]. To decline is to return an option without a name; a malformed offer is
 // declined, too (RFC 7692, section 7.1). It does not retain offer. The error is that of Answer.
 func (e *Extension) Negotiate(offer httphead.Option) (accepted httphead.Option, err error) {
@@ -112,7 +130,7 @@ func (e *Extension) Negotiate(offer httphead.Option) (accepted httphead.Option, 
 		return httphead.Option{}, nil
 	}
 	offers := [1]httphead.Option{offer}
-	accepted, e.agreed, e.accepted, err = e.Parameters.Answer(offers[:])
+	accepted, e.agreed, e.accepted, err = e.Parameters.answer(offers[:], e.Adapts)
 	return accepted, err
 }
 
@@ -120,4 +138,4 @@ func (e *Extension) Negotiate(offer httphead.Option) (accepted httphead.Option, 
 func (e *Extension) Accepted() (Parameters, bool) { return e.agreed, e.accepted }
 
 // Reset makes e ready for another handshake, with the same policy.
-func (e *Extension) Reset() { *e = Extension{Parameters: e.Parameters} }
+func (e *Extension) Reset() { *e = Extension{Parameters: e.Parameters, Adapts: e.Adapts} }

@@ -171,7 +171,7 @@ func TestAnswer(t *testing.T) {
 			require.Equal(t, said, agreed, "agreed is what the answer says")
 
 			// The callback of the handshakes, offer by offer, comes to the same.
-			e := Extension{Parameters: tt.policy}
+			e := Extension{Parameters: tt.policy, Adapts: true}
 			var got []string
 			for _, o := range options(t, tt.offers) {
 				accepted, err := e.Negotiate(o)
@@ -188,12 +188,49 @@ func TestAnswer(t *testing.T) {
 			p, ok = e.Accepted()
 			require.False(t, ok)
 			require.Zero(t, p)
-			require.Equal(t, Extension{Parameters: tt.policy}, e)
+			require.Equal(t, Extension{Parameters: tt.policy, Adapts: true}, e)
 		})
 	}
 	_, _, ok, err := Parameters{ServerMaxWindowBits: 7}.Answer(options(t, name))
 	require.False(t, ok)
 	require.ErrorContains(t, err, "ServerMaxWindowBits")
+}
+
+// RFC 7692, sections 7.1.1.1 and 7.1.2.1: a server that does not adapt declines what it would have
+// to do more for than its policy says, and takes the next offer.
+func TestExtensionThatDoesNotAdapt(t *testing.T) {
+	const name = ExtensionName
+	for _, tt := range []struct {
+		policy Parameters
+		offers string
+		want   string
+	}{
+		{DefaultParameters, "; server_max_window_bits=12; client_max_window_bits=12", ""},
+		{DefaultParameters, "; server_max_window_bits=14, " + name, "; server_no_context_takeover; client_no_context_takeover"},
+		{DefaultParameters, "; server_no_context_takeover", "; server_no_context_takeover; client_no_context_takeover"},
+		{DefaultParameters, "; client_max_window_bits", "; server_no_context_takeover; client_no_context_takeover"},
+		{DefaultParameters, "; server_max_window_bits=15", "; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=15"},
+		{Parameters{}, "; server_no_context_takeover", ""},
+		{Parameters{}, "; client_no_context_takeover", "; client_no_context_takeover"},
+		{Parameters{ServerMaxWindowBits: 10}, "; server_max_window_bits=9", ""},
+		{Parameters{ServerMaxWindowBits: 10}, "; server_max_window_bits=10", "; server_max_window_bits=10"},
+		{Parameters{ServerMaxWindowBits: 10}, "; server_max_window_bits=11", "; server_max_window_bits=10"},
+		{Parameters{ServerMaxWindowBits: 10}, "", "; server_max_window_bits=10"},
+	} {
+		e := Extension{Parameters: tt.policy}
+		var got string
+		for _, o := range options(t, name+tt.offers) {
+			accepted, err := e.Negotiate(o)
+			require.NoError(t, err)
+			if len(accepted.Name) > 0 {
+				require.Empty(t, got, "accepted once")
+				got = strings.TrimPrefix(written(t, accepted), name)
+			}
+		}
+		require.Equal(t, tt.want, got, "%+v: %s", tt.policy, tt.offers)
+		_, ok := e.Accepted()
+		require.Equal(t, ok, tt.want != "")
+	}
 }
 
 // RFC 7692, section 7.1: which answers a client takes for what it has offered.
@@ -320,7 +357,7 @@ func TestHandshakes(t *testing.T) {
 	t.Run("Upgrader", func(t *testing.T) {
 		here, there := net.Pipe()
 		defer here.Close()
-		e := Extension{Parameters: policy}
+		e := Extension{Parameters: policy, Adapts: true}
 		done := make(chan error, 1)
 		go func() {
 			defer there.Close()
@@ -336,7 +373,7 @@ func TestHandshakes(t *testing.T) {
 	t.Run("HTTPUpgrader", func(t *testing.T) {
 		extensions := make(chan *Extension, 1)
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			e := &Extension{Parameters: policy}
+			e := &Extension{Parameters: policy, Adapts: true}
 			conn, _, _, err := ws.HTTPUpgrader{Negotiate: e.Negotiate}.Upgrade(r, w)
 			if err == nil {
 				conn.Close()

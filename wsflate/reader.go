@@ -33,6 +33,7 @@ type Reader struct {
 	limit    int64 // as it was set
 	made     int64 // bytes of the message so far
 	over     bool  // the message has been read to its end
+	closed   bool
 	err      error
 }
 
@@ -90,6 +91,8 @@ func (r *Reader) Read(p []byte) (n int, err error) {
 	switch {
 	case r.err != nil:
 		return 0, r.err
+	case r.closed:
+		return 0, errClosed
 	case r.over:
 		return 0, io.EOF
 	case r.src.src == nil:
@@ -193,15 +196,17 @@ func (r *Reader) Err() error { return r.err }
 
 // Close gives back what r holds and closes its Decompressor, if that is an io.Closer. It does not
 // read the rest of the message and does not close the source. It returns the first error; r may
-// not be read until a Reset.
+// not be read until a Reset, and Close may be called again until then.
 func (r *Reader) Close() error {
+	if r.closed {
+		return r.err
+	}
+	r.closed = true
 	r.release()
-	err := r.err
 	if c, ok := r.dec.(io.Closer); ok {
-		if cerr := c.Close(); err == nil {
-			err = cerr
+		if err := c.Close(); r.err == nil {
+			r.err = err
 		}
 	}
-	r.err = errClosed
-	return err
+	return r.err
 }

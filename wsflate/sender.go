@@ -117,6 +117,7 @@ func (s *Sender) Writer(dest io.Writer) *Writer {
 	return w
 }
 
-// Close gives back all that s holds. It is as new then: with takeover it may not be used on
-// the same connection any longer.
+// Close gives back all that s holds, also in the middle of a message. It is as new then: what
+// follows, on the same connection, too, refers to nothing that was compressed before. So it
+// is also the way out for a message that was compressed and could not be sent.
 func (s *Sender) Close() { s.enc.Release() }

@@ -241,9 +241,12 @@ func TestReaderErrors(t *testing.T) {
 		got, err := io.ReadAll(r)
 		require.NoError(t, err, "as new")
 		require.Equal(t, bytes.Repeat(tick(1), 3), got)
-		require.NoError(t, r.Close())
-		_, err = r.Read(make([]byte, 1))
-		require.Error(t, err, "closed")
+		for range 2 {
+			require.NoError(t, r.Close())
+			require.NoError(t, r.Err())
+			_, err = r.Read(make([]byte, 1))
+			require.Error(t, err, "closed")
+		}
 	}
 }
 
@@ -323,6 +326,8 @@ func TestCloseOfOthers(t *testing.T) {
 	})
 	r.Read(make([]byte, 1))
 	require.ErrorIs(t, r.Close(), boom)
+	require.ErrorIs(t, r.Close(), boom, "it stays")
+	require.ErrorIs(t, r.Err(), boom)
 }
 
 // Flush ends the message for a program that does not call Close.

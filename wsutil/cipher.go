@@ -65,6 +65,9 @@ func (c *CipherWriter) Write(p []byte) (n int, err error) {
 		written, err := c.dst.Write(out)
 		n += written
 		c.pos = (c.pos + written) & 3
+		if err == nil && written < len(out) {
+			err = io.ErrShortWrite
+		}
 		if err != nil || n == len(p) {
 			return n, err
 		}

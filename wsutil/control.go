@@ -144,7 +144,7 @@ func appendControl(dst []byte, s ws.State, op ws.OpCode, payload []byte) []byte 
 // writeNow writes p with one Write. An answer that waits in a buffer until the
 // caller has something to say would be none.
 func writeNow(w io.Writer, p []byte) error {
-	if _, err := w.Write(p); err != nil {
+	if err := writeFull(w, p); err != nil {
 		return err
 	}
 	switch w := w.(type) {

@@ -47,8 +47,7 @@ func (m *PreparedMessage) Write(w io.Writer, s ws.State) error {
 	if s.ClientSide() {
 		return WriteMessage(w, s, m.op, m.payload)
 	}
-	_, err := w.Write(m.frame)
-	return err
+	return writeFull(w, m.frame)
 }
 
 // Form returns the form of the message that belongs to key, for instance the frame

@@ -14,7 +14,7 @@ import (
 // waits between messages.
 //
 // The receiving half ([Protocol.Next], [Protocol.NextMessage], [Protocol.EOF],
-// [Protocol.SetMaxMessage]) and the sending half (the Append methods and
+// [Protocol.SetMaxMessage], [Protocol.SetMaxExtended]) and the sending half (the Append methods and
 // [Protocol.SendHeader]) share nothing but the closing handshake, which is atomic:
 // one goroutine may receive while another one sends. Calls of the same half
 // are the caller's to serialise. [Protocol.Closing] may be called at any time.
@@ -28,6 +28,7 @@ type Protocol struct {
 	rest        int64   // bytes of the open frame's payload that are still to come
 	size        int64   // payload bytes of the open message's frames so far
 	maxMessage  int64   // math.MaxInt64 for no limit
+	maxExtended int64   // that of messages with a reserved bit
 	maxFrame    int64   // math.MaxInt64 for no limit
 	control     *buffer // what the input cut of a control frame's payload, or nil
 	message     *buffer // what NextMessage gathers, or nil
@@ -92,6 +93,13 @@ func (c *Protocol) Reset(cfg *Config) {
 // in bytes, 0 allows empty messages alone, and a negative value all.
 func (c *Protocol) SetMaxMessage(n int64) {
 	c.maxMessage = limit(n)
+	c.maxExtended = c.maxMessage
+}
+
+// SetMaxExtended is [Protocol.SetMaxMessage] for messages with a reserved bit alone: what
+// an extension compresses may become a little longer on the wire. SetMaxMessage undoes it.
+func (c *Protocol) SetMaxExtended(n int64) {
+	c.maxExtended = limit(n)
 }
 
 // Next consumes n bytes at the start of p and returns the event that they complete. It

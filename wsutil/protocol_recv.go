@@ -89,10 +89,14 @@ func (c *Protocol) openData(h ws.Header) error {
 		c.flags |= flagFinal
 	}
 	c.rsv |= h.Rsv
+	most := c.maxMessage
+	if c.rsv != 0 {
+		most = c.maxExtended
+	}
 	switch {
 	case h.Length > c.maxFrame:
 		return ErrFrameTooLarge
-	case h.Length > c.maxMessage-c.size: // neither side can overflow
+	case h.Length > most-c.size: // neither side can overflow
 		return ErrMessageTooLarge
 	case c.maxFrags != 0 && c.fragments == c.maxFrags:
 		return ErrTooManyFragments

@@ -133,6 +133,11 @@ func (c *Protocol) SendHeader(h ws.Header) (ws.Header, error) {
 	return h, err
 }
 
+// Unsend takes back the first fragment of a message, or the whole message, which was appended
+// last, or whose header SendHeader returned: no byte of it has gone out, nor will. No message is
+// open then.
+func (c *Protocol) Unsend() { c.sendOp = 0 }
+
 var errCloseByHand = fmt.Errorf("%w: AppendClose makes close frames", ErrNotSendable)
 
 // sendHeader is SendHeader for close frames, too, and leaves the key to be made.

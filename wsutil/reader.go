@@ -22,8 +22,9 @@ var ErrNoFrameAdvance = errors.New("wsutil: Read before NextFrame")
 // The fields are set before the first call. State says on which side we read, and
 // which reserved bits extensions claim; the Reader keeps [ws.StateFragmented] in it.
 //
-// The first error stays: every call returns it from then on, until a Reset. Faults of
-// the peer are *[ws.ProtocolError] values, for which [CloseCode] knows the answer;
+// The first error stays: every call returns it from then on, until a Reset. Only an
+// error of Source in front of a frame does not, such as a timeout: the next call goes on
+// from there. Faults of the peer are *[ws.ProtocolError] values, for which [CloseCode] knows the answer;
 // the end of the connection is [io.EOF] between messages and [io.ErrUnexpectedEOF]
 // within one. A Reader is not for concurrent use.
 type Reader struct {
@@ -127,11 +128,31 @@ func (r *Reader) Reset(src io.Reader, s ws.State) {
 // What has not been read of the frame before is skipped. On an error that has to do
 // with the header it is returned, too.
 func (r *Reader) NextFrame() (h ws.Header, err error) {
+	if r.open && r.err == nil {
+		r.keep(r.skipFrame())
+	}
 	if r.err != nil {
 		return h, r.err
 	}
-	h, err = r.nextFrame()
-	return h, r.keep(err)
+	h, stays, err := r.readHeader()
+	over := err == io.EOF && !r.State.Fragmented()
+	if err == nil && !r.SkipHeaderCheck {
+		err = ws.CheckHeader(h, r.State)
+	}
+	switch {
+	case err != nil:
+	case h.OpCode.IsControl():
+		h, err = r.openControl(h)
+	default:
+		h, err = r.openData(h)
+	}
+	if !over {
+		err = inside(err) // what a callback calls the end is not that of the message
+	}
+	if stays {
+		err = r.keep(err)
+	}
+	return h, err
 }
 
 // keep makes err the error of r, unless there is one, and returns that.
@@ -140,31 +161,6 @@ func (r *Reader) keep(err error) error {
 		r.err = err
 	}
 	return r.err
-}
-
-func (r *Reader) nextFrame() (h ws.Header, err error) {
-	if r.open {
-		if err = r.skipFrame(); err != nil {
-			return h, err
-		}
-	}
-	if h, err = r.readHeader(); err != nil {
-		if r.State.Fragmented() {
-			err = inside(err)
-		}
-		return h, err
-	}
-	if !r.SkipHeaderCheck {
-		if err = ws.CheckHeader(h, r.State); err != nil {
-			return h, err
-		}
-	}
-	if h.OpCode.IsControl() {
-		h, err = r.openControl(h)
-	} else {
-		h, err = r.openData(h)
-	}
-	return h, inside(err) // what a callback calls the end is not that of the message
 }
 
 // begin makes the frame with header h the open one and asks the extensions.
@@ -356,10 +352,10 @@ func (r *Reader) skipFrame() error {
 // open it does nothing.
 func (r *Reader) Discard() error {
 	for r.err == nil && (r.open || r.State.Fragmented()) {
-		if !r.open {
-			r.NextFrame()
-		} else {
+		if r.open {
 			r.keep(r.skipFrame())
+		} else if _, err := r.NextFrame(); err != nil {
+			return err
 		}
 	}
 	return r.err

@@ -79,7 +79,16 @@ func writeFrame(w io.Writer, s ws.State, h *ws.Header, p []byte) error {
 	}
 	b := newBuffer(ws.MaxHeaderSize + len(p))
 	defer b.free()
-	_, err := w.Write(append(framing.Append(b.b, lead(h), uint64(len(p))), p...))
+	return writeFull(w, append(framing.Append(b.b, lead(h), uint64(len(p))), p...))
+}
+
+// writeFull writes p with one Write. Not every writer keeps the promise of [io.Writer]
+// to say why it took less.
+func writeFull(w io.Writer, p []byte) error {
+	n, err := w.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
 	return err
 }
 
@@ -92,7 +101,7 @@ func writeMasked(w io.Writer, lead byte, p []byte) error {
 	for pos := 0; ; out = out[:0] {
 		n := min(len(p)-pos, cap(out)-len(out))
 		ws.CipherCopy(out[len(out):cap(out)], p[pos:pos+n], key, pos)
-		if _, err := w.Write(out[:len(out)+n]); err != nil {
+		if err := writeFull(w, out[:len(out)+n]); err != nil {
 			return err
 		}
 		if pos += n; pos == len(p) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,40 @@ func TestWriteMessage(t *testing.T) {
 	// A client's in several Writes.
 	boom := errors.New("boom")
 	require.Equal(t, boom, WriteClientBinary(&failing{1, boom}, make([]byte, 2*mostMasked)))
+}
+
+// stingy breaks the promise of io.Writer: it takes a byte less than it was given, and
+// calls that no error.
+type stingy struct{}
+
+func (stingy) Write(p []byte) (int, error) { return len(p) - 1, nil }
+
+func TestShortWriteIsAnError(t *testing.T) {
+	prepared, err := NewPreparedMessage(ws.OpText, []byte("news"))
+	require.NoError(t, err)
+	for _, side := range both {
+		for name, write := range map[string]func() error{
+			"WriteMessage": func() error { return WriteMessage(stingy{}, side.state, ws.OpText, []byte("a")) },
+			"large":        func() error { return WriteMessage(stingy{}, side.state, ws.OpText, make([]byte, 2*mostMasked)) },
+			"Writer": func() error {
+				w := NewWriter(stingy{}, side.state, ws.OpText)
+				w.Write([]byte("a"))
+				return w.Flush()
+			},
+			"WriteThrough": func() error {
+				_, err := NewWriter(stingy{}, side.state, ws.OpText).WriteThrough([]byte("a"))
+				return err
+			},
+			"control":  func() error { return HandleControlMessage(stingy{}, side.state, Message{OpCode: ws.OpPing}) },
+			"prepared": func() error { return prepared.Write(stingy{}, side.state) },
+			"cipher": func() error {
+				_, err := NewCipherWriter(stingy{}, testKey).Write([]byte("abc"))
+				return err
+			},
+		} {
+			require.Equal(t, io.ErrShortWrite, write(), name)
+		}
+	}
 }
 
 func TestWriteMessageForms(t *testing.T) {

@@ -299,8 +299,7 @@ func (w *Writer) send(fin bool) error {
 	} else {
 		framing.Append(w.raw[begin:begin], lead(&h), n)
 	}
-	_, err := w.dest.Write(w.raw[begin:end])
-	return err
+	return writeFull(w.dest, w.raw[begin:end])
 }
 
 // header makes h the header of the next frame, but for its mask.

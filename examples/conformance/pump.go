@@ -38,7 +38,7 @@ func (c *codec) close() {
 
 // compressing is protocol with compression.
 func compressing(conn net.Conn, limit int64) {
-	extension := wsflate.Extension{}
+	extension := wsflate.Extension{Adapts: true}
 	if _, err := (ws.Upgrader{Negotiate: extension.Negotiate}).Upgrade(conn); err != nil {
 		return
 	}
