@@ -5,6 +5,7 @@ MODULES   := . websocket/wspb cmd examples bench fuzz
 KERNELS   := ./internal/... ./ws ./wsutil ./wsflate
 FUZZTIME  ?= 30000x
 SOAK      ?= 1m
+INTEROP   ?= -count=1 -v
 BENCH     ?= .
 BENCHTIME ?= 20ms
 BENCHREADME := HeaderParse|HeaderAppend|Mask$$|Valid$$|UnmaskText|Handshake|Message|Flate/content=json/size=(512|4096)
@@ -50,6 +51,7 @@ cross: ## build and vet for the other platforms
 		echo "== $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
 	done
 	for m in cmd examples; do (cd $$m && GOOS=windows $(GO) vet ./... && GOOS=darwin $(GO) vet ./...) || exit 1; done
+	cd examples && GOOS=js GOARCH=wasm $(GO) vet ./browser/... ./interop/browser
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck and go mod tidy, over all modules
@@ -106,7 +108,7 @@ interop-deps: ## install the peers of the interop tests (Node's ws, Python's web
 
 .PHONY: interop
 interop: interop-deps ## run real peers against our server and our client
-	cd examples && CI=true $(GO) test -count=1 -v ./interop
+	cd examples && CI=true $(GO) test $(INTEROP) ./interop
 
 .PHONY: ci
 ci: ## all that CI does

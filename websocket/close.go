@@ -18,9 +18,17 @@ import (
 // It may be called by anyone, at any time and several times: later calls wait for the
 // first one, whose code and reason count. A read under way returns messages until the
 // peer's close frame is there; if there is none under way, Close reads itself, and what
-// arrives is dropped. Reads that begin afterwards return how the connection ended. While a
-// callback is under way, Close returns once the frame is sent, and the read that has
-// called it does the rest.
+// arrives is dropped. Reads that begin afterwards return how the connection ended.
+//
+// A callback about reading, one for pings or pongs or a hook, may call Close, too, which
+// cannot wait there for the read that has called the callback: it returns
+// [ErrClosePending] once the frame is sent, and that read goes on to the end of the
+// handshake. A callback must not wait for a Close of another goroutine: the time would run
+// out.
+//
+// Closing a transport that has no deadlines may not end its reads and writes. Close does
+// not wait for those once the time is over, and neither does CloseNow: the goroutine of a
+// read or a write that is stuck there stays until the transport lets it go.
 //
 // With code 0 or [StatusNoStatusRcvd] the frame has no code. Other codes that may not be sent
 // are an error that leaves the connection as it was. A reason of more than 123 bytes is
@@ -30,8 +38,9 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	if !ok {
 		return &opError{"close", fmt.Errorf("a close frame may not carry %v", code)}
 	}
+	until := now() + int64(c.opts.closeTimeout())
 	err := c.handshake(wire, reason)
-	c.awaitCloseRead()
+	c.awaitCloseRead(until)
 	return err
 }
 
@@ -39,23 +48,53 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 // may lose what was sent last. It does nothing if the connection is closed already, so
 // that it can be deferred, and always returns nil.
 func (c *Conn) CloseNow() error {
+	until := now() + int64(c.opts.closeTimeout())
 	c.fail(failure{err: errClosed, drop: true})
-	c.awaitCloseRead()
+	c.awaitCloseRead(until)
 	return nil
 }
 
 // handshake is Close with a code that may be sent.
 func (c *Conn) handshake(code ws.StatusCode, reason string) error {
 	c.limitClosing(c.opts.closeTimeout())
-	c.sendClose(context.Background(), code, reason)
-	if c.calling.Load() {
-		return nil
+	c.aside(func() { c.sendClose(context.Background(), code, reason) })
+	if !c.calledBack() {
+		c.awaitPeer()
 	}
-	c.awaitPeer()
-	if c.protocol.Closing().Done() {
+	switch f := c.failure.Load(); {
+	case c.protocol.Closing().Done():
 		return nil
+	case f != nil:
+		return &opError{"close", f.err}
 	}
-	return &opError{"close", c.failure.Load().err}
+	return ErrClosePending
+}
+
+// handshakeUnder is handshake for no longer than ctx lasts: then the transport is closed.
+func (c *Conn) handshakeUnder(ctx context.Context, code ws.StatusCode, reason string) {
+	defer context.AfterFunc(ctx, func() { c.fail(failure{err: contextError(ctx, withinClosing)}) })()
+	c.handshake(code, reason)
+}
+
+// aside calls f, and returns at the latest when the connection is closed: closing a transport
+// without deadlines may not end what f does with it.
+func (c *Conn) aside(f func()) {
+	if _, ok := c.transport.ReadWriteCloser.(readDeadliner); ok {
+		f()
+		return
+	}
+	ended := make(chan any, 1)
+	go func() {
+		defer func() { ended <- recover() }()
+		f()
+	}()
+	select {
+	case p := <-ended:
+		if p != nil { // a callback's, which is for the caller
+			panic(p)
+		}
+	case <-c.done:
+	}
 }
 
 // limitClosing has the connection closed at the latest after d.
@@ -91,7 +130,7 @@ func (c *Conn) awaitPeer() {
 	for {
 		free := c.wantReader()
 		if c.reader.state.CompareAndSwap(readerFree, readerCloses) {
-			c.readToClose()
+			c.aside(c.readToClose)
 			<-c.done // who has found out first closes, which may take a while
 		}
 		select {

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/wskit/wskit/ws"
 )
@@ -20,37 +21,41 @@ type closeRead struct {
 //
 // The context it returns ends with ctx, and when the connection does: the cause says why
 // then. The goroutine ends with either; if ctx ends, the connection stays open. A second
-// call returns the same context. Other reads get [ErrConcurrentRead]; one that is under way
-// is waited for.
+// call returns the same context, unless that has ended: then it is as the first one. Other
+// reads get [ErrConcurrentRead]; one that is under way is waited for.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.closeRead; r != nil {
-		select {
-		case <-r.done:
-		default:
-			return r.ctx
-		}
+	if r := c.closeRead; r != nil && r.ctx.Err() == nil {
+		return r.ctx
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &closeRead{ctx: ctx, done: make(chan struct{})}
 	c.closeRead = r
+	begun := ctx.Err() == nil && c.reader.take() // so that who reads from here on is refused
 	go func() {
 		err := errPanicked
 		defer close(r.done)
 		defer func() { cancel(err) }()
-		err = c.readNoMessage(ctx)
+		err = c.readNoMessage(ctx, begun)
 	}()
 	return ctx
 }
 
 var errUnexpectedMessage = errors.New("websocket: unexpected data message")
 
-// readNoMessage reads until the connection or ctx ends.
-func (c *Conn) readNoMessage(ctx context.Context) error {
+// readNoMessage reads until the connection or ctx ends. If begun, the turn to read is held.
+func (c *Conn) readNoMessage(ctx context.Context, begun bool) error {
 	for {
 		free := c.wantReader()
-		_, _, err := c.Reader(ctx)
+		var err error
+		if !begun {
+			err = c.beginRead(ctx)
+		}
+		begun = false
+		if err == nil {
+			_, err = c.openMessage(ctx)
+		}
 		switch {
 		case err == nil:
 			c.handshake(ws.StatusPolicyViolation, "unexpected data message")
@@ -67,13 +72,19 @@ func (c *Conn) readNoMessage(ctx context.Context) error {
 	}
 }
 
-// awaitCloseRead waits for the goroutine of CloseRead, unless it may be the caller's own.
-func (c *Conn) awaitCloseRead() {
+// awaitCloseRead waits until the given time for the goroutine of CloseRead, unless it may be
+// the caller's own.
+func (c *Conn) awaitCloseRead(until int64) {
 	c.mu.Lock()
 	r := c.closeRead
 	c.mu.Unlock()
 	if r == nil || c.calling.Load() || c.observers.Load() > 0 {
 		return
 	}
-	<-r.done
+	timer := time.NewTimer(time.Duration(until - now()))
+	defer timer.Stop()
+	select {
+	case <-r.done:
+	case <-timer.C:
+	}
 }

@@ -48,6 +48,7 @@ type Conn struct {
 	got       int     // what it has got
 	gotErr    error
 	step      int     // how much the next read from another transport asks for
+	most      int64   // the read limit of the message that is read, or of the next one
 	half      bool    // a message is open: some of it has left the protocol, and more is to come
 	timed     bool    // reads keep a time: ReadIdleTimeout or KeepAlive is set
 	stream    *stream // the message that is open for reading, or nil
@@ -111,12 +112,6 @@ func newConn(cfg connConfig) *Conn {
 
 // Subprotocol returns the subprotocol that the handshake agreed on, "" if none.
 func (c *Conn) Subprotocol() string { return c.opts.subprotocol }
-
-// SetReadLimit sets the most bytes of a message that reads take, after decompression. It
-// holds from the next message on. 0 allows empty messages alone, and a negative value
-// all. A longer message closes the connection with [StatusMessageTooBig], and the error
-// wraps [ErrMessageTooBig].
-func (c *Conn) SetReadLimit(n int64) { c.limit.Store(max(n, -1)) }
 
 // Done returns a channel that is closed once the connection is: nothing more can be
 // written, and there is nothing to read but what had arrived.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,14 +27,16 @@ type DialOptions struct {
 	// Timeout bounds the handshake, and not the connection.
 	HTTPClient *http.Client
 
-	// HTTPHeader is sent with the request. Subprotocols and extensions are not
-	// offered here.
+	// HTTPHeader is sent with the request. What the handshake itself writes is left out of
+	// it, as are offers of extensions, so that the header of a request that is handed
+	// on may stand here. A field Sec-WebSocket-Protocol is taken for Subprotocols if those
+	// are empty.
 	HTTPHeader http.Header
 
 	// Host is the value of field Host, if it is not to be that of the URL.
 	Host string
 
-	// Subprotocols are offered to the server, the best first.
+	// Subprotocols are offered to the server, the best first. Empty ones are left out.
 	Subprotocols []string
 
 	// CompressionMode is off by default.
@@ -76,7 +79,7 @@ func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.R
 		opts = new(DialOptions)
 	}
 	d := dialing{opts: opts}
-	c, resp, err := d.dial(ctx, urlstr)
+	c, resp, err := d.open(ctx, urlstr)
 	if err != nil {
 		return nil, resp, fmt.Errorf("websocket: dial: %w", err)
 	}
@@ -123,7 +126,7 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 // dialer returns the handshake that the options describe.
 func (d *dialing) dialer() ws.Dialer {
 	dialer := ws.Dialer{
-		Protocols: d.opts.Subprotocols,
+		Protocols: d.opts.subprotocols(),
 		Host:      d.opts.Host,
 		Header:    ws.HandshakeHeaderHTTP(requestHeader(d.opts.HTTPHeader)),
 	}
@@ -132,6 +135,19 @@ func (d *dialing) dialer() ws.Dialer {
 		dialer.Extensions = []httphead.Option{p.Option()}
 	}
 	return dialer
+}
+
+// subprotocols returns those to offer.
+func (o *DialOptions) subprotocols() []string {
+	offered := slices.Clone(o.Subprotocols)
+	for name, values := range o.HTTPHeader {
+		if len(o.Subprotocols) == 0 && http.CanonicalHeaderKey(name) == "Sec-Websocket-Protocol" {
+			for p := range strings.SplitSeq(strings.Join(values, ","), ",") {
+				offered = append(offered, strings.TrimSpace(p))
+			}
+		}
+	}
+	return slices.DeleteFunc(offered, func(p string) bool { return p == "" })
 }
 
 // client returns the client that sends the request: without a timeout, which would take
@@ -215,8 +231,8 @@ func bodyStart(body io.ReadCloser) []byte {
 	return p
 }
 
-// requestHeader returns a copy of h without what the request has anyway, as a program
-// that hands a request on leaves it in.
+// requestHeader returns a copy of h without what is not its own to say, as a program that
+// hands a request on leaves it in.
 func requestHeader(h http.Header) http.Header {
 	h = h.Clone()
 	for name := range h {
@@ -227,9 +243,10 @@ func requestHeader(h http.Header) http.Header {
 	return h
 }
 
-// madeByRequest are the fields of a request that are written in any case, or that describe
-// a body.
+// madeByRequest are the fields of a request that other options stand for, that are written
+// in any case, or that describe a body.
 var madeByRequest = [...]string{
 	"Host", "Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version",
+	"Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
 	"Content-Length", "Transfer-Encoding", "Trailer",
 }

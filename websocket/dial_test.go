@@ -112,11 +112,69 @@ func TestDialRequest_RFC6455_4_1(t *testing.T) {
 	user, password, _ := r.BasicAuth()
 	require.Equal(t, "user:pass", user+":"+password)
 
-	for _, h := range []http.Header{{"Sec-WebSocket-Protocol": {"a"}}, {"Sec-Websocket-Extensions": {"x"}}, {"X": {"1\r\nX-Evil: 2"}}} {
+	for _, h := range []http.Header{{"Sec-Websocket-Protocol": {"a b"}}, {"X": {"1\r\nX-Evil: 2"}}} {
 		_, _, err = Dial(t.Context(), srv.URL, &DialOptions{HTTPHeader: h})
 		require.Error(t, err)
 		require.Empty(t, requests, "nothing is sent")
 	}
+}
+
+// The header of a browser's request can be handed on: subprotocols are offered as if they
+// stood in Subprotocols, and its extensions are not ours.
+func TestDialHeaderHandedOn(t *testing.T) {
+	for _, tt := range []struct {
+		options []string
+		header  http.Header
+		offered []string
+		agreed  string
+	}{
+		{nil, http.Header{"Sec-Websocket-Protocol": {"jwt, e30.e30.x", "a"}}, []string{"jwt, e30.e30.x, a"}, "a"},
+		{[]string{"b"}, http.Header{"Sec-Websocket-Protocol": {"a"}}, []string{"b"}, "b"},
+		{nil, http.Header{"Sec-WebSocket-Protocol": {"a,,b"}}, []string{"a, b"}, "a"},
+		{nil, http.Header{"Sec-Websocket-Protocol": {""}}, nil, ""},
+		{[]string{""}, nil, nil, ""},
+		{[]string{"", "b"}, nil, []string{"b"}, "b"},
+		{nil, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; client_max_window_bits"}}, nil, ""},
+	} {
+		seen := make(chan http.Header, 1)
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen <- r.Header
+			if c, err := Accept(w, r, &AcceptOptions{Subprotocols: []string{"a", "b"}, CompressionMode: CompressionContextTakeover}); err == nil {
+				c.CloseNow()
+			}
+		}))
+		c, _, err := Dial(t.Context(), srv.URL, &DialOptions{Subprotocols: tt.options, HTTPHeader: tt.header})
+		require.NoError(t, err)
+		require.Equal(t, tt.agreed, c.Subprotocol())
+		c.CloseNow()
+		r := <-seen
+		require.Equal(t, tt.offered, r.Values("Sec-WebSocket-Protocol"))
+		require.Empty(t, r.Values("Sec-WebSocket-Extensions"))
+		srv.Close()
+	}
+}
+
+// A RoundTripper may serve the request itself, as if it had come over a connection, and make
+// the answer up, without what net/http notes of the protocol.
+func TestDialRoundTripperThatServes(t *testing.T) {
+	serve := roundTripper(func(r *http.Request) (*http.Response, error) {
+		client, server := net.Pipe()
+		go func() {
+			if c, err := Accept(pipedWriter{httptest.NewRecorder(), server}, r, nil); err == nil {
+				c.Close(StatusGoingAway, "served")
+			}
+		}()
+		resp, err := http.ReadResponse(bufio.NewReader(client), r)
+		if err != nil {
+			return nil, err
+		}
+		return &http.Response{StatusCode: resp.StatusCode, Header: resp.Header, Body: client}, nil
+	})
+	c, _, err := Dial(t.Context(), "ws://a.example", &DialOptions{HTTPClient: &http.Client{Transport: serve}})
+	require.NoError(t, err)
+	defer c.CloseNow()
+	_, _, err = c.Read(t.Context())
+	require.Equal(t, StatusGoingAway, CloseStatus(err))
 }
 
 // answering starts a server that answers each request with status 101 and what change

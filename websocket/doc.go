@@ -93,17 +93,52 @@
 // In steady state nothing is allocated by ReadAppend into a buffer with room, Write, Ping and
 // [Conn.WritePrepared], without a context that can end, or with the same one each time.
 //
+// # In a browser
+//
+// For js/wasm, [Dial] goes through the WebSocket object of the browser, in a page or a worker, or
+// of what else has one, as Node from version 22 on does; elsewhere it goes through net/http. A
+// Conn is used as on other platforms. What the browser decides, or cannot do:
+//
+//   - HTTPClient, HTTPHeader, Host, and a user in the URL, are errors that wrap
+//     errors.ErrUnsupported. Cookies, Origin and compression are the browser's matter.
+//   - Why a server cannot be reached a page is not told. The response is one of status 101 with
+//     the subprotocol, and no more. A server that takes none of the Subprotocols is refused.
+//   - No pings can be sent: Ping returns nil at once while the connection is open, and KeepAlive does
+//     nothing. Those of the server are answered, and not seen: OnPingReceived and OnPongReceived are
+//     not called, and messages alone end the silence that ReadIdleTimeout bounds.
+//   - Of close codes, 1000 and 3000 to 4999 can be sent. The others go out as 3000 more, 1001 as
+//     4001 and 1009, which answers a message beyond the read limit, as 4009.
+//   - What arrives after Close has sent its frame is lost. CloseNow does not wait, but the
+//     browser closes with a handshake, without a code.
+//   - A message goes out once it is whole, also that of a Writer, and FragmentSize does not count.
+//     Text that is not UTF-8 is an error of the write, and closes the connection.
+//   - A write waits while the browser holds more than 1 MiB that is not with the network. What
+//     arrives is held until it is read, however much it is: the read limit is for the reader.
+//
 // # Coming from coder/websocket
 //
 // All names of that package mean the same here, and the import path is all that has to change.
 // What is stricter or kinder:
 //
 //   - The end of a context closes the connection only where a message is half read or a frame
-//     half written: else it can be used again, also after the context of CloseRead.
-//   - A second read at the same time is [ErrConcurrentRead].
+//     half written: else it can be used again, also after the context of CloseRead, and has to
+//     be closed by who needs it no longer.
+//   - A second read at the same time is [ErrConcurrentRead]. [Conn.Reader] skips what is left of the
+//     message before.
+//   - Errors of reads stay what they were first, and do not become net.ErrClosed; those of
+//     writes are net.ErrClosed, and what ended the connection.
 //   - CloseTimeout bounds all of Close, and a read under way gets what arrives before the
-//     peer's close frame. Close may be called by callbacks.
+//     peer's close frame. Close may be called by callbacks. Closing what is closed is no error, a
+//     reason that is too long is cut, and after a code that may not be sent the connection is open.
+//   - Text that arrives is UTF-8. A message that is too long yields no data.
 //   - A message of more than FragmentSize, 128 KiB, goes out in frames of that size.
-//   - Deadlines of [NetConn] leave the connection usable; once closed, it says net.ErrClosed.
-//   - Redirects carry credentials to no other origin.
+//   - Deadlines of [NetConn] are os.ErrDeadlineExceeded and leave the connection usable; once
+//     closed, it says net.ErrClosed.
+//   - Redirects carry credentials to no other origin, and ten are followed.
+//   - Accept compares origins by scheme and port, too, and "null" and what has no host match no
+//     pattern, not even "*". It compares subprotocols letter by letter, and refuses fields of
+//     the handshake that are malformed or empty. A version that is not 13 is status 426.
+//   - Accept writes its answer of status 101 to the connection: no middleware can hold it up, and
+//     none sees the status. A test's ResponseWriter finds it in what it lets Hijack return.
+//   - Package wsjson writes no newline behind a value.
 package websocket

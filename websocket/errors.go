@@ -17,6 +17,10 @@ var (
 	// [Conn.CloseRead] does. The connection is as usable as before.
 	ErrConcurrentRead = errors.New("websocket: another read is under way")
 
+	// ErrClosePending says that a callback has called [Conn.Close]: the close frame is
+	// sent, and the read that has called the callback does the rest of the handshake.
+	ErrClosePending = errors.New("websocket: close: the handshake ends once the callback has returned")
+
 	// ErrWriterClosed says that the writer of a message was used after it was closed or
 	// had failed. The connection is as usable as before.
 	ErrWriterClosed = errors.New("websocket: the writer of the message is closed")
@@ -35,8 +39,9 @@ var (
 	errPanicked     = errors.New("a callback panicked")
 )
 
+// timeoutError is one that errors.As finds to be a net.Error whose time has run out.
 func timeoutError(text string, also ...error) error {
-	return &chainError{text: text, chain: append(also, os.ErrDeadlineExceeded)}
+	return &chainError{text: text, chain: append([]error{os.ErrDeadlineExceeded}, also...)}
 }
 
 // chainError is an error that is several others, of which text tells.
@@ -67,8 +72,8 @@ const (
 	withinMessage    = "with a message half read: the connection is closed"
 	withinFrame      = "with a frame half written: the connection is closed"
 	withinSent       = "with a message half sent: the connection is closed"
+	withinClosing    = "within the closing handshake: the connection is closed"
 	withoutDeadlines = "on a transport without deadlines: the connection is closed"
-	withinDeflated   = "with a compressed message not sent: the connection is closed"
 )
 
 // opError is an error with the operation that it ended.
@@ -79,11 +84,3 @@ type opError struct {
 
 func (e *opError) Error() string { return "websocket: " + e.op + ": " + e.err.Error() }
 func (e *opError) Unwrap() error { return e.err }
-
-// Timeout reports whether a time has run out, as a net.Error does.
-func (e *opError) Timeout() bool {
-	return errors.Is(e.err, os.ErrDeadlineExceeded) || errors.Is(e.err, context.DeadlineExceeded)
-}
-
-// Temporary is false. It makes the error a net.Error.
-func (e *opError) Temporary() bool { return false }

@@ -1,5 +1,10 @@
 package websocket
 
+import (
+	"errors"
+	"net"
+)
+
 // failure is how a connection ended.
 type failure struct {
 	err         error // for Close
@@ -17,9 +22,18 @@ func (c *Conn) fail(f failure) {
 // is. The transport stays open.
 func (c *Conn) conclude(f failure) *failure {
 	f.read = &opError{"read", f.err}
-	f.write = &opError{"write", f.err}
+	f.write = &opError{"write", nowClosed(f.err)}
 	c.failure.CompareAndSwap(nil, &f)
 	return c.failure.Load()
+}
+
+// nowClosed returns err as an error that is net.ErrClosed, too: who writes need not know in
+// which of many ways a connection can have ended.
+func nowClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return &chainError{err.Error(), []error{err, net.ErrClosed}}
 }
 
 // shut closes the transport and lets go of everything that waits for the connection. It

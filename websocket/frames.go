@@ -18,7 +18,7 @@ func (c *Conn) writeFrame(ctx context.Context, h ws.Header, p []byte, to recover
 		b := newBuffer(ws.MaxHeaderSize)
 		err := c.transmitTimed(ctx, ws.AppendHeader(b.b, h), p, to)
 		b.free()
-		return err
+		return c.unsent(err, to)
 	}
 	b := newBuffer(ws.MaxHeaderSize + len(p))
 	out := ws.AppendHeader(b.b, h)
@@ -30,6 +30,15 @@ func (c *Conn) writeFrame(ctx context.Context, h ws.Header, p []byte, to recover
 	}
 	err = c.transmit(ctx, out[:len(out)+len(p)], to)
 	b.free()
+	return c.unsent(err, to)
+}
+
+// unsent returns err, the outcome of a write. If it leaves the connection as usable as before,
+// the frame was not sent.
+func (c *Conn) unsent(err error, to recovery) error {
+	if err != nil && to == intact {
+		c.protocol.Unsend()
+	}
 	return err
 }
 
@@ -63,10 +72,14 @@ func (c *Conn) writeOther(ctx context.Context, op ws.OpCode, p []byte) error {
 	return err
 }
 
-// writeDeflated writes a compressed message in one frame. The peer's window has to get
-// it: if it does not go out, the connection is over.
+// writeDeflated writes a compressed message in one frame. If it does not go out, the peer's
+// window lacks it, and no later message may refer to it.
 func (c *Conn) writeDeflated(ctx context.Context, op ws.OpCode, p []byte) error {
-	return c.writeFrame(ctx, ws.Header{Fin: true, Rsv: rsv1, OpCode: op}, p, spoiled)
+	err := c.writeFrame(ctx, ws.Header{Fin: true, Rsv: rsv1, OpCode: op}, p, intact)
+	if err != nil {
+		c.deflater.Close()
+	}
+	return err
 }
 
 // rsv1 marks a message as compressed (RFC 7692, section 6).
@@ -78,10 +91,11 @@ func (c *Conn) writeFragments(ctx context.Context, op ws.OpCode, p []byte) error
 	if err := c.lock(ctx, forMessage); err != nil {
 		return err
 	}
+	to := intact
 	for rest := p; ; {
 		n := min(len(rest), c.fragment)
 		last := n == len(rest)
-		err := c.writeFrame(ctx, ws.Header{Fin: last, OpCode: op}, rest[:n], spoiled)
+		err := c.writeFrame(ctx, ws.Header{Fin: last, OpCode: op}, rest[:n], to)
 		if err != nil || last {
 			if err == nil {
 				c.countWritten(op, len(p), len(p))
@@ -90,7 +104,7 @@ func (c *Conn) writeFragments(ctx context.Context, op ws.OpCode, p []byte) error
 			return err
 		}
 		c.unlock(0, turnOpen)
-		rest = rest[n:]
+		rest, to = rest[n:], spoiled
 		if err := c.lock(ctx, forFragment); err != nil {
 			return c.abandon(ctx, err)
 		}
@@ -116,13 +130,6 @@ type readyFrame struct {
 	message    []byte // before compression
 }
 
-func (f *readyFrame) recovery() recovery {
-	if f.compressed {
-		return spoiled
-	}
-	return intact
-}
-
 // writeReady writes f in one frame and, as a server, without a copy.
 func (c *Conn) writeReady(ctx context.Context, f readyFrame) error {
 	if err := c.lock(ctx, forMessage); err != nil {
@@ -134,11 +141,11 @@ func (c *Conn) writeReady(ctx context.Context, f readyFrame) error {
 	}
 	var err error
 	if c.client {
-		err = c.writeFrame(ctx, h, f.payload, f.recovery())
+		err = c.writeFrame(ctx, h, f.payload, intact)
 	} else if _, err = c.protocol.SendHeader(h); err != nil {
 		err = c.refused(err)
 	} else {
-		err = c.transmit(ctx, f.frame, f.recovery())
+		err = c.transmit(ctx, f.frame, intact)
 	}
 	if err == nil {
 		if f.compressed {

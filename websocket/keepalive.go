@@ -2,18 +2,32 @@ package websocket
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 
 	"github.com/wskit/wskit/ws"
 )
 
-// liveness is what ReadIdleTimeout and KeepAlive ask of the reads. Silence counts while
-// somebody reads: else nobody knows what the peer has sent.
+// liveness is what ReadIdleTimeout and KeepAlive ask of the reads. Silence is counted by the
+// time for which reads have waited: while nobody reads, nobody knows what the peer has sent.
+// Many short waits are as good as a long one.
 type liveness struct {
-	heard   atomic.Int64 // when the last bytes arrived
-	waiting atomic.Int64 // since when a read has waited, 0 if none does
-	pinged  atomic.Int64 // when the keepalive ping was written, 0 once it is answered
-	life    atomic.Bool  // bytes have arrived since that was begun
+	mu      sync.Mutex
+	heard   int64 // when the last bytes arrived
+	waiting int64 // since when a read has waited, 0 if none does
+	waited  int64 // for how long reads had waited before, all in all
+	silent  int64 // what that was when the last bytes arrived
+	asked   int64 // what that was when the keepalive ping was written, or had to be left
+	pinged  bool  // a keepalive ping waits for a sign of life
+	left    bool  // it is not written yet: somebody else writes
+	life    bool  // bytes have arrived since
+}
+
+// total returns for how long reads have waited at time t, all in all. mu is held.
+func (a *liveness) total(t int64) int64 {
+	if a.waiting == 0 {
+		return a.waited
+	}
+	return a.waited + t - a.waiting
 }
 
 // waits is called before each read of the transport.
@@ -21,10 +35,13 @@ func (c *Conn) waits() {
 	if !c.timed {
 		return
 	}
-	t := now()
-	c.alive.waiting.Store(t)
+	a, t := c.alive, now()
+	a.mu.Lock()
+	a.waiting = t
+	silent := a.waited - a.silent
+	a.mu.Unlock()
 	if d := c.opts.ReadIdleTimeout; d > 0 {
-		c.setClockEarlier(clockIdle, t+int64(d))
+		c.setClockEarlier(clockIdle, t+int64(d)-silent)
 	}
 }
 
@@ -33,75 +50,102 @@ func (c *Conn) heardOf(n int) {
 	if !c.timed {
 		return
 	}
+	a, t := c.alive, now()
+	a.mu.Lock()
+	a.waited, a.waiting = a.total(t), 0
 	if n > 0 {
-		c.alive.heard.Store(now())
-		c.alive.life.Store(true)
+		a.heard, a.silent, a.life = t, a.waited, true
 	}
-	c.alive.waiting.Store(0)
-}
-
-// silentSince returns since when a read has waited in vain.
-func (c *Conn) silentSince() (t int64, ok bool) {
-	t = c.alive.waiting.Load()
-	return max(t, c.alive.heard.Load()), t != 0
+	a.mu.Unlock()
 }
 
 // checkIdle acts on ReadIdleTimeout.
 func (c *Conn) checkIdle(t int64) {
-	since, ok := c.silentSince()
-	if !ok {
-		return
+	a := c.alive
+	a.mu.Lock()
+	reading, left := a.waiting != 0, int64(c.opts.ReadIdleTimeout)-(a.total(t)-a.silent)
+	a.mu.Unlock()
+	switch {
+	case !reading: // the next read sets the clock
+	case left > 0:
+		c.setClockEarlier(clockIdle, t+left)
+	default:
+		c.giveUp(errReadIdle)
 	}
-	if end := since + int64(c.opts.ReadIdleTimeout); t < end {
-		c.setClockEarlier(clockIdle, end)
-		return
-	}
-	c.giveUp(errReadIdle)
 }
 
 func (c *Conn) startKeepAlive() {
 	if c.opts.KeepAlive > 0 {
-		t := now()
-		c.alive.heard.Store(t)
-		c.setClock(clockAlive, t+int64(c.opts.KeepAlive))
+		c.alive.heard = now()
+		c.setClock(clockAlive, c.alive.heard+int64(c.opts.KeepAlive))
 	}
 }
 
 // keepAlive sends a ping when one is due, and ends the connection if the peer has not
 // shown life after it.
 func (c *Conn) keepAlive(t int64) {
-	if c.alive.life.Load() {
-		c.alive.pinged.Store(0)
+	a := c.alive
+	a.mu.Lock()
+	if a.life {
+		a.pinged = false
 	}
-	due := c.alive.heard.Load() + int64(c.opts.KeepAlive)
-	switch {
-	case c.alive.pinged.Load() != 0:
-		c.awaitLife(t)
-	case t < due:
+	if a.pinged {
+		patience := c.patience(a.left) - (a.total(t) - a.asked)
+		a.mu.Unlock()
+		c.awaitLife(t, patience)
+		return
+	}
+	if due := a.heard + int64(c.opts.KeepAlive); t < due {
+		a.mu.Unlock()
 		c.setClock(clockAlive, due)
-	default:
+		return
+	}
+	left := a.left
+	a.pinged, a.left, a.life, a.asked = true, true, false, a.total(t)
+	a.mu.Unlock()
+	c.setClock(clockAlive, t+c.patience(true))
+	if !left {
 		c.reply(context.Background(), ws.OpPing, nil) // pingWritten sets the clock
 	}
 }
 
-// pingWritten is called when a keepalive ping was really written.
-func (c *Conn) pingWritten() {
-	t := now()
-	c.alive.pinged.Store(t)
-	c.setClock(clockAlive, t+int64(c.opts.keepAliveTimeout()))
+// stuckWrite is how many times longer the peer may be silent while a keepalive ping waits
+// behind a frame that it takes slowly, or not at all.
+const stuckWrite = 10
+
+// patience is how long the peer may stay silent after a keepalive ping, which is written or
+// had to be left.
+func (c *Conn) patience(left bool) int64 {
+	if left {
+		return stuckWrite * int64(c.opts.KeepAlive+c.opts.keepAliveTimeout())
+	}
+	return int64(c.opts.keepAliveTimeout())
 }
 
-// awaitLife looks for a sign of life since the ping.
-func (c *Conn) awaitLife(t int64) {
-	timeout := int64(c.opts.keepAliveTimeout())
-	since, ok := c.silentSince()
-	since = max(since, c.alive.pinged.Load())
-	switch {
-	case !ok:
-		c.setClock(clockAlive, t+timeout)
-	case t < since+timeout:
-		c.setClock(clockAlive, since+timeout)
-	default:
-		c.giveUp(errKeepAlive)
+// awaitLife waits for a sign of life for as long as patience lasts. The clock goes on while
+// nobody reads, and patience does not.
+func (c *Conn) awaitLife(t, patience int64) {
+	if patience > 0 {
+		c.setClock(clockAlive, t+patience)
+		return
 	}
+	c.giveUp(errKeepAlive)
+}
+
+// pingBegins is called before a keepalive ping is written: what arrives from now on may
+// be an answer.
+func (c *Conn) pingBegins() {
+	a := c.alive
+	a.mu.Lock()
+	a.pinged, a.life = true, false
+	a.mu.Unlock()
+}
+
+// pingWritten is called when a keepalive ping was really written.
+func (c *Conn) pingWritten() {
+	a, t := c.alive, now()
+	a.mu.Lock()
+	a.left, a.asked = false, a.total(t)
+	a.mu.Unlock()
+	c.setClock(clockAlive, t+c.patience(false))
 }

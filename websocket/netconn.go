@@ -15,7 +15,8 @@ import (
 
 // NetConn returns c as a [net.Conn], to carry a stream of bytes: each Write is one
 // message of type msgType, and reads run through the messages of the peer, one after the
-// other. A message of the other type closes the connection with [StatusUnsupportedData].
+// other. A message of the other type closes the connection with [StatusUnsupportedData], which
+// takes no longer than the deadline of the read allows.
 // The peer's close frame with [StatusNormalClosure] or [StatusGoingAway] is io.EOF.
 //
 // When ctx ends, so do all reads and writes. Deadlines end those that are under way with
@@ -27,8 +28,12 @@ import (
 // Close is [Conn.Close] with StatusNormalClosure; after it, reads and writes are
 // net.ErrClosed. Addresses are those of the transport,
 // or "websocket/unknown-addr" if it has none. All methods may be called by any number of
-// goroutines at once. The read limit of c holds for each message: see [Conn.SetReadLimit].
+// goroutines at once.
+//
+// A stream has no messages that could be too long, and nothing gathers one here: NetConn
+// lifts the read limit of c. [Conn.SetReadLimit] sets another one after it.
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
+	c.SetReadLimit(-1)
 	n := &netConn{conn: c, typ: msgType, turn: make(chan struct{}, 1)}
 	n.read.ctx(ctx)
 	n.write.ctx(ctx)
@@ -51,6 +56,9 @@ func (n *netConn) Read(p []byte) (int, error) {
 	if ctx.Err() != nil {
 		return 0, n.read.explain(ctx, contextError(ctx, stillOpen))
 	}
+	if len(p) == 0 {
+		return 0, nil
+	}
 	select {
 	case n.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -59,7 +67,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 	defer func() { <-n.turn }()
 	for {
 		size, err := n.readSome(ctx, p)
-		if size > 0 || err != nil || len(p) == 0 {
+		if size > 0 || err != nil {
 			return size, n.read.explain(ctx, err)
 		}
 	}
@@ -75,7 +83,7 @@ func (n *netConn) readSome(ctx context.Context, p []byte) (int, error) {
 			return 0, n.end(err)
 		}
 		if typ != n.typ {
-			n.conn.handshake(ws.StatusUnsupportedData, fmt.Sprintf("unexpected %v", typ))
+			n.conn.handshakeUnder(ctx, ws.StatusUnsupportedData, fmt.Sprintf("unexpected %v", typ))
 			return 0, fmt.Errorf("websocket: read: unexpected %v", typ)
 		}
 		r.(*stream).resumable = true

@@ -95,3 +95,27 @@ func TestNetConnContext(t *testing.T) {
 		n.Close()
 	})
 }
+
+// A stream may be written in pieces of any size, and its reader need not know them.
+func TestNetConnLiftsTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := pipePair(t, ConnOptions{}, ConnOptions{})
+		n := NetConn(background, s, MessageBinary)
+		go func() {
+			w := NetConn(background, c, MessageBinary)
+			w.Write(make([]byte, 4*DefaultReadLimit))
+			w.Close()
+		}()
+		p, err := io.ReadAll(n)
+		require.NoError(t, err)
+		require.Len(t, p, 4*DefaultReadLimit)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s, c := pipePair(t, ConnOptions{}, ConnOptions{})
+		n := NetConn(background, s, MessageBinary)
+		s.SetReadLimit(10)
+		go c.Write(background, MessageBinary, make([]byte, 11))
+		_, err := io.ReadAll(n)
+		require.ErrorIs(t, err, ErrMessageTooBig)
+	})
+}

@@ -39,12 +39,15 @@ type ConnOptions struct {
 
 	// KeepAlive is the time between two pings that the connection sends by itself,
 	// 0 for none. A ping is due only after that much silence of the peer. Reads have
-	// to be under way for its pong to be seen.
+	// to be under way for its pong to be seen. It goes between the frames of a message, of
+	// which one that is compressed has one alone.
 	KeepAlive time.Duration
 
 	// KeepAliveTimeout is how long the peer may stay silent after such a ping was
 	// written; any byte of its ends it. Then the connection is closed. 0 stands
-	// for the value of KeepAlive.
+	// for the value of KeepAlive. A ping that cannot be written, for a write before it is
+	// stuck, is waited for ten times as long as both together: WriteTimeout bounds the
+	// write itself.
 	KeepAliveTimeout time.Duration
 
 	// ReadLimit is the most bytes of a message, after decompression. 0 stands for

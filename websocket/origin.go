@@ -20,8 +20,11 @@ func checkOrigin(r *http.Request, patterns []string) error {
 	}
 	if origin, ok := ws.ParseOrigin(origins...); ok {
 		authorized, err := matchOrigin(origin, patterns)
-		if authorized || err != nil {
-			return err
+		if err != nil {
+			return &chainError{err.Error(), []error{err, errMisconfigured}}
+		}
+		if authorized {
+			return nil
 		}
 	}
 	return ws.RejectConnectionError(
@@ -29,6 +32,13 @@ func checkOrigin(r *http.Request, patterns []string) error {
 		ws.RejectionReason(fmt.Sprintf("websocket: origin %q is not authorized for host %q", origins, r.Host)),
 	)
 }
+
+// errMisconfigured is the answer to a request that the server's own mistake refuses: what that
+// is concerns the server alone.
+var errMisconfigured = ws.RejectConnectionError(
+	ws.RejectionStatus(http.StatusInternalServerError),
+	ws.RejectionReason("websocket: "+http.StatusText(http.StatusInternalServerError)),
+)
 
 // sameOrigin is [ws.SameOrigin]. A request that came in the clear may have been
 // taken off TLS by a proxy in front: then its page is one of scheme https. A page of

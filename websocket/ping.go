@@ -28,10 +28,14 @@ const maxPingID = 20
 // Ping sends a ping and waits for its pong, which some read has to receive: see
 // [Conn.Reader] and [Conn.CloseRead]. The time that it took is what [Conn.Latency] returns
 // then. If ctx ends before, the connection stays usable, unless half of the ping was
-// written.
+// written. In a browser, which sends no pings, it returns nil at once while the connection is open.
 func (c *Conn) Ping(ctx context.Context) error {
 	if err := c.lock(ctx, forControl); err != nil {
 		return err
+	}
+	if c.transport.isBrowser() {
+		c.unlock(0, 0)
+		return nil
 	}
 	p, err := c.sendPing(ctx)
 	c.unlock(0, 0)
@@ -48,7 +52,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 		c.forgetPing(p)
 		return &opError{"ping", contextError(ctx, stillOpen)}
 	case <-c.done:
-		return &opError{"ping", c.failure.Load().err}
+		return &opError{"ping", nowClosed(c.failure.Load().err)}
 	}
 }
 
@@ -63,7 +67,7 @@ func (c *Conn) sendPing(ctx context.Context) (*ping, error) {
 	}
 	b := newBuffer(minBuffer)
 	defer b.free()
-	id := c.expectPong(b.b, p)
+	id, _ := c.expectPong(b.b, p)
 	out, err := c.protocol.AppendPing(id[len(id):], id)
 	if err != nil {
 		err = c.refused(err)
@@ -75,15 +79,20 @@ func (c *Conn) sendPing(ctx context.Context) (*ping, error) {
 		return nil, err
 	}
 	c.countControl(ws.OpPing, true, 0)
-	c.mu.Lock()
-	p.sent = now() // the clock starts when the ping is really written
-	c.mu.Unlock()
+	c.wrotePing(p)
 	return p, nil
 }
 
+// wrotePing starts the clock of p, which is really written now.
+func (c *Conn) wrotePing(p *ping) {
+	c.mu.Lock()
+	p.sent = now()
+	c.mu.Unlock()
+}
+
 // expectPong gives p, or a new ping that nobody waits for, its number, which it appends to
-// dst. The turn to write is held, so that the numbers go out in their order.
-func (c *Conn) expectPong(dst []byte, p *ping) []byte {
+// dst, and returns it. The turn to write is held, so that the numbers go out in their order.
+func (c *Conn) expectPong(dst []byte, p *ping) ([]byte, *ping) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pings.last++
@@ -96,7 +105,7 @@ func (c *Conn) expectPong(dst []byte, p *ping) []byte {
 		at = &(*at).next
 	}
 	*at = p
-	return strconv.AppendUint(dst, p.id, 10)
+	return strconv.AppendUint(dst, p.id, 10), p
 }
 
 // unawaited returns a ping that nobody waits for: the one before, if its pong has not come,

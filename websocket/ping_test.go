@@ -3,6 +3,7 @@ package websocket
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -274,6 +275,73 @@ func TestKeepAlive(t *testing.T) {
 			require.Nil(t, s.failure.Load())
 			time.Sleep(2 * time.Second)
 			require.NotNil(t, s.failure.Load())
+		})
+	})
+	t.Run("a write is stuck", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := rawPair(t, connConfig{ConnOptions: options})
+			s.CloseRead(background)
+			start := time.Now()
+			require.ErrorIs(t, s.Write(background, MessageBinary, make([]byte, 200)), errKeepAlive)
+			require.Equal(t, 130*time.Second, time.Since(start))
+		})
+	})
+	t.Run("a write is slow", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, peer := rawPair(t, connConfig{client: true, ConnOptions: options})
+			s.CloseRead(background)
+			wrote := make(chan error)
+			go func() { wrote <- s.Write(background, MessageBinary, make([]byte, 200)) }()
+			for range 20 {
+				time.Sleep(time.Minute)
+				_, err := peer.Write([]byte{0x8A, 0})
+				require.NoError(t, err)
+			}
+			go io.Copy(io.Discard, peer)
+			require.NoError(t, <-wrote)
+			time.Sleep(11 * time.Second)
+			require.NotZero(t, s.alive.pinged, "the ping that was left")
+			require.False(t, s.alive.left)
+		})
+	})
+	t.Run("reads under short contexts", func(t *testing.T) {
+		for name, tt := range map[string]struct {
+			options ConnOptions
+			err     error
+			after   time.Duration
+		}{
+			"ping": {options, errKeepAlive, 12 * time.Second},
+			"idle": {ConnOptions{ReadIdleTimeout: 3 * time.Second}, errReadIdle, 3 * time.Second},
+		} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s, peer := rawPair(t, connConfig{client: true, ConnOptions: tt.options})
+					go io.Copy(io.Discard, peer)
+					start := time.Now()
+					for {
+						ctx, cancel := context.WithTimeout(background, 300*time.Millisecond)
+						_, _, err := s.Read(ctx)
+						cancel()
+						if !errors.Is(err, context.DeadlineExceeded) {
+							require.ErrorIs(t, err, tt.err)
+							break
+						}
+					}
+					require.Equal(t, tt.after, time.Since(start))
+				})
+			})
+		}
+	})
+	t.Run("latency counts from the write", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, c := pipePair(t, options, ConnOptions{})
+			s.CloseRead(background)
+			time.Sleep(13 * time.Second) // nobody has taken the ping for three of them
+			c.CloseRead(background)
+			synctest.Wait()
+			require.EqualValues(t, 1, s.pings.last)
+			require.Less(t, s.Latency(), time.Second)
+			require.Nil(t, s.pings.first, "it is answered")
 		})
 	})
 }

@@ -30,10 +30,11 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // it ends within a message, or on a transport without deadlines, the connection is closed,
 // and the error says so. A context that is used again and again costs no memory.
 //
-// The error wraps a [CloseError] if the peer has closed the connection, with
-// [StatusAbnormalClosure] if it did so without a close frame, [ErrMessageTooBig] if the
-// message is longer than the limit, and a *[ws.ProtocolError] if the peer broke another
-// rule: it has been told with a close frame. Once the connection has ended, the error is the
+// The error wraps a [CloseError] if the peer has closed the connection with a close frame,
+// io.EOF, io.ErrUnexpectedEOF within a frame or message, or what the transport returned if
+// it is gone without one, [ErrMessageTooBig] if the message is longer than the limit, and
+// a *[ws.ProtocolError] if the peer broke another rule: it has been told with a close
+// frame. Once the connection has ended, the error is the
 // same for ever. A second goroutine that reads at the same time gets [ErrConcurrentRead].
 func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (MessageType, []byte, error) {
 	if err := c.beginRead(ctx); err != nil {
@@ -62,7 +63,6 @@ func (c *Conn) nextMessage(ctx context.Context) (wsutil.Event, error) {
 			return wsutil.Event{}, err
 		}
 	}
-	c.applyLimit()
 	return c.next(ctx)
 }
 
@@ -88,20 +88,9 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// applyLimit has the protocol know the limit of the next message. What is compressed is
-// counted when inflated; on the wire it may be a little longer than that.
-func (c *Conn) applyLimit() {
-	n := c.limit.Load()
-	if c.inflater != nil && n >= 0 {
-		n += n/8 + 1024
-	}
-	c.protocol.SetMaxMessage(n)
-}
-
 // message is a message that is being gathered.
 type message struct {
 	start int // where it begins in what is appended to
-	limit int64
 	wire  int // its bytes before they were inflated
 	text  utf8s.Validator
 }
@@ -109,7 +98,7 @@ type message struct {
 // gather appends the message of which ev is the first chunk to dst. On an error it returns
 // dst as it was.
 func (c *Conn) gather(ctx context.Context, dst []byte, ev wsutil.Event) ([]byte, error) {
-	m := message{start: len(dst), limit: c.limit.Load()}
+	m := message{start: len(dst)}
 	out, err := dst, error(nil)
 	for {
 		if ev.Rsv != 0 {
@@ -133,9 +122,6 @@ func (c *Conn) gather(ctx context.Context, dst []byte, ev wsutil.Event) ([]byte,
 // appendPlain appends a chunk that is not compressed, and what else of its frame comes
 // without a detour.
 func (c *Conn) appendPlain(ctx context.Context, m *message, dst, p []byte) ([]byte, error) {
-	if m.limit >= 0 && int64(len(dst)-m.start+len(p)) > m.limit {
-		return nil, c.peerFault(ctx, wsutil.ErrMessageTooLarge) // a limit that was set for compressed ones
-	}
 	m.wire += len(p)
 	dst = append(grow(dst, m.start, len(p), c.protocol.Outstanding()), p...)
 	if len(c.in) > 0 {
@@ -188,9 +174,6 @@ func (c *Conn) receiveInto(ctx context.Context, m *message, dst []byte) ([]byte,
 		c.half = !ev.Last()
 		m.wire += n
 		dst = dst[:have+n]
-		if m.limit >= 0 && int64(len(dst)-m.start) > m.limit {
-			return nil, c.peerFault(ctx, wsutil.ErrMessageTooLarge)
-		}
 	}
 }
 
@@ -198,7 +181,7 @@ func (c *Conn) receiveInto(ctx context.Context, m *message, dst []byte) ([]byte,
 func (c *Conn) inflate(ctx context.Context, m *message, dst []byte, ev wsutil.Event) ([]byte, error) {
 	have := len(dst)
 	m.wire += len(ev.Payload)
-	dst, err := c.inflater.Append(dst, ev.Payload, ev.Last(), m.limit)
+	dst, err := c.inflater.Append(dst, ev.Payload, ev.Last(), c.most)
 	if err == nil && ev.OpCode == ws.OpText && (!m.text.Valid(dst[have:]) || ev.Last() && !m.text.Done()) {
 		err = ws.ErrProtocolInvalidUTF8
 	}

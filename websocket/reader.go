@@ -40,12 +40,20 @@ func (r *reader) tell() {
 // beginRead takes the turn to read.
 func (c *Conn) beginRead(ctx context.Context) error {
 	if ctx.Done() != nil && ctx.Err() != nil {
-		return &opError{"read", contextError(ctx, stillOpen)}
+		return c.notBegun(ctx)
 	}
 	if !c.reader.take() {
 		return c.refuseRead(ctx)
 	}
 	return nil
+}
+
+// notBegun is what a read returns whose context has ended before.
+func (c *Conn) notBegun(ctx context.Context) error {
+	if f := c.failure.Load(); f != nil {
+		return f.read
+	}
+	return &opError{"read", contextError(ctx, stillOpen)}
 }
 
 // refuseRead says why the turn could not be taken. While Close has it, that is known only
@@ -61,7 +69,7 @@ func (c *Conn) refuseRead(ctx context.Context) error {
 	case <-c.done:
 		return c.failure.Load().read
 	case <-ctx.Done():
-		return &opError{"read", contextError(ctx, stillOpen)}
+		return c.notBegun(ctx)
 	}
 }
 

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/wskit/wskit/wsutil"
@@ -35,16 +36,12 @@ func (c *Conn) fill(ctx context.Context) error {
 
 // fillAgain goes on after a read of a socket that has got nothing.
 func (c *Conn) fillAgain(ctx context.Context, err error) error {
-	switch {
-	case err != nil:
-		return c.readFailed(err)
-	case c.gotErr == errNoBuffer:
+	if err == nil && c.gotErr == errNoBuffer {
 		newBuffer(inputSize).free()
 		return c.fill(ctx)
-	case c.gotErr != nil:
-		return c.readFailed(c.gotErr)
 	}
-	return c.readFailed(io.EOF)
+	_, err = c.gotten(err)
+	return c.readFailed(err)
 }
 
 // receive reads from the transport into p, or if p is nil into the input, which is
@@ -113,6 +110,11 @@ func (c *Conn) readSocket(p []byte) (int, error) {
 	if p != nil {
 		c.in = nil
 	}
+	return c.gotten(err)
+}
+
+// gotten returns what a read of the socket has come to, which err has ended, if anything.
+func (c *Conn) gotten(err error) (int, error) {
 	switch {
 	case err != nil:
 		return 0, err
@@ -184,10 +186,7 @@ func (c *Conn) readFailed(err error) error {
 	if err == io.EOF && errors.Is(end, io.ErrUnexpectedEOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	c.fail(failure{err: &chainError{
-		text:  "the peer is gone without a close frame: " + err.Error(),
-		chain: []error{CloseError{Code: StatusAbnormalClosure}, err},
-	}})
+	c.fail(failure{err: fmt.Errorf("the peer is gone without a close frame: %w", err)})
 	return c.failure.Load().read
 }
 
@@ -199,6 +198,9 @@ func (c *Conn) next(ctx context.Context) (wsutil.Event, error) {
 			if err := c.fill(ctx); err != nil {
 				return wsutil.Event{}, err
 			}
+		}
+		if !c.half {
+			c.takeLimit()
 		}
 		ev, n, err := c.protocol.Next(c.in)
 		c.in = c.in[n:]

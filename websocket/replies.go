@@ -65,9 +65,10 @@ func (c *Conn) writeControl(ctx context.Context, op ws.OpCode, p []byte) error {
 		return c.notLocked(ctx)
 	}
 	var room [maxPingID]byte
+	var ping *ping
 	if op == ws.OpPing {
-		p = c.expectPong(room[:0], nil)
-		c.alive.life.Store(false)
+		p, ping = c.expectPong(room[:0], nil)
+		c.pingBegins()
 	}
 	b := newBuffer(minBuffer)
 	defer b.free()
@@ -83,6 +84,7 @@ func (c *Conn) writeControl(ctx context.Context, op ws.OpCode, p []byte) error {
 	if err == nil {
 		c.countControl(op, true, 0)
 		if op == ws.OpPing {
+			c.wrotePing(ping)
 			c.pingWritten()
 		}
 	}

@@ -113,9 +113,6 @@ func (c *Conn) tellWritten(op ws.OpCode, size, wire int) {
 
 // tellControl tells of a control frame of the peer's.
 func (c *Conn) tellControl(ev wsutil.Event) {
-	if !c.observed() {
-		return
-	}
 	var code StatusCode
 	if ev.OpCode == ws.OpClose {
 		wire, _, _ := ws.ParseCloseBody(ev.Payload)

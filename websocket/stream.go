@@ -17,7 +17,6 @@ type stream struct {
 	chunk     wsutil.Event // its payload is what of it was not given out yet
 	resumable bool         // a context that ends within the message leaves the connection usable
 	ended     bool         // the reader has been told so
-	limit     int64        // bytes that may still be inflated, or -1
 	size      int          // given out so far
 	wire      int          // received so far
 	text      utf8s.Validator
@@ -32,20 +31,22 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
 	}
-	ev, err := c.nextMessage(ctx)
+	s, err := c.openMessage(ctx)
 	if err != nil {
-		c.endRead()
 		return 0, nil, err
 	}
-	s := &stream{conn: c, ctx: ctx, chunk: ev, limit: c.limit.Load(), wire: len(ev.Payload)}
-	if err = s.checkPlain(); err == nil {
+	return MessageType(s.chunk.OpCode), s, nil
+}
+
+// openMessage is Reader with the turn to read held, which it gives up.
+func (c *Conn) openMessage(ctx context.Context) (s *stream, err error) {
+	ev, err := c.nextMessage(ctx)
+	if err == nil {
+		s = &stream{conn: c, ctx: ctx, chunk: ev, wire: len(ev.Payload)}
 		c.stream = s
 	}
-	c.endRead()
-	if err != nil {
-		return 0, nil, err
-	}
-	return MessageType(ev.OpCode), s, nil
+	c.endRead() // not if a callback panics: see call
+	return s, err
 }
 
 // Read reads the next bytes of the message into p.
@@ -113,7 +114,7 @@ func (s *stream) inflate(p []byte) (n int, done bool, err error) {
 	ev.Payload = ev.Payload[used:]
 	switch {
 	case err != nil:
-	case s.limit >= 0 && int64(s.size+n) > s.limit:
+	case c.most >= 0 && int64(s.size+n) > c.most:
 		err = wsutil.ErrMessageTooLarge
 	case ev.OpCode == ws.OpText && (!s.text.Valid(p[:n]) || done && !s.text.Done()):
 		err = ws.ErrProtocolInvalidUTF8
@@ -141,7 +142,7 @@ func (s *stream) more(p []byte) (int, error) {
 		s.size, s.wire = s.size+n, s.wire+n
 		s.chunk = ev
 		s.chunk.Payload = nil
-		return n, s.checkPlain()
+		return n, nil
 	}
 	ev, err := c.next(s.ctx)
 	if err != nil {
@@ -149,15 +150,7 @@ func (s *stream) more(p []byte) (int, error) {
 	}
 	s.wire += len(ev.Payload)
 	s.chunk = ev
-	return 0, s.checkPlain()
-}
-
-// checkPlain checks the limit that the protocol has raised for compressed messages.
-func (s *stream) checkPlain() error {
-	if s.chunk.Rsv == 0 && s.limit >= 0 && int64(s.wire) > s.limit {
-		return s.conn.peerFault(s.ctx, wsutil.ErrMessageTooLarge)
-	}
-	return nil
+	return 0, nil
 }
 
 func (s *stream) end() {

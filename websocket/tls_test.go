@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -89,7 +90,8 @@ func TestTLSContextWithinWrite(t *testing.T) {
 		<-s.Done()
 		require.Equal(t, time.Second, time.Since(start))
 		_, _, err = c.Read(background)
-		require.Equal(t, StatusAbnormalClosure, CloseStatus(err))
+		require.Equal(t, StatusCode(-1), CloseStatus(err))
+		require.ErrorIs(t, err, io.EOF)
 	})
 }
 

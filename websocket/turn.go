@@ -11,12 +11,13 @@ import (
 // control frames then, but no message. Who waits can give up, and control frames and
 // the rest of the open message go before new messages.
 //
-// state says all as long as nobody waits. If its bit turnCrowded is set, the queue or
-// replies may not be empty, and both state and those change under mu alone.
+// state says all as long as nobody waits. If its bit turnCrowded is set, the waiters or
+// replies may not be none, and both state and those change under mu alone.
 type turn struct {
 	state   atomic.Uint32
 	mu      sync.Mutex
-	queue   *waiter // in order of arrival
+	urgent  waiters // for a control frame or a fragment
+	waiting waiters // for a message
 	spare   *waiter // to be used again
 	replies *buffer // what the holder has to write before it gives the turn up
 }
@@ -24,7 +25,7 @@ type turn struct {
 const (
 	turnHeld    = 1 << iota // somebody writes
 	turnOpen                // a message is begun and not ended
-	turnCrowded             // look at queue and replies
+	turnCrowded             // look at the waiters and replies
 )
 
 // kind is what somebody wants the turn for.
@@ -41,7 +42,33 @@ type waiter struct {
 	kind    kind
 	granted bool
 	ready   chan struct{} // of capacity 1
-	next    *waiter
+
+	prev, next *waiter // in a ring
+}
+
+// waiters is a queue in order of arrival: a ring. All it does takes a few steps, however many
+// wait.
+type waiters struct{ first *waiter }
+
+func (q *waiters) push(w *waiter) {
+	if q.first == nil {
+		w.prev, w.next = w, w
+		q.first = w
+		return
+	}
+	w.prev, w.next = q.first.prev, q.first
+	w.prev.next, w.next.prev = w, w
+}
+
+func (q *waiters) remove(w *waiter) {
+	w.prev.next, w.next.prev = w.next, w.prev
+	switch {
+	case w.next == w:
+		q.first = nil
+	case q.first == w:
+		q.first = w.next
+	}
+	w.prev, w.next = nil, nil
 }
 
 // free reports whether a turn in state s may be taken for k.
@@ -75,7 +102,7 @@ func (t *turn) tryLock(k kind) bool {
 	return s&turnCrowded == 0 && k.free(s) && t.state.CompareAndSwap(s, s|turnHeld)
 }
 
-// takeOrCrowd takes the turn for k, or has who holds it look at the queue and the
+// takeOrCrowd takes the turn for k, or has who holds it look at the waiters and the
 // replies. mu is held.
 func (t *turn) takeOrCrowd(k kind) bool {
 	for {
@@ -103,15 +130,20 @@ func (t *turn) enter(k kind) *waiter {
 	}
 	t.spare = nil
 	*w = waiter{kind: k, ready: w.ready}
-	at := &t.queue
-	for *at != nil {
-		at = &(*at).next
-	}
-	*at = w
+	t.queue(k).push(w)
 	return w
 }
 
-// keep puts w, which is out of the queue, aside for the next one who waits.
+func (t *turn) queue(k kind) *waiters {
+	if k == forMessage {
+		return &t.waiting
+	}
+	return &t.urgent
+}
+
+func (t *turn) nobodyWaits() bool { return t.urgent.first == nil && t.waiting.first == nil }
+
+// keep puts w, which is in no queue, aside for the next one who waits.
 func (t *turn) keep(w *waiter) {
 	t.mu.Lock()
 	t.spare = w
@@ -125,12 +157,7 @@ func (t *turn) leave(w *waiter) bool {
 	if w.granted {
 		return false
 	}
-	for at := &t.queue; *at != nil; at = &(*at).next {
-		if *at == w {
-			*at = w.next
-			break
-		}
-	}
+	t.queue(w.kind).remove(w)
 	return true
 }
 
@@ -160,7 +187,7 @@ func (t *turn) unlock(drop, set uint32, answered bool) *buffer {
 		w.ready <- struct{}{}
 		s |= turnHeld
 	}
-	if t.queue != nil || t.replies != nil {
+	if !t.nobodyWaits() || t.replies != nil {
 		s |= turnCrowded
 	}
 	t.state.Store(s)
@@ -173,7 +200,7 @@ func (t *turn) endMessage() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.change(turnOpen, 0)
-	if s&turnHeld != 0 || t.queue == nil {
+	if s&turnHeld != 0 || t.nobodyWaits() {
 		return
 	}
 	if w := t.pick(s); w != nil { // crowded: nobody takes the turn meanwhile
@@ -181,7 +208,7 @@ func (t *turn) endMessage() {
 		w.ready <- struct{}{}
 		s |= turnHeld
 	}
-	if t.queue == nil {
+	if t.nobodyWaits() {
 		s &^= turnCrowded
 	}
 	t.state.Store(s)
@@ -197,25 +224,15 @@ func (t *turn) change(drop, set uint32) uint32 {
 	}
 }
 
-// pick takes the waiter out of the queue whose turn it is in state s.
+// pick takes the waiter out of its queue whose turn it is in state s.
 func (t *turn) pick(s uint32) *waiter {
-	var message **waiter
-	for at := &t.queue; *at != nil; at = &(*at).next {
-		if (*at).kind != forMessage {
-			return take(at)
-		}
-		if message == nil {
-			message = at
-		}
+	q := &t.urgent
+	if q.first == nil && forMessage.free(s) {
+		q = &t.waiting
 	}
-	if message == nil || !forMessage.free(s) {
-		return nil
+	w := q.first
+	if w != nil {
+		q.remove(w)
 	}
-	return take(message)
-}
-
-func take(at **waiter) *waiter {
-	w := *at
-	*at, w.next = w.next, nil
 	return w
 }

@@ -46,7 +46,7 @@ const (
 	StatusProtocolError           StatusCode = 1002
 	StatusUnsupportedData         StatusCode = 1003
 	StatusNoStatusRcvd            StatusCode = 1005 // never on the wire: a close frame without a code
-	StatusAbnormalClosure         StatusCode = 1006 // never on the wire: there was no close frame
+	StatusAbnormalClosure         StatusCode = 1006 // never on the wire: for logs, where there was no close frame
 	StatusInvalidFramePayloadData StatusCode = 1007
 	StatusPolicyViolation         StatusCode = 1008
 	StatusMessageTooBig           StatusCode = 1009
@@ -97,9 +97,10 @@ func (c StatusCode) wire() (ws.StatusCode, bool) {
 	return code, code.MayBeSent()
 }
 
-// CloseError says that the connection was closed with this code and reason: in the
-// peer's close frame, or, if Code is [StatusAbnormalClosure], without one. Two are
-// equal if code and reason are. [CloseStatus] and errors.As find it through wrapping.
+// CloseError says that the peer has closed the connection, with code and reason of its
+// close frame: [StatusNoStatusRcvd] if that has none. A connection that is lost without a
+// close frame is another error. Two are equal if code and reason are. [CloseStatus] and
+// errors.As find it through wrapping.
 type CloseError struct {
 	Code   StatusCode
 	Reason string

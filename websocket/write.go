@@ -22,7 +22,8 @@ import (
 // If ctx ends while Write waits for its turn, or before the first byte is out, the error
 // wraps ctx.Err() and the cause, and the connection is as usable as before. If it ends
 // later, the connection is closed, and the error says so. Once the connection has ended,
-// or the closing handshake has begun, the error wraps a [CloseError] or net.ErrClosed.
+// or the closing handshake has begun, the error wraps net.ErrClosed, and why it has ended: a
+// [CloseError] if the peer closed it.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	op := ws.OpCode(typ)
 	if op != ws.OpText && op != ws.OpBinary {
@@ -83,7 +84,7 @@ const coalesceMost = 32 << 10
 // lock takes the turn to write.
 func (c *Conn) lock(ctx context.Context, k kind) error {
 	if ctx.Done() != nil && ctx.Err() != nil {
-		return &opError{"write", contextError(ctx, stillOpen)}
+		return c.notLocked(ctx)
 	}
 	if !c.turn.tryLock(k) && !c.turn.lock(ctx, k, c.done) {
 		return c.notLocked(ctx)
@@ -145,7 +146,7 @@ func (c *Conn) refused(err error) error {
 type recovery uint8
 
 const (
-	spoiled recovery = iota // over: a part of a message is out, or its bytes are in a window
+	spoiled recovery = iota // over: a part of a message is out
 	intact                  // as usable as before
 	kept                    // as usable as before, with what was not written kept for the next write
 )

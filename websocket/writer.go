@@ -159,5 +159,12 @@ func (w *messageWriter) sendPart(p []byte, last bool) error {
 		b.grown(p)
 	}
 	w.wire += len(p)
-	return c.writeFrame(w.ctx, h, p, spoiled)
+	if w.begun {
+		return c.writeFrame(w.ctx, h, p, spoiled)
+	}
+	err := c.writeFrame(w.ctx, h, p, intact)
+	if err != nil && w.deflated {
+		c.deflater.Close() // the peer's window lacks it
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"sync"
 
 	"github.com/wskit/wskit/websocket"
@@ -24,9 +25,14 @@ func release(b *bytes.Buffer) {
 
 // Read reads the next message of c, of either type, and stores its value in v as
 // [json.Unmarshal] does. What is not JSON, or does not fit v, closes the connection with
-// [websocket.StatusInvalidFramePayloadData]; the error wraps that of encoding/json. The
-// other errors are those of [websocket.Conn.Read].
+// [websocket.StatusInvalidFramePayloadData], for which Read waits until ctx ends at most; the
+// error wraps that of encoding/json. If v is no pointer, or nil, that is a
+// *[json.InvalidUnmarshalError], and nothing is read. The other errors are those of
+// [websocket.Conn.Read].
 func Read(ctx context.Context, c *websocket.Conn, v any) error {
+	if p := reflect.ValueOf(v); p.Kind() != reflect.Pointer || p.IsNil() {
+		return fmt.Errorf("wsjson: read: %w", &json.InvalidUnmarshalError{Type: reflect.TypeOf(v)})
+	}
 	b := buffers.Get().(*bytes.Buffer)
 	defer release(b)
 
@@ -36,6 +42,7 @@ func Read(ctx context.Context, c *websocket.Conn, v any) error {
 	}
 	*b = *bytes.NewBuffer(p) // which may have grown
 	if err := json.Unmarshal(p, v); err != nil {
+		defer context.AfterFunc(ctx, func() { c.CloseNow() })()
 		c.Close(websocket.StatusInvalidFramePayloadData, "message is not the JSON that was expected")
 		return fmt.Errorf("wsjson: read: %w", err)
 	}

@@ -28,7 +28,7 @@ func release(b *[]byte) {
 // Read reads the next message of c and stores it in v as [proto.Unmarshal] does. A text
 // message closes the connection with [websocket.StatusUnsupportedData], one that is not
 // of the type of v with [websocket.StatusInvalidFramePayloadData]; the error wraps that of
-// proto then. The other errors are those of [websocket.Conn.Read].
+// proto then. For the peer's close frame Read waits until ctx ends at most. The other errors are those of [websocket.Conn.Read].
 func Read(ctx context.Context, c *websocket.Conn, v proto.Message) error {
 	b := hold()
 	defer release(b)
@@ -39,14 +39,20 @@ func Read(ctx context.Context, c *websocket.Conn, v proto.Message) error {
 	}
 	*b = p // which may have grown
 	if typ != websocket.MessageBinary {
-		c.Close(websocket.StatusUnsupportedData, "expected a binary message")
+		closeUnder(ctx, c, websocket.StatusUnsupportedData, "expected a binary message")
 		return fmt.Errorf("wspb: read: the message is a %v", typ)
 	}
 	if err := proto.Unmarshal(p, v); err != nil {
-		c.Close(websocket.StatusInvalidFramePayloadData, "message is not the protocol buffer that was expected")
+		closeUnder(ctx, c, websocket.StatusInvalidFramePayloadData, "message is not the protocol buffer that was expected")
 		return fmt.Errorf("wspb: read: %w", err)
 	}
 	return nil
+}
+
+// closeUnder closes c within the time that ctx leaves.
+func closeUnder(ctx context.Context, c *websocket.Conn, code websocket.StatusCode, reason string) {
+	defer context.AfterFunc(ctx, func() { c.CloseNow() })()
+	c.Close(code, reason)
 }
 
 // Write writes v in the form of [proto.Marshal] as one binary message. The connection is as

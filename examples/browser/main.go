@@ -1,0 +1,106 @@
+//go:build !js
+
+// Browser is a chat whose page is a program in Go, too: this is the server, and page_js.go
+// the page, which it builds when it starts. From the folder of the examples:
+//
+//	go run ./browser
+package main
+
+import (
+	"context"
+	_ "embed" // for the page
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/wskit/wskit/websocket"
+)
+
+//go:embed page.html
+var page []byte
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8083", "`host:port` to listen on")
+	flag.Parse()
+	program, support, err := build()
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write(page) })
+	http.HandleFunc("GET /page.wasm", serve("application/wasm", program))
+	http.HandleFunc("GET /wasm_exec.js", serve("text/javascript", support))
+	http.HandleFunc("GET /chat", new(room).join)
+
+	ln, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("chat: serving on http://%v/\n", ln.Addr())
+	log.Fatal(http.Serve(ln, nil))
+}
+
+// build returns the program of the page, and the script of Go's that runs it.
+func build() (program, support []byte, err error) {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "page.wasm")
+	cmd := exec.Command("go", "build", "-o", file, "github.com/wskit/wskit/examples/browser")
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return nil, nil, err
+	}
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, nil, err
+	}
+	if support, err = os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")); err != nil {
+		return nil, nil, err
+	}
+	program, err = os.ReadFile(file)
+	return program, support, err
+}
+
+func serve(contentType string, content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.Write(content)
+	}
+}
+
+// room is all who are here.
+type room struct{ members websocket.Group }
+
+// join has a member stay until it leaves, and hands what it says to all, itself among them.
+func (r *room) join(w http.ResponseWriter, req *http.Request) {
+	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{
+		ConnOptions: websocket.ConnOptions{
+			Group:        &r.members,
+			WriteTimeout: 5 * time.Second,
+			KeepAlive:    30 * time.Second,
+			ReadLimit:    1024,
+		},
+	})
+	if err != nil {
+		return
+	}
+	defer conn.CloseNow()
+	for msg, err := range conn.Messages(req.Context()) {
+		if err != nil {
+			return
+		}
+		for member := range r.members.Conns() {
+			member.Write(context.Background(), msg.Type, msg.Data) // who does not take it is closed by that
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// callbacks returns the ways to have f called by who reads from a connection, each with what
+// the peer sends for it.
+func callbacks(f func(*Conn)) map[string]struct {
+	cfg   connConfig
+	frame ws.Frame
+} {
+	var conn *Conn // that of the hook ControlRead, which comes before the callbacks for pings and pongs
+	hooks := &Hooks{ControlRead: func(c *Conn, _ ws.OpCode, _ StatusCode) { conn = c }}
+	type way = struct {
+		cfg   connConfig
+		frame ws.Frame
+	}
+	return map[string]way{
+		"ping": {connConfig{
+			onPing:      func(context.Context, []byte) bool { f(conn); return true },
+			ConnOptions: ConnOptions{Hooks: hooks},
+		}, ws.NewPingFrame(nil)},
+		"pong": {connConfig{
+			onPong:      func(context.Context, []byte) { f(conn) },
+			ConnOptions: ConnOptions{Hooks: hooks},
+		}, ws.NewPongFrame(nil)},
+		"control": {connConfig{ConnOptions: ConnOptions{Hooks: &Hooks{
+			ControlRead: func(c *Conn, op ws.OpCode, _ StatusCode) {
+				if op != ws.OpClose {
+					f(c)
+				}
+			},
+		}}}, ws.NewPingFrame(nil)},
+		"message": {connConfig{ConnOptions: ConnOptions{Hooks: &Hooks{
+			MessageRead: func(c *Conn, _ MessageType, _, _ int) { f(c) },
+		}}}, ws.NewTextFrame(nil)},
+	}
+}
+
+// readAll reads until the connection ends.
+func readAll(c *Conn) error {
+	for {
+		if _, _, err := c.Read(background); err != nil {
+			return err
+		}
+	}
+}
+
+// Close waits for a callback of another goroutine, and for the peer's frame behind it.
+func TestCloseWaitsForCallback(t *testing.T) {
+	for name, way := range callbacks(func(*Conn) { time.Sleep(2 * time.Second) }) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				way.cfg.client = true
+				s, peer := rawPair(t, way.cfg)
+				go readAll(s)
+				require.NoError(t, ws.WriteFrame(peer, way.frame))
+				go func() {
+					for {
+						f, err := ws.ReadFrame(peer)
+						if err != nil {
+							return
+						}
+						if f.Header.OpCode == ws.OpClose {
+							ws.WriteFrame(peer, ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))
+							peer.Close()
+						}
+					}
+				}()
+				time.Sleep(time.Second)
+				require.NoError(t, s.Close(StatusNormalClosure, ""))
+				require.True(t, s.CloseRecord().Clean)
+				select {
+				case <-s.Done():
+				default:
+					require.Fail(t, "the connection is still open")
+				}
+			})
+		})
+	}
+}
+
+// A callback that does not return keeps Close no longer than any peer could.
+func TestCloseDoesNotWaitForEver(t *testing.T) {
+	for name, way := range callbacks(func(*Conn) { time.Sleep(time.Hour) }) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := bufferedPipe()
+				way.cfg.transport = a
+				s := newConn(way.cfg)
+				s.CloseRead(background)
+				if way.frame.Header.OpCode == ws.OpText {
+					return // CloseRead takes none
+				}
+				ws.WriteFrame(b, ws.MaskFrame(way.frame))
+				ws.WriteFrame(b, ws.MaskFrame(ws.NewCloseFrame(nil)))
+				synctest.Wait()
+				start := time.Now()
+				err := s.Close(StatusNormalClosure, "")
+				require.ErrorIs(t, err, errCloseTimeout)
+				require.NotErrorIs(t, err, ErrClosePending)
+				require.Equal(t, DefaultCloseTimeout, time.Since(start))
+			})
+		})
+	}
+}
+
+// A callback may close the connection: that does not wait, says so, and the read that has
+// called does the rest, however deep in the callback the call is.
+func TestCloseInCallback(t *testing.T) {
+	for _, depth := range []int{0, 200} {
+		closed := make(chan error, 1)
+		var took time.Duration
+		f := func(c *Conn) {
+			start := time.Now()
+			closed <- closeBelow(c, depth)
+			took = time.Since(start)
+		}
+		for name, way := range callbacks(f) {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := bufferedPipe()
+					way.cfg.transport = a
+					s := newConn(way.cfg)
+					defer s.CloseNow()
+					c := newConn(connConfig{transport: b, client: true})
+					c.CloseRead(background)
+					require.NoError(t, c.turnWriteFrame(way.frame))
+					err := readAll(s)
+					require.ErrorIs(t, <-closed, ErrClosePending)
+					require.Zero(t, took)
+					require.Equal(t, StatusCode(4000), CloseStatus(err))
+					require.True(t, s.CloseRecord().Clean)
+					require.NoError(t, s.Close(StatusNormalClosure, ""))
+				})
+			})
+		}
+	}
+}
+
+// closeBelow closes c from so many calls below.
+func closeBelow(c *Conn, depth int) error {
+	if depth == 0 {
+		return c.Close(4000, "enough")
+	}
+	return errors.Join(closeBelow(c, depth-1)) // no tail call
+}
+
+// turnWriteFrame sends f as c does.
+func (c *Conn) turnWriteFrame(f ws.Frame) error {
+	if err := c.lock(background, forControl); err != nil {
+		return err
+	}
+	defer c.unlock(0, 0)
+	return c.writeFrame(background, f.Header, f.Payload, spoiled)
+}
+
+// Within the hook that tells of the peer's close frame, both are there once ours is sent.
+func TestCloseInHookOfCloseFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		hooks := &Hooks{ControlRead: func(c *Conn, _ ws.OpCode, _ StatusCode) { err = c.Close(4001, "") }}
+		a, b := bufferedPipe()
+		s, c := pairOver(t, a, b, ConnOptions{Hooks: hooks}, ConnOptions{})
+		s.CloseRead(background)
+		require.NoError(t, c.Close(4000, ""))
+		<-s.Done()
+		require.NoError(t, err)
+		require.Equal(t, StatusCode(4001), c.CloseRecord().Received)
+	})
+}
+
+// A panic of a callback is that of the Close which reads, also where it reads aside.
+func TestCallbackPanicsInClose(t *testing.T) {
+	for name, wrap := range transports {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := net.Pipe()
+				defer b.Close()
+				s := newConn(connConfig{
+					transport: wrap(a), client: true,
+					onPong: func(context.Context, []byte) { panic("mine") },
+				})
+				go func() {
+					ws.ReadFrame(b)
+					ws.WriteFrame(b, ws.NewPongFrame(nil))
+				}()
+				require.PanicsWithValue(t, "mine", func() { s.Close(StatusNormalClosure, "") })
+				s.CloseNow()
+			})
+		})
+	}
+}
