@@ -167,6 +167,25 @@ func TestDialTerminalEnds(t *testing.T) {
 	require.Equal(t, 3, term.status())
 }
 
+// A second Ctrl-C does not wait for the close frame of a server that sends none; after
+// Ctrl-D or /close the first one is enough.
+func TestDialTerminalHurries(t *testing.T) {
+	deaf := testServers(t)["DEAF"]
+	for first, code := range map[string]string{ctrlC: "1001", ctrlD: "1000", "/close 4000" + newLine: "4000"} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			term := startTerminal(t, t.TempDir(), "dial", "--trace", deaf)
+			term.expect("connected to ")
+			term.enter(first)
+			term.expect(" close ")
+			term.expect(" " + code)
+			term.enter(ctrlC)
+			term.expect("not waiting for the server's close frame")
+			require.Equal(t, 0, term.status())
+		})
+	}
+}
+
 // The bytes of a message cannot command the terminal.
 func TestDialTerminalHarmless(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), "dial", "-m", "a\x1b]0;title\x07b", testServers(t)["ECHO"])

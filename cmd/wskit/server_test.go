@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -70,6 +72,7 @@ func startServers(cleanup func(func())) map[string]string {
 		ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
 		wsutil.ReadClientData(conn)
 	})
+	handlers["PEERS"] = seen(serve(echo))
 	handlers["LAX"] = serve(lax)
 	handlers["DEAF"] = serve(func(conn net.Conn) { io.Copy(io.Discard, conn) })
 	handlers["LATE"] = serve(late)
@@ -80,6 +83,7 @@ func startServers(cleanup func(func())) map[string]string {
 		cleanup(server.Close)
 		urls[name] = "ws" + strings.TrimPrefix(server.URL, "http")
 	}
+	urls["PEERS_SEEN"] = "http" + strings.TrimPrefix(urls["PEERS"], "ws") + "/seen"
 	server := httptest.NewTLSServer(serve(echo))
 	cleanup(server.Close)
 	urls["TLS"] = "wss" + strings.TrimPrefix(server.URL, "https")
@@ -93,6 +97,27 @@ func startServers(cleanup func(func())) map[string]string {
 	urls["SILENT"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.Copy(io.Discard, conn) })
 	urls["PROXY"] = "http://" + listen(cleanup, proxy)
 	return urls
+}
+
+// seen counts the connections of each address, and lists them at /seen.
+func seen(next http.HandlerFunc) http.HandlerFunc {
+	var mu sync.Mutex
+	count := make(map[string]int)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/seen" {
+			host, _, _ := net.SplitHostPort(r.RemoteAddr)
+			mu.Lock()
+			count[host]++
+			mu.Unlock()
+			next(w, r)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for host, n := range count {
+			fmt.Fprintln(w, host, n)
+		}
+	}
 }
 
 // serverCertificate is that of the server at $TLS, and its key.

@@ -64,6 +64,7 @@ func newRoot() *cobra.Command {
 		Args:          subcommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("wskit {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit.With(exit.Usage, err) })
 	root.AddCommand(
@@ -94,12 +95,12 @@ func strict(cmd *cobra.Command) {
 			return nil
 		}
 	case "completion":
-		cmd.Args = exit.Args(func(_ *cobra.Command, args []string) error {
+		cmd.Args = func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("no completion for %q: there are bash, fish, powershell and zsh", args[0])
+				return exit.Usagef("no completion for %q: there are bash, fish, powershell and zsh", args[0])
 			}
 			return nil
-		})
+		}
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		for _, shell := range cmd.Commands() {
 			shell.Args = exit.Args(cobra.NoArgs)

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,6 +31,7 @@ type options struct {
 	count                            int64
 	size, message, messageFile       string
 	binary, verify, compress         bool
+	sendOnly, receiveOnly            bool
 	sources                          []string
 
 	json, compare bool
@@ -43,6 +45,10 @@ With --rate messages are sent by a schedule, and the latency counts from when a 
 was due: an answer that is late delays the messages behind it, and that waiting counts
 (without it a slow server would look fast: coordinated omission). Without --rate each
 connection sends its next message when an answer has come.
+
+A server that answers otherwise, or not at all, is measured with --send-only: a message
+counts when the server has taken it, which the pong to a ping behind it says, and the
+latency is that of these pings. With --receive-only what the server sends is counted.
 
 The progress goes to stderr, the result to stdout. Ctrl-C ends the load early: what was
 measured until then is printed.
@@ -60,6 +66,8 @@ func Command() *cobra.Command {
   wskit bench -c 1000 --rate 20000 -d 30s --plot run.html ws://localhost:8080/echo
   wskit bench --size 64:90,16k:9,1m:1 --binary --pipeline 8 ws://localhost:8080/echo
   wskit bench -c 100000 --source 127.0.0.0/29 --ramp 30s ws://127.0.0.1:8080/echo
+  wskit bench --send-only --size 1k wss://example.com/ingest
+  wskit bench --receive-only -c 500 --message '{"subscribe":"all"}' ws://localhost:8080/feed
   wskit bench --save old.json ws://localhost:8080/echo   # change the server, save new.json
   wskit bench --compare old.json new.json`,
 		Args: exit.Args(cobra.RangeArgs(1, 2)),
@@ -76,6 +84,8 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.DurationVarP(&o.duration, "duration", "d", 10*time.Second, "how long to measure; 0: until Ctrl-C")
 	flags.Int64VarP(&o.count, "count", "n", 0, "end after this many messages (unless --duration is given, that is the only end)")
 	flags.Float64VarP(&o.rate, "rate", "r", 0, "messages a second over all connections; 0: as fast as it goes")
+	flags.BoolVar(&o.sendOnly, "send-only", false, "wait for no answers: for servers that answer nothing, or send to all")
+	flags.BoolVar(&o.receiveOnly, "receive-only", false, "send nothing but --message, once, and count what comes")
 	flags.StringVar(&o.size, "size", "64", "size of the messages, or several with weights, as 64:90,16k:9,1m:1")
 	flags.StringVar(&o.message, "message", "", "text to send in place of made-up messages")
 	flags.StringVar(&o.messageFile, "message-file", "", "file whose content to send in place of made-up messages")
@@ -138,6 +148,9 @@ func (o *options) runCompare(w io.Writer, args []string) error {
 	return printComparison(w, old, new, o.json)
 }
 
+// mostRate is the highest --rate: a message each nanosecond.
+const mostRate = 1e9
+
 // check looks at the numbers.
 func (o *options) check() error {
 	switch {
@@ -149,10 +162,18 @@ func (o *options) check() error {
 		return exit.Usagef("--handshakes %d: give 1 or more", o.atOnce)
 	case o.rate < 0 || o.duration < 0 || o.count < 0 || o.ramp < 0 || o.warmUp < 0:
 		return exit.Usagef("--rate, --duration, --count, --ramp and --warm-up cannot be negative")
+	case !(o.rate <= mostRate):
+		return exit.Usagef("--rate %v: give up to %s messages a second", o.rate, number(mostRate))
 	case o.patience <= 0:
 		return exit.Usagef("--patience %v: give a positive time", o.patience)
 	case o.verify && o.compress:
 		return exit.Usagef("--verify and --compress: give one of them, for compressed answers are not inflated")
+	case o.sendOnly && o.receiveOnly:
+		return exit.Usagef("--send-only and --receive-only: give one of them")
+	case (o.sendOnly || o.receiveOnly) && (o.verify || o.pipeline > 1):
+		return exit.Usagef("--verify and --pipeline are about answers: they go neither with --send-only nor with --receive-only")
+	case o.receiveOnly && o.rate > 0:
+		return exit.Usagef("--rate is about sending: it does not go with --receive-only")
 	case o.message != "" && o.messageFile != "":
 		return exit.Usagef("--message and --message-file: give one of them")
 	}
@@ -161,10 +182,11 @@ func (o *options) check() error {
 		return exit.Usagef("--connections %d: the system allows this process %d open files: raise that with ulimit -n", o.connections, most)
 	}
 	if o.plot != "" {
-		_, err := plotter(o.plot)
-		return err
+		if _, err := plotter(o.plot); err != nil {
+			return err
+		}
 	}
-	return nil
+	return errors.Join(exit.File("--save", o.save), exit.File("--plot", o.plot))
 }
 
 // config is the load that the flags ask for.
@@ -181,6 +203,15 @@ func (o *options) config(u *url.URL) (config, error) {
 	}
 	if err := o.messages(&c.mix); err != nil {
 		return c, err
+	}
+	switch {
+	case o.sendOnly:
+		c.mode, c.pipeline = sendOnly, pingWindow
+	case o.receiveOnly:
+		c.mode, c.pipeline = receiveOnly, 0
+		if o.message != "" || o.messageFile != "" {
+			c.hello = c.mix.messages[0].payload
+		}
 	}
 	sources, err := parseSources(o.sources)
 	if err != nil {
@@ -260,7 +291,7 @@ func (o *options) measure(ctx context.Context, stderr io.Writer, c config) *Resu
 	done()
 	r := l.result(s)
 	r.Started = started
-	r.Settings = Settings{Connections: o.connections, Size: o.size, Binary: o.binary, Pipeline: o.pipeline, Rate: o.rate}
+	r.Settings = Settings{Mode: c.mode, Connections: o.connections, Size: o.size, Binary: o.binary, Pipeline: o.pipeline, Rate: o.rate}
 	r.Generator.CPU = (cpuTime() - cpu).Seconds() / time.Since(started).Seconds()
 	r.Generator.Cores = runtime.GOMAXPROCS(0)
 	return r
@@ -293,8 +324,14 @@ func (o *options) publish(cmd *cobra.Command, r *Result) error {
 	switch {
 	case cmd.Context().Err() != nil:
 		return exit.With(exit.Interrupted, nil)
+	case r.Handshakes.Opened == 0:
+		return exit.With(exit.NoConnection, fmt.Errorf("the server opened no connection"))
+	case r.Messages.Received == 0 && o.receiveOnly:
+		return fmt.Errorf("no message came: a server that has to be asked gets --message")
+	case r.Messages.Received == 0 && o.sendOnly:
+		return fmt.Errorf("the server has taken no message: it answers no ping")
 	case r.Messages.Received == 0:
-		return fmt.Errorf("no message was answered: wskit bench needs a server that answers each message with one")
+		return fmt.Errorf("no message was answered: a server that does not answer each message with one needs --send-only")
 	case r.Messages.Lost+r.Messages.Wrong+r.errorCount() > 0:
 		return exit.With(exit.Failed, nil)
 	}

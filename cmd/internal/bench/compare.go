@@ -32,6 +32,10 @@ func compare(old, new *Result) []comparison {
 	perSecond := number[float64]
 	add("messages/s", old.Messages.PerSecond, new.Messages.PerSecond, true, perSecond)
 	add("handshakes/s", old.Handshakes.PerSecond, new.Handshakes.PerSecond, true, perSecond)
+	if old.Settings.Mode != echoes || new.Settings.Mode != echoes {
+		add("bytes/s sent", old.Bytes.SentPerSecond, new.Bytes.SentPerSecond, true, size)
+		add("bytes/s received", old.Bytes.ReceivedPerSecond, new.Bytes.ReceivedPerSecond, true, size)
+	}
 	a, b := old.Latency, new.Latency
 	for _, l := range []struct {
 		name     string
@@ -40,6 +44,9 @@ func compare(old, new *Result) []comparison {
 		{"mean", a.Mean, b.Mean}, {"p50", a.P50, b.P50}, {"p90", a.P90, b.P90}, {"p99", a.P99, b.P99},
 		{"p99.9", a.P999, b.P999}, {"max", a.Max, b.Max},
 	} {
+		if a.Count+b.Count == 0 || old.Settings.Mode != new.Settings.Mode {
+			break // there is none, or it is of something else
+		}
 		add("latency "+l.name, l.old, l.new, false, duration)
 	}
 	add("lost", float64(old.Messages.Lost), float64(new.Messages.Lost), false, perSecond)

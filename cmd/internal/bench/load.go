@@ -13,8 +13,10 @@ import (
 
 // config is what a load shall do.
 type config struct {
+	mode        mode
 	connections int
 	mix         mix
+	hello       []byte        // what a load that only receives sends first, nil: nothing
 	pipeline    int           // the most messages in flight on a connection
 	interval    time.Duration // between the messages of a connection; 0: as fast as it goes
 	duration    time.Duration // 0: until count, or for ever
@@ -98,7 +100,7 @@ func (l *load) run(ctx context.Context, tell func(progress)) span {
 	}()
 	s := l.watch(began, tell)
 	<-done
-	l.recorder.finish()
+	s.to = max(s.to, l.recorder.finish()) // what was answered after the end counts, and so does the time it took
 	return s
 }
 
@@ -111,6 +113,9 @@ func (l *load) stop() {
 		for _, w := range l.workers {
 			if c := w.live.Load(); c != nil {
 				(*c).SetReadDeadline(past)
+				if l.interrupted() {
+					(*c).SetWriteDeadline(past)
+				}
 			}
 		}
 	})

@@ -45,11 +45,30 @@ func drawFile(name string, r *Result) error {
 	return os.WriteFile(name, b.Bytes(), 0o666)
 }
 
-// draw draws three charts: messages/s and latency over time, and latency by percentile.
+// draw draws up to three charts: messages/s and latency over time, and latency by percentile.
 func draw(w io.Writer, kind string, r *Result) error {
-	charts := make([]chart, 0, 3)
-	perSecond := chart{Title: "messages/s", Top: 40, format: number[float64]}
-	latency := chart{Title: "latency over time: p50 and p99", Top: 260, log: true, format: duration}
+	percentiles, err := r.Latency.byPercentile()
+	if err != nil {
+		return err
+	}
+	perSecond, latency := r.overTime()
+	var charts []chart
+	for _, c := range []chart{perSecond, latency, percentiles} {
+		if c.Top = firstTop + len(charts)*chartHeight; c.layOut() {
+			charts = append(charts, c)
+		}
+	}
+	var table bytes.Buffer
+	if err := r.table(&table); err != nil {
+		return err
+	}
+	return plots.ExecuteTemplate(w, kind, map[string]any{
+		"R": r, "Charts": charts, "Height": firstTop + len(charts)*chartHeight - 10, "Table": table.String(),
+	})
+}
+
+// overTime draws the timeline.
+func (r *Result) overTime() (perSecond, latency chart) {
 	var rate, p50, p99 []dot
 	for _, p := range r.Timeline {
 		rate = append(rate, dot{p.At, p.PerSecond})
@@ -57,13 +76,17 @@ func draw(w io.Writer, kind string, r *Result) error {
 			p50, p99 = append(p50, dot{p.At, p.P50}), append(p99, dot{p.At, p.P99})
 		}
 	}
-	perSecond.lines, latency.lines = [][]dot{rate}, [][]dot{p50, p99}
-	charts = append(charts, perSecond, latency)
-	h, err := r.Latency.distribution()
+	return chart{Title: "messages/s", format: number[float64], lines: [][]dot{rate}},
+		chart{Title: "latency over time: p50 and p99", format: duration, log: true, lines: [][]dot{p50, p99}}
+}
+
+// byPercentile draws a distribution, as far as there are values.
+func (l Latency) byPercentile() (chart, error) {
+	c := chart{Title: "latency by percentile", log: true, format: duration, byPercentile: true}
+	h, err := l.distribution()
 	if err != nil {
-		return err
+		return c, err
 	}
-	percentiles := chart{Title: "latency by percentile", Top: 480, log: true, format: duration, byPercentile: true}
 	var line []dot
 	for nines := 0.0; nines <= 5.001 && h.TotalCount() > 0; nines += 0.02 {
 		q := 1 - math.Pow(10, -nines)
@@ -72,16 +95,8 @@ func draw(w io.Writer, kind string, r *Result) error {
 		}
 		line = append(line, dot{nines, micros(h.ValueAtQuantile(100 * q))})
 	}
-	percentiles.lines = [][]dot{line}
-	charts = append(charts, percentiles)
-	for i := range charts {
-		charts[i].layOut()
-	}
-	var table bytes.Buffer
-	if err := r.table(&table); err != nil {
-		return err
-	}
-	return plots.ExecuteTemplate(w, kind, map[string]any{"R": r, "Charts": charts, "Table": table.String()})
+	c.lines = [][]dot{line}
+	return c, nil
 }
 
 // dot is a point of a line, in units of the chart.
@@ -112,8 +127,14 @@ const (
 	boxHeight         = 150.0
 )
 
-// layOut computes paths and labels.
-func (c *chart) layOut() {
+// The charts stand below each other.
+const (
+	firstTop    = 40
+	chartHeight = 220 // with title and labels
+)
+
+// layOut computes paths and labels, and reports whether there is anything to draw.
+func (c *chart) layOut() bool {
 	var right, low, high float64
 	low = math.Inf(1)
 	for _, line := range c.lines {
@@ -123,7 +144,7 @@ func (c *chart) layOut() {
 		}
 	}
 	if high == 0 {
-		return
+		return false
 	}
 	if c.log {
 		low, high = math.Pow(10, math.Floor(math.Log10(low))), math.Pow(10, math.Ceil(math.Log10(high*1.0001)))
@@ -145,6 +166,7 @@ func (c *chart) layOut() {
 		c.Paths = append(c.Paths, path.String())
 	}
 	c.label(low, high, right, x, y)
+	return true
 }
 
 func (c *chart) label(low, high, right float64, x, y func(float64) float64) {

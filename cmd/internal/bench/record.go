@@ -47,6 +47,7 @@ type shard struct {
 	latency *hdrhistogram.Histogram
 	lag     *hdrhistogram.Histogram // how late we were ourselves, when a rate is set
 	tally   tally
+	last    time.Duration // when the last answer came
 
 	_ [64]byte // keeps neighbours off the cache line
 }
@@ -92,13 +93,18 @@ func (r *recorder) slice(now time.Duration, open int) tally {
 	return r.total
 }
 
-// finish adds what came after the last slice, which is no slice of its own.
-func (r *recorder) finish() {
+// finish adds what came after the last slice, which is no slice of its own. It returns
+// when the last answer came.
+func (r *recorder) finish() (last time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	latency, t := r.collect()
 	r.total.add(t)
 	r.latency.Merge(latency)
+	for i := range r.shards {
+		last = max(last, r.shards[i].last)
+	}
+	return last
 }
 
 // begin begins the first slice of time.

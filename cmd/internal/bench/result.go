@@ -29,6 +29,7 @@ type Result struct {
 
 // Settings are the flags that matter for a comparison.
 type Settings struct {
+	Mode        mode    `json:"mode,omitempty"` // send or receive, if it does only that
 	Connections int     `json:"connections"`
 	Size        string  `json:"size"`
 	Binary      bool    `json:"binary"`
@@ -48,12 +49,12 @@ type Handshakes struct {
 // Messages counts messages.
 type Messages struct {
 	Sent        int64   `json:"sent"`
-	Received    int64   `json:"received"` // answers
-	Lost        int64   `json:"lost"`     // sent, and never answered
+	Received    int64   `json:"received"` // answers; with --send-only messages that the server has taken
+	Lost        int64   `json:"lost"`     // sent, and never answered or taken
 	Wrong       int64   `json:"wrong"`    // answers with other content, if --verify
 	Unsolicited int64   `json:"unsolicited"`
 	Unsent      int64   `json:"unsent"`     // due by --rate, and not sent: the server was not done with those before
-	PerSecond   float64 `json:"per_second"` // answers
+	PerSecond   float64 `json:"per_second"` // of those received
 }
 
 // Bytes counts bytes on the wire, with frame headers and without TLS.

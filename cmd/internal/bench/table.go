@@ -24,18 +24,27 @@ func (r *Result) table(w io.Writer) error {
 	row("load", "%s", r.Settings)
 	row("handshakes", "%s in all, %s failed: %s/s, p50 %s, p99 %s, max %s", number(h.Opened), number(h.Failed), number(h.PerSecond),
 		duration(h.Latency.P50), duration(h.Latency.P99), duration(h.Latency.Max))
-	row("messages", "%s sent, %s answered in %.2f s: %s/s", number(m.Sent), number(m.Received), r.Seconds, number(m.PerSecond))
-	if m.Lost+m.Wrong+m.Unsolicited > 0 {
+	row("messages", "%s in %.2f s: %s/s", r.counted(), r.Seconds, number(m.PerSecond))
+	switch {
+	case m.Lost+m.Wrong+m.Unsolicited == 0:
+	case r.Settings.Mode == sendOnly:
+		row("", "%s lost; %s came from the server", number(m.Lost), number(m.Unsolicited))
+	default:
 		row("", "%s lost, %s with wrong content, %s that nobody asked for", number(m.Lost), number(m.Wrong), number(m.Unsolicited))
 	}
 	if m.Unsent > 0 {
 		row("", "%s were due, and not sent for want of answers: the server does not keep up", number(m.Unsent))
 	}
 	row("bytes", "%s/s sent, %s/s received", size(b.SentPerSecond), size(b.ReceivedPerSecond))
-	row("latency", "min %s, mean %s, deviation %s", duration(l.Min), duration(l.Mean), duration(l.Deviation))
-	row("", "p50 %s, p75 %s, p90 %s, p99 %s, p99.9 %s, p99.99 %s, max %s", duration(l.P50), duration(l.P75), duration(l.P90),
-		duration(l.P99), duration(l.P999), duration(l.P9999), duration(l.Max))
-	if r.Settings.Rate > 0 {
+	if l.Count > 0 {
+		row("latency", "min %s, mean %s, deviation %s", duration(l.Min), duration(l.Mean), duration(l.Deviation))
+		row("", "p50 %s, p75 %s, p90 %s, p99 %s, p99.9 %s, p99.99 %s, max %s", duration(l.P50), duration(l.P75), duration(l.P90),
+			duration(l.P99), duration(l.P999), duration(l.P9999), duration(l.Max))
+	}
+	switch {
+	case r.Settings.Mode == sendOnly:
+		row("", "of %s pings sent behind messages: when their pongs come, the server has taken those", number(l.Count))
+	case r.Settings.Rate > 0:
 		row("", "from when a message was due, so that waiting for the server counts; our timers' own lag: p99 %s", duration(r.Generator.LagP99))
 	}
 	row("generator", "used %.2f of %d cores%s", r.Generator.CPU, r.Generator.Cores, r.Generator.warning())
@@ -43,6 +52,18 @@ func (r *Result) table(w io.Writer) error {
 		return err
 	}
 	return r.printErrors(w, p)
+}
+
+// counted says what Messages.PerSecond counts.
+func (r *Result) counted() string {
+	sent, received := number(r.Messages.Sent), number(r.Messages.Received)
+	switch r.Settings.Mode {
+	case sendOnly:
+		return sent + " sent, " + received + " taken by the server"
+	case receiveOnly:
+		return received + " received"
+	}
+	return sent + " sent, " + received + " answered"
 }
 
 func (r *Result) printErrors(w io.Writer, p ui.Palette) error {
@@ -70,6 +91,12 @@ func (g Generator) warning() string {
 // String describes the load in a few words.
 func (s Settings) String() string {
 	words := []string{number(int64(s.Connections)) + " connections"}
+	if s.Mode == receiveOnly {
+		return words[0] + " that only receive"
+	}
+	if s.Mode == sendOnly {
+		words[0] += " that only send"
+	}
 	kind := "text"
 	if s.Binary {
 		kind = "binary"

@@ -114,6 +114,9 @@ func (o *options) check(args []string) error {
 		if _, err := reporter(name); err != nil {
 			return err
 		}
+		if err := exit.File("--report", name); err != nil {
+			return err
+		}
 	}
 	switch {
 	case o.parallel < 1 || o.connections < 1:

@@ -2,9 +2,7 @@ package check
 
 import (
 	"bytes"
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,13 +14,6 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-//go:embed report.html.tmpl
-var htmlText string
-
-var page = template.Must(template.New("report").Funcs(template.FuncMap{
-	"ms": func(d time.Duration) string { return d.Round(10 * time.Microsecond).String() },
-}).Parse(htmlText))
-
 // reporter returns the function that writes a report of the kind that the name ends in.
 func reporter(name string) (func(*wstest.Report, io.Writer) error, error) {
 	switch strings.ToLower(filepath.Ext(name)) {
@@ -31,7 +22,7 @@ func reporter(name string) (func(*wstest.Report, io.Writer) error, error) {
 	case ".txt":
 		return (*wstest.Report).WriteText, nil
 	case ".html", ".htm":
-		return func(r *wstest.Report, w io.Writer) error { return page.Execute(w, r) }, nil
+		return (*wstest.Report).WriteHTML, nil
 	}
 	return nil, exit.Usagef("--report %q: the name has to end in .json, .html or .txt", name)
 }

@@ -162,6 +162,8 @@ func network(u *url.URL, err error) string {
 		return fmt.Sprintf("host %s is not known: check the name", dns.Name)
 	case timedOut(err):
 		return fmt.Sprintf("%s did not answer in time: check host and port, or give a longer --timeout", u.Host)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Sprintf("no address of this machine, or no free port, to connect to %s from: check --source, or add to it", u.Host)
 	case errors.Is(err, syscall.ECONNRESET):
 		return fmt.Sprintf("%s closed the connection in the handshake: is it a WebSocket server?", u.Host)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

@@ -124,8 +124,8 @@ func closeCommand(rest string) (action, error) {
 		}
 		code = websocket.StatusCode(n)
 	}
-	return func(_ context.Context, c *client, conn *websocket.Conn) error {
-		err := conn.Close(code, strings.TrimSpace(reason))
+	return func(ctx context.Context, c *client, conn *websocket.Conn) error {
+		err := c.leave(ctx, conn, code, strings.TrimSpace(reason))
 		select {
 		case <-conn.Done():
 		default: // the code may not be sent, and the connection is as it was

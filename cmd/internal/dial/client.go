@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -28,8 +29,9 @@ type client struct {
 	url     *url.URL
 	dialer  ws.Dialer
 	printer *printer
-	first   []action      // to be done once connected, the first time
-	input   <-chan action // closed when there is no more; nil if there never is
+	first   []action        // to be done once connected, the first time
+	input   <-chan action   // closed when there is no more; nil if there never is
+	hurry   context.Context // ends at the second Ctrl-C: nothing is waited for any more
 
 	sent     int          // messages, on the connection
 	received atomic.Int64 // messages, on the connection
@@ -152,19 +154,28 @@ func (c *client) talk(ctx context.Context, conn *websocket.Conn) error {
 	err := c.send(ctx, conn, received)
 	switch {
 	case errors.Is(err, errDone):
-		conn.Close(websocket.StatusNormalClosure, "")
+		c.leave(ctx, conn, websocket.StatusNormalClosure, "")
 		<-ended
 		return nil
 	case ctx.Err() != nil:
-		conn.Close(websocket.StatusGoingAway, "interrupted")
+		c.leave(c.hurry, conn, websocket.StatusGoingAway, "interrupted")
 		<-ended
 		return c.afterInterrupt()
 	case err != nil && !over(conn, err):
-		conn.Close(websocket.StatusGoingAway, "")
+		c.leave(ctx, conn, websocket.StatusGoingAway, "")
 		<-ended
 		return err
 	}
 	return c.closing(<-ended)
+}
+
+// leave makes the closing handshake, unless the end of ctx cuts that short.
+func (c *client) leave(ctx context.Context, conn *websocket.Conn, code websocket.StatusCode, reason string) error {
+	defer context.AfterFunc(ctx, func() {
+		c.printer.status("not waiting for the server's close frame")
+		conn.CloseNow()
+	})()
+	return conn.Close(code, reason)
 }
 
 // over reports whether err says that the connection has ended.
@@ -190,7 +201,7 @@ func (c *client) receive(conn *websocket.Conn, received chan<- struct{}) error {
 		}
 		if err := c.printer.message(typ, p); err != nil {
 			conn.CloseNow()
-			return fmt.Errorf("writing what was received: %w", err)
+			return exit.With(exit.Failed, fmt.Errorf("writing what was received: %w", err))
 		}
 		c.received.Add(1)
 		select {
@@ -289,6 +300,9 @@ func (c *client) lingering(ctx context.Context, conn *websocket.Conn, received <
 // closing makes the end of the connection an error, unless it is a good one.
 func (c *client) closing(err error) error {
 	closed, ok := errors.AsType[websocket.CloseError](err)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		closed, ok = websocket.CloseError{Code: websocket.StatusAbnormalClosure}, true
+	}
 	switch {
 	case err == nil || errors.Is(err, net.ErrClosed):
 		return nil

@@ -1,6 +1,7 @@
 package dial
 
 import (
+	"context"
 	"io"
 	"os"
 	"time"
@@ -114,7 +115,7 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 		return err
 	}
 	stdin, stdout, stderr := cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-	c := &client{options: *o, url: u, dialer: dialer}
+	c := &client{options: *o, url: u, dialer: dialer, hurry: context.Background()}
 	if o.interactive(stdin, stdout) {
 		return c.onTerminal(cmd.Context(), stdin.(*os.File), stdout.(*os.File))
 	}

@@ -59,7 +59,7 @@ func (c *client) readWhole(ctx context.Context, stdin io.Reader) error {
 			return nil // a terminal, or /dev/null: only the answer is wanted
 		}
 	}
-	p, err := ui.ReadAll(ctx, stdin)
+	p, err := io.ReadAll(ui.Reader(ctx, stdin))
 	if err != nil || len(p) == 0 {
 		return err
 	}

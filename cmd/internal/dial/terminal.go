@@ -20,7 +20,7 @@ const prompt = "> "
 // still read then, for Ctrl-C.
 const typeAhead = 1000
 
-// keys calls interrupt at Ctrl-C, which is no signal while the terminal is raw.
+// keys calls interrupt at each Ctrl-C, which is no signal while the terminal is raw.
 type keys struct {
 	io.Reader
 	interrupt func()
@@ -28,7 +28,7 @@ type keys struct {
 
 func (k keys) Read(p []byte) (int, error) {
 	n, err := k.Reader.Read(p)
-	if bytes.IndexByte(p[:n], ctrlC) >= 0 {
+	for range bytes.Count(p[:n], []byte{ctrlC}) {
 		k.interrupt()
 	}
 	return n, err
@@ -46,10 +46,19 @@ func (c *client) onTerminal(ctx context.Context, stdin, stdout *os.File) error {
 
 	ctx, interrupt := context.WithCancel(ctx)
 	defer interrupt()
+	hurry, cutShort := context.WithCancel(context.Background())
+	defer cutShort()
+	c.hurry = hurry
+	pressed := keys{stdin, func() {
+		if ctx.Err() != nil {
+			cutShort()
+		}
+		interrupt()
+	}}
 	t := term.NewTerminal(struct {
 		io.Reader
 		io.Writer
-	}{keys{stdin, interrupt}, stdout}, prompt)
+	}{pressed, stdout}, prompt)
 	if !c.noHistory {
 		t.History = openHistory()
 	}
@@ -68,7 +77,10 @@ func (c *client) onTerminal(ctx context.Context, stdin, stdout *os.File) error {
 	}
 	input := make(chan action, typeAhead)
 	c.input = input
-	go c.readLines(t, input)
+	go func() {
+		c.readLines(t, input)
+		io.Copy(io.Discard, pressed) // Ctrl-C still works while the connection is closed
+	}()
 	err = c.run(ctx)
 	t.SetPrompt("")
 	fmt.Fprintf(stdout, "\r\x1b[K") // takes the prompt away

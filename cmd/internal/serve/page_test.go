@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/cmd/internal/chromium"
 )
 
 // startServer serves with the defaults of the flags, changed by change.
@@ -33,86 +35,86 @@ func startServer(t *testing.T, change func(*options)) (*server, *httptest.Server
 // leaves pictures there to look at.
 func TestPage(t *testing.T) {
 	_, web := startServer(t, nil)
-	b := openTab(t, web.URL)
-	b.screen(1000, 900, "light")
+	b := chromium.Open(t, web.URL)
+	b.Screen(1000, 900, "light")
 
-	b.click("#connect")
-	b.until(`document.querySelector("#state").dataset.state === "open"`)
-	b.until(`document.querySelector("#state").textContent.includes("permessage-deflate")`)
+	b.Click("#connect")
+	b.Until(`document.querySelector("#state").dataset.state === "open"`)
+	b.Until(`document.querySelector("#state").textContent.includes("permessage-deflate")`)
 
 	// Text, by the Enter key. What the server has seen stands beside it.
-	b.enter("#text", "Hällo")
-	b.pressEnter()
+	b.Enter("#text", "Hällo")
+	b.PressEnter()
 	row := func(n int, class, opcode, size string) string {
-		return `(() => { const r = document.querySelector("#frames").rows[` + strconv.Itoa(n) + `]; return r && r.className === ` + quote(class) +
-			` && r.cells[2].textContent === ` + quote(opcode) + ` && r.cells[3].textContent === ` + quote(size) + ` })()`
+		return `(() => { const r = document.querySelector("#frames").rows[` + strconv.Itoa(n) + `]; return r && r.className === ` + chromium.Quote(class) +
+			` && r.cells[2].textContent === ` + chromium.Quote(opcode) + ` && r.cells[3].textContent === ` + chromium.Quote(size) + ` })()`
 	}
-	b.until(row(0, "received", "text", "6"))
-	b.until(row(1, "sent", "text", "6"))
-	b.until(`/^[0-9]+, (plain|compressed)$/.test(document.querySelector("#frames").rows[1].cells[4].textContent)`)
+	b.Until(row(0, "received", "text", "6"))
+	b.Until(row(1, "sent", "text", "6"))
+	b.Until(`/^[0-9]+, (plain|compressed)$/.test(document.querySelector("#frames").rows[1].cells[4].textContent)`)
 	var payload string
-	b.eval(`document.querySelector("#frames").rows[0].cells[5].textContent`, &payload)
+	b.Eval(`document.querySelector("#frames").rows[0].cells[5].textContent`, &payload)
 	require.Equal(t, "Hällo", payload)
 
 	// A long text is compressed by the server's side.
-	b.eval(`document.querySelector("#text").value = "wskit ".repeat(500)`, nil)
-	b.click("#send")
-	b.until(row(0, "received", "text", "3000"))
-	b.until(`/^[0-9]+, compressed$/.test(document.querySelector("#frames").rows[0].cells[4].textContent)`)
+	b.Eval(`document.querySelector("#text").value = "wskit ".repeat(500)`, nil)
+	b.Click("#send")
+	b.Until(row(0, "received", "text", "3000"))
+	b.Until(`/^[0-9]+, compressed$/.test(document.querySelector("#frames").rows[0].cells[4].textContent)`)
 
 	// A file, and what comes back is offered to save.
 	file := filepath.Join(t.TempDir(), "data.bin")
 	require.NoError(t, os.WriteFile(file, []byte{0, 1, 2, 0xfe}, 0o600))
-	b.choose("#file", file)
-	b.click("#send-file")
-	b.until(row(0, "received", "binary", "4"))
-	b.eval(`document.querySelector("#frames").rows[0].cells[5].textContent`, &payload)
+	b.Choose("#file", file)
+	b.Click("#send-file")
+	b.Until(row(0, "received", "binary", "4"))
+	b.Eval(`document.querySelector("#frames").rows[0].cells[5].textContent`, &payload)
 	require.Equal(t, "00 01 02 fe save", payload)
 
 	// The chart moves by itself.
-	b.eval("window.before = document.querySelector('#line').getAttribute('points').length", nil)
-	b.until(`document.querySelector("#line").getAttribute("points").length > window.before`)
-	b.until(`/^last [0-9.]+ ms, median [0-9.]+ ms$/.test(document.querySelector("#rtt").textContent)`)
+	b.Eval("window.before = document.querySelector('#line').getAttribute('points').length", nil)
+	b.Until(`document.querySelector("#line").getAttribute("points").length > window.before`)
+	b.Until(`/^last [0-9.]+ ms, median [0-9.]+ ms$/.test(document.querySelector("#rtt").textContent)`)
 
 	for _, look := range []struct {
 		name, colours string
 		width, height int
 	}{{"light", "light", 1000, 900}, {"dark", "dark", 1000, 900}, {"phone", "light", 360, 740}, {"phone-dark", "dark", 360, 740}, {"narrow", "light", 320, 640}} {
-		b.screen(look.width, look.height, look.colours)
-		b.until(`innerWidth === ` + strconv.Itoa(look.width))
+		b.Screen(look.width, look.height, look.colours)
+		b.Until(`innerWidth === ` + strconv.Itoa(look.width))
 		var overflow bool
-		b.eval("document.documentElement.scrollWidth > innerWidth", &overflow)
+		b.Eval("document.documentElement.scrollWidth > innerWidth", &overflow)
 		require.False(t, overflow, "the page is wider than the screen: %s", look.name)
 		if dir := os.Getenv("WSKIT_SCREENSHOTS"); dir != "" {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, look.name+".png"), b.screenshot(), 0o666))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, look.name+".png"), b.Screenshot(), 0o666))
 		}
 	}
 
 	// A code that a page may not send is explained; another one closes.
-	b.enter("#code", "1002")
-	b.click("#close")
-	b.until(`document.querySelector("#problem").textContent.includes("3000 to 4999")`)
-	b.enter("#code", "4001")
-	b.enter("#reason", "enough")
-	b.click("#close")
-	b.until(`document.querySelector("#state").textContent === "closed with 4001, “enough”"`)
-	b.until(row(0, "received", "close", ""))
-	require.Empty(t, b.faults)
+	b.Enter("#code", "1002")
+	b.Click("#close")
+	b.Until(`document.querySelector("#problem").textContent.includes("3000 to 4999")`)
+	b.Enter("#code", "4001")
+	b.Enter("#reason", "enough")
+	b.Click("#close")
+	b.Until(`document.querySelector("#state").textContent === "closed with 4001, “enough”"`)
+	b.Until(row(0, "received", "close", ""))
+	require.Empty(t, b.Faults)
 }
 
 // TestPageChat has two people in a room.
 func TestPageChat(t *testing.T) {
 	_, web := startServer(t, nil)
-	b := openTab(t, web.URL)
-	b.eval(`document.querySelector("#endpoint").value = "/chat"; document.querySelector("#endpoint").onchange()`, nil)
-	b.enter("#name", "ann")
-	b.click("#connect")
-	b.until(`document.querySelector("#state").dataset.state === "open"`)
-	b.eval(`window.other = new WebSocket(location.href.replace("http", "ws") + "chat?name=bob"); new Promise((r) => other.onopen = r)`, nil)
-	b.until(`document.querySelector("#frames").innerText.includes('"kind":"join","room":"lobby","from":"bob"')`)
-	b.eval(`other.send("good morning")`, nil)
-	b.until(`document.querySelector("#frames").innerText.includes('"from":"bob","text":"good morning"')`)
-	b.eval(`other.close()`, nil)
-	b.until(`document.querySelector("#frames").innerText.includes('"kind":"leave","room":"lobby","from":"bob"')`)
-	require.Empty(t, b.faults)
+	b := chromium.Open(t, web.URL)
+	b.Eval(`document.querySelector("#endpoint").value = "/chat"; document.querySelector("#endpoint").onchange()`, nil)
+	b.Enter("#name", "ann")
+	b.Click("#connect")
+	b.Until(`document.querySelector("#state").dataset.state === "open"`)
+	b.Eval(`window.other = new WebSocket(location.href.replace("http", "ws") + "chat?name=bob"); new Promise((r) => other.onopen = r)`, nil)
+	b.Until(`document.querySelector("#frames").innerText.includes('"kind":"join","room":"lobby","from":"bob"')`)
+	b.Eval(`other.send("good morning")`, nil)
+	b.Until(`document.querySelector("#frames").innerText.includes('"from":"bob","text":"good morning"')`)
+	b.Eval(`other.close()`, nil)
+	b.Until(`document.querySelector("#frames").innerText.includes('"kind":"leave","room":"lobby","from":"bob"')`)
+	require.Empty(t, b.Faults)
 }

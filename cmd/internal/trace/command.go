@@ -2,9 +2,8 @@ package trace
 
 import (
 	"bufio"
-	"context"
 	"errors"
-	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -24,10 +23,12 @@ type options struct {
 const long = `Decode captured bytes into one line for each frame: offset, direction, opcode, mask
 key, length and payload. The input is a file or stdin: hexadecimal digits (also as xxd
 and hexdump -C print them), raw bytes, or a pcap or pcapng file. It may begin with the
-opening handshake. What RFC 6455 forbids is marked with "!" and its section.
+opening handshake. What RFC 6455 forbids is marked with "!" and its section. A line
+is there as soon as its frame is complete (of hexadecimal, when the line of digits is).
 
 In raw bytes and hexadecimal, all frames are of one direction, which the first one's
-mask bit decides unless --from does.
+mask bit decides unless --from does. Of a capture all WebSocket connections are shown,
+each frame with the number of its TCP stream behind the time.
 
 Exit status 1 says that there was a fault in what was decoded, or nothing to decode.`
 
@@ -39,8 +40,8 @@ func Command() *cobra.Command {
 		Short: "Decode captured frames, one line each",
 		Long:  long,
 		Example: `  echo 81 05 48 65 6c 6c 6f | wskit trace
-  tcpdump -i lo -w ws.pcap tcp port 8080    # and then
-  wskit trace --inflate ws.pcap
+  tcpdump -i lo -U -w - tcp port 8080 | wskit trace --inflate
+  wskit trace --stream 2 ws.pcapng
   wskit trace --json ws.pcap | jq 'select(.fault)'`,
 		Args: exit.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
@@ -51,7 +52,7 @@ func Command() *cobra.Command {
 	flags.IntVarP(&o.width, "width", "w", 64, "the most bytes of payload to show, -1 for all")
 	flags.BoolVar(&o.unmask, "unmask", true, "show payloads unmasked; false: as they stood on the wire")
 	flags.BoolVarP(&o.inflate, "inflate", "z", false, "show compressed messages (RFC 7692) inflated; lengths as 7=40")
-	flags.IntVar(&o.tcpStream, "stream", 0, "number of the TCP stream in a capture with several")
+	flags.IntVar(&o.tcpStream, "stream", 0, "number of the only TCP stream to show, WebSocket or not; 0: all that are WebSocket")
 	flags.BoolVar(&o.json, "json", false, "print an object of JSON for each frame")
 	return cmd
 }
@@ -67,6 +68,9 @@ func (o *options) check() error {
 		return exit.Usagef("--from %q: use auto, client or server", o.from)
 	}
 	o.direction = d
+	if o.width < -1 || o.tcpStream < 0 {
+		return exit.Usagef("--width is a number of bytes or -1, --stream a number from 1 on")
+	}
 	if o.inflate && !o.unmask {
 		return exit.Usagef("--inflate needs payloads unmasked: leave out --unmask=false")
 	}
@@ -80,40 +84,41 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 && ui.IsTerminal(cmd.InOrStdin()) {
 		return exit.Usagef("give a file, or the bytes on stdin")
 	}
-	data, err := read(cmd.Context(), cmd.InOrStdin(), args)
+	in, file, err := open(cmd.Context(), cmd.InOrStdin(), args)
 	if err != nil {
 		return err
 	}
+	defer file.Close()
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	defer out.Flush()
 	print := lines{out, ui.For(cmd.OutOrStdout())}.print
 	if o.json {
 		print = objects{out}.print
 	}
-	return o.decodeTo(cmd.Context(), data, print)
+	err = o.decodeTo(prompt{in, out}, print)
+	if flushed := out.Flush(); flushed != nil {
+		return flushed
+	}
+	return err
 }
 
-// decodeTo prints the frames until printing fails, and returns the faults as an error
-// that says nothing: they have been printed.
-func (o options) decodeTo(ctx context.Context, data []byte, print func(frame) error) error {
-	var failed error
+// decodeTo prints the frames until the input ends or printing fails, which out reports by
+// itself. It returns the faults as an error that says nothing: they have been printed.
+func (o options) decodeTo(in io.Reader, print func(frame) error) error {
 	frames, faults := 0, 0
-	err := o.decode(data, func(f frame) {
-		frames++
+	err := o.decode(in, func(f frame) {
+		if f.peers == "" {
+			frames++
+		}
 		if f.fault != nil || f.end != nil {
 			faults++
 		}
-		if failed == nil {
-			failed = errors.Join(print(f), ctx.Err())
-		}
+		print(f)
 	})
 	switch {
 	case err != nil:
 		return err
-	case failed != nil:
-		return failed
 	case frames == 0:
-		return fmt.Errorf("no frames in the input")
+		return errors.New("no frames in the input")
 	case faults > 0:
 		return exit.With(exit.Failed, nil)
 	}

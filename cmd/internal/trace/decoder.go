@@ -158,9 +158,13 @@ func (d *decoder) payload(p []byte) {
 	}
 }
 
-// keep adds to what is shown of the open frame. Of a control frame that is all.
+// keep adds to what is shown of the open frame. Of a control frame that is all it may have.
 func (d *decoder) keep(p []byte) {
-	if most := d.show; most >= 0 && !d.cur.header.OpCode.IsControl() {
+	most := d.show
+	if d.cur.header.OpCode.IsControl() {
+		most = ws.MaxControlFramePayloadSize
+	}
+	if most >= 0 {
 		if room := most - len(d.cur.payload); len(p) > room {
 			p, d.cur.cut = p[:room], true
 		}

@@ -9,6 +9,7 @@ import (
 // frame is what was found out about one frame, or one handshake.
 type frame struct {
 	time   time.Time // zero if the capture knows none
+	stream int       // number of the TCP stream in a capture, 0 in other input
 	offset int64     // of its first byte in the stream of its direction
 	from   direction
 	header ws.Header
@@ -21,6 +22,7 @@ type frame struct {
 	fault     error  // what is wrong with it
 	lost      bool   // it is no frame: payload is the bytes that stand there
 	handshake string // the first line of a handshake, which has no header
+	peers     string // it is no frame: a connection of these two begins
 	end       error  // why nothing is decoded from here on
 }
 

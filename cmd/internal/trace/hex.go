@@ -3,70 +3,140 @@ package trace
 import (
 	"bufio"
 	"bytes"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 )
 
 // dumpOffset is how a line of xxd ("00000000: 8105") and of hexdump -C begins
 // ("00000000  81 05"), dumpEnd the last line of the latter.
 var (
 	dumpOffset = regexp.MustCompile(`^[0-9a-fA-F]{6,16}(: |  )`)
-	dumpEnd    = regexp.MustCompile(`^[0-9a-fA-F]{6,16}$`)
+	dumpEnd    = regexp.MustCompile(`^[0-9a-fA-F]{6,16}\s*$`)
 )
 
-// separators are what may stand between the digits of a byte and those of the next.
-var separators = strings.NewReplacer("0x", " ", "0X", " ", `\x`, " ", ",", " ", ":", " ", "-", " ")
+// hexReader reads the bytes that hexadecimal digits stand for: pairs with or without
+// spaces, commas, colons or 0x between them, comments behind "#", and the output of xxd
+// and hexdump -C. It yields the bytes of a line when the line is there.
+type hexReader struct {
+	text *bufio.Reader
+	data []byte // decoded, and not read yet
+	err  error  // behind data
 
-// parseHex decodes hexadecimal digits: pairs with or without spaces, commas, colons or
-// 0x between them, comments behind "#", and the output of xxd and hexdump -C.
-func parseHex(text []byte) ([]byte, error) {
-	var data []byte
-	dump := false
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, len(text)+1)
-	for number := 1; lines.Scan(); number++ {
-		line, isDump := dumpedBytes(lines.Text())
-		if dump && !isDump && dumpEnd.MatchString(line) {
-			continue
-		}
-		dump = isDump
-		if !dump {
-			line, _, _ = strings.Cut(line, "#")
-		}
-		digits := strings.Join(strings.Fields(separators.Replace(line)), "")
-		p, err := hex.DecodeString(digits)
-		if err != nil {
-			return nil, fmt.Errorf("line %d is not hexadecimal: give pairs of digits, or say --format raw or pcap", number)
-		}
-		data = append(data, p...)
-	}
-	return data, lines.Err()
+	line    int  // its number
+	begun   bool // a part of the line was decoded
+	dump    bool // the line, or the one before, is of a dump
+	comment bool // the rest of the line is one
+	high    int  // the first digit of a byte whose second is to come, or none
+	before  byte // the last character
 }
 
-// dumpedBytes returns the digits of a line of a dump, without offset and text.
-func dumpedBytes(line string) (digits string, ok bool) {
-	m := dumpOffset.FindStringSubmatch(line)
-	if m == nil {
-		return line, false
-	}
-	line = line[len(m[0]):]
-	if m[1] == ": " {
-		line, _, _ = strings.Cut(line, "  ")
-	} else {
-		line, _, _ = strings.Cut(line, "|")
-	}
-	return line, true
+const none = -1
+
+func newHexReader(text *bufio.Reader) *hexReader {
+	return &hexReader{text: text, line: 1, high: none}
 }
 
-// looksText reports whether p is text and no opening handshake, so that it can only be
-// meant as hexadecimal digits: hardly any frame is without bytes that no text has.
-func looksText(p []byte) bool {
-	for _, c := range p {
-		if c < ' ' && c != '\n' && c != '\r' && c != '\t' || c > '~' {
-			return false
-		}
+func (h *hexReader) Read(p []byte) (int, error) {
+	for len(h.data) == 0 && h.err == nil {
+		h.data = h.data[:0]
+		h.err = h.next()
 	}
-	return len(bytes.TrimSpace(p)) > 0 && !startsHandshake(p)
+	n := copy(p, h.data)
+	h.data = h.data[n:]
+	if n > 0 {
+		return n, nil
+	}
+	return 0, h.err
+}
+
+// next decodes the next line, or the next part of one that is longer than the buffer.
+func (h *hexReader) next() error {
+	part, end := h.text.ReadSlice('\n')
+	if errors.Is(end, bufio.ErrBufferFull) {
+		end = nil
+	}
+	if !h.begun {
+		part = h.beginLine(part)
+	}
+	for _, c := range part {
+		if !h.take(c) {
+			return h.fault()
+		}
+		h.before = c
+	}
+	if len(part) > 0 && h.before == '\n' || end != nil {
+		if h.high != none {
+			return h.fault()
+		}
+		h.line, h.begun, h.comment = h.line+1, false, false
+	}
+	return end
+}
+
+func (h *hexReader) fault() error {
+	if h.dump && h.before == '*' {
+		return fmt.Errorf("line %d says that lines are left out: dump again with hexdump -v", h.line)
+	}
+	return fmt.Errorf("line %d is not hexadecimal: give pairs of digits, or say --format raw or pcap", h.line)
+}
+
+// beginLine takes from the start of a line what a dump has around the digits.
+func (h *hexReader) beginLine(line []byte) (digits []byte) {
+	h.begun, h.before = true, '\n'
+	m := dumpOffset.FindSubmatch(line)
+	switch {
+	case m != nil:
+		h.dump = true
+		line = line[len(m[0]):]
+		gap := "|"
+		if string(m[1]) == ": " {
+			gap = "  "
+		}
+		if digits, _, found := bytes.Cut(line, []byte(gap)); found {
+			return append(digits, '\n')
+		}
+	case h.dump && dumpEnd.Match(line):
+		return []byte{'\n'}
+	default:
+		h.dump = h.dump && bytes.HasPrefix(line, []byte("*"))
+	}
+	return line
+}
+
+// take decodes one character, and reports whether it may stand there.
+func (h *hexReader) take(c byte) bool {
+	digit := hexDigit(c)
+	switch {
+	case c == '\n', h.comment, c == ' ', c == '\t', c == '\r', c == ',', c == ':', c == '-', c == '\\':
+	case c == '#':
+		h.comment = true
+	case c == 'x' || c == 'X':
+		if h.high == 0 && h.before == '0' {
+			h.high = none // the digit was that of "0x"
+			return true
+		}
+		return h.before == '\\'
+	case digit == none:
+		h.before = c
+		return false
+	case h.high == none:
+		h.high = digit
+	default:
+		h.data = append(h.data, byte(h.high<<4|digit))
+		h.high = none
+	}
+	return true
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return none
 }

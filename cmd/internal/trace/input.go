@@ -1,15 +1,14 @@
 package trace
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
-	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/cmd/internal/ui"
 )
 
@@ -21,111 +20,134 @@ const (
 	formatPcap = "pcap"
 )
 
-// read returns all of the named file, or of stdin if there is no name or "-".
-func read(ctx context.Context, stdin io.Reader, names []string) ([]byte, error) {
+// open returns the named file, or stdin if there is no name or "-". Reading from it ends
+// with ctx.
+func open(ctx context.Context, stdin io.Reader, names []string) (io.Reader, io.Closer, error) {
 	if len(names) == 0 || names[0] == "-" {
-		return ui.ReadAll(ctx, stdin)
+		return ui.Reader(ctx, stdin), io.NopCloser(nil), nil
 	}
-	return os.ReadFile(names[0])
+	f, err := os.Open(names[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	return ui.Reader(ctx, f), f, nil
 }
 
-// decode emits all frames of the input.
-func (o options) decode(data []byte, emit func(frame)) error {
+// prompt is input that flushes the output before it waits for more.
+type prompt struct {
+	io.Reader
+	out *bufio.Writer
+}
+
+func (p prompt) Read(b []byte) (int, error) {
+	if err := p.out.Flush(); err != nil {
+		return 0, err
+	}
+	return p.Reader.Read(b)
+}
+
+// chunk is how many bytes of the input are decoded at a time.
+const chunk = 32 << 10
+
+// decode emits the frames of the input, each as soon as it is complete.
+func (o options) decode(in io.Reader, emit func(frame)) error {
+	r := bufio.NewReaderSize(in, chunk)
 	format := o.format
 	if format == formatAuto {
-		format = guess(data)
-	}
-	switch format {
-	case formatPcap:
-		return o.decodeCapture(data, emit)
-	case formatHex:
 		var err error
-		if data, err = parseHex(data); err != nil {
+		if format, err = guess(r); err != nil {
 			return err
 		}
 	}
-	if len(data) == 0 {
-		return errors.New("the input is empty: give a file, or bytes on stdin")
+	switch format {
+	case formatPcap:
+		return o.decodeCapture(r, emit)
+	case formatHex:
+		return o.decodeBytes(newHexReader(r), emit)
 	}
-	s := o.stream(o.direction, emit)
-	s.feed(time.Time{}, data)
-	s.end(time.Time{})
-	return nil
+	return o.decodeBytes(r, emit)
 }
 
-func guess(data []byte) string {
+// decodeBytes emits the frames of one direction.
+func (o options) decodeBytes(r io.Reader, emit func(frame)) error {
+	s := o.stream(o.direction, emit)
+	p := make([]byte, chunk)
+	for total := 0; ; {
+		n, err := r.Read(p)
+		total += n
+		s.feed(time.Time{}, p[:n])
+		switch {
+		case errors.Is(err, io.EOF) && total == 0:
+			return errors.New("the input is empty: give a file, or bytes on stdin")
+		case errors.Is(err, io.EOF):
+			s.end(time.Time{})
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// mostGuessed is how many bytes are looked at to know the format.
+const mostGuessed = 64
+
+// guess looks at as few of the first bytes as it takes to know the format.
+func guess(r *bufio.Reader) (string, error) {
+	for n := 1; ; n++ {
+		p, err := r.Peek(n)
+		if format := guessed(p); format != "" {
+			return format, nil
+		}
+		switch {
+		case err != nil && !errors.Is(err, io.EOF):
+			return "", err
+		case err != nil || n == mostGuessed:
+			return formatHex, nil
+		}
+	}
+}
+
+// guessed returns the format of an input that begins with p, or nothing as long as more
+// bytes are needed: hexadecimal digits are told from text as it goes on to the end of a
+// line, for hardly any frame is without bytes that no text has.
+func guessed(p []byte) string {
 	switch {
-	case looksCaptured(data):
+	case len(p) == 0:
+		return ""
+	case startsWith(p, captureMagics):
 		return formatPcap
-	case looksText(data):
+	case startsWith(p, handshakeStarts):
+		return formatRaw
+	case mayStartWith(p, captureMagics):
+		return ""
+	case !isText(p[len(p)-1]):
+		return formatRaw
+	case p[len(p)-1] == '\n' && len(bytes.TrimSpace(p)) > 0:
 		return formatHex
 	}
-	return formatRaw
+	return ""
 }
 
-// decodeCapture emits the frames of one TCP stream of a capture file.
-func (o options) decodeCapture(data []byte, emit func(frame)) error {
-	all, err := streams(data)
-	if err != nil {
-		return err
-	}
-	chosen, err := o.choose(all)
-	if err != nil {
-		return err
-	}
-	c := newConnection(o, emit)
-	var last time.Time
-	for _, p := range chosen.pieces {
-		s := c.client
-		if p.from == fromServer {
-			s = c.server
-		}
-		if p.lost > 0 {
-			s.gap(p.at, p.lost)
-		}
-		s.feed(p.at, p.data)
-		last = p.at
-	}
-	c.client.end(last)
-	c.server.end(last)
-	return nil
+func isText(c byte) bool {
+	return c >= ' ' && c <= '~' || c == '\n' || c == '\r' || c == '\t'
 }
 
-// choose returns the stream that was asked for, or the only one that can be meant.
-func (o options) choose(all []*tcpStream) (*tcpStream, error) {
-	if o.tcpStream > 0 {
-		if o.tcpStream > len(all) {
-			return nil, exit.Usagef("--stream %d: the capture has %d TCP streams", o.tcpStream, len(all))
-		}
-		return all[o.tcpStream-1], nil
-	}
-	var candidates []int
-	for i, s := range all {
-		if s.webSocket() {
-			candidates = append(candidates, i)
+// startsWith reports whether p begins with one of starts.
+func startsWith(p []byte, starts []string) bool {
+	for _, start := range starts {
+		if bytes.HasPrefix(p, []byte(start)) {
+			return true
 		}
 	}
-	if len(candidates) == 0 && len(all) == 1 {
-		candidates = []int{0}
-	}
-	switch {
-	case len(candidates) == 1:
-		return all[candidates[0]], nil
-	case len(all) == 0:
-		return nil, errors.New("the capture has no TCP stream with data")
-	}
-	return nil, exit.Usagef("choose a TCP stream with --stream N: %s", list(all))
+	return false
 }
 
-// list names the streams for a message.
-func list(all []*tcpStream) string {
-	var names []string
-	for i, s := range all {
-		name := fmt.Sprintf("%d is %s", i+1, s.name)
-		if s.webSocket() {
-			name += " (WebSocket)"
+// mayStartWith reports whether p is shorter than one of starts, and begins like it.
+func mayStartWith(p []byte, starts []string) bool {
+	for _, start := range starts {
+		if len(p) < len(start) && start[:len(p)] == string(p) {
+			return true
 		}
-		names = append(names, name)
 	}
-	return strings.Join(names, ", ")
+	return false
 }

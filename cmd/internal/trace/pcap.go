@@ -1,10 +1,11 @@
 package trace
 
 import (
-	"bytes"
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"github.com/gopacket/gopacket"
@@ -19,68 +20,51 @@ var captureMagics = []string{
 	"\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4", "\x4d\x3c\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x0a\x0d\x0d\x0a",
 }
 
-func looksCaptured(p []byte) bool {
-	for _, magic := range captureMagics {
-		if bytes.HasPrefix(p, []byte(magic)) {
-			return true
-		}
-	}
-	return false
-}
-
 // packetSource is a reader of a capture file.
 type packetSource interface {
 	ReadPacketData() ([]byte, gopacket.CaptureInfo, error)
 	LinkType() layers.LinkType
 }
 
-func openCapture(data []byte) (packetSource, error) {
-	if bytes.HasPrefix(data, []byte("\x0a\x0d\x0d\x0a")) {
-		return pcapgo.NewNgReader(bytes.NewReader(data), pcapgo.DefaultNgReaderOptions)
+func openCapture(r *bufio.Reader) (packetSource, error) {
+	if magic, _ := r.Peek(4); string(magic) == "\x0a\x0d\x0d\x0a" {
+		return pcapgo.NewNgReader(r, pcapgo.DefaultNgReaderOptions)
 	}
-	return pcapgo.NewReader(bytes.NewReader(data))
+	return pcapgo.NewReader(r)
 }
 
-// piece is bytes of one direction of a TCP stream, in order.
-type piece struct {
-	at   time.Time
-	from direction
-	data []byte
-	lost int // bytes that the capture misses before this piece
-}
+// How long, in the time of the capture, a packet is waited for that was lost, and how
+// long a connection is remembered that is silent.
+const (
+	patience   = 30 * time.Second
+	mostSilent = time.Hour
+)
 
-// tcpStream is what a capture has of one TCP connection.
-type tcpStream struct {
-	name   string
-	pieces []piece
-}
+// The most packets, roughly, that are kept of a connection and of all while one is
+// waited for.
+const (
+	mostHeldOfOne = 4 << 10
+	mostHeldOfAll = 32 << 10
+)
 
-// webSocket reports whether the stream begins with a request that asks for an upgrade.
-func (t *tcpStream) webSocket() bool {
-	for _, p := range t.pieces {
-		if p.from == fromClient {
-			return bytes.HasPrefix(p.data, []byte("GET ")) &&
-				bytes.Contains(bytes.ToLower(p.data), []byte("\r\nsec-websocket-key:"))
-		}
-	}
-	return false
-}
-
-// streams puts the TCP streams of a capture together, in the order of their beginning.
-func streams(data []byte) ([]*tcpStream, error) {
-	source, err := openCapture(data)
+// decodeCapture emits the frames of the WebSocket connections of a capture, or of the
+// TCP stream that was chosen.
+func (o options) decodeCapture(r *bufio.Reader, emit func(frame)) error {
+	source, err := openCapture(r)
 	if err != nil {
-		return nil, fmt.Errorf("not a capture file: %w", err)
+		return fmt.Errorf("not a capture file: %w", err)
 	}
-	f := new(factory)
-	assembler := reassembly.NewAssembler(reassembly.NewStreamPool(f))
+	c := &capture{options: o, emit: emit}
+	assembler := reassembly.NewAssembler(reassembly.NewStreamPool(c))
+	assembler.MaxBufferedPagesPerConnection, assembler.MaxBufferedPagesTotal = mostHeldOfOne, mostHeldOfAll
+	var tidied time.Time
 	for {
 		p, info, err := source.ReadPacketData()
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			break // a capture that was cut off is read as far as it goes
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading the capture file: %w", err)
+			return fmt.Errorf("reading the capture: %w", err)
 		}
 		packet := gopacket.NewPacket(p, source.LinkType(), gopacket.DecodeOptions{Lazy: true, NoCopy: true})
 		tcp, ok := packet.Layer(layers.LayerTypeTCP).(*layers.TCP)
@@ -88,9 +72,13 @@ func streams(data []byte) ([]*tcpStream, error) {
 			continue
 		}
 		assembler.AssembleWithContext(packet.NetworkLayer().NetworkFlow(), tcp, at{info})
+		if now := info.Timestamp; now.Sub(tidied) >= time.Second {
+			tidied = now
+			assembler.FlushWithOptions(reassembly.FlushOptions{T: now.Add(-patience), TC: now.Add(-mostSilent)})
+		}
 	}
 	assembler.FlushAll()
-	return f.streams, nil
+	return c.problem()
 }
 
 // at tells the assembler when a packet was captured.
@@ -98,36 +86,38 @@ type at struct{ info gopacket.CaptureInfo }
 
 func (a at) GetCaptureInfo() gopacket.CaptureInfo { return a.info }
 
-// factory collects the streams that the assembler finds.
-type factory struct{ streams []*tcpStream }
-
-func (f *factory) New(network, transport gopacket.Flow, tcp *layers.TCP, _ reassembly.AssemblerContext) reassembly.Stream {
+// New is called for each connection that the assembler finds.
+func (c *capture) New(network, transport gopacket.Flow, _ *layers.TCP, _ reassembly.AssemblerContext) reassembly.Stream {
 	source, destination := network.Endpoints()
-	s := &tcpStream{name: fmt.Sprintf("%v:%d -> %v:%d", source, tcp.SrcPort, destination, tcp.DstPort)}
-	f.streams = append(f.streams, s)
-	return &assembled{tcpStream: s}
+	return &tcpStream{
+		capture: c,
+		client:  net.JoinHostPort(source.String(), transport.Src().String()),
+		server:  net.JoinHostPort(destination.String(), transport.Dst().String()),
+	}
 }
 
-// assembled is a tcpStream as the assembler sees it.
-type assembled struct{ *tcpStream }
-
 // Accept takes a stream also if its beginning was not captured.
-func (s *assembled) Accept(_ *layers.TCP, _ gopacket.CaptureInfo, _ reassembly.TCPFlowDirection, _ reassembly.Sequence, start *bool, _ reassembly.AssemblerContext) bool {
+func (s *tcpStream) Accept(_ *layers.TCP, _ gopacket.CaptureInfo, _ reassembly.TCPFlowDirection, _ reassembly.Sequence, start *bool, _ reassembly.AssemblerContext) bool {
 	*start = true
 	return true
 }
 
-func (s *assembled) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.AssemblerContext) {
+// ReassembledSG takes the next bytes of a direction.
+func (s *tcpStream) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.AssemblerContext) {
 	n, _ := sg.Lengths()
 	direction, _, _, skipped := sg.Info()
 	if n == 0 {
 		return
 	}
-	p := piece{at: sg.CaptureInfo(0).Timestamp, from: fromServer, data: bytes.Clone(sg.Fetch(n)), lost: max(skipped, 0)}
+	p := piece{at: sg.CaptureInfo(0).Timestamp, from: fromServer, data: sg.Fetch(n), lost: max(skipped, 0)}
 	if direction == reassembly.TCPDirClientToServer {
 		p.from = fromClient
 	}
-	s.pieces = append(s.pieces, p)
+	s.take(p)
 }
 
-func (s *assembled) ReassemblyComplete(reassembly.AssemblerContext) bool { return false }
+// ReassemblyComplete lets go of a connection that has ended.
+func (s *tcpStream) ReassemblyComplete(reassembly.AssemblerContext) bool {
+	s.end()
+	return true
+}

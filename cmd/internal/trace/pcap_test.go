@@ -2,7 +2,6 @@ package trace
 
 import (
 	"bytes"
-	"context"
 	"net"
 	"strings"
 	"testing"
@@ -17,8 +16,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// capture writes packets of TCP connections as a capture file.
-type capture struct {
+// captured writes packets of TCP connections as a capture file.
+type captured struct {
 	t *testing.T
 	w interface {
 		WritePacket(gopacket.CaptureInfo, []byte) error
@@ -28,8 +27,8 @@ type capture struct {
 	done func() error
 }
 
-func newCapture(t *testing.T, ng bool) *capture {
-	c := &capture{t: t, at: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), done: func() error { return nil }}
+func newCapture(t *testing.T, ng bool) *captured {
+	c := &captured{t: t, at: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), done: func() error { return nil }}
 	if ng {
 		w, err := pcapgo.NewNgWriter(&c.buf, layers.LinkTypeEthernet)
 		require.NoError(t, err)
@@ -42,19 +41,19 @@ func newCapture(t *testing.T, ng bool) *capture {
 	return c
 }
 
-func (c *capture) bytes() []byte {
+func (c *captured) bytes() []byte {
 	require.NoError(c.t, c.done())
 	return c.buf.Bytes()
 }
 
 // conn is one TCP connection in a capture.
 type conn struct {
-	*capture
+	*captured
 	port     uint16
 	sequence map[direction]uint32
 }
 
-func (c *capture) open(port uint16) *conn {
+func (c *captured) open(port uint16) *conn {
 	k := &conn{c, port, map[direction]uint32{fromClient: 100, fromServer: 900}}
 	k.packet(fromClient, k.sequence[fromClient], layers.TCP{SYN: true}, nil)
 	k.packet(fromServer, k.sequence[fromServer], layers.TCP{SYN: true, ACK: true}, nil)
@@ -104,7 +103,7 @@ func decoded(t *testing.T, data []byte, change func(*options)) (lines_ []string,
 	}
 	require.NoError(t, o.check())
 	var b bytes.Buffer
-	err = o.decodeTo(context.Background(), data, lines{w: &b}.print)
+	err = o.decodeTo(bytes.NewReader(data), lines{w: &b}.print)
 	return strings.Split(strings.TrimSpace(b.String()), "\n"), err
 }
 
@@ -127,12 +126,13 @@ func TestCapture(t *testing.T) {
 				_, got[i], _ = strings.Cut(line, " ") // the times are those of packets
 			}
 			require.Equal(t, []string{
-				`00000000 > handshake GET /chat HTTP/1.1`,
-				`00000000 < handshake HTTP/1.1 101 Switching Protocols`,
-				`00000081 < ping 2 "hi"`,
-				`00000085 < text 1 "a"`,
-				`00000090 > text masked 37fa213d 5 "Hello"`,
-				`00000088 < text 2 "ä"`,
+				`1 connection 10.0.0.1:5000 -> 10.0.0.2:80`,
+				`1 00000000 > handshake GET /chat HTTP/1.1`,
+				`1 00000000 < handshake HTTP/1.1 101 Switching Protocols`,
+				`1 00000081 < ping 2 "hi"`,
+				`1 00000085 < text 1 "a"`,
+				`1 00000090 > text masked 37fa213d 5 "Hello"`,
+				`1 00000088 < text 2 "ä"`,
 			}, got)
 		})
 	}
@@ -153,8 +153,8 @@ func TestCaptureSegments(t *testing.T) {
 	segment(3, 5)
 	got, err := decoded(t, c.bytes(), nil)
 	require.NoError(t, err)
-	require.Len(t, got, 2)
-	require.Contains(t, got[0], "< binary 6 616263646566")
+	require.Len(t, got, 3)
+	require.Contains(t, got[1], "< binary 6 616263646566")
 
 	segment(10, 10)
 	k.packet(fromServer, start+20, layers.TCP{ACK: true}, []byte("\x81\x00")) // ten bytes are missing
@@ -175,35 +175,62 @@ func TestCaptureCompression(t *testing.T) {
 		}
 		k.send(fromServer, []byte(answer(extension)+"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"))
 		got, err := decoded(t, c.bytes(), func(o *options) { o.inflate = true })
-		require.Contains(t, got[2], `text rsv1 7=5 "Hello"`)
+		require.Contains(t, got[3], `text rsv1 7=5 "Hello"`)
 		if agreed {
 			require.NoError(t, err)
 			continue
 		}
 		require.Equal(t, exit.Failed, exit.Status(err))
-		require.Contains(t, got[2], "! reserved bit set")
+		require.Contains(t, got[3], "! reserved bit set")
 	}
 }
 
-// Of several streams the WebSocket one is meant, or the one that --stream names.
+// All WebSocket connections of a capture are shown, and nothing else, unless --stream
+// names a stream.
 func TestCaptureStreams(t *testing.T) {
 	c := newCapture(t, false)
 	c.open(5000).send(fromClient, []byte("\x16\x03\x01 something else"))
+	_, err := decoded(t, c.bytes(), nil)
+	require.Equal(t, exit.Usage, exit.Status(err))
+	require.ErrorContains(t, err, "--stream N: 1 is 10.0.0.1:5000 -> 10.0.0.2:80")
+
 	k := c.open(5001)
-	k.send(fromClient, []byte(request))
+	k.send(fromClient, []byte(request[:30])) // a head in two packets
+	k.send(fromClient, []byte(request[30:]))
+	page := c.open(5002)
+	page.send(fromClient, []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+	page.send(fromServer, []byte("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"))
+	c.open(5003).send(fromClient, []byte(request))
+	k.send(fromServer, []byte(answer("")))
 	got, err := decoded(t, c.bytes(), nil)
 	require.NoError(t, err)
-	require.Contains(t, got[0], "handshake GET /chat")
+	for i, want := range []string{
+		"2 connection 10.0.0.1:5001", "2 00000000 > handshake GET /chat", "4 connection 10.0.0.1:5003",
+		"4 00000000 > handshake GET /chat", "2 00000000 < handshake HTTP/1.1 101",
+	} {
+		require.Contains(t, got[i], want)
+	}
+	require.Len(t, got, 5)
 
-	c.open(5002).send(fromClient, []byte(request))
-	_, err = decoded(t, c.bytes(), nil)
-	require.Equal(t, exit.Usage, exit.Status(err))
-	require.ErrorContains(t, err, "--stream N: 1 is 10.0.0.1:5000 -> 10.0.0.2:80, 2 is 10.0.0.1:5001 -> 10.0.0.2:80 (WebSocket)")
-
-	_, err = decoded(t, c.bytes(), func(o *options) { o.tcpStream = 3 })
+	got, err = decoded(t, c.bytes(), func(o *options) { o.tcpStream = 4 })
 	require.NoError(t, err)
-	_, err = decoded(t, c.bytes(), func(o *options) { o.tcpStream = 4 })
-	require.ErrorContains(t, err, "the capture has 3 TCP streams")
+	require.Len(t, got, 2)
+	_, err = decoded(t, c.bytes(), func(o *options) { o.tcpStream = 5 })
+	require.ErrorContains(t, err, "the capture has 4 TCP streams")
+}
+
+// A capture that begins in the middle of a connection: the mask bit tells who is who.
+func TestCaptureLate(t *testing.T) {
+	c := newCapture(t, false)
+	k := &conn{c, 5000, map[direction]uint32{fromClient: 100, fromServer: 900}}
+	k.send(fromServer, []byte("\x81\x01a"))
+	wire, _ := ws.CompileFrame(masked)
+	k.send(fromClient, wire)
+	got, err := decoded(t, c.bytes(), nil)
+	require.NoError(t, err)
+	require.Contains(t, got[0], "1 connection 10.0.0.1:5000 -> 10.0.0.2:80")
+	require.Contains(t, got[1], `< text 1 "a"`)
+	require.Contains(t, got[2], `> text masked 37fa213d 5 "Hello"`)
 }
 
 // However the bytes are cut, the same frames come out.
@@ -240,6 +267,6 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o := options{format: formatAuto, width: 16, unmask: true, inflate: true}
 		var b bytes.Buffer
-		o.decodeTo(t.Context(), data, objects{&b}.print)
+		o.decodeTo(bytes.NewReader(data), objects{&b}.print)
 	})
 }

@@ -17,7 +17,9 @@ import (
 
 // lines prints a frame in a line, for people:
 //
-//	12:30:00.000125 00000081 > text masked 37fa213d 5 "Hello"
+//	12:30:00.000125 1 00000081 > text masked 37fa213d 5 "Hello"
+//
+// The time and the number of the TCP stream are there if it is of a capture.
 type lines struct {
 	w       io.Writer
 	palette ui.Palette
@@ -27,6 +29,13 @@ func (l lines) print(f frame) error {
 	var b strings.Builder
 	if !f.time.IsZero() {
 		b.WriteString(l.palette.Faint(f.time.Format("15:04:05.000000")) + " ")
+	}
+	if f.stream > 0 {
+		b.WriteString(strconv.Itoa(f.stream) + " ")
+	}
+	if f.peers != "" {
+		_, err := io.WriteString(l.w, b.String()+"connection "+f.peers+"\n")
+		return err
 	}
 	b.WriteString(l.palette.Faint(fmt.Sprintf("%08x", f.offset)) + " ")
 	sign := string(f.from)
@@ -139,8 +148,10 @@ type objects struct{ w io.Writer }
 
 type object struct {
 	Time      *time.Time `json:"time,omitempty"`
-	Offset    int64      `json:"offset"`
-	From      string     `json:"from"`
+	Stream    int        `json:"stream,omitempty"`
+	Peers     string     `json:"connection,omitempty"`
+	Offset    *int64     `json:"offset,omitempty"`
+	From      string     `json:"from,omitempty"`
 	Handshake string     `json:"handshake,omitempty"`
 	Opcode    string     `json:"opcode,omitempty"`
 	Fin       *bool      `json:"fin,omitempty"`
@@ -157,10 +168,19 @@ type object struct {
 }
 
 func (o objects) print(f frame) error {
-	v := object{Offset: f.offset, From: f.from.name(), Handshake: f.handshake, Cut: f.cut}
+	v := object{Stream: f.stream, Peers: f.peers}
 	if !f.time.IsZero() {
 		v.Time = &f.time
 	}
+	if f.peers == "" {
+		v.fill(f)
+	}
+	return json.NewEncoder(o.w).Encode(v)
+}
+
+// fill fills in what a frame and a handshake have.
+func (v *object) fill(f frame) {
+	v.Offset, v.From, v.Handshake, v.Cut = &f.offset, f.from.name(), f.handshake, f.cut
 	if f.fault != nil {
 		v.Fault = why(f.fault)
 	}
@@ -170,7 +190,6 @@ func (o objects) print(f frame) error {
 	if f.handshake == "" {
 		v.frame(f)
 	}
-	return json.NewEncoder(o.w).Encode(v)
 }
 
 // frame fills in what a frame has and a handshake has not.

@@ -1,8 +1,8 @@
 package trace
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -17,7 +17,11 @@ type stream struct {
 	looked  bool   // it is known whether there is a handshake
 	inHead  bool
 	gotHead func(head []byte) // tells the connection, if not nil
+	sought  int               // bytes of start that were searched for the head's end
 }
+
+// mostHead is how long the head of a handshake may be.
+const mostHead = 64 << 10
 
 func (s *stream) feed(at time.Time, p []byte) {
 	if !s.looked {
@@ -39,15 +43,6 @@ func (s *stream) feed(at time.Time, p []byte) {
 
 // handshakeStarts are how the two heads of an opening handshake begin.
 var handshakeStarts = []string{"GET ", "HTTP/1."}
-
-func startsHandshake(p []byte) bool {
-	for _, start := range handshakeStarts {
-		if bytes.HasPrefix(p, []byte(start)) {
-			return true
-		}
-	}
-	return false
-}
 
 // look decides whether the stream starts with a handshake. It returns nil as long as
 // it cannot know.
@@ -73,8 +68,11 @@ func (s *stream) look() []byte {
 
 // handshake shows the head once it is there, and returns what stands behind it.
 func (s *stream) handshake(at time.Time) []byte {
-	end := httphead.End(s.start, 0)
-	if end < 0 {
+	end := httphead.End(s.start, s.sought)
+	if s.sought = len(s.start); end < 0 {
+		if len(s.start) > mostHead {
+			s.giveUp(at, errHeadLong)
+		}
 		return nil
 	}
 	head, rest := s.start[:end], s.start[end:]
@@ -93,11 +91,20 @@ func (s *stream) handshake(at time.Time) []byte {
 
 func (s *stream) end(at time.Time) {
 	if s.inHead || !s.looked && len(s.start) > 0 {
-		s.emit(frame{time: at, offset: s.offset, from: s.from, lost: true,
-			payload: s.start[:min(len(s.start), 32)], end: errHeadCut})
+		s.giveUp(at, errHeadCut)
 		return
 	}
 	s.decoder.end(at)
 }
 
-var errHeadCut = errors.New("the capture ends inside the handshake")
+// giveUp stops in front of frames.
+func (s *stream) giveUp(at time.Time, why error) {
+	s.emit(frame{time: at, offset: s.offset, from: s.from, lost: true,
+		payload: s.start[:min(len(s.start), 32)], end: why})
+	s.looked, s.inHead, s.start, s.stopped = true, false, nil, true
+}
+
+var (
+	errHeadCut  = errors.New("the capture ends inside the handshake")
+	errHeadLong = fmt.Errorf("the handshake has more than %d bytes", mostHead)
+)

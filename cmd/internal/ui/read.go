@@ -5,22 +5,16 @@ import (
 	"io"
 )
 
-// ReadAll is io.ReadAll that ctx ends. The Read under way then goes on in a goroutine,
-// until r has something: that is for input which lives as long as the program does.
-func ReadAll(ctx context.Context, r io.Reader) ([]byte, error) {
-	type result struct {
-		p   []byte
-		err error
-	}
-	done := make(chan result, 1)
+// Reader returns r as a reader that fails with the error of ctx once that ends. A Read of
+// r under way then goes on in a goroutine, until r has something: that is for input which
+// lives as long as the program does.
+func Reader(ctx context.Context, r io.Reader) io.Reader {
+	pr, pw := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { pw.CloseWithError(ctx.Err()) })
 	go func() {
-		p, err := io.ReadAll(r)
-		done <- result{p, err}
+		defer stop()
+		_, err := io.Copy(pw, r)
+		pw.CloseWithError(err)
 	}()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case r := <-done:
-		return r.p, r.err
-	}
+	return pr
 }

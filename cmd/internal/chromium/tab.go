@@ -1,4 +1,5 @@
-package serve
+// Package chromium drives a headless Chromium, for tests of pages.
+package chromium
 
 import (
 	"bufio"
@@ -18,14 +19,14 @@ import (
 	"github.com/wskit/wskit/websocket/wsjson"
 )
 
-// tab is a page of a headless Chromium, driven through its DevTools protocol over our
+// Tab is a page of a headless Chromium, driven through its DevTools protocol over our
 // own client. Its methods fail the test.
-type tab struct {
+type Tab struct {
 	t       *testing.T
 	conn    *websocket.Conn
 	session string
 	lastID  int
-	faults  []string // what the console shows as an error
+	Faults  []string // what the console shows as an error
 }
 
 type params map[string]any
@@ -46,9 +47,9 @@ type reply struct {
 	Params json.RawMessage `json:"params"`
 }
 
-// openTab starts a browser and opens url in it. Without a browser the test is skipped,
+// Open starts a browser and opens url in it. Without a browser the test is skipped,
 // but not where CI is set.
-func openTab(t *testing.T, url string) *tab {
+func Open(t *testing.T, url string) *Tab {
 	t.Helper()
 	path := findChromium(t)
 	profile := profileDir(t)
@@ -70,7 +71,7 @@ func openTab(t *testing.T, url string) *tab {
 	conn, _, err := websocket.Dial(ctx, devTools(t, stderr), nil)
 	require.NoError(t, err)
 	conn.SetReadLimit(64 << 20)
-	b := &tab{t: t, conn: conn}
+	b := &Tab{t: t, conn: conn}
 	t.Cleanup(func() {
 		b.call("Browser.close", nil, nil)
 		conn.CloseNow()
@@ -122,7 +123,7 @@ func devTools(t *testing.T, stderr io.Reader) string {
 	}
 }
 
-func (b *tab) open(url string) {
+func (b *Tab) open(url string) {
 	var target struct{ TargetID string }
 	b.call("Target.createTarget", params{"url": "about:blank"}, &target)
 	var attached struct{ SessionID string }
@@ -131,12 +132,18 @@ func (b *tab) open(url string) {
 	for _, domain := range []string{"Runtime", "Log", "Page", "DOM"} {
 		b.call(domain+".enable", nil, nil)
 	}
+	b.Go(url)
+}
+
+// Go opens another page.
+func (b *Tab) Go(url string) {
+	b.t.Helper()
 	b.call("Page.navigate", params{"url": url}, nil)
-	b.until(`document.readyState === "complete" && location.href !== "about:blank"`)
+	b.Until(`document.readyState === "complete" && location.href.startsWith(` + Quote(url) + `)`)
 }
 
 // call sends a command and waits for its result.
-func (b *tab) call(method string, p params, result any) {
+func (b *Tab) call(method string, p params, result any) {
 	b.t.Helper()
 	b.lastID++
 	session := b.session
@@ -164,24 +171,24 @@ func (b *tab) call(method string, p params, result any) {
 }
 
 // note keeps what the console shows as an error.
-func (b *tab) note(r reply) {
+func (b *Tab) note(r reply) {
 	var p struct {
 		Type  string
 		Entry struct{ Level string }
 	}
 	switch r.Method {
 	case "Runtime.exceptionThrown":
-		b.faults = append(b.faults, string(r.Params))
+		b.Faults = append(b.Faults, string(r.Params))
 	case "Runtime.consoleAPICalled", "Log.entryAdded":
 		require.NoError(b.t, json.Unmarshal(r.Params, &p))
 		if p.Type == "error" || p.Entry.Level == "error" {
-			b.faults = append(b.faults, string(r.Params))
+			b.Faults = append(b.Faults, string(r.Params))
 		}
 	}
 }
 
-// eval runs an expression in the page and stores its value in result, which may be nil.
-func (b *tab) eval(expression string, result any) {
+// Eval runs an expression in the page and stores its value in result, which may be nil.
+func (b *Tab) Eval(expression string, result any) {
 	b.t.Helper()
 	var answer struct {
 		Result           struct{ Value json.RawMessage }
@@ -194,27 +201,28 @@ func (b *tab) eval(expression string, result any) {
 	}
 }
 
-// until waits until an expression is true in the page.
-func (b *tab) until(expression string) {
+// Until waits until an expression is true in the page.
+func (b *Tab) Until(expression string) {
 	b.t.Helper()
-	b.eval(`new Promise((resolve, reject) => {
-		const late = setTimeout(() => reject(`+quote(expression)+` + " never came true: " + document.body.innerText), 20000);
+	b.Eval(`new Promise((resolve, reject) => {
+		const late = setTimeout(() => reject(`+Quote(expression)+` + " never came true: " + document.body.innerText), 20000);
 		const look = () => (`+expression+`) ? (clearTimeout(late), resolve()) : requestAnimationFrame(look);
 		look();
 	})`, nil)
 }
 
-func quote(s string) string {
+// Quote writes s as a string of JavaScript.
+func Quote(s string) string {
 	p, _ := json.Marshal(s) // a string always has a form in JSON
 	return string(p)
 }
 
-// click presses the mouse in the middle of an element, as a person does.
-func (b *tab) click(selector string) {
+// Click presses the mouse in the middle of an element, as a person does.
+func (b *Tab) Click(selector string) {
 	b.t.Helper()
 	var at [2]float64
-	b.eval(`(() => {
-		const e = document.querySelector(`+quote(selector)+`);
+	b.Eval(`(() => {
+		const e = document.querySelector(`+Quote(selector)+`);
 		e.scrollIntoView({block: "center"});
 		const r = e.getBoundingClientRect();
 		return [r.x + r.width / 2, r.y + r.height / 2];
@@ -224,22 +232,23 @@ func (b *tab) click(selector string) {
 	}
 }
 
-// enter puts text in place of what a field holds.
-func (b *tab) enter(selector, text string) {
+// Enter puts text in place of what a field holds.
+func (b *Tab) Enter(selector, text string) {
 	b.t.Helper()
-	b.click(selector)
-	b.eval("document.querySelector("+quote(selector)+").select()", nil)
+	b.Click(selector)
+	b.Eval("document.querySelector("+Quote(selector)+").select()", nil)
 	b.call("Input.insertText", params{"text": text}, nil)
 }
 
-func (b *tab) pressEnter() {
+// PressEnter presses the Enter key.
+func (b *Tab) PressEnter() {
 	for _, kind := range []string{"keyDown", "keyUp"} {
 		b.call("Input.dispatchKeyEvent", params{"type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}, nil)
 	}
 }
 
-// choose sets the file of an input.
-func (b *tab) choose(selector, file string) {
+// Choose sets the file of an input.
+func (b *Tab) Choose(selector, file string) {
 	var document struct{ Root struct{ NodeID int } }
 	b.call("DOM.getDocument", nil, &document)
 	var node struct{ NodeID int }
@@ -247,14 +256,14 @@ func (b *tab) choose(selector, file string) {
 	b.call("DOM.setFileInputFiles", params{"nodeId": node.NodeID, "files": []string{file}}, nil)
 }
 
-// screen sets the size of the page, and whether light or dark colours are preferred.
-func (b *tab) screen(width, height int, colours string) {
+// Screen sets the size of the page, and whether light or dark colours are preferred.
+func (b *Tab) Screen(width, height int, colours string) {
 	b.call("Emulation.setDeviceMetricsOverride", params{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
 	b.call("Emulation.setEmulatedMedia", params{"features": []params{{"name": "prefers-color-scheme", "value": colours}}}, nil)
 }
 
-// screenshot returns the picture of the whole page.
-func (b *tab) screenshot() []byte {
+// Screenshot returns the picture of the whole page.
+func (b *Tab) Screenshot() []byte {
 	var picture struct{ Data string }
 	b.call("Page.captureScreenshot", params{"format": "png", "captureBeyondViewport": true}, &picture)
 	p, err := base64.StdEncoding.DecodeString(picture.Data)

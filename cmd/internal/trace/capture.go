@@ -1,0 +1,199 @@
+package trace
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/ws"
+)
+
+// capture picks from the TCP streams of a capture those that are WebSocket connections,
+// or the one that --stream names, and decodes them.
+type capture struct {
+	options
+	emit   func(frame)
+	count  int      // of the streams with data
+	shown  int      // of those that are decoded
+	others []string // some of those that are not
+}
+
+// mostNamed is how many streams a message names.
+const mostNamed = 20
+
+// piece is bytes of one direction of a TCP stream, in order.
+type piece struct {
+	at   time.Time
+	from direction
+	data []byte
+	lost int // bytes that the capture misses before this piece
+}
+
+// tcpStream is what a capture has of one TCP connection.
+type tcpStream struct {
+	*capture
+	client, server string
+	number         int // 0 before it has data
+	choice         choice
+	held           []piece     // before the choice
+	swapped        bool        // what was taken for the client is the server
+	conn           *connection // nil unless it is decoded
+	last           time.Time
+}
+
+func (s *tcpStream) name() string { return s.client + " -> " + s.server }
+
+// choice says whether a stream is decoded.
+type choice byte
+
+const (
+	undecided choice = iota
+	wanted
+	unwanted
+)
+
+// take decodes the next piece, or keeps it as long as it is not known what the stream is.
+func (s *tcpStream) take(p piece) {
+	if s.number == 0 {
+		s.count++
+		s.number = s.count
+	}
+	switch s.choice {
+	case wanted:
+		s.decode(p)
+	case undecided:
+		p.data = bytes.Clone(p.data)
+		s.held = append(s.held, p)
+		s.choose(s.look())
+	}
+}
+
+// choose decodes what was held, or drops it.
+func (s *tcpStream) choose(c choice) {
+	s.choice = c
+	switch c {
+	case unwanted:
+		if len(s.others) < mostNamed {
+			s.others = append(s.others, fmt.Sprintf("%d is %s", s.number, s.name()))
+		}
+	case wanted:
+		s.shown++
+		s.conn = newConnection(s.options, func(f frame) {
+			f.stream = s.number
+			s.emit(f)
+		})
+		if sender(s.held[0].data) != s.held[0].from {
+			s.swapped, s.client, s.server = true, s.server, s.client
+		}
+		s.emit(frame{time: s.held[0].at, stream: s.number, peers: s.name()})
+		for _, p := range s.held {
+			s.decode(p)
+		}
+	default:
+		return
+	}
+	s.held = nil
+}
+
+func (s *tcpStream) decode(p piece) {
+	d := s.conn.client
+	if (p.from == fromServer) != s.swapped {
+		d = s.conn.server
+	}
+	if p.lost > 0 {
+		d.gap(p.at, p.lost)
+	}
+	d.feed(p.at, p.data)
+	s.last = p.at
+}
+
+// end says that the stream has no more data.
+func (s *tcpStream) end() {
+	if s.choice == undecided && s.number > 0 {
+		s.choose(unwanted)
+	}
+	if s.conn != nil {
+		s.conn.client.end(s.last)
+		s.conn.server.end(s.last)
+	}
+}
+
+// look decides by --stream, or by how the stream begins: with a request that asks for an
+// upgrade, with the answer to one, or, if its beginning was not captured, with a frame.
+func (s *tcpStream) look() choice {
+	if s.tcpStream > 0 {
+		return choose(s.tcpStream == s.number)
+	}
+	var first []byte
+	for _, p := range s.held {
+		if p.from != s.held[0].from {
+			return unwanted // the other side has an answer before the first is done
+		}
+		first = append(first, p.data...)
+	}
+	if !startsWith(first, handshakeStarts) && !mayStartWith(first, handshakeStarts) {
+		return looksFramed(first)
+	}
+	end := httphead.End(first, 0)
+	if end < 0 {
+		if len(first) > mostHead {
+			return unwanted
+		}
+		return undecided
+	}
+	head := bytes.ToLower(first[:end])
+	return choose(bytes.Contains(head, []byte("\r\nsec-websocket-key:")) || bytes.Contains(head, []byte("\r\nsec-websocket-accept:")))
+}
+
+func choose(yes bool) choice {
+	if yes {
+		return wanted
+	}
+	return unwanted
+}
+
+// looksFramed decides whether p begins with the header of a frame that may be sent.
+func looksFramed(p []byte) choice {
+	h, _, err := ws.ParseHeader(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return undecided
+	}
+	s := fromServer.state()
+	if h.Masked {
+		s = fromClient.state()
+	}
+	s = s.Set(ws.StateRSV1)
+	return choose(err == nil && (ws.CheckHeader(h, s) == nil || ws.CheckHeader(h, s.Set(ws.StateFragmented)) == nil))
+}
+
+// sender returns who sends bytes that begin like p. The first packet of a connection
+// that was captured says it only if it is the one that opens the connection.
+func sender(p []byte) direction {
+	if bytes.HasPrefix(p, []byte("GET ")) || !startsWith(p, handshakeStarts) && len(p) > 1 && p[1]&0x80 != 0 {
+		return fromClient
+	}
+	return fromServer
+}
+
+// problem says why no stream was decoded, if none was.
+func (c *capture) problem() error {
+	switch {
+	case c.shown > 0:
+		return nil
+	case c.count == 0:
+		return errors.New("the capture has no TCP stream with data")
+	case c.tcpStream > 0:
+		return exit.Usagef("--stream %d: the capture has %d TCP streams", c.tcpStream, c.count)
+	}
+	names := slices.Clone(c.others)
+	if more := c.count - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return exit.Usagef("no WebSocket connection in the capture: choose a TCP stream with --stream N: %s", strings.Join(names, ", "))
+}
