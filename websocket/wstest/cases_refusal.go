@@ -22,7 +22,7 @@ func (want refusal) script(change edit) script {
 		q := p.newRequest()
 		change(q)
 		p.sendRequest(0, q)
-		if want.endless && !p.reaction() {
+		if want.endless && p.silent() {
 			return tolerated("the server waits for the end of the head")
 		}
 		res, err := p.answer()

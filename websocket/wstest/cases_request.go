@@ -71,7 +71,12 @@ func goodRequestCases(l *list) {
 	for _, chop := range []int{1, 2, 7, 100} {
 		l.add(r, fmt.Sprintf("request/good/pieces-of-%d", chop), 0, opening(chop, func(*request) {}))
 	}
-	l.add(r, "request/good/frame-behind", 0, pipelined)
+	early := rule{
+		dir: Server, section: "4.1", needs: needRaw,
+		must:  "A client must wait for the answer before it sends a frame. A server may refuse one that does not; if it opens the connection, it goes on with what it was sent.",
+		fault: "opens a connection and cannot go on with it when a frame comes with the request",
+	}
+	l.add(early, "request/good/frame-behind", 0, pipelined)
 	choiceCases(l, r)
 	r.must, r.fault = "Sec-WebSocket-Accept is made of the key of this request.", "computes Sec-WebSocket-Accept wrongly for some keys"
 	for i, key := range []string{"dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAA==", "/////////////////////w==", "+/+/+/+/+/+/+/+/+/+/+w=="} {
@@ -107,14 +112,37 @@ func opening(chop int, change edit) script {
 	}
 }
 
-// pipelined sends a frame in the same write as the request.
+// pipelined sends a frame in the same write as the request, which only a client does that is not
+// conforming itself: a server may give it up.
 func pipelined(_ context.Context, p *peer) error {
 	q := p.newRequest()
 	q.body = string(ping("early").append(nil, true))
-	if _, err := p.ask(q); err != nil {
+	p.expect(ping("early"))
+	p.sendRequest(0, q)
+	res, err := p.answer()
+	switch {
+	case err != nil:
+		return err
+	case res == nil || res.StatusCode != http.StatusSwitchingProtocols:
+		return tolerated("the server refuses a client that does not wait for the answer")
+	}
+	if err := checkAnswer(q, res); err != nil {
 		return err
 	}
-	return worst(p.wantPong("early"), p.finish())
+	p.send(ping("open?"))
+	p.hurry(0)
+	ev, err := p.next()
+	switch {
+	case err != nil:
+		return err
+	case ev.over() || ev.kind == closeSeen:
+		return tolerated("the server ends the connection of a client that does not wait for the answer")
+	case ev.kind == ponged && string(ev.payload) == "open?":
+		return worst(tolerated("the server drops a frame that comes before its answer"), p.finish())
+	case ev.kind != ponged:
+		return failed("expected a pong, got %v", ev)
+	}
+	return worst(p.wantPong("open?"), p.finish())
 }
 
 // choiceCases are what the server may choose of what the client offers.

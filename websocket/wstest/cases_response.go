@@ -15,7 +15,7 @@ func clientRequestCases(l *list) {
 		fault: "sends a handshake that a server has to refuse",
 	}
 	l.add(r, "client/request", 0, func(_ context.Context, p *peer) error {
-		if err := worst(checkRequest(p.request), p.openPlain()); err != nil {
+		if err := worst(checkRequest(p.request, p.conn.LocalAddr()), p.openPlain()); err != nil {
 			return err
 		}
 		p.send(ping("open?"))
@@ -85,6 +85,7 @@ func responseCases(l *list) {
 	l.add(r, "response/good/frame-behind", 0, func(_ context.Context, p *peer) error {
 		s := p.goodResponse()
 		s.body = string(ping("early").append(nil, false))
+		p.expect(ping("early"))
 		p.reply(0, s)
 		return worst(p.wantPong("early"), p.finish())
 	})

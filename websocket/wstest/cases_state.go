@@ -42,6 +42,7 @@ const splitPause = 5 * time.Millisecond
 func (p *peer) sendSplit(f frame, at int) {
 	b := f.append(nil, p.client)
 	p.log.bytes("suite", fmt.Sprintf("%v, in two pieces of %d and %d bytes", f, at, len(b)-at), f.payload)
+	p.expect(f)
 	p.write(b[:at], 0)
 	time.Sleep(splitPause)
 	p.write(b[at:], 0)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/internal/race"
 )
 
 func inflateAll(p, history []byte, window int) ([]byte, error) {
@@ -64,7 +66,11 @@ func TestInflateSeesTheWindow(t *testing.T) {
 // What is broken at random is an error for both, or the same bytes.
 func TestInflateAgreesWithTheStandardLibraryOnFaults(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	n := 3000
+	if race.Enabled {
+		n = 300
+	}
+	for range n {
 		p := std(string(sample(r.IntN(300))), []int{flate.HuffmanOnly, 1, 6}[r.IntN(3)])
 		for range 1 + r.IntN(3) {
 			p[r.IntN(len(p))] ^= 1 << r.IntN(8)

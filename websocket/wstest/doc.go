@@ -22,6 +22,9 @@
 //     is the end of that case, too, and no reason to stop; redirects are not followed;
 //  3. opens base + "/report", reads one text message, a summary in JSON, and closes.
 //
-// It sends no message of its own accord. [DriveClient] is these three steps for a
-// client in Go.
+// It sends no message of its own accord. Beyond that, a client can read the IDs of the cases,
+// a line each and in their order, from base + "/cases", and name one by its ID, too:
+// base + "/case?n=" + i + "&id=" + id, or without n. One that breaks down in a case, and knows why,
+// can open base + "/broken" with the same query and "&why=" + text, read one message and close:
+// the case has failed then. [DriveClient] does all of it for a client in Go.
 package wstest

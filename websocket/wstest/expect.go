@@ -2,16 +2,14 @@ package wstest
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/wskit/wskit/ws"
 )
 
-// wantMessage expects a message. Pongs that nobody asked for are allowed in between.
+// wantMessage expects a message. Pongs of earlier pings are allowed in between.
 func (p *peer) wantMessage(op ws.OpCode, payload []byte) error {
 	ev, err := p.wantAnyMessage()
 	if err != nil {
@@ -42,19 +40,29 @@ func (p *peer) wantAnyMessage() (event, error) {
 	}
 }
 
-// wantPong expects the pong of a ping that was sent last.
+// wantPong expects the pong of a ping that was sent last. A pong that answers no ping may
+// be one that nobody asked for, or a wrong answer: it is one if the right one does not follow.
 func (p *peer) wantPong(payload string) error {
 	p.hurry(0)
-	ev, err := p.next()
-	switch {
-	case err != nil:
-		return err
-	case ev.kind != ponged:
-		return failed("expected a pong, got %v", ev)
-	case string(ev.payload) != payload:
-		return failed("the pong differs from its ping: %s", difference(ev.payload, []byte(payload)))
+	var other []byte
+	for seen := false; ; {
+		ev, err := p.any()
+		switch {
+		case err != nil:
+			return err
+		case ev.unasked:
+			seen, other = true, ev.payload
+			p.hurry(p.patience())
+		case ev.kind == timedOut && seen:
+			return failed("the pong differs from its ping: %s", difference(other, []byte(payload)))
+		case ev.kind != ponged:
+			return failed("expected a pong, got %v", ev)
+		case string(ev.payload) != payload:
+			return failed("the pong is that of another ping: %s", difference(ev.payload, []byte(payload)))
+		default:
+			return nil
+		}
 	}
-	return nil
 }
 
 // echo sends a message in frames and expects it back.
@@ -143,7 +151,7 @@ func (p *peer) wantEnd(sent bool) error {
 	if !p.client {
 		p.halfClose()
 	}
-	p.hurry(max(5*p.opts.Quiet, p.opts.Timeout/3))
+	p.hurry(p.patience())
 	ev, err := p.next()
 	if err != nil {
 		return err
@@ -213,12 +221,16 @@ func (p *peer) endInside() error {
 }
 
 // reaction waits a while for the peer to fail the connection before it has to.
-// It reports whether something came, be it the end of the connection.
+// It reports whether something came, be it the end of the connection; next returns it.
 func (p *peer) reaction() bool {
 	p.hurry(2 * p.opts.Quiet)
-	_, err := p.r.Peek(1)
+	ev, err := p.next()
 	p.hurry(0)
-	return !errors.Is(err, os.ErrDeadlineExceeded)
+	if err == nil && ev.kind == timedOut {
+		return false
+	}
+	p.ahead = &outcome{ev, err}
+	return true
 }
 
 // difference says in short where two payloads part.

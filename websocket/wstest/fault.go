@@ -47,8 +47,9 @@ func InjectFault(conn net.Conn, f Fault) net.Conn {
 	if f.Err == nil {
 		f.Err = ErrInjected
 	}
-	c := &faultyConn{Conn: conn, fault: f, left: f.At, closed: make(chan struct{})}
-	c.deadline = newGate()
+	c := &faultyConn{Conn: conn, fault: f, left: f.At}
+	c.changed.L = &c.mu
+	c.deadline.changed = &c.changed
 	return c
 }
 
@@ -56,12 +57,11 @@ type faultyConn struct {
 	net.Conn
 	fault Fault
 
-	mu   sync.Mutex
-	left int64 // bytes before the fault
-
-	closeOnce sync.Once
-	closed    chan struct{}
-	deadline  *gate // of the direction of the fault
+	mu       sync.Mutex
+	changed  sync.Cond
+	left     int64 // bytes before the fault
+	closed   bool
+	deadline deadline // of the direction of the fault
 }
 
 func (c *faultyConn) Read(p []byte) (int, error) {
@@ -113,22 +113,28 @@ func (c *faultyConn) fail() error {
 		c.Close()
 		return net.ErrClosed
 	case FaultBlock:
-		for {
-			passed, changed := c.deadline.state()
-			select {
-			case <-c.closed:
-				return net.ErrClosed
-			case <-passed:
-				return os.ErrDeadlineExceeded
-			case <-changed:
-			}
-		}
+		return c.block()
 	}
 	return c.fault.Err
 }
 
+func (c *faultyConn) block() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed && !c.deadline.passed {
+		c.changed.Wait()
+	}
+	if c.closed {
+		return net.ErrClosed
+	}
+	return os.ErrDeadlineExceeded
+}
+
 func (c *faultyConn) Close() error {
-	c.closeOnce.Do(func() { close(c.closed) })
+	c.mu.Lock()
+	c.closed = true
+	c.changed.Broadcast()
+	c.mu.Unlock()
 	return c.Conn.Close()
 }
 
@@ -149,41 +155,4 @@ func (c *faultyConn) SetWriteDeadline(t time.Time) error {
 		c.deadline.set(t)
 	}
 	return c.Conn.SetWriteDeadline(t)
-}
-
-// gate is a deadline that can be waited for, and moved while somebody waits.
-type gate struct {
-	mu      sync.Mutex
-	timer   *time.Timer
-	passed  chan struct{} // closed when the deadline has passed
-	changed chan struct{} // closed when another deadline was set
-}
-
-func newGate() *gate {
-	return &gate{passed: make(chan struct{}), changed: make(chan struct{})}
-}
-
-func (g *gate) state() (passed, changed <-chan struct{}) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.passed, g.changed
-}
-
-func (g *gate) set(t time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.timer != nil {
-		g.timer.Stop()
-		g.timer = nil
-	}
-	close(g.changed)
-	passed := make(chan struct{})
-	g.passed, g.changed = passed, make(chan struct{})
-	switch d := time.Until(t); {
-	case t.IsZero():
-	case d <= 0:
-		close(passed)
-	default:
-		g.timer = time.AfterFunc(d, func() { close(passed) })
-	}
 }

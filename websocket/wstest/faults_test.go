@@ -1,13 +1,14 @@
 package wstest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"slices"
-	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,48 +26,83 @@ import (
 
 // An assembly is a way to put the packages together: a server that echoes until the
 // client closes, and a client that has each of its messages echoed and closes then. Both
-// close c themselves, and return nil only if all of it went well.
+// close c themselves, return nil only if all of it went well, and show what they received, as
+// far as it came, to seen.
 type assembly struct {
 	name  string
-	serve func(c net.Conn) error
-	talk  func(c net.Conn, messages []string) error
+	step  int64 // from one fault to the next
+	serve func(c net.Conn, seen witness) error
+	talk  func(c net.Conn, messages []string, seen witness) error
 }
 
+// witness looks at bytes that were received.
+type witness func(p []byte)
+
 var assemblies = []assembly{
-	{"frames", serveFrames, talk(exchangeFrames)},
-	{"helpers", serveHelpers, talk(exchangeHelpers)},
-	{"streams", serveStreams, talk(exchangeStreams)},
-	{"protocol", serveProtocol, talkProtocol},
-	{"websocket", serveConn(nil, echoMessage), talkConn(nil)},
-	{"websocket compressed", serveConn(&takeover, echoMessage), talkConn(&takeover)},
-	{"websocket streams", serveConn(nil, echoStream), talkConn(nil)},
+	{"frames", 1, unseen(serveFrames), talk(exchangeFrames)},
+	{"helpers", 1, unseen(serveHelpers), talk(exchangeHelpers)},
+	{"streams", 1, unseen(serveStreams), talk(exchangeStreams)},
+	{"protocol", 1, unseen(serveProtocol), talkProtocol},
+	{"websocket", 1, serveConn(nil, echoMessage), talkConn(nil)},
+	{"websocket compressed", 1, serveConn(&takeover, echoMessage), talkConn(&takeover)},
+	{"websocket streams", 1, serveConn(nil, echoStream), talkConn(nil)},
+	{"websocket in all ways", 3, serveConn(nil, echoInTurn), talkInAllWays(nil)},
+	{"websocket in all ways, compressed", 1, serveConn(&takeover, echoInTurn), talkInAllWays(&takeover)},
 }
 
 var takeover = wsflate.Parameters{}
 
+func unseen(serve func(net.Conn) error) func(net.Conn, witness) error {
+	return func(c net.Conn, _ witness) error { return serve(c) }
+}
+
+// alphabets are what the messages of a session are made of. No two sessions behind one another
+// have a byte in common: one that comes out of a buffer of the session before is seen.
+var alphabets = []string{"abcdefg", "hijklmn", "opqrstu", "ABCDEFG"}
+
 // session is what the client says: nothing, little, and more than the buffers hold.
-var session = []string{"", "hello", strings.Repeat("0123456789abcdef", 20)}
+func session(n int) []string {
+	letters := alphabets[n%len(alphabets)]
+	p := make([]byte, 320)
+	for i := range p {
+		p[i] = letters[(i*i+i/16)%len(letters)]
+	}
+	return []string{"", string(p[:5]), string(p)}
+}
 
 // TestFaultAtEveryByte cuts, blocks and fails a whole session, handshakes and farewell
 // included, at each of its bytes, on either side and in either direction. Nobody may take
-// it for a good end, hang, or leave a goroutine behind: the bubble would not end.
+// it for a good end, hang, or leave a goroutine behind: the bubble would not end. Nor may
+// anybody get bytes of the session before, whose buffers have gone back; and a session
+// after a fault goes well.
 func TestFaultAtEveryByte(t *testing.T) {
 	for _, a := range assemblies {
 		t.Run(a.name, func(t *testing.T) {
-			whole := play(t, a, nil)
+			var whole []sizes
+			for n := range alphabets {
+				whole = append(whole, play(t, a, n, nil))
+			}
+			n := 0
 			for _, onServer := range []bool{false, true} {
 				for _, write := range []bool{false, true} {
 					for _, kind := range []wstest.FaultKind{wstest.FaultError, wstest.FaultCut, wstest.FaultBlock} {
-						size := whole.client
-						if onServer == write {
-							size = whole.server
-						}
-						step := int64(1)
+						step := a.step
 						if testing.Short() || race.Enabled {
-							step = 7
+							step *= 7
 						}
-						for at := int64(0); at < size; at += step {
-							play(t, a, &place{wstest.Fault{Kind: kind, Write: write, At: at}, onServer})
+						for at := int64(0); ; at += step {
+							size := whole[n%len(whole)].client
+							if onServer == write {
+								size = whole[n%len(whole)].server
+							}
+							if at >= size {
+								break
+							}
+							play(t, a, n, &place{wstest.Fault{Kind: kind, Write: write, At: at}, onServer})
+							if n++; n%10 == 0 {
+								require.Equal(t, whole[n%len(whole)], play(t, a, n, nil))
+								n++
+							}
 						}
 					}
 				}
@@ -83,7 +119,7 @@ type place struct {
 // sizes are how many bytes each side sent.
 type sizes struct{ client, server int64 }
 
-func play(t *testing.T, a assembly, f *place) (sent sizes) {
+func play(t *testing.T, a assembly, n int, f *place) (sent sizes) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := wstest.Pipe(nil)
 		if f != nil && f.onServer {
@@ -92,10 +128,17 @@ func play(t *testing.T, a assembly, f *place) (sent sizes) {
 			client = wstest.InjectFault(client, f.Fault)
 		}
 		client, server = &counting{client, &sent.client}, &counting{server, &sent.server}
+		var foreign atomic.Bool
+		seen := func(p []byte) {
+			if len(bytes.Trim(p, alphabets[n%len(alphabets)])) > 0 {
+				foreign.Store(true)
+			}
+		}
 		served := make(chan error, 1)
-		go func() { served <- a.serve(server) }()
-		talked := a.talk(client, session)
+		go func() { served <- a.serve(server, seen) }()
+		talked := a.talk(client, session(n), seen)
 		err := <-served
+		require.False(t, foreign.Load(), "bytes of another session")
 		if f == nil {
 			require.NoError(t, talked)
 			require.NoError(t, err)
@@ -161,8 +204,8 @@ func serveFrames(c net.Conn) error {
 }
 
 // talk is a client that sends each message, holds what comes back against it, and closes.
-func talk(exchange func(conn net.Conn, m []byte) ([]byte, error)) func(net.Conn, []string) error {
-	return func(c net.Conn, messages []string) error {
+func talk(exchange func(conn net.Conn, m []byte) ([]byte, error)) func(net.Conn, []string, witness) error {
+	return func(c net.Conn, messages []string, seen witness) error {
 		defer c.Close()
 		conn, err := dial(c)
 		if err != nil {
@@ -170,7 +213,7 @@ func talk(exchange func(conn net.Conn, m []byte) ([]byte, error)) func(net.Conn,
 		}
 		for _, m := range messages {
 			p, err := exchange(conn, []byte(m))
-			if err != nil {
+			if seen(p); err != nil {
 				return err
 			}
 			if string(p) != m {
@@ -291,7 +334,7 @@ func serveProtocol(c net.Conn) error {
 	})
 }
 
-func talkProtocol(c net.Conn, messages []string) error {
+func talkProtocol(c net.Conn, messages []string, seen witness) error {
 	defer c.Close()
 	conn, err := dial(c)
 	if err != nil {
@@ -312,6 +355,7 @@ func talkProtocol(c net.Conn, messages []string) error {
 		return err
 	}
 	return drive(conn, p, func(out []byte, ev wsutil.Event) ([]byte, error) {
+		seen(ev.Payload)
 		if string(ev.Payload) != messages[0] {
 			return out, fmt.Errorf("%q comes back as %q", messages[0], ev.Payload)
 		}
@@ -360,13 +404,15 @@ func open(c net.Conn, side ws.State, p *wsflate.Parameters) (*websocket.Conn, er
 	if p != nil {
 		hs.Extensions = []httphead.Option{p.Option()}
 	}
-	return websocket.NewConn(c, nil, hs, side, &websocket.ConnOptions{WriteTimeout: time.Minute})
+	return websocket.NewConn(c, nil, hs, side, &websocket.ConnOptions{WriteTimeout: time.Minute, FragmentSize: 128})
 }
 
-// serveConn echoes with the connection of package websocket, one message with each call
-// of echo, until that has no more.
-func serveConn(p *wsflate.Parameters, echo func(context.Context, *websocket.Conn) (more bool, err error)) func(net.Conn) error {
-	return func(c net.Conn) error {
+// echoer sends message i back, and reports whether there are more.
+type echoer func(ctx context.Context, conn *websocket.Conn, i int, seen witness) (more bool, err error)
+
+// serveConn echoes with the connection of package websocket.
+func serveConn(p *wsflate.Parameters, next echoer) func(net.Conn, witness) error {
+	return func(c net.Conn, seen witness) error {
 		if err := upgrade(c); err != nil {
 			c.Close()
 			return err
@@ -378,22 +424,22 @@ func serveConn(p *wsflate.Parameters, echo func(context.Context, *websocket.Conn
 		defer conn.CloseNow()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		for more := true; more && err == nil; {
-			more, err = echo(ctx, conn)
+		for i, more := 0, true; more && err == nil; i++ {
+			more, err = next(ctx, conn, i, seen)
 		}
 		return err
 	}
 }
 
-func echoMessage(ctx context.Context, conn *websocket.Conn) (more bool, err error) {
+func echoMessage(ctx context.Context, conn *websocket.Conn, _ int, seen witness) (more bool, err error) {
 	typ, p, err := conn.Read(ctx)
-	if err != nil {
+	if seen(p); err != nil {
 		return false, normal(err)
 	}
 	return true, conn.Write(ctx, typ, p)
 }
 
-func echoStream(ctx context.Context, conn *websocket.Conn) (more bool, err error) {
+func echoStream(ctx context.Context, conn *websocket.Conn, _ int, seen witness) (more bool, err error) {
 	typ, r, err := conn.Reader(ctx)
 	if err != nil {
 		return false, normal(err)
@@ -402,10 +448,27 @@ func echoStream(ctx context.Context, conn *websocket.Conn) (more bool, err error
 	if err != nil {
 		return false, err
 	}
-	if _, err := io.Copy(w, r); err != nil {
+	if _, err := io.Copy(w, io.TeeReader(r, seen)); err != nil {
 		return false, err
 	}
 	return true, w.Close()
+}
+
+func (seen witness) Write(p []byte) (int, error) {
+	seen(p)
+	return len(p), nil
+}
+
+func echoAppended(ctx context.Context, conn *websocket.Conn, _ int, seen witness) (more bool, err error) {
+	typ, p, err := conn.ReadAppend(ctx, make([]byte, 0, 16))
+	if seen(p); err != nil {
+		return false, normal(err)
+	}
+	return true, conn.Write(ctx, typ, p)
+}
+
+func echoInTurn(ctx context.Context, conn *websocket.Conn, i int, seen witness) (more bool, err error) {
+	return []echoer{echoMessage, echoStream, echoAppended}[(i+i/3)%3](ctx, conn, i, seen) // each size in each way
 }
 
 // normal makes a good end of the peer's close frame.
@@ -416,32 +479,99 @@ func normal(err error) error {
 	return err
 }
 
-func talkConn(p *wsflate.Parameters) func(net.Conn, []string) error {
-	return func(c net.Conn, messages []string) error {
-		raw, err := dial(c)
-		if err != nil {
-			c.Close()
-			return err
-		}
-		conn, err := open(raw, ws.StateClientSide, p)
-		if err != nil {
-			return err
-		}
-		defer conn.CloseNow()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		for _, m := range messages {
-			if err := conn.Write(ctx, websocket.MessageText, []byte(m)); err != nil {
-				return err
-			}
-			_, p, err := conn.Read(ctx)
-			if err != nil {
-				return err
-			}
-			if string(p) != m {
-				return fmt.Errorf("%q comes back as %q", m, p)
-			}
-		}
-		return conn.Close(websocket.StatusNormalClosure, "")
+// dialConn opens a connection of package websocket, and closes it when f has returned.
+func dialConn(c net.Conn, p *wsflate.Parameters, f func(ctx context.Context, conn *websocket.Conn) error) error {
+	raw, err := dial(c)
+	if err != nil {
+		c.Close()
+		return err
 	}
+	conn, err := open(raw, ws.StateClientSide, p)
+	if err != nil {
+		return err
+	}
+	defer conn.CloseNow()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := f(ctx, conn); err != nil {
+		return err
+	}
+	return conn.Close(websocket.StatusNormalClosure, "")
+}
+
+func talkConn(p *wsflate.Parameters) func(net.Conn, []string, witness) error {
+	return func(c net.Conn, messages []string, seen witness) error {
+		return dialConn(c, p, func(ctx context.Context, conn *websocket.Conn) error {
+			for _, m := range messages {
+				if err := conn.Write(ctx, websocket.MessageText, []byte(m)); err != nil {
+					return err
+				}
+				if err := receive(ctx, conn, m, seen); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// receive reads a message as it comes, and holds it against the one that was sent.
+func receive(ctx context.Context, conn *websocket.Conn, want string, seen witness) error {
+	_, r, err := conn.Reader(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := io.ReadAll(io.TeeReader(r, seen))
+	if err == nil && string(p) != want {
+		err = fmt.Errorf("%q comes back as %q", want, p)
+	}
+	return err
+}
+
+// talkInAllWays is a client that sends its messages in each way in which a connection can: cut
+// into frames, by a Writer, prepared, with a ping between them.
+func talkInAllWays(p *wsflate.Parameters) func(net.Conn, []string, witness) error {
+	return func(c net.Conn, messages []string, seen witness) error {
+		return dialConn(c, p, func(ctx context.Context, conn *websocket.Conn) error {
+			pinged := make(chan error, 1)
+			go func() { pinged <- conn.Ping(ctx) }()
+			synctest.Wait() // the pong has come, and the next read sees it
+			for _, send := range []func(context.Context, *websocket.Conn, string) error{sendWhole, sendByWriter, sendPrepared} {
+				for _, m := range messages {
+					if err := send(ctx, conn, m); err != nil {
+						return err
+					}
+					if err := receive(ctx, conn, m, seen); err != nil {
+						return err
+					}
+				}
+			}
+			return <-pinged
+		})
+	}
+}
+
+func sendWhole(ctx context.Context, conn *websocket.Conn, m string) error {
+	return conn.Write(ctx, websocket.MessageText, []byte(m))
+}
+
+func sendByWriter(ctx context.Context, conn *websocket.Conn, m string) error {
+	w, err := conn.Writer(ctx, websocket.MessageBinary)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk([]byte(m), 100) {
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+func sendPrepared(ctx context.Context, conn *websocket.Conn, m string) error {
+	prepared, err := websocket.NewPreparedMessage(websocket.MessageText, []byte(m))
+	if err != nil {
+		return err
+	}
+	return conn.WritePrepared(ctx, prepared)
 }

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"os"
 	"strings"
 )
 
@@ -101,6 +102,14 @@ func (p *peer) answer() (*http.Response, error) {
 		return nil, failed("the answer is not HTTP: %v", err)
 	}
 	return res, nil
+}
+
+// silent reports whether no byte of an answer comes for a while.
+func (p *peer) silent() bool {
+	p.hurry(2 * p.opts.Quiet)
+	_, err := p.r.Peek(1)
+	p.hurry(0)
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // newKey returns a random Sec-WebSocket-Key.

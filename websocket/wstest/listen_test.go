@@ -12,7 +12,7 @@ func TestClientComesToListener(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ended := make(chan error, 1)
-	go func() { ended <- twinClient("", twinLimit)("ws://" + ln.Addr().String()) }()
+	go func() { ended <- twinClient("", twinLimit, nil)("ws://" + ln.Addr().String()) }()
 	r, err := RunClient(t.Context(), nil, &Options{Filter: `^length/text/\d$`, Listener: ln})
 	require.NoError(t, err)
 	require.NoError(t, <-ended)
@@ -36,7 +36,7 @@ func TestOnResult(t *testing.T) {
 	const filter = `^(length/text/(1|2|128)|limit/over)$`
 	for name, run := range map[string]func(*Options) (*Report, error){
 		"server": func(o *Options) (*Report, error) { return RunServer(t.Context(), twinServer(t, "", twinLimit), o) },
-		"client": func(o *Options) (*Report, error) { return RunClient(t.Context(), twinClient("", twinLimit), o) },
+		"client": func(o *Options) (*Report, error) { return RunClient(t.Context(), twinClient("", twinLimit, nil), o) },
 		"idle client": func(o *Options) (*Report, error) {
 			return RunClient(t.Context(), func(string) error { return nil }, o)
 		},

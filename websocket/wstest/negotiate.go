@@ -1,6 +1,7 @@
 package wstest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -112,7 +113,7 @@ func windowBits(p param) (int, error) {
 }
 
 // agreement finds what was agreed on in the answer to an offer. nil means no compression.
-func agreement(offer deflateParams, answer string) (*deflateParams, error) {
+func (p *peer) agreement(offer deflateParams, answer string) (*deflateParams, error) {
 	list := parseExtensions(answer)
 	if len(list) == 0 {
 		return nil, nil
@@ -126,12 +127,14 @@ func agreement(offer deflateParams, answer string) (*deflateParams, error) {
 		return nil, failed("the server agrees to %v", err)
 	case offer.serverNoTakeover && !d.serverNoTakeover:
 		return nil, failed("the server leaves server_no_context_takeover away, which was asked for")
-	case offer.serverBits > 0 && (d.serverBits == 0 || d.serverBits > offer.serverBits):
+	case offer.serverBits > 0 && cmp.Or(d.serverBits, 15) > offer.serverBits:
 		return nil, failed("the server answers server_max_window_bits=%d with %d", offer.serverBits, d.serverBits)
 	case d.clientBits > 0 && offer.clientBits == 0 && !offer.clientBitsHint:
 		return nil, failed("the server sets client_max_window_bits, which was not offered")
 	case offer.clientBits > 0 && d.clientBits > offer.clientBits:
 		return nil, failed("the server answers client_max_window_bits=%d with %d", offer.clientBits, d.clientBits)
+	case offer.serverBits > 0 && d.serverBits == 0:
+		p.tolerate("the server must include the server_max_window_bits=15 that it accepts (RFC 7692, section 7.1.2.1); leaving it out does no harm, since 15 is the maximum")
 	}
 	return &d, nil
 }
@@ -158,7 +161,7 @@ func (p *peer) compress(want deflateParams) error {
 	if err != nil {
 		return err
 	}
-	got, err := agreement(want, answer)
+	got, err := p.agreement(want, answer)
 	if err != nil {
 		return err
 	}
@@ -215,10 +218,7 @@ func (p *peer) use(d deflateParams) {
 }
 
 func window(bits int) int {
-	if bits == 0 {
-		bits = 15
-	}
-	return 1 << bits
+	return 1 << cmp.Or(bits, 15)
 }
 
 // flateState is the compression of a connection, seen from the suite.

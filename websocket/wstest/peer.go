@@ -18,6 +18,7 @@ type peer struct {
 	opts   *Options
 	log    *wireLog
 	end    time.Time // of the case
+	by     time.Time // until when the next frame has to begin
 
 	target  target        // of a server under test
 	request *http.Request // of a client under test
@@ -28,6 +29,10 @@ type peer struct {
 	writing chan struct{}
 	masks   map[[4]byte]int // keys that the client under test has used
 	closed  *closeFrame     // of the peer
+	pings   []string        // payloads of the pings that have no pong yet
+	unasked []string        // payloads of the first pongs that answer no ping
+	ahead   *outcome        // of the next call of next
+	remark  error           // a finding that ends no case
 }
 
 // closeFrame is a close frame that arrived.
@@ -43,6 +48,7 @@ func newPeer(conn net.Conn, client bool, o *Options) *peer {
 		log: &wireLog{start: start}, end: start.Add(o.Timeout),
 		masks: map[[4]byte]int{},
 	}
+	p.by = p.end
 	conn.SetDeadline(p.end)
 	return p
 }
@@ -63,8 +69,16 @@ func (p *peer) sendIn(n int, frames ...frame) {
 	for _, f := range frames {
 		b = f.append(b, p.client)
 		p.log.bytes("suite", f.String(), f.payload)
+		p.expect(f)
 	}
 	p.write(b, n)
+}
+
+// expect remembers a ping, so that its pong is known from one that nobody asked for.
+func (p *peer) expect(f frame) {
+	if f.op == ws.OpPing {
+		p.pings = append(p.pings, string(f.payload))
+	}
 }
 
 // inBackground is the size from which on writing must not wait for the peer, which
@@ -120,12 +134,18 @@ func (p *peer) halfClose() {
 
 // hurry makes reading end after d, or at the end of the case if d is 0.
 func (p *peer) hurry(d time.Duration) {
-	t := p.end
-	if soon := time.Now().Add(d); d > 0 && soon.Before(t) {
-		t = soon
+	p.by = p.end
+	if soon := time.Now().Add(d); d > 0 && soon.Before(p.by) {
+		p.by = soon
 	}
-	p.conn.SetReadDeadline(t)
+	p.conn.SetReadDeadline(p.by)
 }
+
+// patience is how long a peer may take for what it has to do at once.
+func (p *peer) patience() time.Duration { return max(5*p.opts.Quiet, p.opts.Timeout/3) }
+
+// tolerate makes the case tolerated if its script finds nothing else.
+func (p *peer) tolerate(format string, args ...any) { p.remark = tolerated(format, args...) }
 
 var _ io.Writer = (*peer)(nil)
 

@@ -106,7 +106,7 @@ func newStream(o PipeOptions) *stream {
 	}
 	s := &stream{o: o}
 	s.changed.L = &s.mu
-	s.reading.s, s.writing.s = s, s
+	s.reading.changed, s.writing.changed = &s.changed, &s.changed
 	return s
 }
 
@@ -196,37 +196,4 @@ func (s *stream) abandon() {
 	defer s.mu.Unlock()
 	s.abandoned, s.segments, s.size = true, nil, 0
 	s.changed.Broadcast()
-}
-
-// deadline is one of a stream.
-type deadline struct {
-	s      *stream
-	timer  *time.Timer
-	times  int // how often it was set: a timer of an earlier time does nothing
-	passed bool
-}
-
-func (d *deadline) set(t time.Time) {
-	d.s.mu.Lock()
-	defer d.s.mu.Unlock()
-	d.times++
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
-	d.passed = !t.IsZero() && !time.Now().Before(t)
-	if !t.IsZero() && !d.passed {
-		n := d.times
-		d.timer = time.AfterFunc(time.Until(t), func() { d.expire(n) })
-	}
-	d.s.changed.Broadcast()
-}
-
-func (d *deadline) expire(n int) {
-	d.s.mu.Lock()
-	defer d.s.mu.Unlock()
-	if n == d.times {
-		d.passed = true
-		d.s.changed.Broadcast()
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/wskit/wskit/ws"
@@ -32,6 +33,13 @@ type event struct {
 	rsv1    bool  // the message was compressed
 	raw     int64 // bytes of its frames' payloads
 	close   closeFrame
+	unasked bool // a pong that answers no ping
+}
+
+// outcome is what a call of next returns.
+type outcome struct {
+	event
+	err error
 }
 
 func (e event) String() string {
@@ -73,22 +81,44 @@ type assembly struct {
 const maxReceived = 64 << 20
 
 // next returns the peer's next event. An error means that the peer broke a rule with
-// what it sent.
+// what it sent. Pongs that nobody asked for are none: a peer may send them whenever it likes
+// (RFC 6455, section 5.5.3), and has no more time for them.
 func (p *peer) next() (event, error) {
+	if o := p.ahead; o != nil {
+		p.ahead = nil
+		return o.event, o.err
+	}
 	for {
+		if ev, err := p.any(); err != nil || !ev.unasked {
+			return ev, err
+		}
+	}
+}
+
+// any is next with the pongs that nobody asked for.
+func (p *peer) any() (event, error) {
+	for {
+		if !p.open.begun {
+			p.conn.SetReadDeadline(p.by)
+		}
 		h, payload, err := p.readFrame()
 		if err != nil {
 			return p.ending(err)
 		}
 		p.log.bytes("peer", describe(h.OpCode, h.Fin, h.Rsv, uint64(h.Length)), payload)
-		if p.closed != nil {
+		unasked := h.OpCode == ws.OpPong && !p.answers(string(payload))
+		switch {
+		case p.closed != nil && unasked: // no data, which alone section 5.5.1 forbids
+			p.tolerate("the peer sent a pong after its close frame")
+			continue
+		case p.closed != nil:
 			return event{}, failed("the peer sent a %s frame after its close frame", h.OpCode.String())
 		}
 		switch h.OpCode {
 		case ws.OpPing:
 			p.send(pong(string(payload)))
 		case ws.OpPong:
-			return event{kind: ponged, payload: payload}, nil
+			return event{kind: ponged, payload: payload, unasked: unasked}, nil
 		case ws.OpClose:
 			return p.closeEvent(payload)
 		default:
@@ -99,12 +129,24 @@ func (p *peer) next() (event, error) {
 	}
 }
 
+// answers reports whether a pong is that of a ping, which has its pong then.
+func (p *peer) answers(payload string) bool {
+	if i := slices.Index(p.pings, payload); i >= 0 {
+		p.pings = slices.Delete(p.pings, i, i+1)
+		return true
+	}
+	if len(p.unasked) < 1000 {
+		p.unasked = append(p.unasked, payload)
+	}
+	return false
+}
+
 // readFrame reads a frame and asks of it what RFC 6455 does.
 func (p *peer) readFrame() (h ws.Header, payload []byte, err error) {
 	if _, err := p.r.Peek(1); err != nil {
 		return h, nil, err
 	}
-	p.hurry(0)
+	p.conn.SetReadDeadline(p.end)
 	h, err = p.readHeader()
 	if err == nil {
 		err = p.allowed(h)

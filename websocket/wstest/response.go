@@ -103,17 +103,16 @@ func (p *peer) readRequest() error {
 	return nil
 }
 
-// checkRequest asks of a client's request what RFC 6455, section 4.1 does.
-func checkRequest(q *http.Request) error {
+// checkRequest asks of a client's request to the suite at addr what RFC 6455, section 4.1 does.
+func checkRequest(q *http.Request, addr net.Addr) error {
 	h := q.Header
 	key, err := base64.StdEncoding.DecodeString(h.Get("Sec-Websocket-Key"))
-	_, _, badHost := net.SplitHostPort(q.Host)
 	switch {
 	case q.Method != "GET":
 		return failed("the method is %s", q.Method)
 	case !q.ProtoAtLeast(1, 1):
 		return failed("the version is %s", q.Proto)
-	case q.Host == "" || badHost != nil:
+	case q.Host == "" || !namesPort(q.Host, addr):
 		return failed("Host is %q", q.Host)
 	case !hasToken(h, "Upgrade", "websocket"):
 		return failed("Upgrade is %q", h["Upgrade"])
@@ -127,4 +126,11 @@ func checkRequest(q *http.Request) error {
 		return failed("the request's target has a fragment: %s", q.RequestURI)
 	}
 	return nil
+}
+
+// namesPort reports whether a Host field has a port, which may be left out if it is 80.
+func namesPort(host string, addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	_, _, err := net.SplitHostPort(host)
+	return err == nil || !ok || tcp.Port == 80
 }

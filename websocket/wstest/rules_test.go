@@ -1,8 +1,12 @@
 package wstest
 
 import (
+	"context"
+	"net"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -64,4 +68,87 @@ func TestRulesOnThePeer(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A pong that nobody asked for may come at any time, and is not taken for the answer of a ping.
+// After a close frame it does no harm.
+func TestUnsolicitedPongs(t *testing.T) {
+	end := closing(1000, "")
+	for _, tt := range []struct {
+		name    string
+		frames  []frame
+		verdict Verdict
+		why     string
+	}{
+		{"before", []frame{pong("x"), pong(""), pong("asked"), end}, Strict, ""},
+		{"between", []frame{pong("asked"), pong("x"), end}, Strict, ""},
+		{"twice", []frame{pong("asked"), pong("asked"), end}, Strict, ""},
+		{"instead", []frame{pong("aske")}, Failed, "differs from its ping: 4 bytes instead of 5"},
+		{"behind the close frame", []frame{pong("asked"), end, pong("x")}, Tolerated, "after its close frame"},
+		{"before another fault", []frame{pong("x"), text("x")}, Failed, "expected a pong"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := Pipe(nil)
+				p := newPeer(a, true, (&Options{}).orDefaults())
+				defer p.shut()
+				var wire []byte
+				for _, f := range tt.frames {
+					wire = f.append(wire, false)
+				}
+				_, err := b.Write(wire)
+				require.NoError(t, err)
+				if tt.verdict != Failed { // which shows only when nothing more comes
+					b.Close()
+				}
+				time.AfterFunc(10*time.Second, func() { b.Close() })
+				c := Case{needs: needRaw, script: func(context.Context, *peer) error {
+					p.send(ping("asked"))
+					if err := p.wantPong("asked"); err != nil {
+						return err
+					}
+					p.send(end)
+					return p.wantClose(true, 1000)
+				}}
+				v, why := judge(p.run(t.Context(), &c))
+				require.Equal(t, tt.verdict, v, why)
+				require.Contains(t, why, tt.why)
+			})
+		})
+	}
+}
+
+// Pongs that nobody asked for do not put off the question whether a fault was swallowed.
+func TestUnsolicitedPongsTakeNoTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe(nil)
+		o := (&Options{}).orDefaults()
+		p, careless := newPeer(a, true, o), newPeer(b, false, o)
+		var all sync.WaitGroup
+		all.Go(func() {
+			for beat := pong("x").append(nil, false); ; time.Sleep(300 * time.Millisecond) {
+				if _, err := b.Write(beat); err != nil {
+					return
+				}
+			}
+		})
+		all.Go(func() { careless.next() }) // answers pings
+		start := time.Now()
+		v, why := judge(p.wantFailure(protocolError))
+		require.Equal(t, Failed, v)
+		require.Contains(t, why, "goes on after the fault")
+		require.Equal(t, o.Quiet, time.Since(start))
+		p.shut()
+		careless.shut()
+		all.Wait()
+	})
+}
+
+// Host has a port where it is not the one of the scheme.
+func TestPortOfHost(t *testing.T) {
+	at := func(port int) net.Addr { return &net.TCPAddr{Port: port} }
+	require.True(t, namesPort("server.example:9001", at(9001)))
+	require.False(t, namesPort("server.example", at(9001)))
+	require.True(t, namesPort("server.example", at(80)))
+	require.True(t, namesPort("server.example", pipeAddr{}))
 }

@@ -1,9 +1,13 @@
 package wstest
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,28 +32,151 @@ func TestRunServerErrors(t *testing.T) {
 	require.ErrorIs(t, err, refused)
 }
 
-func TestRunEndsWithItsContext(t *testing.T) {
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
-	ln, err := net.Listen("tcp", "127.0.0.1:0") // accepts and says nothing
-	require.NoError(t, err)
-	t.Cleanup(func() { ln.Close() })
-	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("enough")
-	time.AfterFunc(50*time.Millisecond, func() { cancel(why) })
-	_, err = RunServer(ctx, "ws://"+ln.Addr().String(), nil)
-	require.ErrorIs(t, err, why)
+// Before the run, a server has to take one handshake: a run in which none can be done would wait
+// for each case by itself.
+func TestServerThatTakesNoHandshake(t *testing.T) {
+	for name, tt := range map[string]struct {
+		serve func(c net.Conn)
+		err   string
+		after time.Duration
+	}{
+		"silent":                {func(c net.Conn) { io.Copy(io.Discard, c) }, "no answer", probeTime},
+		"leaves":                {func(net.Conn) {}, "ends the connection", 0},
+		"refuses":               {func(c net.Conn) { io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") }, "404", 0},
+		"speaks something else": {func(c net.Conn) { io.WriteString(c, "220 mail.example\r\n\r\n") }, "not HTTP", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := Listen(nil)
+				defer l.Close()
+				go func() {
+					for {
+						c, err := l.Accept()
+						if err != nil {
+							return
+						}
+						tt.serve(c)
+						c.Close()
+					}
+				}()
+				start := time.Now()
+				r, err := RunServer(t.Context(), "ws://server.example/", &Options{Dial: l.DialContext})
+				require.ErrorContains(t, err, tt.err)
+				require.Nil(t, r)
+				require.Equal(t, tt.after, time.Since(start))
+			})
+		})
+	}
+}
 
-	ctx, cancel = context.WithCancelCause(t.Context())
-	_, err = RunClient(ctx, func(base string) error {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(base, "ws://"))
-		require.NoError(t, err)
-		defer conn.Close()
-		time.AfterFunc(50*time.Millisecond, func() { cancel(why) })
-		conn.Read(make([]byte, 1)) // until the suite hangs up
-		return nil
-	}, nil)
-	require.ErrorIs(t, err, why)
+// A run that ends early keeps what it has found, and skips the rest.
+func TestRunEndsWithItsContext(t *testing.T) {
+	why := errors.New("enough")
+	const filter, cases = `^ping/payload/\d+$`, 16
+	check := func(t *testing.T, r *Report, err error) {
+		t.Helper()
+		require.ErrorIs(t, err, why)
+		require.Equal(t, Counts{Strict: 5, Skipped: cases - 5}, r.Agents[0].Counts)
+		require.Contains(t, r.Agents[0].Results[cases-1].Detail, "the run ended")
+	}
+	told := 0
+	enough := func(cancel context.CancelCauseFunc) func(Result) {
+		told = 0
+		return func(r Result) {
+			if told++; told == 5 {
+				cancel(why)
+			}
+		}
+	}
+	t.Run("server", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		r, err := RunServer(ctx, twinServer(t, "", twinLimit), &Options{Filter: filter, Parallel: 1, OnResult: enough(cancel)})
+		check(t, r, err)
+		require.Equal(t, cases, told)
+	})
+	t.Run("client", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		one := func(base string) error {
+			for i := range 5 {
+				u, err := url.Parse(fmt.Sprintf("%s/case?n=%d", base, i+1))
+				require.NoError(t, err)
+				conn, err := net.Dial("tcp", u.Host)
+				require.NoError(t, err)
+				serveCase(conn, u, "", twinLimit)
+			}
+			<-ctx.Done()
+			return nil
+		}
+		r, err := RunClient(ctx, one, &Options{Filter: filter, OnResult: enough(cancel)})
+		check(t, r, err)
+		require.Equal(t, cases, told)
+	})
+}
+
+// A case that the end of the run overtakes has not failed.
+func TestRunEndsInTheMiddleOfACase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Listen(nil)
+		done := make(chan struct{})
+		go func() { defer close(done); serveTwins(l, "no-pong", twinLimit) }()
+		defer func() { l.Close(); <-done }()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err := RunServer(ctx, "ws://server.example/", &Options{Filter: `^ping/payload/`, Dial: l.DialContext})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Zero(t, r.Failed())
+
+		silent := Listen(nil)
+		defer silent.Close()
+		go silent.Accept()
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err = RunServer(ctx, "ws://server.example/", &Options{Dial: silent.DialContext})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Nil(t, r)
+	})
+}
+
+// A client in Go that panics has failed that case, and no other: before it connects, with the
+// connection open, and after it.
+func TestClientThatPanics(t *testing.T) {
+	var open net.Conn
+	r, err := RunClient(t.Context(), func(base string) error {
+		return DriveClient(t.Context(), base, 1, func(_ context.Context, raw string) error {
+			if open != nil {
+				open.Close()
+			}
+			u, err := url.Parse(raw)
+			require.NoError(t, err)
+			id := u.Query().Get("id")
+			if id == "utf8/valid/U+0001" {
+				panic("oh no")
+			}
+			conn, err := net.Dial("tcp", u.Host)
+			require.NoError(t, err)
+			if id == "utf8/valid/U+007F" {
+				open = conn
+				(&twin{client: true, conn: conn, r: bufio.NewReader(conn)}).connect(u)
+				_ = make([]int, 0)[len(raw)]
+			}
+			serveCase(conn, u, "", twinLimit)
+			if id == "utf8/valid/U+0080" {
+				panic(errors.New("too late"))
+			}
+			return nil
+		})
+	}, &Options{Filter: `^utf8/valid/U\+00..$`})
+	require.NoError(t, err)
+	broken := map[string]string{"utf8/valid/U+0001": "oh no", "utf8/valid/U+007F": "index out of range", "utf8/valid/U+0080": "too late"}
+	for _, res := range r.Agents[0].Results {
+		if text, ok := broken[res.ID]; ok {
+			require.Equal(t, Failed, res.Verdict, res.ID)
+			require.Regexp(t, `^the client broke down: panic: .*`+text+`.* \(.*run_test.go:\d+\)$`, res.Detail)
+		} else {
+			require.Equal(t, Strict, res.Verdict, res.Detail)
+		}
+	}
+	require.Equal(t, len(broken), r.Failed())
 }
 
 func TestClientThatDoesNothing(t *testing.T) {
@@ -65,14 +192,19 @@ func TestClientThatDoesNothing(t *testing.T) {
 
 func TestClientThatGoesWrong(t *testing.T) {
 	r, err := RunClient(t.Context(), func(base string) error {
-		for _, path := range []string{"/case?n=0", "/case?n=2", "/case?n=x", "/case", "/other"} {
-			_, err := fetch(t.Context(), base+path)
+		for _, path := range []string{
+			"/case?n=0", "/case?n=2", "/case?n=x", "/case", "/other", "/case?id=length/text/2", "/case?n=1&id=length/text/2", "/broken?n=2",
+		} {
+			_, err := fetch(t.Context(), (*Options)(nil).orDefaults(), base+path)
 			require.ErrorContains(t, err, "404")
 		}
-		n, err := fetch(t.Context(), base+"/count")
+		n, err := fetch(t.Context(), (*Options)(nil).orDefaults(), base+"/count")
 		require.NoError(t, err)
 		require.Equal(t, "1", n)
-		summary, err := fetch(t.Context(), base+"/report")
+		names, err := fetch(t.Context(), (*Options)(nil).orDefaults(), base+"/cases")
+		require.NoError(t, err)
+		require.Equal(t, "length/text/1", names)
+		summary, err := fetch(t.Context(), (*Options)(nil).orDefaults(), base+"/report")
 		require.NoError(t, err)
 		require.JSONEq(t, `{"strict":0,"tolerated":0,"failed":1,"skipped":0}`, summary)
 		conn, err := net.Dial("tcp", strings.TrimPrefix(base, "ws://"))
@@ -103,27 +235,36 @@ func TestServerThatVanishes(t *testing.T) {
 			return nil, errors.New("gone")
 		}
 		dialed = true
-		client, server := net.Pipe()
-		server.Close()
-		return client, nil
+		return new(net.Dialer).DialContext(ctx, network, addr)
 	}
-	r, err := RunServer(t.Context(), "ws://example.com/", o)
+	r, err := RunServer(t.Context(), twinServer(t, "", twinLimit), o)
 	require.NoError(t, err)
 	require.Equal(t, len(r.Agents[0].Results), r.Failed())
 }
 
-// The suite asks nothing of a connection but what net.Conn has.
-func TestOverAnyConn(t *testing.T) {
-	url := twinServer(t, "", twinLimit)
-	o := patient()
-	o.Filter = `^(ping|utf8/valid|close/code|mask)/`
-	o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-		return onlyConn{conn}, err
+// The suite runs over sockets, and asks nothing of a connection but what net.Conn has.
+func TestOverSockets(t *testing.T) {
+	for name, dress := range map[string]func(net.Conn) net.Conn{
+		"net.TCPConn": func(c net.Conn) net.Conn { return c },
+		"net.Conn":    func(c net.Conn) net.Conn { return onlyConn{c} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ignore := goleak.IgnoreCurrent()
+			t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+			o := patient()
+			o.Filter = `^(ping|utf8/valid|close/code|mask|re(quest|sponse)/good)/`
+			o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+				return dress(conn), err
+			}
+			r, err := RunServer(t.Context(), twinServer(t, "", twinLimit), o)
+			require.NoError(t, err)
+			wantStrict(t, r, true, false)
+			r, err = RunClient(t.Context(), twinClient("", twinLimit, o), &Options{Filter: o.Filter})
+			require.NoError(t, err)
+			wantStrict(t, r, false, false)
+		})
 	}
-	r, err := RunServer(t.Context(), url, o)
-	require.NoError(t, err)
-	wantStrict(t, r, true)
 }
 
 // onlyConn hides all that a TCP connection has beside net.Conn.

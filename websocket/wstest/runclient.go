@@ -3,13 +3,13 @@ package wstest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/wskit/wskit/ws"
 )
 
 // RunClient puts a client to the test: it serves on a port of the loopback interface, or on
@@ -19,7 +19,8 @@ import (
 // fetched the report.
 //
 // The error is about the run: a bad filter, a client that could not be started, a ctx that
-// ended. Cases that the client never opened have failed in the report.
+// ended. If ctx ends, RunClient returns its cause and, too, the report, in which the cases that
+// had not ended are skipped. Cases that the client never opened have failed in the report.
 func RunClient(ctx context.Context, start func(url string) error, o *Options) (*Report, error) {
 	o = o.orDefaults()
 	if o.Listener != nil {
@@ -45,13 +46,10 @@ func RunClient(ctx context.Context, start func(url string) error, o *Options) (*
 	}
 	stop()
 	h.finish()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
-	return newReport(Client, "", o, began, h.results), nil
+	return newReport(Client, "", o, began, h.results), context.Cause(ctx)
 }
 
 // host is the server that a client under test talks to.
@@ -68,12 +66,13 @@ type host struct {
 	mu      sync.Mutex
 	results []Result
 	taken   []bool
+	broken  map[int]string // by case: what the client says of its breakdown
 	open    map[net.Conn]struct{}
 }
 
 func newHost(ctx context.Context, ln net.Listener, cases []Case, o *Options) *host {
 	h := &host{
-		ctx: ctx, ln: ln, opts: o, results: make([]Result, len(cases)), open: map[net.Conn]struct{}{},
+		ctx: ctx, ln: ln, opts: o, results: make([]Result, len(cases)), open: map[net.Conn]struct{}{}, broken: map[int]string{},
 		tellOf: o.teller(), told: make(chan struct{}, 1), failed: make(chan error, 1),
 	}
 	for i, c := range cases {
@@ -137,6 +136,9 @@ func (h *host) finish() {
 	h.served.Wait()
 	for i, taken := range h.taken {
 		if !taken {
+			if h.ctx.Err() != nil {
+				h.results[h.index[i]] = overtaken(h.cases[i])
+			}
 			h.tellOf(h.results[h.index[i]])
 		}
 	}
@@ -151,6 +153,8 @@ func (h *host) talk(conn net.Conn) {
 	switch p.request.URL.Path {
 	case "/count":
 		h.tell(p, strconv.Itoa(len(h.cases)))
+	case "/cases":
+		h.tell(p, h.names())
 	case "/report":
 		h.tell(p, h.summary())
 		select {
@@ -159,8 +163,10 @@ func (h *host) talk(conn net.Conn) {
 		}
 	case "/case":
 		h.play(p)
+	case "/broken":
+		h.note(p)
 	default:
-		conn.Write([]byte("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+		p.notFound()
 	}
 	p.shut()
 }
@@ -174,28 +180,76 @@ func (h *host) tell(p *peer, message string) {
 	}
 }
 
-func (h *host) play(p *peer) {
-	n, err := strconv.Atoi(p.request.URL.Query().Get("n"))
-	if err != nil || !h.take(n-1) {
-		p.conn.Write([]byte("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
-		return
-	}
-	result := p.play(h.ctx, &h.cases[n-1])
-	h.tellOf(result)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.results[h.index[n-1]] = result
+func (p *peer) notFound() {
+	p.conn.Write([]byte("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
 }
 
-// take reports whether case i is there and has not been run.
+// names are the IDs of the cases, a line each.
+func (h *host) names() string {
+	ids := make([]string, len(h.cases))
+	for i, c := range h.cases {
+		ids[i] = c.ID
+	}
+	return strings.Join(ids, "\n")
+}
+
+// find returns the case that a request names: by number, by ID, or by both.
+func (h *host) find(q url.Values) (i int, ok bool) {
+	id := q.Get("id")
+	if n := q.Get("n"); n != "" {
+		i, err := strconv.Atoi(n)
+		i--
+		return i, err == nil && i >= 0 && i < len(h.cases) && (id == "" || id == h.cases[i].ID)
+	}
+	i = slices.IndexFunc(h.cases, func(c Case) bool { return c.ID == id })
+	return i, i >= 0
+}
+
+func (h *host) play(p *peer) {
+	i, ok := h.find(p.request.URL.Query())
+	if !ok || !h.take(i) {
+		p.notFound()
+		return
+	}
+	result := p.play(h.ctx, &h.cases[i])
+	h.record(i, result)
+	h.tellOf(result)
+}
+
+// take reports whether case i has not been run.
 func (h *host) take(i int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if i < 0 || i >= len(h.taken) || h.taken[i] {
-		return false
-	}
+	was := h.taken[i]
 	h.taken[i] = true
-	return true
+	return !was
+}
+
+// record keeps the result of case i, unless the client has broken down in it.
+func (h *host) record(i int, r Result) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if why := h.broken[i]; why != "" {
+		r.Verdict, r.Detail = Failed, why
+	}
+	h.results[h.index[i]] = r
+}
+
+// note makes a case fail in which the client has broken down, as it says itself.
+func (h *host) note(p *peer) {
+	q := p.request.URL.Query()
+	i, ok := h.find(q)
+	if !ok {
+		p.notFound()
+		return
+	}
+	why := "the client broke down: " + q.Get("why")
+	h.mu.Lock()
+	h.broken[i] = why
+	r := &h.results[h.index[i]]
+	r.Verdict, r.Detail = Failed, why
+	h.mu.Unlock()
+	h.tell(p, "noted")
 }
 
 func (h *host) summary() string {
@@ -206,61 +260,4 @@ func (h *host) summary() string {
 		return "{}"
 	}
 	return string(b)
-}
-
-// DriveClient is what a client under test does, for one in Go: it asks the suite at base how
-// many cases there are, calls run with the URL of each, with up to parallel calls at once, and
-// fetches the report. run opens a WebSocket connection to the URL and sends every message back
-// until the connection ends; its errors do not count.
-//
-//	wstest.RunClient(ctx, func(base string) error {
-//		return wstest.DriveClient(ctx, base, 16, echoUntilTheEnd)
-//	}, nil)
-func DriveClient(ctx context.Context, base string, parallel int, run func(ctx context.Context, url string) error) error {
-	message, err := fetch(ctx, base+"/count")
-	if err != nil {
-		return err
-	}
-	n, err := strconv.Atoi(message)
-	if err != nil {
-		return errors.New("wstest: the number of cases is " + strconv.Quote(message))
-	}
-	slots := make(chan struct{}, max(parallel, 1))
-	var wg sync.WaitGroup
-	for i := range n {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			run(ctx, base+"/case?n="+strconv.Itoa(i+1))
-		})
-	}
-	wg.Wait()
-	_, err = fetch(ctx, base+"/report")
-	return err
-}
-
-// fetch reads the one message that is behind a URL.
-func fetch(ctx context.Context, url string) (string, error) {
-	t, err := parseTarget(url)
-	if err != nil {
-		return "", err
-	}
-	o := (*Options)(nil).orDefaults()
-	conn, err := t.dial(ctx, o)
-	if err != nil {
-		return "", err
-	}
-	p := newPeer(conn, true, o)
-	p.target = t
-	defer p.shut()
-	if _, err := p.ask(p.newRequest()); err != nil {
-		return "", err
-	}
-	ev, err := p.wantAnyMessage()
-	if err != nil {
-		return "", err
-	}
-	p.send(closing(ws.StatusNormalClosure, ""))
-	p.next()
-	return string(ev.payload), nil
 }

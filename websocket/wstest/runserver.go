@@ -2,16 +2,23 @@ package wstest
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
 	"sync"
 	"time"
+
+	"github.com/wskit/wskit/ws"
 )
 
 // RunServer puts the server at a ws or wss URL to the test: it opens a connection for each case
 // and plays the client. The server should send every message back as it is; see Options.NoEcho
 // for one that does not.
 //
-// The error is about the run: a bad URL or filter, a server that is not there, a ctx that
-// ended. Cases that failed are in the report.
+// The error is about the run: a bad URL or filter, a server that is not there or does not take
+// a plain handshake, a ctx that ended. If ctx ends during the run, RunServer returns its cause
+// and, too, the report, in which the cases that had not ended are skipped. Cases that
+// failed are in the report.
 func RunServer(ctx context.Context, url string, o *Options) (*Report, error) {
 	o = o.orDefaults()
 	t, err := parseTarget(url)
@@ -22,18 +29,46 @@ func RunServer(ctx context.Context, url string, o *Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := t.dial(ctx, o)
-	if err != nil {
+	if err := t.probe(ctx, o); err != nil {
 		return nil, err
 	}
-	conn.Close()
-
 	start := time.Now()
 	results := runAll(ctx, cases, o, func(c *Case) Result { return playClient(ctx, c, t, o) })
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	return newReport(Server, url, o, start, results), context.Cause(ctx)
+}
+
+// probeTime is how long a server may take for the handshake before the run.
+const probeTime = 10 * time.Second
+
+// probe asks for a plain handshake: without an answer to it, no case is worth its time.
+func (t target) probe(ctx context.Context, options *Options) error {
+	o := *options
+	o.Timeout = min(o.Timeout, probeTime)
+	dialing, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	conn, err := t.dial(dialing, &o)
+	if err != nil {
+		return err
 	}
-	return newReport(Server, url, o, start, results), nil
+	p := newPeer(conn, true, &o)
+	p.target = t
+	defer p.shut()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	p.sendRequest(0, p.newRequest())
+	res, err := p.answer()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return fmt.Errorf("wstest: %w", err)
+	case res == nil:
+		return errors.New("wstest: the server ends the connection instead of answering a handshake")
+	case res.StatusCode != http.StatusSwitchingProtocols:
+		return fmt.Errorf("wstest: the server refuses a plain handshake: %s", res.Status)
+	}
+	p.send(closing(ws.StatusNormalClosure, ""))
+	return nil
 }
 
 // runAll runs cases with as many at once as the options say.
@@ -44,9 +79,6 @@ func runAll(ctx context.Context, cases []Case, o *Options, play func(*Case) Resu
 	alone := make(chan struct{}, 1)
 	var wg sync.WaitGroup
 	for i := range cases {
-		if ctx.Err() != nil {
-			break
-		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -54,12 +86,21 @@ func runAll(ctx context.Context, cases []Case, o *Options, play func(*Case) Resu
 				alone <- struct{}{}
 				defer func() { <-alone }()
 			}
-			results[i] = play(&cases[i])
+			if ctx.Err() != nil {
+				results[i] = overtaken(cases[i])
+			} else {
+				results[i] = play(&cases[i])
+			}
 			tell(results[i])
 		})
 	}
 	wg.Wait()
 	return results
+}
+
+// overtaken is the result of a case that the end of the run has overtaken.
+func overtaken(c Case) Result {
+	return Result{Case: c, Verdict: Skipped, Detail: "the run ended before the case did"}
 }
 
 // playClient runs a case against a server.
@@ -70,7 +111,13 @@ func playClient(ctx context.Context, c *Case, t target, o *Options) Result {
 	dialing, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	conn, err := t.dial(dialing, o)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		if err == nil {
+			conn.Close()
+		}
+		return overtaken(*c)
+	case err != nil:
 		return Result{Case: *c, Verdict: Failed, Detail: "dial: " + err.Error()}
 	}
 	p := newPeer(conn, true, o)
@@ -84,6 +131,9 @@ func (p *peer) play(ctx context.Context, c *Case) Result {
 	defer stop()
 	err := p.run(ctx, c)
 	p.shut()
+	if ctx.Err() != nil {
+		return overtaken(*c)
+	}
 	r := Result{Case: *c, Duration: time.Since(p.log.start), Wire: p.log.all()}
 	r.Verdict, r.Detail = judge(err)
 	if p.closed != nil {
@@ -98,5 +148,8 @@ func (p *peer) run(ctx context.Context, c *Case) error {
 			return err
 		}
 	}
-	return c.script(ctx, p)
+	if err := c.script(ctx, p); err != nil {
+		return err
+	}
+	return p.remark
 }

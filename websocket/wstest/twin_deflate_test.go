@@ -30,6 +30,8 @@ func (t *twin) inflate(p []byte) ([]byte, error) {
 	switch {
 	case err != nil && t.is("delivers-bad-data"):
 		plain = d.out[d.start:]
+	case t.is("limits-ratio") && len(plain) > 100*max(len(p), 100):
+		return nil, twinFault{1009}
 	case err != nil && len(d.out)-d.start > d.limit-300:
 		return nil, twinFault{1009}
 	case err != nil:
@@ -96,6 +98,8 @@ func (t *twin) takeOffer(header string) string {
 		}
 		t.use(d)
 		switch {
+		case t.is("answers-without-value"):
+			d.clientBits, d.clientBitsHint = 0, true
 		case t.is("leaves-server-bits-away"):
 			d.serverBits = 0
 		case t.is("leaves-takeover-away"):
@@ -110,4 +114,7 @@ func (t *twin) use(d deflateParams) {
 	p := &peer{client: t.client}
 	p.use(d)
 	t.flate = p.flate
+	if t.is("keeps-received-window") {
+		t.flate.in.takeover = true
+	}
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/wskit/wskit/ws"
@@ -22,20 +24,26 @@ type twin struct {
 	conn   net.Conn
 	r      *bufio.Reader
 
-	flate  *flateState
-	op     ws.OpCode // of the open message, or 0
-	rsv1   bool
-	buf    []byte
-	good   int // bytes of buf that are known to be UTF-8
-	late   []string
-	sent   int
-	echo   []frame // held back
-	total  int     // bytes of all messages
-	parts  int     // frames of the open message
-	skip   bool    // the next message is lost
-	sticky bool    // a message was compressed
-	stale  []byte  // the last ping
-	calm   bool    // a control frame was in the open message
+	flate    *flateState
+	op       ws.OpCode // of the open message, or 0
+	rsv1     bool
+	buf      []byte
+	good     int // bytes of buf that are known to be UTF-8
+	late     []string
+	sent     int
+	echo     []frame // held back
+	total    int     // bytes of all messages
+	parts    int     // frames of the open message
+	skip     bool    // the next message is lost
+	sticky   bool    // a message was compressed
+	stale    []byte  // the last ping
+	calm     bool    // a control frame was in the open message
+	beats    int     // chances of a heartbeat
+	messages int     // messages so far
+	first    ws.OpCode
+	tail     []byte // of the last message, if a character is cut there
+
+	inControl bool // a fragmented control frame has begun
 }
 
 // fault of the peer, to be answered with a close frame.
@@ -55,26 +63,47 @@ func (t *twin) serve() {
 		t.write(closing(fault.code, ""))
 	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		t.hold()
 		return
 	}
-	if t.is("keeps-open") {
-		t.conn.SetReadDeadline(time.Now().Add(8 * time.Second))
+	if t.is("keeps-open") { // in a bubble alone
+		t.conn.SetReadDeadline(time.Now().Add(time.Hour))
 		io.Copy(io.Discard, t.r)
-		time.Sleep(4 * time.Second)
+		time.Sleep(time.Hour)
 		return
 	}
-	if c, ok := t.conn.(*net.TCPConn); ok {
+	t.linger()
+}
+
+// hold keeps a connection whose other half has ended, in a bubble alone.
+func (t *twin) hold() {
+	if t.is("keeps-half-open") {
+		time.Sleep(time.Hour)
+	}
+}
+
+// linger ends the twin's half of the connection, and reads until the suite ends the other.
+func (t *twin) linger() {
+	if c, ok := t.conn.(interface{ CloseWrite() error }); ok {
 		c.CloseWrite()
-		c.SetReadDeadline(time.Now().Add(2 * time.Second))
+		t.conn.SetReadDeadline(time.Now().Add(2 * time.Second))
 		io.Copy(io.Discard, t.r)
 	}
 }
 
 func (t *twin) loop() error {
 	for {
+		t.beat()
 		h, err := t.header()
 		if err != nil {
 			return err
+		}
+		t.beat()
+		if t.skips(h) {
+			if _, err := t.r.Discard(int(h.Length)); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := t.allowed(h); err != nil {
 			return err
@@ -90,9 +119,59 @@ func (t *twin) loop() error {
 	}
 }
 
+// skips reports whether a frame is passed over that should have been refused.
+func (t *twin) skips(h ws.Header) bool {
+	reserved := h.OpCode > 2 && h.OpCode < 8 || h.OpCode > 10
+	switch {
+	case t.is("skips-reserved"):
+		return reserved
+	case t.is("continues-control") && h.OpCode.IsControl() && !h.Fin:
+		t.inControl = true
+		return true
+	case t.inControl && h.OpCode == ws.OpContinuation:
+		t.inControl = !h.Fin
+		return true
+	}
+	return false
+}
+
+// inOneRead reports whether a whole frame is in the buffer, or as much of it as fits.
+func (t *twin) inOneRead() bool {
+	t.r.Peek(1)
+	b, _ := t.r.Peek(t.r.Buffered())
+	if len(b) < 2 {
+		return false
+	}
+	size, n := 2, int(b[1]&0x7f)
+	switch {
+	case n == 126 && len(b) >= 4:
+		size, n = 4, int(binary.BigEndian.Uint16(b[2:]))
+	case n == 126:
+		return false
+	case n == 127 && len(b) >= 10:
+		size, n = 10, int(binary.BigEndian.Uint64(b[2:]))
+	case n == 127:
+		return false
+	}
+	if b[1]&0x80 != 0 {
+		size += 4
+	}
+	return len(b) == t.r.Size() || len(b) >= size+n
+}
+
+// beat sends a pong that nobody has asked for, now and then.
+func (t *twin) beat() {
+	if t.beats++; t.is("heartbeat") && t.beats%3 == 1 {
+		t.write(pong([]string{"", "heartbeat"}[t.beats%2]))
+	}
+}
+
 // header reads a frame header.
 func (t *twin) header() (h ws.Header, err error) {
 	var b [8]byte
+	if t.is("frame-in-one-read") && !t.inOneRead() {
+		return h, twinFault{1002}
+	}
 	if _, err := io.ReadFull(t.r, b[:2]); err != nil {
 		return h, err
 	}
@@ -128,6 +207,9 @@ func (t *twin) header() (h ws.Header, err error) {
 	h.Length = int64(n)
 	if h.Masked {
 		_, err = io.ReadFull(t.r, h.Mask[:])
+		if t.is("mask-begins-with-0") && h.Mask[0] == 0 {
+			return h, twinFault{1002}
+		}
 	}
 	return h, err
 }
@@ -140,6 +222,11 @@ func (t *twin) allowed(h ws.Header) error {
 		if t.is(name) {
 			rsv &^= 1 << i
 		}
+	}
+	if t.is("ignores-all-rsv") && (t.flate == nil || control || h.OpCode == 0) {
+		rsv = 0
+	} else if t.is("ignores-all-rsv") {
+		rsv &= 4
 	}
 	if control && t.is("ignores-rsv-of-control") || h.OpCode == 0 && t.is("ignores-rsv-of-continuation") {
 		rsv = 0
@@ -170,7 +257,7 @@ func (t *twin) allowed(h ws.Header) error {
 	if t.is("limit-off-by-one") {
 		limit--
 	}
-	if !control && h.Length > limit && !t.is("no-limit") {
+	if !control && h.Length > limit && !t.is("no-limit") && !t.is("limit-at-end") {
 		return twinFault{1009}
 	}
 	return nil
@@ -190,7 +277,7 @@ func (t *twin) payload(dst []byte, h ws.Header, check func([]byte) error) ([]byt
 			if t.is("mask-by-words") && h.Length > 64 {
 				k = (k &^ 3) | 3 - k&3
 			}
-			if h.Masked {
+			if h.Masked && !t.is("forgets-to-unmask") {
 				b ^= h.Mask[k&3]
 			}
 			chunk[i] = b
@@ -219,6 +306,9 @@ func (t *twin) control(h ws.Header) error {
 		t.good = len(t.buf)
 	}
 	t.calm = t.op != 0
+	if h.OpCode != ws.OpClose && t.is("control-must-be-text") && !utf8.Valid(p) {
+		return twinFault{1007}
+	}
 	switch h.OpCode {
 	case ws.OpPing:
 		return t.pong(p)
@@ -240,6 +330,10 @@ func (t *twin) pong(p []byte) error {
 	switch {
 	case t.is("no-pong"), t.is("loses-pongs") && t.sent%7 == 6, t.is("tires-of-pings") && t.sent > 500:
 		return nil
+	case t.is("answers-the-last-ping") && t.r.Buffered() > 0:
+		return nil
+	case t.is("pong-ends-at-0"):
+		p, _, _ = bytes.Cut(p, []byte{0})
 	case t.is("empty-pong"):
 		p = nil
 	case t.is("cuts-pong") && len(p) > 124:
@@ -325,6 +419,9 @@ func (t *twin) data(h ws.Header) error {
 			t.good = 0
 		}
 	}
+	if h.OpCode == 0 && t.is("rsv1-of-the-last-frame") {
+		t.rsv1 = false
+	}
 	t.parts++
 	if t.op == 0 {
 		t.op = ws.OpText
@@ -357,12 +454,24 @@ func (t *twin) whole() error {
 		t.rsv1 = t.sticky
 	}
 	t.total += len(p)
+	t.messages++
+	if t.first == 0 {
+		t.first = op
+	}
+	switch {
+	case t.is("limit-at-end") && len(p) > t.limit:
+		return twinFault{1009}
+	case t.is("tires-of-messages") && t.messages > 40:
+		return nil
+	case t.is("utf8-of-compressed") && op == ws.OpText && !utf8.Valid(p):
+		return twinFault{1007}
+	}
 	if t.is("loses-the-second-of-a-read") {
 		if t.skip = !t.skip && t.r.Buffered() > 0; !t.skip && t.r.Buffered() > 0 {
 			return nil
 		}
 	}
-	if t.rsv1 && t.flate != nil {
+	if (t.rsv1 || t.is("inflates-all")) && t.flate != nil {
 		var err error
 		if p, err = t.inflate(p); err != nil {
 			return err
@@ -373,9 +482,14 @@ func (t *twin) whole() error {
 	if op == ws.OpText && !t.validText(p) || op == ws.OpBinary && t.is("utf8-in-binary") && !utf8.Valid(p) {
 		return twinFault{1007}
 	}
+	t.tail = cutRune(p)
 	switch {
 	case t.is("cuts-large") && len(p) > 65536:
 		p = p[:65536]
+	case t.is("cuts-at-32k") && len(p) > 32<<10:
+		p = p[:32<<10]
+	case t.is("type-stays"):
+		op = t.first
 	case t.is("swaps-types"):
 		op = 3 - op
 	case t.is("trims-text") && op == ws.OpText:
@@ -452,12 +566,26 @@ func (t *twin) validText(p []byte) bool {
 		for n := 0; n < 4 && len(p) > 0 && !utf8.Valid(p) && !utf8.FullRune(lastStart(p)); n++ {
 			p = p[:len(p)-1]
 		}
+	case "utf8-state-stays":
+		return utf8.Valid(append(slices.Clone(t.tail), p...))
+	case "ascii-only":
+		return !bytes.ContainsFunc(p, func(r rune) bool { return r > 0x7f })
+	case "refuses-controls":
+		return utf8.Valid(p) && !bytes.ContainsFunc(p, unicode.IsControl)
 	case "refuses-noncharacters":
 		return utf8.Valid(p) && !bytes.Contains(p, []byte("\uffff")) && !bytes.Contains(p, []byte("\ufffe"))
 	case "looks-at-first-kilobyte":
 		return utf8.Valid(p[:min(len(p), 1000)])
 	}
 	return utf8.Valid(p)
+}
+
+// cutRune returns the start of a character at the end of p that is not whole.
+func cutRune(p []byte) []byte {
+	if last := lastStart(p); len(last) < 4 && !utf8.FullRune(last) {
+		return slices.Clone(last)
+	}
+	return nil
 }
 
 func lastStart(p []byte) []byte {

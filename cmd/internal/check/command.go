@@ -45,7 +45,8 @@ A server is to send every message back as it is. A client is put to the test wit
 --client: it is started with the URL of the suite as its last argument, or in place of
 {url}; or the suite waits for it. It does three things: it opens URL/count and reads a
 number n; for each i from 1 to n it opens URL/case?n=i and sends back every message
-until the connection ends; it opens URL/report and reads a summary.
+until the connection ends; it opens URL/report and reads a summary. A case can be opened by
+its name, too: URL/case?id=NAME; URL/cases has the names, a line each.
 
 A case is strict if the peer does what the RFC asks for, tolerated if it does no harm
 otherwise, and failed if it breaks the RFC.

@@ -1,0 +1,107 @@
+package wstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// DriveClient is what a client under test does, for one in Go: it asks the suite at base for
+// its cases, calls run with the URL of each, with up to parallel calls at once, and
+// fetches the report. The ID of the case is in the URL. run opens a WebSocket connection to the URL
+// and sends every message back until the connection ends; its errors do not count. If it
+// panics, the case has failed, with the text of the panic; a panic in a goroutine that run
+// started is out of reach.
+//
+//	wstest.RunClient(ctx, func(base string) error {
+//		return wstest.DriveClient(ctx, base, 16, echoUntilTheEnd)
+//	}, nil)
+func DriveClient(ctx context.Context, base string, parallel int, run func(ctx context.Context, url string) error) error {
+	return drive(ctx, (*Options)(nil).orDefaults(), base, parallel, run)
+}
+
+// drive is DriveClient that dials as the options say.
+func drive(ctx context.Context, o *Options, base string, parallel int, run func(ctx context.Context, url string) error) error {
+	names, err := fetch(ctx, o, base+"/cases")
+	if err != nil {
+		return err
+	}
+	ids := strings.Fields(names)
+	broken := make([]error, len(ids))
+	slots := make(chan struct{}, max(parallel, 1))
+	var wg sync.WaitGroup
+	for i, id := range ids {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			which := "?n=" + strconv.Itoa(i+1) + "&id=" + strings.ReplaceAll(id, "+", "%2B")
+			if why := guard(func() { run(ctx, base+"/case"+which) }); why != "" {
+				_, broken[i] = fetch(ctx, o, base+"/broken"+which+"&why="+url.QueryEscape(why))
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := fetch(ctx, o, base+"/report"); err != nil {
+		return err
+	}
+	return errors.Join(broken...)
+}
+
+// guard calls f and returns the text of its panic, with its place, or nothing.
+func guard(f func()) (text string) {
+	defer func() {
+		if v := recover(); v != nil {
+			text = fmt.Sprintf("panic: %.1000v%s", fmt.Sprint(v), panicPlace())
+		}
+	}()
+	f()
+	return ""
+}
+
+// panicPlace says where the panic began that the deferred caller has recovered.
+func panicPlace() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	for inside := false; ; {
+		f, more := frames.Next()
+		ofRuntime := strings.HasPrefix(f.Function, "runtime.")
+		if inside && !ofRuntime {
+			return fmt.Sprintf(" (%s:%d)", f.File, f.Line)
+		}
+		if inside = inside || ofRuntime; !more {
+			return ""
+		}
+	}
+}
+
+// fetch reads the one message that is behind a URL.
+func fetch(ctx context.Context, o *Options, url string) (string, error) {
+	t, err := parseTarget(url)
+	if err != nil {
+		return "", err
+	}
+	conn, err := t.dial(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	p := newPeer(conn, true, o)
+	p.target = t
+	defer p.shut()
+	if _, err := p.ask(p.newRequest()); err != nil {
+		return "", err
+	}
+	ev, err := p.wantAnyMessage()
+	if err != nil {
+		return "", err
+	}
+	p.send(closing(ws.StatusNormalClosure, ""))
+	p.next()
+	return string(ev.payload), nil
+}
