@@ -1,12 +1,15 @@
 package websocket
 
 import (
+	"bytes"
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/wskit/wskit/internal/race"
+	"github.com/wskit/wskit/wsflate"
 )
 
 // Steady state allocates nothing, under a context that cannot end and under one that can
@@ -57,5 +60,44 @@ func TestAllocs(t *testing.T) {
 				}
 			}), "prepared %s %s", name, transport)
 		}
+	}
+}
+
+// Nor do timeouts, the keepalive, counters and compression allocate.
+func TestAllocsOfOptions(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	cancellable, cancel := context.WithCancel(background)
+	defer cancel()
+	p := bytes.Repeat([]byte("hello, "), 300)
+	buf := make([]byte, 0, 2*len(p))
+	for name, cfg := range map[string]connConfig{
+		"write timeout":       {ConnOptions: ConnOptions{WriteTimeout: time.Minute}},
+		"read idle timeout":   {ConnOptions: ConnOptions{ReadIdleTimeout: time.Minute}},
+		"keepalive":           {ConnOptions: ConnOptions{KeepAlive: time.Minute}},
+		"stats":               {ConnOptions: ConnOptions{Stats: new(Stats)}},
+		"fragments":           {ConnOptions: ConnOptions{FragmentSize: 500}},
+		"compression":         {flate: new(wsflate.Parameters)},
+		"no context takeover": {flate: &wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}},
+	} {
+		a, b := tcpConns(t)
+		cfg.transport = a
+		s := newConn(cfg)
+		cfg.transport, cfg.client = b, true
+		c := newConn(cfg)
+		go echo(s)
+		for _, ctx := range []context.Context{background, cancellable} {
+			require.Zero(t, testing.AllocsPerRun(200, func() {
+				if err := c.Write(ctx, MessageText, p); err != nil {
+					t.Fatal(err)
+				}
+				if _, q, err := c.ReadAppend(ctx, buf); err != nil || len(q) != len(p) {
+					t.Fatal(err)
+				}
+			}), "%s, %v", name, ctx)
+		}
+		c.CloseNow()
+		s.CloseNow()
 	}
 }

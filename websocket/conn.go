@@ -105,6 +105,7 @@ func newConn(cfg connConfig) *Conn {
 	}
 	c.SetReadLimit(cfg.readLimit())
 	c.protocol.Reset(&wsutil.Config{State: state})
+	c.takeLimit()
 	c.openSocket()
 	c.startKeepAlive()
 	return c

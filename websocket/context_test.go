@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/ws"
 )
 
 // rawServer returns a connection of ours and the transport of its peer, a server that
@@ -184,6 +186,21 @@ func TestWriteContext(t *testing.T) {
 			require.Equal(t, err, s.Write(background, MessageText, nil))
 			_, _, err = s.Read(background)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+	})
+	t.Run("a pong on behalf of a read", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, peer := rawPair(t, connConfig{client: true})
+			go ws.WriteFrame(peer, ws.NewPingFrame([]byte("owed")))
+			ctx, cancel := context.WithTimeout(background, time.Second)
+			defer cancel()
+			_, _, err := s.Read(ctx)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorContains(t, err, stillOpen)
+			f, err := ws.ReadFrame(peer)
+			require.NoError(t, err)
+			require.Equal(t, ws.OpPong, f.Header.OpCode)
+			require.Equal(t, "owed", string(ws.UnmaskFrame(f).Payload))
 		})
 	})
 	t.Run("between frames", func(t *testing.T) {

@@ -128,8 +128,9 @@
 //   - Errors of reads stay what they were first, and do not become net.ErrClosed; those of
 //     writes are net.ErrClosed, and what ended the connection.
 //   - CloseTimeout bounds all of Close, and a read under way gets what arrives before the
-//     peer's close frame. Close may be called by callbacks. Closing what is closed is no error, a
-//     reason that is too long is cut, and after a code that may not be sent the connection is open.
+//     peer's close frame. Close may be called by callbacks, and is [ErrClosePending] there.
+//     Closing what is closed is no error, a reason that is too long is cut, and after a code
+//     that may not be sent the connection is open.
 //   - Text that arrives is UTF-8. A message that is too long yields no data.
 //   - A message of more than FragmentSize, 128 KiB, goes out in frames of that size.
 //   - Deadlines of [NetConn] are os.ErrDeadlineExceeded and leave the connection usable; once

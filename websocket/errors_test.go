@@ -102,3 +102,24 @@ func TestErrorsOfTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// How a connection has ended counts for more than a context that has ended, too.
+func TestEndedConnUnderEndedContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := pipePair(t, ConnOptions{}, ConnOptions{})
+		ctx, cancel := context.WithCancel(background)
+		w, err := s.Writer(ctx, MessageText)
+		require.NoError(t, err)
+		go c.Close(4000, "")
+		readAll(s)
+		cancel()
+		_, _, readErr := s.Read(ctx)
+		_, _, readerErr := s.Reader(ctx)
+		for _, err := range []error{
+			readErr, readerErr, w.Close(), s.Write(ctx, MessageText, nil), s.Write(ctx, MessageText, make([]byte, 1<<20)), s.Ping(ctx),
+		} {
+			require.Equal(t, StatusCode(4000), CloseStatus(err), err)
+			require.NotContains(t, err.Error(), stillOpen)
+		}
+	})
+}

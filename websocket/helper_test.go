@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 var background = context.Background()
@@ -21,14 +22,23 @@ func pipePair(t testing.TB, server, client ConnOptions) (s, c *Conn) {
 
 // tcpPair is pipePair over TCP.
 func tcpPair(t testing.TB, server, client ConnOptions) (s, c *Conn) {
+	noLeaks(t)
 	a, b := tcpConns(t)
 	return pairOver(t, a, b, server, client)
 }
 
 // streamPair is tcpPair without what is only for sockets.
 func streamPair(t testing.TB, server, client ConnOptions) (s, c *Conn) {
+	noLeaks(t)
 	a, b := tcpConns(t)
 	return pairOver(t, struct{ net.Conn }{a}, struct{ net.Conn }{b}, server, client)
+}
+
+// noLeaks checks at the end of the test, behind the cleanups to come, that no goroutine is
+// left that was not there yet. A bubble of testing/synctest sees to that by itself.
+func noLeaks(t testing.TB) {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 }
 
 func pairOver(t testing.TB, a, b net.Conn, server, client ConnOptions) (s, c *Conn) {

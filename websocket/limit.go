@@ -7,8 +7,8 @@ package websocket
 // wraps [ErrMessageTooBig].
 func (c *Conn) SetReadLimit(n int64) { c.limit.Store(max(n, -1)) }
 
-// takeLimit makes the read limit that of the message which is about to begin. The protocol
-// counts the bytes of a message on the wire; one that is compressed is counted when
+// takeLimit makes the read limit, which has changed, that of the message which is about to
+// begin. The protocol counts the bytes of a message on the wire; one that is compressed is counted when
 // inflated, and may be a little longer on the wire than that.
 func (c *Conn) takeLimit() {
 	if c.protocol.Outstanding() > 0 {

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -106,9 +107,10 @@ func TestSetReadLimitWithinMessage(t *testing.T) {
 					synctest.Wait()
 					s.SetReadLimit(10)
 					w.Write(make([]byte, size-size/2))
-					require.NoError(t, w.Close())
+					sent := w.Close() // may be too late for the longer one
 					<-done
 					if size == 100_000 {
+						require.NoError(t, sent)
 						require.NoError(t, err, "%s, %s", way, kind)
 						require.Equal(t, size, n)
 						_, err = read(s.sent(c, 11))
@@ -129,13 +131,19 @@ func (c *Conn) sent(peer *Conn, n int) *Conn {
 // The header of a message is there and its first byte is not: it has its limit already.
 func TestSetReadLimitBehindHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, peer := rawPair(t, connConfig{client: true, flate: new(wsflate.Parameters)})
+		flate := new(wsflate.Parameters)
+		s, peer := rawPair(t, connConfig{client: true, flate: flate})
+		sender := wsflate.NewSender(*flate, ws.StateServerSide, nil)
+		defer sender.Close()
+		deflated, _ := sender.AppendMessage(nil, make([]byte, 1000))
+		frame := ws.NewTextFrame(deflated)
+		frame.Header.Rsv = rsv1
 		read := make(chan error, 1)
 		go func() {
 			_, _, err := s.Read(background)
 			read <- err
 		}()
-		p := ws.AppendFrame(nil, ws.NewBinaryFrame(make([]byte, 100)))
+		p := ws.AppendFrame(nil, frame)
 		peer.Write(p[:2])
 		synctest.Wait()
 		s.SetReadLimit(10)
@@ -155,6 +163,35 @@ func TestCloseTakesAnySize(t *testing.T) {
 			require.NoError(t, s.Close(StatusNormalClosure, ""))
 			cancel()
 			c.CloseNow()
+		}
+	})
+}
+
+// Nor does one that is set while Close reads.
+func TestSetReadLimitWhileClosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := limitPair("none", 100)
+		closed := make(chan error, 1)
+		go func() { closed <- s.Close(StatusNormalClosure, "") }()
+		synctest.Wait()
+		s.SetReadLimit(5)
+		require.NoError(t, c.Write(background, MessageBinary, make([]byte, 50_000)))
+		readAll(c)
+		require.NoError(t, <-closed)
+	})
+}
+
+// A limit of 0 is one, also for the first message.
+func TestSetReadLimitOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, size := range []int{0, 1} {
+			s, c := limitPair("none", 100)
+			defer s.CloseNow()
+			defer c.CloseNow()
+			s.SetReadLimit(0)
+			c.CloseRead(background)
+			_, _, err := s.sent(c, size).Read(background)
+			require.Equal(t, size > 0, errors.Is(err, ErrMessageTooBig))
 		}
 	})
 }

@@ -119,3 +119,44 @@ func TestNetConnLiftsTheLimit(t *testing.T) {
 		require.ErrorIs(t, err, ErrMessageTooBig)
 	})
 }
+
+// A message of the wrong type closes the connection within the deadline of the read, also if
+// the peer does not answer.
+func TestNetConnWrongTypeObeysDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := bufferedPipe()
+		s := newConn(connConfig{transport: a})
+		n := NetConn(background, s, MessageBinary)
+		defer n.Close()
+		start := time.Now()
+		n.SetReadDeadline(start.Add(100 * time.Millisecond))
+		ws.WriteFrame(b, ws.MaskFrame(ws.NewTextFrame(nil)))
+		_, err := n.Read(make([]byte, 1))
+		require.ErrorContains(t, err, "unexpected MessageText")
+		require.Equal(t, 100*time.Millisecond, time.Since(start))
+		<-s.Done()
+		require.Equal(t, StatusUnsupportedData, s.CloseRecord().Sent)
+	})
+}
+
+// A read of no bytes does not wait for any.
+func TestNetConnEmptyRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := pipePair(t, ConnOptions{}, ConnOptions{})
+		n := NetConn(background, s, MessageBinary)
+		start := time.Now()
+		for _, other := range []bool{false, true} {
+			if other {
+				go n.Read(make([]byte, 1))
+				synctest.Wait()
+			}
+			size, err := n.Read(nil)
+			require.NoError(t, err)
+			require.Zero(t, size)
+		}
+		require.Zero(t, time.Since(start))
+		n.Close()
+		_, err := n.Read(nil)
+		require.ErrorIs(t, err, net.ErrClosed)
+	})
+}

@@ -19,7 +19,8 @@ import (
 //
 // rwc is any stream of bytes. Where it has SetReadDeadline and SetWriteDeadline, as a
 // [net.Conn] has, the end of a context between two messages leaves the connection usable.
-// The connection owns rwc from then on. If hs names an extension other than
+// Its Close should end what reads and writes are under way: see [Conn.Close] for one that does
+// not. The connection owns rwc from then on. If hs names an extension other than
 // permessage-deflate, side is none, or the group of the options is shutting down, NewConn
 // closes rwc and returns an error.
 func NewConn(rwc io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.State, opts *ConnOptions) (*Conn, error) {

@@ -3,7 +3,9 @@ package websocket
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"testing"
 
@@ -87,4 +89,24 @@ func TestBadOriginPatternIsTheServersFault(t *testing.T) {
 	require.ErrorIs(t, checkOrigin(r, []string{"[b"}), path.ErrBadPattern)
 	r.Header.Set("Origin", "http://a.example")
 	require.NoError(t, checkOrigin(r, []string{"[b"}))
+}
+
+// The server's caller learns what is wrong with the pattern, and the client does not.
+func TestBadOriginPatternStaysAtHome(t *testing.T) {
+	accepted := make(chan error, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := Accept(w, r, &AcceptOptions{OriginPatterns: []string{"[secret"}})
+		accepted <- err
+	}))
+	defer srv.Close()
+	_, resp, err := Dial(background, srv.URL, &DialOptions{HTTPHeader: http.Header{"Origin": {"http://b.example"}}})
+	require.Error(t, err)
+	require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(body), "Internal Server Error")
+	require.NotContains(t, string(body), "secret")
+	err = <-accepted
+	require.ErrorIs(t, err, path.ErrBadPattern)
+	require.ErrorContains(t, err, "secret")
 }

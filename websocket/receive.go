@@ -199,7 +199,7 @@ func (c *Conn) next(ctx context.Context) (wsutil.Event, error) {
 				return wsutil.Event{}, err
 			}
 		}
-		if !c.half {
+		if !c.half && c.most != c.limit.Load() {
 			c.takeLimit()
 		}
 		ev, n, err := c.protocol.Next(c.in)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
@@ -14,8 +15,11 @@ import (
 // other: who has the turn sends the frame then.
 func (c *Conn) reply(ctx context.Context, op ws.OpCode, p []byte) {
 	if c.turn.tryLock(forControl) || c.turn.lockOrLeave(op, p) {
-		c.writeControl(ctx, op, p)
+		err := c.writeControl(ctx, op, p)
 		c.unlock(0, 0)
+		if err != nil && ctx.Err() != nil && c.failure.Load() == nil && c.broken.Load() == nil {
+			go c.reply(context.Background(), op, slices.Clone(p)) // the read is over, and not what it owes
+		}
 	}
 }
 

@@ -1,10 +1,13 @@
 package websocket
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +20,7 @@ import (
 // stress has every method called against every other, by many goroutines, with contexts that
 // end at any time. Nothing may be stuck, and nothing may panic.
 func stress(t *testing.T, seed uint64, s, c *Conn) {
-	prepared, err := NewPreparedMessage(MessageText, payload(500))
+	prepared, err := NewPreparedMessage(MessageText, telling(500))
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	for i, conn := range []*Conn{s, c} {
@@ -25,12 +28,12 @@ func stress(t *testing.T, seed uint64, s, c *Conn) {
 			r := rand.New(rand.NewPCG(seed, uint64(10*i+j)))
 			wg.Go(func() {
 				for {
-					act(conn, r, prepared)
+					act(t, conn, r, prepared)
 					time.Sleep(time.Duration(1+r.IntN(3)) * time.Millisecond) // or else errors could spin for ever
 					select {
 					case <-conn.Done():
 						for range 3 {
-							act(conn, r, prepared)
+							act(t, conn, r, prepared)
 						}
 						return
 					default:
@@ -59,20 +62,60 @@ func stress(t *testing.T, seed uint64, s, c *Conn) {
 	}
 }
 
-func act(c *Conn, r *rand.Rand, prepared *PreparedMessage) {
+// telling returns a message of which every part shows whether it is where it belongs: it
+// begins with its length.
+func telling(n int) []byte {
+	p := fmt.Appendf(nil, "%06d", n)
+	for i := len(p); i < n; i++ {
+		p = append(p, 'a'+byte((i+n)%26))
+	}
+	return p
+}
+
+// told counts the messages that were found to be whole.
+var told atomic.Int64
+
+// requireTelling checks that p is a message that telling has made, or if not whole the beginning
+// of one.
+func requireTelling(t *testing.T, p []byte, whole bool) {
+	var n int
+	_, err := fmt.Sscanf(string(p[:min(len(p), 6)]), "%06d", &n)
+	switch want := telling(n); {
+	case !whole && len(p) < 6:
+	case err != nil:
+		t.Errorf("%q begins no message", p[:min(len(p), 20)])
+	case whole && !bytes.Equal(p, want) || !whole && !bytes.HasPrefix(want, p):
+		t.Errorf("a message of %d bytes has come as another one of %d", n, len(p))
+	default:
+		told.Add(1)
+	}
+}
+
+// act calls a method.
+func act(t *testing.T, c *Conn, r *rand.Rand, prepared *PreparedMessage) {
 	ctx, cancel := context.WithTimeout(background, time.Duration(1+r.IntN(500))*time.Millisecond)
 	defer cancel()
-	switch r.IntN(12) {
+	poison(r)
+	if r.IntN(300) == 0 {
+		actOnce(ctx, c, r)
+		return
+	}
+	switch n := 6 + r.IntN(2000); r.IntN(14) {
 	case 0, 1, 2:
-		c.Read(ctx)
+		if _, p, err := c.Read(ctx); err == nil {
+			requireTelling(t, p, true)
+		}
 	case 3:
 		if _, rd, err := c.Reader(ctx); err == nil {
-			io.CopyN(io.Discard, rd, int64(r.IntN(1000)))
+			p, _ := io.ReadAll(io.LimitReader(rd, int64(r.IntN(1000))))
+			requireTelling(t, p, false)
 		}
 	case 4:
 		if w, err := c.Writer(ctx, MessageText); err == nil {
-			for range r.IntN(4) {
-				w.Write(make([]byte, r.IntN(5000)))
+			for p := telling(5 * n); len(p) > 0; {
+				part := min(len(p), 1+r.IntN(5000))
+				w.Write(p[:part])
+				p = p[part:]
 			}
 			w.Close()
 		}
@@ -84,14 +127,47 @@ func act(c *Conn, r *rand.Rand, prepared *PreparedMessage) {
 		c.SetReadLimit(-1)
 		c.Latency()
 		c.CloseRecord()
+		c.Stats()
+		c.Subprotocol()
 	case 8:
-		for range c.Messages(ctx) {
+		for m, err := range c.Messages(ctx) {
+			if err == nil {
+				requireTelling(t, m.Data, true)
+			}
 			break
 		}
 	case 9:
-		<-c.CloseRead(ctx).Done()
+		var p []byte
+		if _, err := Read(ctx, c, &p); err == nil {
+			requireTelling(t, p, true)
+		}
+	case 10:
+		Write(ctx, c, MessageText, telling(n))
+	case 11:
+		n := NetConn(ctx, c, MessageBinary)
+		n.SetWriteDeadline(time.Now().Add(time.Duration(r.IntN(100)) * time.Millisecond))
+		n.Write(telling(6 + r.IntN(2000)))
+		n.LocalAddr()
 	default:
-		c.Write(ctx, MessageBinary, make([]byte, r.IntN(2000)))
+		c.Write(ctx, MessageBinary, telling(n))
+	}
+}
+
+// actOnce calls a method that ends the connection, or most probably does so.
+func actOnce(ctx context.Context, c *Conn, r *rand.Rand) {
+	switch r.IntN(6) {
+	case 0, 1:
+		<-c.CloseRead(ctx).Done()
+	case 2:
+		c.Close(StatusCode(3000+r.IntN(2000)), "enough")
+	case 3:
+		c.CloseNow()
+	case 4:
+		n := NetConn(ctx, c, MessageBinary)
+		n.SetReadDeadline(time.Now().Add(time.Duration(r.IntN(100)) * time.Millisecond))
+		n.Read(make([]byte, 100))
+	default:
+		NetConn(ctx, c, MessageText).Close()
 	}
 }
 
@@ -124,4 +200,5 @@ func TestStress(t *testing.T) {
 		s, c := tcpPair(t, options, ConnOptions{ReadLimit: -1})
 		within(t, 20*time.Second, func() { stress(t, seed, s, c) })
 	}
+	require.Greater(t, told.Load(), int64(1000), "messages that were looked at")
 }

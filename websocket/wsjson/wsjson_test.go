@@ -1,12 +1,16 @@
 package wsjson_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -134,4 +138,69 @@ func TestAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 	}), 8.0)
+}
+
+// A value that nothing can be stored in is the caller's mistake: nothing is read.
+func TestReadIntoNoPointer(t *testing.T) {
+	c, s := pair(t)
+	require.NoError(t, wsjson.Write(t.Context(), c, 7))
+	for _, v := range []any{nil, 1, struct{}{}, map[string]any{}, (*int)(nil)} {
+		var mistake *json.InvalidUnmarshalError
+		require.ErrorAs(t, wsjson.Read(t.Context(), s, v), &mistake)
+	}
+	var n int
+	require.NoError(t, wsjson.Read(t.Context(), s, &n))
+	require.Equal(t, 7, n)
+}
+
+// A peer that sends no JSON, and does not answer the close frame, keeps Read no longer than
+// its context.
+func TestReadObeysContext(t *testing.T) {
+	c, s := pair(t)
+	require.NoError(t, c.Write(t.Context(), websocket.MessageText, []byte("{")))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	var v any
+	var syntax *json.SyntaxError
+	require.ErrorAs(t, wsjson.Read(ctx, s, &v), &syntax)
+	<-s.Done()
+	require.Equal(t, websocket.StatusInvalidFramePayloadData, s.CloseRecord().Sent)
+	require.NotErrorIs(t, s.CloseRecord().Err, os.ErrDeadlineExceeded, "that of Close")
+}
+
+// Values of many goroutines, some of which give up, arrive as they were.
+func TestStress(t *testing.T) {
+	c, s := pair(t)
+	type value struct {
+		N int
+		S string
+	}
+	made := func(n int) value { return value{n, strings.Repeat(string(rune('a'+n%26)), n)} }
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 100 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if (i+j)%3 == 0 {
+					cancel()
+				}
+				wsjson.Write(ctx, c, made(100*i+j))
+				cancel()
+			}
+		})
+	}
+	go func() {
+		wg.Wait()
+		c.Close(websocket.StatusNormalClosure, "")
+	}()
+	for read := 0; ; read++ {
+		var v value
+		err := wsjson.Read(t.Context(), s, &v)
+		if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
+			require.Greater(t, read, 500)
+			return
+		}
+		require.NoError(t, err)
+		require.Equal(t, made(v.N), v)
+	}
 }

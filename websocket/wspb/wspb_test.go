@@ -3,10 +3,13 @@ package wspb_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/websocket/wspb"
+	"github.com/wskit/wskit/ws"
 )
 
 // pair returns both ends of a connection over TCP.
@@ -143,4 +147,35 @@ func Example() {
 	}
 	fmt.Println(greeting.Value)
 	// Output: hello, gopher
+}
+
+// A peer that sends something else, and does not answer the close frame, keeps Read no
+// longer than its context.
+func TestReadObeysContext(t *testing.T) {
+	for name, frame := range map[string]ws.Frame{
+		"text": ws.NewTextFrame(nil), "no protocol buffer": ws.NewBinaryFrame([]byte{255}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := net.Pipe()
+				defer b.Close()
+				s, err := websocket.NewConn(a, nil, ws.Handshake{}, ws.StateServerSide, nil)
+				must(t, err)
+				go func() {
+					ws.WriteFrame(b, ws.MaskFrame(frame))
+					ws.ReadFrame(b)
+				}()
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				start := time.Now()
+				if wspb.Read(ctx, s, new(wrapperspb.StringValue)) == nil {
+					t.Error("no error")
+				}
+				if took := time.Since(start); took != 100*time.Millisecond {
+					t.Error("took", took)
+				}
+				<-s.Done()
+			})
+		})
+	}
 }
