@@ -42,9 +42,10 @@ func (c OpCode) IsControl() bool { return c&0x8 != 0 }
 // a continuation is one (RFC 6455, section 5.6).
 func (c OpCode) IsData() bool { return c&0x8 == 0 }
 
-// IsReserved reports whether RFC 6455 leaves c undefined.
+// IsReserved reports whether RFC 6455 leaves c undefined. That is so of a number that
+// does not fit the four bits of an opcode, too.
 func (c OpCode) IsReserved() bool {
-	return 0x3 <= c && c <= 0x7 || 0xb <= c && c <= 0xf
+	return 0x3 <= c && c <= 0x7 || c >= 0xb
 }
 
 // String returns the name of the opcode in the RFC, such as "text", and the number of a

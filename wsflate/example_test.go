@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/ws"
@@ -12,24 +14,40 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// A server accepts what a browser offers, within its own policy.
+// A server accepts what a browser offers, within its own policy, and sends and receives as was
+// agreed on.
 func ExampleExtension() {
-	e := wsflate.Extension{Parameters: wsflate.DefaultParameters}
+	e := wsflate.Extension{
+		Parameters: wsflate.SmallWindow(),
+		Adapts:     true, // a Sender does what Accepted says
+	}
 	u := ws.Upgrader{Negotiate: e.Negotiate} // one Extension for each connection
 	_ = u
 
-	offers, _ := httphead.ParseOptions([]byte("permessage-deflate; client_max_window_bits"), nil)
+	offers, _ := httphead.ParseOptions([]byte("permessage-deflate; server_max_window_bits=10; client_max_window_bits"), nil)
 	accepted, err := e.Negotiate(offers[0]) // the Upgrader calls it
 	if err != nil {
 		log.Fatal(err)
 	}
 	answer, _ := httphead.AppendOptions(nil, []httphead.Option{accepted})
 	fmt.Printf("%s\n", answer)
-	_, ok := e.Accepted()
-	fmt.Println(ok)
+
+	agreed, ok := e.Accepted()
+	if !ok {
+		return // no compression
+	}
+	sender := wsflate.NewSender(agreed, ws.StateServerSide, nil)
+	receiver := wsflate.NewReceiver(agreed, ws.StateServerSide)
+	_ = receiver // inflates what the client sends
+	message := []byte(`{"trade":{"symbol":"BTC-USD","price":64210.55},"quote":{"symbol":"BTC-USD","price":64210.55}}`)
+	for range 2 {
+		payload, compressed := sender.AppendMessage(nil, message)
+		fmt.Println(compressed, len(payload) < 20)
+	}
 	// Output:
-	// permessage-deflate; server_no_context_takeover; client_no_context_takeover
-	// true
+	// permessage-deflate; client_no_context_takeover; server_max_window_bits=10
+	// true false
+	// true true
 }
 
 // A client offers, and checks what the server has answered.
@@ -139,4 +157,105 @@ func ExampleForm() {
 	}
 	fmt.Println(bytes.Equal(conns[0].Bytes(), conns[2].Bytes()), conns[0].Len() < 60)
 	// Output: true true
+}
+
+// A connection without I/O that compresses, from one end to the other. Text is checked once it
+// is inflated: the Protocol has only seen what it was compressed to.
+func Example_protocol() {
+	var agreed wsflate.Parameters // by the handshake
+	server := wsutil.NewProtocol(&wsutil.Config{State: ws.StateServerSide | ws.StateRSV1})
+	client := wsutil.NewProtocol(&wsutil.Config{State: ws.StateClientSide | ws.StateRSV1})
+	sender := wsflate.NewSender(agreed, ws.StateServerSide, nil)
+	receiver := wsflate.NewReceiver(agreed, ws.StateClientSide)
+
+	send := func(dst []byte, op ws.OpCode, p []byte) ([]byte, error) {
+		if payload, compressed := sender.AppendMessage(nil, p); compressed {
+			h := ws.Header{Fin: true, OpCode: op, Rsv: ws.Rsv(true, false, false)}
+			return server.AppendFragment(dst, h, payload)
+		}
+		return server.AppendMessage(dst, op, p)
+	}
+	inflate := func(ev wsutil.Event) ([]byte, error) {
+		if ev.Rsv == 0 {
+			return ev.Payload, nil
+		}
+		p, err := receiver.Append(nil, ev.Payload, true, 1<<20)
+		if err == nil && ev.OpCode == ws.OpText && !utf8.Valid(p) {
+			err = wsutil.ErrInvalidUTF8
+		}
+		return p, err
+	}
+
+	var wire []byte
+	for _, text := range []string{"short", strings.Repeat("Hello, ", 20), strings.Repeat("Hello, ", 20), strings.Repeat("\xff", 100)} {
+		var err error
+		if wire, err = send(wire, ws.OpText, []byte(text)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for {
+		ev, n, err := client.NextMessage(wire)
+		if err != nil {
+			return // io.ErrUnexpectedEOF: wait for more
+		}
+		wire = wire[n:]
+		p, err := inflate(ev)
+		if err != nil {
+			answer, _ := client.AppendClose(nil, wsutil.CloseCode(err), "")
+			fmt.Println(wsutil.CloseCode(err), len(answer))
+			return
+		}
+		fmt.Println(ev.Rsv != 0, len(p), n < 20)
+	}
+	// Output:
+	// false 5 true
+	// true 140 true
+	// true 140 true
+	// 1007 8
+}
+
+// Messages are streamed, and each refers to those before it.
+func ExampleSender_Writer() {
+	var agreed wsflate.Parameters // takeover in both directions
+	var conn bytes.Buffer
+	var sending, receiving wsflate.MessageState
+
+	w := wsutil.NewWriter(&conn, ws.StateServerSide, ws.OpText)
+	w.SetExtensions(&sending)
+	sending.SetCompressed(true)
+	fw := wsflate.NewSender(agreed, ws.StateServerSide, nil).Writer(nil)
+
+	r := wsutil.NewReader(&conn, ws.StateClientSide|ws.StateRSV1)
+	r.Extensions = []wsutil.RecvExtension{&receiving}
+	fr := wsflate.NewReceiver(agreed, ws.StateClientSide).Reader(nil)
+	text := wsutil.NewUTF8Reader(nil) // r would check what is compressed
+
+	for range 2 {
+		fw.Reset(w)
+		for i := range 50 {
+			fmt.Fprintf(fw, "%d Mississippi, ", i)
+		}
+		if err := fw.Close(); err != nil {
+			log.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(conn.Len() < 50, " ")
+
+		if _, err := r.NextFrame(); err != nil {
+			log.Fatal(err)
+		}
+		var src io.Reader = r
+		if receiving.IsCompressed() {
+			fr.Reset(r)
+			src = fr
+		}
+		text.Reset(src)
+		p, err := io.ReadAll(text)
+		fmt.Println(len(p), text.Valid(), err)
+	}
+	// Output:
+	// false 790 true <nil>
+	// true 790 true <nil>
 }

@@ -31,7 +31,8 @@ func (s *Sender) Form(n int) Form {
 }
 
 // Append appends the compressed payload of the message p to dst, or returns dst as it was
-// and false if that would not be smaller than p. It does not retain p.
+// and false if that would not be smaller than p. It does not retain p. Bytes behind the result
+// may be written to, up to the capacity of dst: p must not lie there.
 func (f Form) Append(dst, p []byte) ([]byte, bool) {
 	var enc deflate.Encoder
 	enc.Reset(int(f.bits), false, int(f.level))

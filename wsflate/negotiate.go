@@ -114,17 +114,21 @@ type Extension struct {
 
 	// Adapts says that what the server sends is what Accepted says, as that of a [Sender] is,
 	// even where a client asks it for a narrower window than Parameters has, or to give up
-	// takeover. Without it such offers are declined (RFC 7692, sections 7.1.1.1 and 7.1.2.1):
-	// a [Helper], and a [Writer] around a compressor of the caller's, have one window.
+	// takeover: set it if Accepted goes to [NewSender]. Without it such offers are declined (RFC
+	// 7692, sections 7.1.1.1 and 7.1.2.1): a [Helper], and a [Writer] around a compressor of the
+	// caller's, have one window.
 	Adapts bool
 
 	agreed   Parameters
 	accepted bool
 }
 
-// Negotiate accepts or declines one offer, and declines all that follow once one is accepted: see
-// [Parameters.Answer]. To decline is to return an option without a name; a malformed offer is
-// declined, too (RFC 7692, section 7.1). It does not retain offer. The error is that of Answer.
+// Negotiate accepts or declines one offer, and declines all that follow once one is accepted. To
+// decline is to return an option without a name. With Adapts it accepts what [Parameters.Answer]
+// accepts, all but what is malformed (RFC 7692, section 7.1). Without, it also declines an offer
+// of server_max_window_bits below what Parameters.ServerMaxWindowBits stands for, and one of
+// server_no_context_takeover unless Parameters has it. It does not retain offer. The error is
+// that of Answer.
 func (e *Extension) Negotiate(offer httphead.Option) (accepted httphead.Option, err error) {
 	if e.accepted {
 		return httphead.Option{}, nil

@@ -39,10 +39,12 @@ type Parameters struct {
 }
 
 // DefaultParameters let nothing be held between messages, in either direction: each
-// connection costs a few bytes, however many there are.
-var DefaultParameters = Parameters{
-	ServerNoContextTakeover: true,
-	ClientNoContextTakeover: true,
+// connection costs a few bytes, however many there are. Nothing in this package reads the
+// variable.
+var DefaultParameters = noTakeover()
+
+func noTakeover() Parameters {
+	return Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}
 }
 
 // SmallWindow returns the policy of a server that has memory for a small window for sending to

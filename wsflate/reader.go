@@ -63,7 +63,7 @@ func (r *Reader) Reset(src io.Reader) {
 	r.src.src = src
 	switch {
 	case r.alone:
-		r.receiver.Reset(DefaultParameters, 0)
+		r.receiver.Reset(noTakeover(), 0)
 	case r.receiver == nil:
 		r.src.tail = readTail
 		r.resetDecompressor()

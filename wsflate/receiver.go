@@ -37,7 +37,8 @@ func (r *Receiver) Reset(p Parameters, side ws.State) {
 // appends the result to dst. last says that the message ends with chunk, which may be empty.
 // The message may inflate to limit bytes, in all its chunks, and one more is [ErrTooLarge]; a
 // negative limit stands for none. It does not retain chunk or dst, and allocates nothing if dst
-// has room. With an error it returns what came before it.
+// has room. Bytes behind the result may be written to, up to the capacity of dst: chunk must not
+// lie there. With an error it returns what came before it.
 func (r *Receiver) Append(dst, chunk []byte, last bool, limit int64) ([]byte, error) {
 	dst, err := r.dec.Append(dst, chunk, last, limit)
 	return dst, fault(err)
@@ -46,7 +47,8 @@ func (r *Receiver) Append(dst, chunk []byte, last bool, limit int64) ([]byte, er
 // Read inflates from chunk into dst, as Append does but for the limit, which is the caller's to
 // keep: n bytes were put into dst and used bytes of chunk were used. done says that the
 // message is complete. If it is not and chunk was used up, the next chunk is wanted, or, after
-// the last one, more room: then call with no chunk.
+// the last one, more room: then call with no chunk. All of dst may be written to, also behind
+// those n bytes, and must not overlap chunk.
 func (r *Receiver) Read(dst, chunk []byte, last bool) (n, used int, done bool, err error) {
 	n, used, done, err = r.dec.Read(dst, chunk, last)
 	return n, used, done, fault(err)

@@ -57,7 +57,7 @@ type Sender struct {
 }
 
 // NewSender returns a Sender for a connection that has agreed on p. side is the side
-// on which we are.
+// on which we are. A server that negotiates by an [Extension] sets its field Adapts.
 func NewSender(p Parameters, side ws.State, cfg *SenderConfig) *Sender {
 	s := new(Sender)
 	s.Reset(p, side, cfg)
@@ -75,9 +75,10 @@ func (s *Sender) Reset(p Parameters, side ws.State, cfg *SenderConfig) {
 // AppendMessage appends the compressed payload of the message p to dst, to be sent in one frame
 // with RSV1. If compressed is false it returns dst as it was, and p itself is to be sent,
 // without RSV1: it is shorter than the threshold, or would not become smaller, and has not
-// entered the window. It does not retain p, which must not lie in the free part of dst. Messages
-// of up to 32 KiB at level 1 allocate nothing if dst has room for len(p)+len(p)/8+16 bytes. dst may
-// come back with more room, whether p was compressed or not: use it for the next message.
+// entered the window. It does not retain p. Bytes behind the result may be written to, up to the
+// capacity of dst, whether p was compressed or not: p must not lie there. Messages of up to 32
+// KiB at level 1 allocate nothing if dst has room for len(p)+len(p)/8+16 bytes. dst may come back
+// with more room in either case: use it for the next message.
 func (s *Sender) AppendMessage(dst, p []byte) (out []byte, compressed bool) {
 	if len(p) < s.threshold {
 		return dst, false
@@ -88,7 +89,8 @@ func (s *Sender) AppendMessage(dst, p []byte) (out []byte, compressed bool) {
 // AppendPart appends the compressed form of a part of a message to dst: the payload of a frame.
 // The first frame of the message has RSV1; last ends the message. A part may be empty. Such a
 // message is compressed whatever its length; between its parts the window is held even without
-// takeover. It does not retain p. Each part costs up to 5 bytes.
+// takeover. It does not retain p. Bytes behind the result may be written to, up to the capacity of
+// dst: p must not lie there. Each part costs up to 5 bytes.
 func (s *Sender) AppendPart(dst, p []byte, last bool) []byte {
 	return s.enc.AppendPart(dst, p, last)
 }

@@ -76,6 +76,9 @@ func TestTailAtAllSizes(t *testing.T) {
 	text := append(bytes.Repeat(tick(3), 3), noise(300, 2)...)
 	for level := -2; level <= 9; level++ {
 		for name, ctor := range map[string]func(io.Writer) wsflate.Compressor{"std": stdCompressor(level), "own": nil} {
+			if ctor == nil && level != 1 {
+				continue
+			}
 			var out bytes.Buffer
 			w, r := wsflate.NewWriter(nil, ctor), wsflate.NewReader(nil, nil)
 			for n := range 301 {
@@ -403,5 +406,29 @@ func TestWriterFailureEndsTheMessage(t *testing.T) {
 		out, ok := s.AppendMessage(nil, m)
 		require.True(t, ok)
 		require.Equal(t, m, (&oracle{}).inflate(t, out))
+	}
+}
+
+// The variable is the caller's: whoever changes it changes nothing for others.
+func TestDefaultParametersAreNotRead(t *testing.T) {
+	defer func(p wsflate.Parameters) { wsflate.DefaultParameters = p }(wsflate.DefaultParameters)
+	wsflate.DefaultParameters = wsflate.Parameters{ServerMaxWindowBits: 8, ClientMaxWindowBits: 8}
+	w, r := wsflate.NewWriter(nil, nil), wsflate.NewReader(nil, nil)
+	message := bytes.Repeat(append(noise(300, 1), noise(300, 2)...), 3) // far matches
+	var want []byte
+	for range 3 {
+		var b bytes.Buffer
+		w.Reset(&b)
+		w.Write(message)
+		require.NoError(t, w.Close())
+		if want == nil {
+			want = bytes.Clone(b.Bytes())
+			require.Less(t, len(want), 2*len(message)/3, "the largest window")
+		}
+		require.Equal(t, want, b.Bytes(), "each message stands alone")
+		r.Reset(&b)
+		got, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.Equal(t, message, got)
 	}
 }

@@ -67,10 +67,16 @@ type tailReader struct {
 	taken int64 // bytes that Read and ReadByte have returned
 }
 
+// emptyReads is how many reads in a row may yield nothing before we give up.
+const emptyReads = 100
+
 // fill reads the next bytes of the payload into p, if it is empty. It reports whether
 // there are any.
 func (t *tailReader) fill() bool {
-	for tries := 0; len(t.p) == 0; tries++ {
+	for empty := 0; len(t.p) == 0; empty++ {
+		if empty == emptyReads && t.err == nil {
+			t.err = io.ErrNoProgress
+		}
 		if t.err != nil {
 			return false
 		}
@@ -80,9 +86,6 @@ func (t *tailReader) fill() bool {
 		var n int
 		n, t.err = t.src.Read(t.room.b[:cap(t.room.b)])
 		t.p = t.room.b[:n]
-		if tries == 100 && t.err == nil {
-			t.err = io.ErrNoProgress
-		}
 	}
 	return true
 }

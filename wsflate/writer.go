@@ -41,7 +41,7 @@ type Writer struct {
 func NewWriter(dest io.Writer, compressor func(io.Writer) Compressor) *Writer {
 	w := &Writer{newComp: compressor}
 	if compressor == nil {
-		w.sender = NewSender(DefaultParameters, 0, nil)
+		w.sender = NewSender(noTakeover(), 0, nil)
 	}
 	w.Reset(dest)
 	return w

@@ -36,7 +36,8 @@ type ControlHandler struct {
 // and no more, and answers. It returns nil after ping and pong, a [ClosedError]
 // after a close frame, [ErrNotControlFrame] for other frames, of which it reads
 // nothing, a *[ws.ProtocolError] for what [ControlHandler.HandleClose] refuses and
-// for a payload of more than 125 bytes, and otherwise the error of Src or Dst.
+// for a payload of more than 125 bytes, [ws.ErrHeaderLengthUnexpected] for a negative
+// length, and otherwise the error of Src or Dst.
 func (c ControlHandler) Handle(h ws.Header) error {
 	switch h.OpCode {
 	case ws.OpPing:
@@ -82,6 +83,9 @@ func (c ControlHandler) handle(op ws.OpCode, h ws.Header) error {
 
 // checkControlLength guards our buffers against a header that nobody has checked.
 func checkControlLength(op ws.OpCode, n int64) error {
+	if n < 0 {
+		return ws.ErrHeaderLengthUnexpected
+	}
 	return ws.CheckHeader(ws.Header{Fin: true, OpCode: op, Length: n}, 0)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 
@@ -181,4 +182,16 @@ func TestControlWriterError(t *testing.T) {
 	_, err := c.Write(make([]byte, 200))
 	require.Equal(t, boom, err)
 	require.Equal(t, boom, c.Flush())
+}
+
+// A length that no header on the wire can have is the caller's mistake.
+func TestControlHandlerNegativeLength(t *testing.T) {
+	for _, op := range []ws.OpCode{ws.OpPing, ws.OpPong, ws.OpClose} {
+		p := newPipe(make([]byte, 200))
+		c := ControlHandler{Src: p, Dst: p, State: ws.StateServerSide}
+		for _, n := range []int64{-1, math.MinInt64} {
+			require.Equal(t, ws.ErrHeaderLengthUnexpected, c.Handle(ws.Header{Fin: true, OpCode: op, Length: n}), op)
+		}
+		require.Zero(t, p.reads+p.writes)
+	}
 }

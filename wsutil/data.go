@@ -73,7 +73,9 @@ func (d *dataReader) read(dst []byte, want ws.OpCode) ([]byte, ws.OpCode, error)
 // arrive, never with the length that was declared; nothing is allocated if dst has
 // room. No byte behind the message is read, unless rw does so by itself. Where rw has
 // no buffer, a message that is not fragmented takes two Reads, or three if it has
-// more than 125 bytes; give it a *bufio.ReadWriter to have fewer.
+// more than 125 bytes; give it a *bufio.ReadWriter to have fewer. Answers are flushed there,
+// and with them what the caller has written before; messages of [WriteMessage] and
+// [Writer.Flush] are not, but wait for the caller's Flush.
 //
 // Reading is for one goroutine at a time, and writing too: the answers are Writes
 // like those of the caller. No deadline of rw is set or taken away here: for how long

@@ -100,3 +100,47 @@ func TestReadDataCalls(t *testing.T) {
 		}
 	}
 }
+
+// Messages that are gathered in one slice are not copied for each of them.
+func TestAppendedMessagesAreNotCopiedEachTime(t *testing.T) {
+	const n = 5000
+	in := strings.Repeat(string(peerFrames(ws.StateServerSide, frame(ws.OpBinary, true, strings.Repeat("a", 100)))), n)
+	for name, read := range map[string]func(rw io.ReadWriter) func(dst []byte) ([]byte, ws.OpCode, error){
+		"AppendClientData": func(rw io.ReadWriter) func([]byte) ([]byte, ws.OpCode, error) {
+			return func(dst []byte) ([]byte, ws.OpCode, error) { return AppendClientData(dst, rw) }
+		},
+		"Reader": func(rw io.ReadWriter) func([]byte) ([]byte, ws.OpCode, error) {
+			return NewServerSideReader(rw).AppendMessage
+		},
+	} {
+		for _, wrap := range wraps {
+			next := read(wrap.of(newPipe([]byte(in))))
+			var dst []byte
+			moved := 0
+			for range n {
+				room := cap(dst)
+				var err error
+				dst, _, err = next(dst)
+				require.NoError(t, err)
+				if cap(dst) != room {
+					moved++
+				}
+			}
+			require.Len(t, dst, 100*n)
+			require.Less(t, moved, 50, "%s, %s", name, wrap.name)
+			require.Less(t, cap(dst), 150*n, "%s, %s", name, wrap.name)
+		}
+	}
+}
+
+// What is in dst makes it grow by a share of that, and not by what a header declares.
+func TestAppendedMessageGrowsByWhatIsThere(t *testing.T) {
+	const had = 1 << 20
+	header := ws.AppendHeader(nil, ws.Header{Fin: true, OpCode: ws.OpBinary, Masked: true, Length: 1 << 30})
+	dst := make([]byte, had)
+	used := heap(func() {
+		_, _, err := AppendDataLimit(dst, newPipe(header), ws.StateServerSide, -1)
+		require.Equal(t, io.ErrUnexpectedEOF, err)
+	})
+	require.Less(t, used, uint64(had+had/2))
+}

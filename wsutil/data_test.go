@@ -1,6 +1,7 @@
 package wsutil
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -240,4 +241,45 @@ func TestData(t *testing.T) {
 	rest, err := ReadClientText(p)
 	require.NoError(t, err)
 	require.Equal(t, "two", string(rest), "nothing was read ahead")
+}
+
+// The other type is skipped, also where messages lie in a buffer.
+func TestReadTextOrBinaryThroughABuffer(t *testing.T) {
+	for _, side := range both {
+		text, binary := ReadClientText, ReadClientBinary
+		if side.state.ClientSide() {
+			text, binary = ReadServerText, ReadServerBinary
+		}
+		in := peerFrames(side.state, frame(ws.OpBinary, true, "1"), frame(ws.OpText, true, "2"),
+			frame(ws.OpText, true, "3"), frame(ws.OpBinary, true, "4"))
+		for _, wrap := range wraps {
+			rw := wrap.of(newPipe(in))
+			got, err := text(rw)
+			require.NoError(t, err)
+			require.Equal(t, "2", string(got), wrap.name)
+			got, err = binary(rw)
+			require.NoError(t, err)
+			require.Equal(t, "4", string(got), wrap.name)
+		}
+	}
+}
+
+// What the caller writes waits in his buffer for his Flush; what is answered for him does not,
+// and takes along what waits.
+func TestWhoFlushes(t *testing.T) {
+	p := newPipe(peerFrames(ws.StateServerSide, frame(ws.OpPing, true, "ping"), frame(ws.OpText, true, "Hello")))
+	rw := bufio.NewReadWriter(bufio.NewReader(p), bufio.NewWriter(p))
+	require.NoError(t, WriteServerText(rw, []byte("one")))
+	w := NewWriter(rw, ws.StateServerSide, ws.OpText)
+	io.WriteString(w, "two")
+	require.NoError(t, w.Flush())
+	prepared, err := NewPreparedMessage(ws.OpText, []byte("three"))
+	require.NoError(t, err)
+	require.NoError(t, prepared.Write(rw, ws.StateServerSide))
+	require.Zero(t, p.writes)
+	_, _, err = ReadClientData(rw)
+	require.NoError(t, err)
+	require.Equal(t, 1, p.writes)
+	require.Equal(t, []ws.Frame{frame(ws.OpText, true, "one"), frame(ws.OpText, true, "two"), frame(ws.OpText, true, "three"),
+		frame(ws.OpPong, true, "ping")}, frameList(t, p.out.Bytes()))
 }

@@ -168,3 +168,39 @@ func TestDebugUpgraderTimeout(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, asked)
 }
+
+// Behind the handshake nothing is recorded: the connection would hold all that passes.
+func TestDebugDialerStopsRecording(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	d := DebugDialer{Dialer: ws.Dialer{NetDial: serve(t, func(conn net.Conn) {
+		var sent, upgraded bytes.Buffer
+		req, err := http.ReadRequest(bufio.NewReader(io.TeeReader(conn, &sent)))
+		if err != nil {
+			return
+		}
+		req.Body.Close()
+		ws.Upgrade(struct {
+			io.Reader
+			io.Writer
+		}{&sent, &upgraded})
+		conn.Write(append(upgraded.Bytes(), "\x81\x02Hi"...)) // so that the recorder stays in between
+		io.Copy(conn, conn)
+	})}}
+	conn, br, _, err := d.Dial(t.Context(), "ws://example.com/path")
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NotNil(t, br)
+	var rec *recordedConn
+	for c := conn; rec == nil; c = c.(interface{ NetConn() net.Conn }).NetConn() {
+		rec, _ = c.(*recordedConn)
+	}
+	in, out := len(rec.in), len(rec.out)
+	require.NotZero(t, in)
+	require.NotZero(t, out)
+	_, err = conn.Write([]byte("echo"))
+	require.NoError(t, err)
+	_, err = io.ReadFull(conn, make([]byte, len("\x81\x02Hiecho")))
+	require.NoError(t, err)
+	require.Len(t, rec.in, in)
+	require.Len(t, rec.out, out)
+}

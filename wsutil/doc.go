@@ -20,6 +20,11 @@
 // say what may still be sent. While it waits it holds no buffer and no goroutine,
 // and is no larger than 128 bytes.
 //
+// Where the connection is a *bufio.ReadWriter or the destination a *bufio.Writer, what the
+// caller writes stays in that buffer until the caller flushes it, so that several messages can
+// leave together. What is answered on the caller's behalf is flushed at once, with all that waits
+// before it.
+//
 // Beside them: [PreparedMessage] encodes a broadcast once. [CipherReader],
 // [CipherWriter] and [UTF8Reader] are filters on streams. [DebugDialer],
 // [DebugUpgrader] and [Tracer] show what is on the wire.

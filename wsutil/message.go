@@ -94,15 +94,16 @@ func (r *Reader) nextFragment() error {
 const mostRead = 128 << 10
 
 // appendFrame appends what is left of the open frame. The message begins at
-// dst[begin].
+// dst[begin]. What is before it makes dst grow by a share of that, as append does, so that
+// messages that are gathered in one slice are not copied for each of them.
 func (r *Reader) appendFrame(dst []byte, begin int) ([]byte, error) {
 	if r.left > int64(math.MaxInt-len(dst)) {
 		return dst, ErrMessageTooLarge
 	}
 	for r.left > 0 {
 		if len(dst) == cap(dst) {
-			step := min(r.growth(len(dst)-begin), math.MaxInt-len(dst))
-			dst = append(make([]byte, 0, len(dst)+step), dst...)
+			step := max(r.growth(len(dst)-begin), begin/4)
+			dst = append(make([]byte, 0, len(dst)+min(step, math.MaxInt-len(dst))), dst...)
 		}
 		n, err := r.readPayload(dst[len(dst):min(cap(dst), len(dst)+mostRead)])
 		dst = dst[:len(dst)+n]

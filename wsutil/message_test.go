@@ -40,3 +40,26 @@ func TestReadMessageErrors(t *testing.T) {
 	require.Equal(t, ErrInvalidUTF8, err)
 	require.Equal(t, []Message{{OpCode: ws.OpText}, {ws.OpPing, []byte("p")}}, got)
 }
+
+// asked is a source that notes for how much it is asked at once.
+type asked struct {
+	io.Reader
+	most int
+}
+
+func (a *asked) Read(p []byte) (int, error) {
+	a.most = max(a.most, len(p))
+	return a.Reader.Read(p)
+}
+
+// A large message is read piece by piece, so that each is still in the cache when it is
+// unmasked, and into the memory that the caller has.
+func TestLargeMessageIsReadInPieces(t *testing.T) {
+	in := peerFrames(ws.StateServerSide, ws.NewBinaryFrame(make([]byte, 1<<20)))
+	src := &asked{Reader: bytes.NewReader(in)}
+	dst := make([]byte, 0, 1<<20)
+	got, _, err := NewServerSideReader(src).AppendMessage(dst)
+	require.NoError(t, err)
+	require.Same(t, &dst[:1][0], &got[0])
+	require.Equal(t, 128<<10, src.most)
+}

@@ -20,10 +20,10 @@ type PreparedMessage struct {
 
 // NewPreparedMessage returns the message of this opcode and payload. It does not
 // retain p. It returns [ErrControlOverflow] for a control frame of more than 125
-// bytes.
+// bytes, and [ErrNotSendable] for a reserved opcode and a continuation.
 func NewPreparedMessage(op ws.OpCode, p []byte) (*PreparedMessage, error) {
-	if op.IsControl() && len(p) > ws.MaxControlFramePayloadSize {
-		return nil, ErrControlOverflow
+	if err := checkWhole(op, len(p)); err != nil {
+		return nil, err
 	}
 	f := ws.NewFrame(op, true, p)
 	size := ws.HeaderSize(f.Header)
@@ -42,7 +42,7 @@ func (m *PreparedMessage) Frame() []byte { return m.frame }
 
 // Write writes the message to w as [WriteMessage] does, as the side that s names sends it. A
 // client's is masked anew each time, as RFC 6455, section 5.3 asks for: it costs what
-// [WriteMessage] costs.
+// [WriteMessage] costs. A buffer of w is not flushed here either.
 func (m *PreparedMessage) Write(w io.Writer, s ws.State) error {
 	if s.ClientSide() {
 		return WriteMessage(w, s, m.op, m.payload)

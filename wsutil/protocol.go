@@ -3,6 +3,7 @@ package wsutil
 import (
 	"encoding/binary"
 
+	"github.com/wskit/wskit/internal/framing"
 	"github.com/wskit/wskit/internal/utf8s"
 	"github.com/wskit/wskit/ws"
 )
@@ -48,7 +49,8 @@ type Protocol struct {
 	text        utf8s.Validator // of the open message; a text that ends leaves the zero value
 
 	// The sending half.
-	sendOp ws.OpCode // of the message that is going out in fragments, or 0
+	sendOp    ws.OpCode // of the message that is going out in fragments, or 0
+	sendFirst bool      // one fragment of it is out so far
 
 	closing closing // of both halves
 }
@@ -81,7 +83,7 @@ func (c *Protocol) Reset(cfg *Config) {
 		maxFrame: cfg.maxFrame(),
 		maxFrags: cfg.maxFragments(),
 		state:    cfg.state(),
-		maskBit:  0x80,
+		maskBit:  framing.MaskBit,
 	}
 	if c.state.ClientSide() {
 		c.maskBit = 0
@@ -134,10 +136,10 @@ func (c *Protocol) Next(p []byte) (ev Event, n int, err error) {
 	if c.flags != 0 || len(p) < ws.MinHeaderSize {
 		return c.next(p)
 	}
-	op := ws.OpCode(p[0] ^ finBit)
+	op := ws.OpCode(p[0] ^ framing.FinBit)
 	size, start := int(p[1]^c.maskBit), ws.MinHeaderSize
-	if size > shortLength {
-		if size != mediumLength || len(p) < 4 || p[2] == 0 && p[3] <= shortLength {
+	if size > framing.ShortLength {
+		if size != framing.MediumLength || len(p) < 4 || p[2] == 0 && p[3] <= framing.ShortLength {
 			return c.next(p)
 		}
 		size, start = int(binary.BigEndian.Uint16(p[2:])), 4
@@ -154,14 +156,6 @@ func (c *Protocol) Next(p []byte) (ev Event, n int, err error) {
 	}
 	return ev, start + size, nil
 }
-
-// The second byte of a header, less its mask bit, is a length, or says that two bytes
-// with the length follow (RFC 6455, section 5.2).
-const (
-	finBit       = 0x80
-	shortLength  = 125
-	mediumLength = 126
-)
 
 // unmaskWhole unmasks the payload of a message of one frame with key, which is empty
 // if it is not masked, and reports whether it is what its opcode says.

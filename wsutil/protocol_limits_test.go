@@ -128,6 +128,39 @@ func TestSetMaxMessage(t *testing.T) {
 	require.Equal(t, ErrMessageTooLarge, err)
 }
 
+// Messages with a reserved bit have a limit of their own, from its first frame to its last.
+func TestSetMaxExtended(t *testing.T) {
+	extended := func(h ws.Header) ws.Header {
+		h.Rsv = ws.Rsv(true, false, false)
+		return h
+	}
+	for _, tt := range []struct {
+		name     string
+		extended int64
+		in       []byte
+		want     error
+	}{
+		{"plain", 4, toServer(fin(ws.OpText), "abc"), ErrMessageTooLarge},
+		{"extended", 4, toServer(extended(fin(ws.OpText)), "abcd"), nil},
+		{"extended, too long", 4, toServer(extended(fin(ws.OpText)), "abcde"), ErrMessageTooLarge},
+		{"fragments", 4, join(toServer(extended(open(ws.OpText)), "ab"), toServer(fin(0), "cd")), nil},
+		{"fragments, too long", 4, join(toServer(extended(open(ws.OpText)), "ab"), toServer(fin(0), "cde")), ErrMessageTooLarge},
+		{"no limit", -1, toServer(extended(fin(ws.OpText)), strings.Repeat("x", 70_000)), nil},
+		{"plain behind extended", 4, join(toServer(extended(fin(ws.OpText)), "abcd"), toServer(fin(ws.OpText), "abc")), ErrMessageTooLarge},
+	} {
+		c := NewProtocol(&Config{State: ws.StateRSV1})
+		c.SetMaxMessage(2)
+		c.SetMaxExtended(tt.extended)
+		_, err := next.feed((*Protocol).Next, t, c, bytes.Clone(tt.in))
+		require.Equal(t, tt.want, err, tt.name)
+		c.Reset(&Config{State: ws.StateRSV1})
+		c.SetMaxExtended(1000)
+		c.SetMaxMessage(3) // undoes it
+		_, err = next.feed((*Protocol).Next, t, c, toServer(extended(fin(ws.OpText)), "abcd"))
+		require.Equal(t, ErrMessageTooLarge, err)
+	}
+}
+
 // A header declares a lot and nothing follows: no memory is taken for it. What
 // arrives is held in at most twice its size.
 func TestMemoryGrowsWithWhatArrives(t *testing.T) {
@@ -217,13 +250,17 @@ func TestNextAllocatesNothing(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
+	total := 1 << 20
+	if testing.Short() {
+		total = 256 << 10
+	}
 	for _, side := range []ws.State{ws.StateServerSide, ws.StateClientSide} {
 		for _, op := range []ws.OpCode{ws.OpText, ws.OpBinary, ws.OpPing} {
 			for _, n := range []int{0, 16, 125, 1 << 10, 100 << 10} {
 				if op == ws.OpPing && n > 125 {
 					continue
 				}
-				in, _ := stream(side, op, n, 1<<20)
+				in, _ := stream(side, op, n, total)
 				for name, fn := range nexts {
 					for _, step := range []int{len(in), 1000} {
 						c := NewProtocol(&Config{State: side})

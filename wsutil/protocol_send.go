@@ -44,7 +44,7 @@ func (c *Protocol) AppendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, er
 		return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: op}, p)
 	}
 	// A whole message of an open connection: there is nothing to ask any more.
-	return appendFrame(dst, finBit|byte(op), c.state.ClientSide(), p), nil
+	return appendFrame(dst, framing.FinBit|byte(op), c.state.ClientSide(), p), nil
 }
 
 // AppendFragment is [Protocol.AppendMessage] for one fragment of a message, or for a
@@ -133,10 +133,15 @@ func (c *Protocol) SendHeader(h ws.Header) (ws.Header, error) {
 	return h, err
 }
 
-// Unsend takes back the first fragment of a message, or the whole message, which was appended
-// last, or whose header SendHeader returned: no byte of it has gone out, nor will. No message is
-// open then.
-func (c *Protocol) Unsend() { c.sendOp = 0 }
+// Unsend takes back the data frame that was appended last, or whose header SendHeader
+// returned, if that is the first fragment of a message or a whole one: no byte of it has gone
+// out, nor will. No message is open then. A later fragment cannot be taken back, as its message
+// would have a hole: Unsend does nothing then.
+func (c *Protocol) Unsend() {
+	if c.sendFirst {
+		c.sendOp, c.sendFirst = 0, false
+	}
+}
 
 var errCloseByHand = fmt.Errorf("%w: AppendClose makes close frames", ErrNotSendable)
 
@@ -153,21 +158,38 @@ func (c *Protocol) sendHeader(h ws.Header) (ws.Header, error) {
 		h.OpCode = ws.OpContinuation
 	}
 	h.Masked, h.Mask = c.state.ClientSide(), [4]byte{}
-	switch err := ws.CheckHeader(h, c.peerState()); err {
-	case nil:
-	case ws.ErrProtocolControlPayloadOverflow:
-		return ws.Header{}, ErrControlOverflow
-	default: // as text: the fault is the caller's, not the peer's
-		return ws.Header{}, fmt.Errorf("%w: %v", ErrNotSendable, err)
+	if err := ws.CheckHeader(h, c.peerState()); err != nil {
+		return ws.Header{}, unsendable(err)
 	}
 	switch {
 	case op.IsControl():
 	case h.Fin:
-		c.sendOp = 0
-	case c.sendOp == 0:
-		c.sendOp = op
+		c.sendOp, c.sendFirst = 0, false
+	default:
+		c.sendFirst = c.sendOp == 0
+		if c.sendFirst {
+			c.sendOp = op
+		}
 	}
 	return h, nil
+}
+
+// unsendable returns the caller's mistake that err is, which [ws.CheckHeader] says of a frame
+// that is to be sent.
+func unsendable(err error) error {
+	if err == ws.ErrProtocolControlPayloadOverflow {
+		return ErrControlOverflow
+	}
+	return fmt.Errorf("%w: %v", ErrNotSendable, err) // as text: the fault is not the peer's
+}
+
+// checkWhole returns an error for a frame that ends what it begins, with n bytes of payload, if
+// a peer would have to refuse it.
+func checkWhole(op ws.OpCode, n int) error {
+	if err := ws.CheckHeader(ws.Header{Fin: true, OpCode: op, Length: int64(n)}, 0); err != nil {
+		return unsendable(err)
+	}
+	return nil
 }
 
 // peerState is the state in which the peer will look at our next header.

@@ -235,3 +235,43 @@ func TestHalvesAreIndependent(t *testing.T) {
 	require.Equal(t, ws.StatusNormalClosure, s.Sent)
 	require.Equal(t, ws.StatusGoingAway, s.Received)
 }
+
+// Unsend takes back a first fragment and no other, whatever control frames came behind it.
+func TestUnsend(t *testing.T) {
+	send := func(c *Protocol, op ws.OpCode, fin bool) error {
+		_, err := c.SendHeader(ws.Header{Fin: fin, OpCode: op, Length: 1})
+		return err
+	}
+	type step struct {
+		op  ws.OpCode
+		fin bool
+	}
+	text := step{ws.OpText, false}
+	for name, tt := range map[string]struct {
+		steps []step
+		open  bool // a message is open afterwards
+	}{
+		"nothing":               {nil, false},
+		"first fragment":        {[]step{text}, false},
+		"and a ping":            {[]step{text, {ws.OpPing, true}}, false},
+		"second fragment":       {[]step{text, text}, true},
+		"second, continuation":  {[]step{text, {ws.OpContinuation, false}}, true},
+		"second and a ping":     {[]step{text, text, {ws.OpPing, true}}, true},
+		"last fragment":         {[]step{text, {ws.OpText, true}}, false},
+		"whole":                 {[]step{{ws.OpText, true}}, false},
+		"first of another one":  {[]step{text, {ws.OpText, true}, {ws.OpBinary, false}}, false},
+		"second of another one": {[]step{text, {ws.OpText, true}, {ws.OpBinary, false}, {ws.OpBinary, false}}, true},
+	} {
+		c := NewProtocol(nil)
+		for _, s := range tt.steps {
+			require.NoError(t, send(c, s.op, s.fin), name)
+		}
+		for range 2 {
+			c.Unsend()
+			_, err := c.AppendFragment(nil, ws.Header{OpCode: ws.OpContinuation}, nil)
+			require.Equal(t, tt.open, err == nil, name)
+		}
+		_, err := c.AppendMessage(nil, ws.OpBinary, nil)
+		require.Equal(t, tt.open, err != nil, name)
+	}
+}

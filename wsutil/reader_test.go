@@ -80,8 +80,9 @@ func readAll(t *testing.T, src io.Reader, s ws.State, size int) (got []Message) 
 			if err == io.EOF {
 				return all
 			}
-			require.NoError(t, err)
-			require.NotZero(t, n, "Read has nothing to say")
+			if err != nil || n == 0 { // require takes its time, and there are many bytes
+				t.Fatal("Read returns", n, err)
+			}
 		}
 	}
 	r := NewReader(src, s)

@@ -71,6 +71,7 @@ type frameScanner struct {
 
 	h     ws.Header // of the open frame, if open
 	open  bool
+	bytes bool   // the open message is binary, or an extension has changed it
 	left  int64  // bytes of its payload to come
 	shown []byte // its first bytes, still masked
 	due   int    // as many of them as the line needs
@@ -107,8 +108,13 @@ func (s *frameScanner) header(p []byte, print func(line []byte)) (rest []byte) {
 	s.head = s.head[:0]
 	s.h, s.open, s.left, s.shown = h, true, h.Length, s.shown[:0]
 	most := int64(mostShown)
-	if h.OpCode.IsControl() {
+	switch {
+	case h.OpCode.IsControl():
 		most = ws.MaxControlFramePayloadSize
+	case h.OpCode == ws.OpContinuation:
+		s.bytes = s.bytes || h.Rsv != 0
+	default:
+		s.bytes = h.OpCode == ws.OpBinary || h.Rsv != 0
 	}
 	s.due = int(min(most, h.Length))
 	return p[n-had:]
@@ -149,7 +155,7 @@ func (s *frameScanner) line() []byte {
 }
 
 func (s *frameScanner) appendShown(p []byte) []byte {
-	if s.h.OpCode == ws.OpBinary || s.h.Rsv != 0 {
+	if s.h.Rsv != 0 || s.bytes && s.h.OpCode.IsData() {
 		return hex.AppendEncode(p, s.shown)
 	}
 	text := s.shown

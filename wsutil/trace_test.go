@@ -61,3 +61,29 @@ func TestTracerLarge(t *testing.T) {
 	tr.Write(make([]byte, 1<<20))
 	require.LessOrEqual(t, cap(tr.out.shown), 64)
 }
+
+// The fragments of a message are shown alike, control frames between them as ever.
+func TestTracerFragments(t *testing.T) {
+	var log bytes.Buffer
+	compressed := frame(ws.OpText, false, "\x01\x02")
+	compressed.Header.Rsv = ws.Rsv(true, false, false)
+	late := frame(ws.OpContinuation, false, "\x05")
+	late.Header.Rsv = ws.Rsv(false, false, true)
+	in := peerFrames(ws.StateClientSide,
+		frame(ws.OpBinary, false, "\x01"), frame(ws.OpPing, true, "ping"), frame(ws.OpContinuation, true, "\x02\xff"),
+		compressed, frame(ws.OpContinuation, true, "\x03"), frame(ws.OpText, false, "te"), frame(ws.OpContinuation, true, "xt"),
+		frame(ws.OpText, false, "te"), late, frame(ws.OpContinuation, true, "\x06"))
+	_, err := io.ReadAll(NewTracer(newPipe(in), &log))
+	require.NoError(t, err)
+	require.Equal(t, `< binary more 1 01
+< ping 4 "ping"
+< continuation 2 02ff
+< text more rsv1 2 0102
+< continuation 1 03
+< text more 2 "te"
+< continuation 2 "xt"
+< text more 2 "te"
+< continuation more rsv3 1 05
+< continuation 1 06
+`, log.String())
+}

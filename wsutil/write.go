@@ -14,12 +14,18 @@ import (
 // vectored write on sockets, without a copy of p, and two Writes elsewhere. A client's is masked into a pooled
 // buffer and takes one Write for every MiB of p.
 //
-// It returns [ErrControlOverflow], having written nothing, for a control frame of
-// more than 125 bytes, and otherwise the error of w. Messages that several goroutines
-// write to one w are theirs to serialise.
+// Where w has a buffer, as a *bufio.Writer and a *bufio.ReadWriter have, the message may be
+// left in it: to flush it is the caller's part, so that several messages can leave together.
+//
+// With op [ws.OpContinuation] it writes the last frame of a message whose other frames the
+// caller has written. It returns [ErrControlOverflow], having written nothing, for a control
+// frame of more than 125 bytes, [ErrNotSendable] for a reserved opcode, and otherwise the
+// error of w. Messages that several goroutines write to one w are theirs to serialise.
 func WriteMessage(w io.Writer, s ws.State, op ws.OpCode, p []byte) error {
-	if op.IsControl() && len(p) > ws.MaxControlFramePayloadSize {
-		return ErrControlOverflow
+	if op > ws.OpBinary {
+		if err := checkWhole(op, len(p)); err != nil {
+			return err
+		}
 	}
 	return writeFrame(w, s, &ws.Header{Fin: true, OpCode: op}, p)
 }

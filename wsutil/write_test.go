@@ -85,3 +85,34 @@ func TestWriteMessageForms(t *testing.T) {
 	}
 	require.Equal(t, []string{"false ping a\n", "false text b\n", "false binary c\n", "true ping d\n", "true text e\n", "true binary f\n"}, got)
 }
+
+// views is a writer that keeps what it is given, not a copy.
+type views [][]byte
+
+func (v *views) Write(p []byte) (int, error) {
+	*v = append(*v, p)
+	return len(p), nil
+}
+
+// What a server's payload has above 64 KiB is written where it lies.
+func TestLargeServerPayloadIsNotCopied(t *testing.T) {
+	const copied = 64 << 10
+	payload := make([]byte, 1<<20)
+	for n, want := range map[int]int{copied: 1, copied + 1: 2, 1 << 20: 2} {
+		for _, write := range []func(w io.Writer, p []byte) error{
+			WriteServerBinary,
+			func(w io.Writer, p []byte) error {
+				_, err := NewWriter(w, ws.StateServerSide, ws.OpBinary).WriteThrough(p)
+				return err
+			},
+		} {
+			var v views
+			require.NoError(t, write(&v, payload[:n]))
+			require.Len(t, v, want, "%d bytes", n)
+			if want == 2 {
+				require.Len(t, v[1], n-copied)
+				require.Same(t, &payload[copied], &v[1][0])
+			}
+		}
+	}
+}

@@ -36,9 +36,13 @@ var (
 // the client's side it masks in its own buffer and leaves the caller's bytes as
 // they are.
 //
-// After an error every call returns that error, until a Reset. A Writer is not for
-// concurrent use, and what several Writers write to one connection is the caller's
-// to serialise.
+// Flush and FlushFragment empty this buffer alone: that of a *bufio.Writer or
+// *bufio.ReadWriter it writes to is the caller's to flush.
+//
+// After an error every call returns that error, until a Reset. A frame that its peer would
+// have to refuse is one: [ErrControlOverflow], or [ErrNotSendable] for a reserved opcode. A
+// Writer is not for concurrent use, and what several Writers write to one connection is the
+// caller's to serialise.
 type Writer struct {
 	dest       io.Writer
 	state      ws.State
@@ -65,16 +69,17 @@ func NewWriter(dest io.Writer, s ws.State, op ws.OpCode) *Writer {
 }
 
 // NewWriterSize is [NewWriter] with a buffer for n bytes of payload; if n <= 0 it
-// is NewWriter.
+// is NewWriter. It panics as make does where a slice of that size cannot be.
 func NewWriterSize(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
 	if n > 0 {
-		n += ws.HeaderSize(ws.Header{Masked: s.ClientSide(), Length: int64(n)})
+		n += min(ws.HeaderSize(ws.Header{Masked: s.ClientSide(), Length: int64(n)}), math.MaxInt-n)
 	}
 	return NewWriterBufferSize(dest, s, op, n)
 }
 
 // NewWriterBufferSize is [NewWriter] with a buffer of n bytes, of which up to 14
-// are for the header; if n is too small for any payload it is NewWriter.
+// are for the header; if n is too small for any payload it is NewWriter. It panics as
+// make does where a slice of n bytes cannot be.
 func NewWriterBufferSize(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
 	if n <= headerRoom(s, n) {
 		n = DefaultWriteBuffer
@@ -147,11 +152,18 @@ func (w *Writer) Available() int { return w.Size() - w.n }
 // Buffered returns how many bytes of payload the buffer holds.
 func (w *Writer) Buffered() int { return w.n }
 
+// mostGrown is the size above which no buffer is a power of two.
+const mostGrown = 1 << (bits.UintSize - 2)
+
 // Grow makes room for n more bytes of payload. What is buffered moves once if the
-// buffer has to be replaced.
+// buffer has to be replaced. If n <= 0 it does nothing; it panics where there cannot be a
+// buffer of that size.
 func (w *Writer) Grow(n int) {
 	if n <= w.Available() {
 		return
+	}
+	if n > mostGrown-ws.MaxHeaderSize-w.n {
+		panic("wsutil: buffer of a Writer would be too large")
 	}
 	need := w.n + n
 	need += ws.HeaderSize(ws.Header{Masked: w.state.ClientSide(), Length: int64(need)})
@@ -269,7 +281,8 @@ func (w *Writer) FlushFragment() error {
 	return w.err
 }
 
-// Flush sends what is buffered as the final frame and so ends the message; w is
+// Flush sends what is buffered as the final frame, which a buffer of the destination may keep,
+// and so ends the message; w is
 // then ready for the next, of the same opcode. An empty message, and the end of one
 // whose bytes have all been sent, is an empty frame. If nothing was written since
 // the last Flush, not even no bytes, it does nothing.
@@ -305,7 +318,10 @@ func (w *Writer) send(fin bool) error {
 // header makes h the header of the next frame, but for its mask.
 func (w *Writer) header(h *ws.Header, n int, fin bool) error {
 	h.Fin, h.OpCode, h.Length = fin, w.op, int64(n)
-	if w.op.IsControl() && (!fin || n > ws.MaxControlFramePayloadSize) {
+	switch {
+	case w.op.IsReserved():
+		return unsendable(ws.ErrProtocolOpCodeReserved)
+	case w.op.IsControl() && (!fin || n > ws.MaxControlFramePayloadSize):
 		return ErrControlOverflow
 	}
 	if w.continued {

@@ -18,7 +18,8 @@ var writers [mostWriter + 1]sync.Pool
 
 // GetWriter returns a [Writer] with a buffer of n bytes or more, up to 14 of them
 // for the header: from a pool if n is at most 64 KiB. It is as new. When it is no
-// longer used, [PutWriter] gives it back.
+// longer used, [PutWriter] gives it back. It panics as make does where a slice of n bytes
+// cannot be.
 func GetWriter(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
 	class := bits.Len(uint(max(n, 1<<leastWriter) - 1))
 	if class > mostWriter {

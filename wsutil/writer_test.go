@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/bits"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -385,4 +387,29 @@ func TestWriterPoolBorrowed(t *testing.T) {
 	require.True(t, w.borrowed)
 	w.Grow(1000)
 	require.False(t, w.borrowed)
+}
+
+// No size is taken for another one: what cannot be had panics.
+func TestWriterImpossibleSizes(t *testing.T) {
+	for _, side := range both {
+		for _, n := range []int{math.MaxInt, math.MaxInt - 5, math.MaxInt/2 + 5} {
+			if bits.UintSize == 64 { // with less, there may be that much memory
+				require.Panics(t, func() { NewWriterSize(nil, side.state, ws.OpText, n) }, n)
+				require.Panics(t, func() { NewWriterBufferSize(nil, side.state, ws.OpText, n) }, n)
+				require.Panics(t, func() { GetWriter(nil, side.state, ws.OpText, n) }, n)
+			}
+			for _, had := range []string{"", "x"} {
+				w := NewWriter(nil, side.state, ws.OpText)
+				io.WriteString(w, had)
+				require.PanicsWithValue(t, "wsutil: buffer of a Writer would be too large", func() { w.Grow(n) }, n)
+				require.Equal(t, len(had), w.Buffered(), "as it was")
+			}
+		}
+		for _, n := range []int{0, -1, math.MinInt} {
+			w := NewWriterSize(nil, side.state, ws.OpText, n)
+			require.Equal(t, NewWriter(nil, side.state, ws.OpText).Size(), w.Size())
+			w.Grow(n)
+			require.Equal(t, NewWriter(nil, side.state, ws.OpText).Size(), w.Size())
+		}
+	}
 }

@@ -2,6 +2,7 @@ package deflate
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"testing"
@@ -211,6 +212,36 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
+// That holds where positions start again, too: what the table has of earlier messages, at the
+// same positions, is not taken for the new one's.
+func TestDeterministicOverTheWrap(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 8))
+	compress := func(w *scratch, m []byte) []byte {
+		w.alone(m, 1<<MaxBits)
+		out, ok := w.write(nil, m, math.MaxInt)
+		require.True(t, ok)
+		return out
+	}
+	same := make([]byte, 1000)
+	// In a long run without a match, most positions are not noted: of what repeats there,
+	// the new message alone does not know.
+	m := contents[2].make(random, 2000)
+	for i := 1000; i < 1200; i += 16 {
+		m = append(append(m, same[:20]...), m[i:i+12]...) // what matches ends the run
+	}
+	want := compress(&scratch{pos: 1}, m)
+
+	w := &scratch{pos: 1}
+	compress(w, same)
+	compress(w, m[1000:]) // where m will be, but with other positions noted
+	for w.pos+len(m) <= 1<<16 {
+		compress(w, same[:min(len(same), 1<<16+1-len(m)-w.pos)])
+	}
+	require.Equal(t, 1<<16+1, w.pos+len(m), "one byte more than there are positions")
+	require.Equal(t, want, compress(w, m))
+	require.Equal(t, 1+len(m), w.pos)
+}
+
 func TestSize(t *testing.T) {
 	random := rand.New(rand.NewPCG(9, 9))
 	for bits := MinBits; bits <= MaxBits; bits++ {
@@ -291,6 +322,31 @@ func TestNoAllocations(t *testing.T) {
 				require.Zero(t, testing.AllocsPerRun(20, step), "takeover=%t bits=%d size=%d", takeover, bits, size)
 			}
 		}
+	}
+}
+
+// The figures that package wsflate documents: messages of a feed, in a small window with
+// takeover, and each for itself.
+func TestDocumentedRatios(t *testing.T) {
+	if race.Enabled {
+		t.Skip("slow, and nothing to race")
+	}
+	for _, tt := range []struct {
+		size          int
+		within, alone float64
+	}{
+		{128, 0.32, 0.87},
+		{512, 0.29, 0.46},
+		{4 << 10, 0.23, 0.26},
+	} {
+		within, alone := newEncoder(12, true, 1), newEncoder(15, false, 1)
+		var a, b int
+		for _, m := range newTicks(1).messages(500, tt.size) {
+			a += len(within.Append(nil, m))
+			b += len(alone.Append(nil, m))
+		}
+		require.InDelta(t, tt.within, float64(a)/float64(500*tt.size), 0.01, "%d bytes", tt.size)
+		require.InDelta(t, tt.alone, float64(b)/float64(500*tt.size), 0.01, "%d bytes", tt.size)
 	}
 }
 

@@ -29,6 +29,8 @@ func (e *Encoder) encodeLarge(dst, p []byte, limit int) ([]byte, bool) {
 	var dict []byte
 	if e.takeover || e.open {
 		w := e.openWindow()
+		// What lies out of reach is never referred to, but would be indexed: that is all that
+		// leaving it out saves.
 		dict = w.buf[max(0, len(w.buf)-w.reach):]
 	}
 	c.out = dst

@@ -10,12 +10,24 @@ import (
 	"math"
 )
 
+// The two bytes that every header has (RFC 6455, section 5.2). The first one has FinBit if the
+// frame is the last one of its message. The second one has MaskBit if a key follows; less that,
+// it is a length up to ShortLength, or says in how many bytes the length follows.
+const (
+	FinBit  = 0x80
+	MaskBit = 0x80
+
+	ShortLength  = 125
+	MediumLength = 126 // in two bytes
+	LongLength   = 127 // in eight bytes
+)
+
 // Lead returns the first byte of a header. What rsv and op have too many bits is cut
 // off.
 func Lead(fin bool, rsv, op byte) byte {
 	lead := op&0xf | rsv&0x7<<4
 	if fin {
-		lead |= 0x80
+		lead |= FinBit
 	}
 	return lead
 }
@@ -27,7 +39,7 @@ func Size(n uint64, masked bool) int {
 	switch {
 	case n > math.MaxUint16:
 		size = 10
-	case n > 125:
+	case n > ShortLength:
 		size = 4
 	}
 	if masked {
@@ -40,23 +52,23 @@ func Size(n uint64, masked bool) int {
 // payload.
 func Append(dst []byte, lead byte, n uint64) []byte {
 	switch {
-	case n <= 125:
+	case n <= ShortLength:
 		return append(dst, lead, byte(n))
 	case n <= math.MaxUint16:
-		return append(dst, lead, 126, byte(n>>8), byte(n))
+		return append(dst, lead, MediumLength, byte(n>>8), byte(n))
 	}
-	return binary.BigEndian.AppendUint64(append(dst, lead, 127), n)
+	return binary.BigEndian.AppendUint64(append(dst, lead, LongLength), n)
 }
 
 // AppendMasked is [Append] for a masked frame. The lowest byte of key comes first.
 func AppendMasked(dst []byte, lead byte, n uint64, key uint32) []byte {
 	switch {
-	case n <= 125:
-		dst = append(dst, lead, 0x80|byte(n))
+	case n <= ShortLength:
+		dst = append(dst, lead, MaskBit|byte(n))
 	case n <= math.MaxUint16:
-		dst = append(dst, lead, 0x80|126, byte(n>>8), byte(n))
+		dst = append(dst, lead, MaskBit|MediumLength, byte(n>>8), byte(n))
 	default:
-		dst = binary.BigEndian.AppendUint64(append(dst, lead, 0x80|127), n)
+		dst = binary.BigEndian.AppendUint64(append(dst, lead, MaskBit|LongLength), n)
 	}
 	return binary.LittleEndian.AppendUint32(dst, key)
 }
