@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"text/tabwriter"
@@ -147,10 +146,12 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		return o.runAttacks(cmd, args[0])
 	}
 	report, err := o.ask(cmd, args, suite)
-	if err != nil {
-		return err
+	if report != nil { // also if it was interrupted
+		if err := o.publish(cmd.OutOrStdout(), report); err != nil {
+			return err
+		}
 	}
-	if err := o.publish(cmd.OutOrStdout(), report); err != nil {
+	if err != nil {
 		return err
 	}
 	return o.verdict(report)
@@ -188,32 +189,11 @@ func (o *options) ask(cmd *cobra.Command, args []string, suite *wstest.Options) 
 	if err != nil {
 		return nil, err
 	}
-	if err := o.probe(cmd.Context(), u); err != nil {
-		return nil, err
-	}
 	report, err := wstest.RunServer(cmd.Context(), u.String(), suite)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, connect.Reason(u, err)
 	}
 	return report, err
-}
-
-// probe opens one connection: when that fails all cases would.
-func (o *options) probe(ctx context.Context, u *url.URL) error {
-	flags := o.Flags
-	flags.Timeout = min(o.caseTimeout, 10*time.Second)
-	dialer, err := flags.Dialer()
-	if err != nil {
-		return err
-	}
-	dialer.Proxy = nil // the suite asks none
-	conn, _, _, err := dialer.Dial(ctx, u.String())
-	if err != nil && ctx.Err() == nil {
-		return connect.Reason(u, err)
-	} else if err != nil {
-		return ctx.Err()
-	}
-	return conn.Close()
 }
 
 // cases are those that would be asked.

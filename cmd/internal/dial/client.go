@@ -152,21 +152,29 @@ func (c *client) talk(ctx context.Context, conn *websocket.Conn) error {
 	go func() { ended <- c.receive(conn, received) }()
 
 	err := c.send(ctx, conn, received)
+	done, interrupted := errors.Is(err, errDone), ctx.Err() != nil
+	mistaken := err != nil && !done && !interrupted && !over(conn, err)
 	switch {
-	case errors.Is(err, errDone):
+	case done:
 		c.leave(ctx, conn, websocket.StatusNormalClosure, "")
-		<-ended
-		return nil
-	case ctx.Err() != nil:
+	case interrupted:
 		c.leave(c.hurry, conn, websocket.StatusGoingAway, "interrupted")
-		<-ended
-		return c.afterInterrupt()
-	case err != nil && !over(conn, err):
+	case mistaken:
 		c.leave(ctx, conn, websocket.StatusGoingAway, "")
-		<-ended
+	}
+	end := <-ended
+	ours, failed := errors.AsType[*exit.Error](end)
+	switch {
+	case failed: // what was received could not be written
+		return ours
+	case done:
+		return nil
+	case interrupted:
+		return c.afterInterrupt()
+	case mistaken:
 		return err
 	}
-	return c.closing(<-ended)
+	return c.closing(end)
 }
 
 // leave makes the closing handshake, unless the end of ctx cuts that short.
