@@ -20,7 +20,7 @@ func (d *dialing) dialBrowser(ctx context.Context, urlstr string, open opener) (
 		return nil, nil, err
 	}
 	s := newBrowserSocket()
-	if err := s.connect(ctx, request.URL.String(), d.opts.Subprotocols, open); err != nil {
+	if err := s.connect(ctx, request.URL.String(), d.opts.subprotocols(), open); err != nil {
 		return nil, nil, err
 	}
 	subprotocol := s.object.protocol()
