@@ -36,17 +36,21 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// An agent whose process does not survive: the cases that do not end it are judged alone.
+// An agent whose process does not survive: the cases that do not end it are judged alone. This
+// one takes the handshake with which a run begins, and no other.
 func TestRunWithoutCasesThatEndTheProcess(t *testing.T) {
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is not installed")
 	}
-	script := `import os, socket, sys
+	script := `import base64, hashlib, os, re, socket
 s = socket.create_server(("127.0.0.1", 0))
 print("listening", s.getsockname()[1], flush=True)
-while True:
-	c, _ = s.accept()
-	if c.recv(1 << 16): os._exit(3)
+c, _ = s.accept()
+key = re.search(rb"Sec-WebSocket-Key: *(\S+)", c.recv(1 << 16), re.I).group(1)
+accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+c, _ = s.accept()
+if c.recv(1 << 16): os._exit(3)
 `
 	a := &agent{side: server, name: "crashes", command: func() []string { return []string{"python3", "-c", script} }}
 	var log strings.Builder
