@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -154,10 +155,14 @@ func heap() int64 {
 
 // What the rows compare must be right, too.
 func TestFlateJobs(t *testing.T) {
+	sampled := 40
+	if race.Enabled {
+		sampled = 8
+	}
 	for _, c := range contents {
 		for _, size := range c.sizes[:len(c.sizes)-1] {
 			messages := c.messages(size)
-			messages = messages[:min(len(messages), 40)]
+			messages = messages[:min(len(messages), sampled)]
 			require.Len(t, messages[0], size)
 			for _, takeover := range bothContexts {
 				for _, f := range Flates {

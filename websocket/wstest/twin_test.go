@@ -100,7 +100,7 @@ func (t *twin) loop() error {
 		}
 		t.beat()
 		if t.skips(h) {
-			if _, err := t.r.Discard(int(h.Length)); err != nil {
+			if _, err := io.CopyN(io.Discard, t.r, h.Length); err != nil {
 				return err
 			}
 			continue
@@ -266,7 +266,7 @@ func (t *twin) allowed(h ws.Header) error {
 // payload reads and unmasks n bytes, and calls check on all that is there after each piece.
 func (t *twin) payload(dst []byte, h ws.Header, check func([]byte) error) ([]byte, error) {
 	start := len(dst)
-	for rest := int(h.Length); rest > 0; {
+	for rest := h.Length; rest > 0; {
 		chunk := make([]byte, min(rest, 64<<10))
 		n, err := t.r.Read(chunk)
 		for i, b := range chunk[:n] {
@@ -283,7 +283,7 @@ func (t *twin) payload(dst []byte, h ws.Header, check func([]byte) error) ([]byt
 			chunk[i] = b
 		}
 		dst = append(dst, chunk[:n]...)
-		rest -= n
+		rest -= int64(n)
 		if err != nil {
 			return dst, io.ErrUnexpectedEOF
 		}
