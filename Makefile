@@ -41,8 +41,8 @@ portable: ## test the root module on 386, and what has assembly below it without
 	$(GO) test -gcflags=all=-d=checkptr $(KERNELS)
 
 .PHONY: emulated
-emulated: ## test what is below the connection on arm64 and on big-endian s390x, with qemu-user
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec qemu-aarch64 ./httphead $(KERNELS)
+emulated: ## test the kernels on arm64, and all below the connection on big-endian s390x, with qemu-user
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec qemu-aarch64 ./internal/mask ./internal/utf8s ./internal/deflate ./internal/inflate ./ws
 	CGO_ENABLED=0 GOARCH=s390x $(GO) test -short -exec qemu-s390x ./httphead $(KERNELS)
 
 .PHONY: cross
