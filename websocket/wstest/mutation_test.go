@@ -160,6 +160,7 @@ var frameMutants = []mutant{
 	{"control-must-be-text", `^(ping/payload|pong/unsolicited)/not-utf8$`, Failed},
 	{"pong-ends-at-0", `^ping/payload/zeros$`, Failed},
 	{"answers-the-last-ping", `^ping/many/`, Tolerated},
+	{"bounds-fragments", `^size/(text|binary)/65536-in-1-by-0$`, Tolerated},
 	{"answers-pongs", `^pong/unsolicited/([01]|not-utf8)$`, Tolerated},
 }
 

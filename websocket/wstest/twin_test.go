@@ -422,7 +422,9 @@ func (t *twin) data(h ws.Header) error {
 	if h.OpCode == 0 && t.is("rsv1-of-the-last-frame") {
 		t.rsv1 = false
 	}
-	t.parts++
+	if t.parts++; t.parts > mostFrames && t.is("bounds-fragments") {
+		return twinFault{1008}
+	}
 	if t.op == 0 {
 		t.op = ws.OpText
 	}
