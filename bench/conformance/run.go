@@ -34,7 +34,7 @@ type runner struct {
 // run runs all cases, and those that failed a second time: a machine that is busy makes cases
 // run into their time limits. The better outcome stands. If the agent's process did not
 // survive, the cases that are not strict run alone, and one that ends the process is left out
-// of the report.
+// of the report, as is one in which the agent panics.
 func (r *runner) run(ctx context.Context) (*wstest.Agent, error) {
 	began := time.Now()
 	found, died, err := r.once(ctx, r.filter, casesAtOnce)
@@ -54,6 +54,10 @@ func (r *runner) run(ctx context.Context) (*wstest.Agent, error) {
 		if err := r.alone(ctx, found); err != nil {
 			return nil, err
 		}
+	}
+	for _, id := range panickedIDs(found) {
+		fmt.Fprintf(r.progress, "%s: left out: %s makes it panic\n", r.agent, id)
+		drop(found, id)
 	}
 	found.Duration = time.Since(began)
 	recount(found)
@@ -173,6 +177,16 @@ func drop(a *wstest.Agent, id string) {
 func failedIDs(a *wstest.Agent) []string { return idsOf(a, wstest.Failed) }
 
 func looseIDs(a *wstest.Agent) []string { return idsOf(a, wstest.Failed, wstest.Tolerated) }
+
+// panickedIDs are the cases in which wstest.DriveClient has recovered a panic.
+func panickedIDs(a *wstest.Agent) (ids []string) {
+	for _, res := range a.Results {
+		if strings.HasPrefix(res.Detail, "the client broke down: panic:") {
+			ids = append(ids, res.ID)
+		}
+	}
+	return ids
+}
 
 func idsOf(a *wstest.Agent, verdicts ...wstest.Verdict) (ids []string) {
 	for _, res := range a.Results {

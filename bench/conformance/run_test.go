@@ -70,6 +70,8 @@ func TestAdopt(t *testing.T) {
 	drop(first, "y")
 	require.Empty(t, failedIDs(first))
 	require.Len(t, first.Results, 1)
+	first.Results[0].Detail = "the client broke down: panic: nil (x.go:1)"
+	require.Equal(t, []string{"x"}, panickedIDs(first))
 	require.Regexp(t, anyOf([]string{"a.b", "c"}), "a.b")
 	require.NotRegexp(t, anyOf([]string{"a.b", "c"}), "axb")
 	require.NotRegexp(t, anyOf([]string{"a.b", "c"}), "cc")
