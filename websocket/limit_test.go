@@ -48,6 +48,21 @@ func limitPair(kind string, limit int64) (s, c *Conn) {
 
 var limitKinds = []string{"none", "plain under compression", "compressed"}
 
+// begin begins a read, and returns the function that waits for its end.
+func begin(read func(*Conn) (int, error), c *Conn) func() (int, error) {
+	var n int
+	var err error
+	done := make(chan struct{})
+	go func() {
+		n, err = read(c)
+		close(done)
+	}()
+	return func() (int, error) {
+		<-done
+		return n, err
+	}
+}
+
 // A limit that is set while a read waits is that of the message it waits for.
 func TestSetReadLimitWhileWaiting(t *testing.T) {
 	for way, read := range readWays {
@@ -62,17 +77,11 @@ func TestSetReadLimitWhileWaiting(t *testing.T) {
 					defer s.CloseNow()
 					defer c.CloseNow()
 					c.CloseRead(background)
-					var n int
-					var err error
-					done := make(chan struct{})
-					go func() {
-						n, err = read(s)
-						close(done)
-					}()
+					wait := begin(read, s)
 					synctest.Wait()
 					s.SetReadLimit(after)
 					require.NoError(t, c.Write(background, MessageBinary, make([]byte, 4000)))
-					<-done
+					n, err := wait()
 					if raised {
 						require.NoError(t, err, "%s, %s", way, kind)
 						require.Equal(t, 4000, n)
@@ -95,20 +104,14 @@ func TestSetReadLimitWithinMessage(t *testing.T) {
 					defer s.CloseNow()
 					defer c.CloseNow()
 					c.CloseRead(background)
-					var n int
-					var err error
-					done := make(chan struct{})
-					go func() {
-						n, err = read(s)
-						close(done)
-					}()
+					wait := begin(read, s)
 					w, _ := c.Writer(background, MessageBinary)
 					w.Write(make([]byte, size/2))
 					synctest.Wait()
 					s.SetReadLimit(10)
 					w.Write(make([]byte, size-size/2))
 					sent := w.Close() // may be too late for the longer one
-					<-done
+					n, err := wait()
 					if size == 100_000 {
 						require.NoError(t, sent)
 						require.NoError(t, err, "%s, %s", way, kind)

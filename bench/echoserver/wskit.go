@@ -33,18 +33,23 @@ var tcpLibrary = Library{
 // websocketLibrary is our package websocket, as its introduction shows it.
 var websocketLibrary = Library{
 	Name: "wskit-websocket",
-	Raw: func(conn net.Conn) (Loop, error) {
+	Raw:  rawConn(echoWebsocket),
+	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+		return func() { echoWebsocket(c) }, err
+	},
+}
+
+// rawConn opens a connection without net/http, and calls echo with it.
+func rawConn(echo func(*websocket.Conn)) func(net.Conn) (Loop, error) {
+	return func(conn net.Conn) (Loop, error) {
 		hs, err := ws.Upgrade(conn)
 		if err != nil {
 			return nil, err
 		}
 		c, err := websocket.NewConn(conn, nil, hs, ws.StateServerSide, nil)
-		return func() { echoWebsocket(c) }, err
-	},
-	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
-		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
-		return func() { echoWebsocket(c) }, err
-	},
+		return func() { echo(c) }, err
+	}
 }
 
 func echoWebsocket(c *websocket.Conn) {
@@ -63,14 +68,7 @@ func echoWebsocket(c *websocket.Conn) {
 // appendLibrary is the same with a buffer for messages that each connection keeps.
 var appendLibrary = Library{
 	Name: "wskit-append",
-	Raw: func(conn net.Conn) (Loop, error) {
-		hs, err := ws.Upgrade(conn)
-		if err != nil {
-			return nil, err
-		}
-		c, err := websocket.NewConn(conn, nil, hs, ws.StateServerSide, nil)
-		return func() { echoAppend(c) }, err
-	},
+	Raw:  rawConn(echoAppend),
 }
 
 func echoAppend(c *websocket.Conn) {
