@@ -52,15 +52,10 @@ func (c *Conn) writeSmall(ctx context.Context, op ws.OpCode, p []byte) error {
 	}
 	b := newBuffer(ws.MaxHeaderSize + len(p))
 	out, err := c.protocol.AppendMessage(b.b, op, p)
-	switch {
-	case err != nil:
+	if err != nil {
 		err = c.refused(err)
-	case c.timesWrites(ctx):
-		err = c.transmitTimed(ctx, out, nil, intact)
-	default:
-		if _, err = c.transport.Write(out); err != nil {
-			err = c.writeFailed(err)
-		}
+	} else {
+		err = c.transmit(ctx, out, intact)
 	}
 	b.free()
 	if err == nil && c.observed() {
