@@ -3,6 +3,7 @@ package wsflate
 import (
 	"math/bits"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/internal/deflate"
 	"github.com/wskit/wskit/ws"
 )
@@ -44,13 +45,13 @@ func (f Form) Append(dst, p []byte) ([]byte, bool) {
 // does not refer to p. The error is always nil.
 func (f Form) Frame(op ws.OpCode, p []byte) ([]byte, error) {
 	h := ws.Header{Fin: true, OpCode: op}
-	payload, room := p, (*buffer)(nil)
+	payload := p
 	if first(op) {
-		room = borrow()
-		defer room.giveBack()
-		if out, ok := f.Append(room.b, p); ok {
+		room := bufpool.Get(deflate.Room(len(p)))
+		defer room.Free()
+		if out, ok := f.Append(room.B, p); ok {
 			payload, h.Rsv = out, rsv1
-			room.b = out[:0]
+			room.Adopt(out)
 		}
 	}
 	h.Length = int64(len(payload))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/internal/deflate"
 	"github.com/wskit/wskit/ws"
 )
@@ -128,10 +129,11 @@ func (h *Helper) Compress(p []byte) ([]byte, error) {
 func (h *Helper) CompressTo(w io.Writer, p []byte) error {
 	if h.Compressor == nil {
 		var enc deflate.Encoder
-		out := borrow()
-		defer out.giveBack()
-		out.b = enc.Append(out.b, p)
-		_, err := w.Write(out.b)
+		out := bufpool.Get(deflate.Room(len(p)))
+		defer out.Free()
+		payload := enc.Append(out.B, p)
+		out.Adopt(payload)
+		_, err := w.Write(payload)
 		return err
 	}
 	c := NewWriter(w, h.Compressor)
@@ -157,9 +159,9 @@ func (h *Helper) Decompress(p []byte) ([]byte, error) {
 func (h *Helper) DecompressTo(w io.Writer, p []byte) error {
 	r := NewReader(bytes.NewReader(p), h.Decompressor)
 	r.SetLimit(h.MaxMessage)
-	out := borrow()
-	defer out.giveBack()
-	_, err := io.CopyBuffer(struct{ io.Writer }{w}, r, out.b[:cap(out.b)])
+	out := bufpool.Get(partSize)
+	defer out.Free()
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, r, out.All())
 	if cerr := r.Close(); err == nil {
 		err = cerr
 	}

@@ -3,6 +3,7 @@ package wsflate
 import (
 	"io"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/internal/deflate"
 )
 
@@ -59,13 +60,18 @@ func (t *tailWriter) atTail() bool { return string(t.held[:t.n]) == deflate.Tail
 // from anything else.
 type tailReader struct {
 	src  io.Reader
-	room *buffer // lent until the payload ends
-	p    []byte  // in room, what was read and not yet taken
-	tail string  // what is to follow
-	err  error   // of src: io.EOF at the end of the payload
+	room *bufpool.Buffer // borrowed until the payload ends
+	size int             // of a read into room
+	full bool            // the last read has filled it
+	p    []byte          // in room, what was read and not yet taken
+	tail string          // what is to follow
+	err  error           // of src: io.EOF at the end of the payload
 
 	taken int64 // bytes that Read and ReadByte have returned
 }
+
+// firstRead is the size of the first read of a payload.
+const firstRead = 1 << 10
 
 // emptyReads is how many reads in a row may yield nothing before we give up.
 const emptyReads = 100
@@ -80,14 +86,24 @@ func (t *tailReader) fill() bool {
 		if t.err != nil {
 			return false
 		}
-		if t.room == nil {
-			t.room = borrow()
-		}
+		t.borrow()
 		var n int
-		n, t.err = t.src.Read(t.room.b[:cap(t.room.b)])
-		t.p = t.room.b[:n]
+		n, t.err = t.src.Read(t.room.All()[:t.size])
+		t.p = t.room.B[:n]
+		t.full = n == t.size
 	}
 	return true
+}
+
+// borrow makes room for the next read. Room grows only when a read has filled
+// it: a message that stalls holds about as much as has arrived.
+func (t *tailReader) borrow() {
+	if t.room != nil && (!t.full || t.size == partSize) {
+		return
+	}
+	t.release()
+	t.size = min(max(4*t.size, firstRead), partSize)
+	t.room = bufpool.Get(t.size)
 }
 
 // exhausted reports whether all has been taken, the tail, too.
@@ -95,7 +111,7 @@ func (t *tailReader) exhausted() bool { return len(t.p) == 0 && t.err == io.EOF 
 
 // release gives the buffer back.
 func (t *tailReader) release() {
-	t.room.giveBack()
+	t.room.Free()
 	t.room, t.p = nil, nil
 }
 

@@ -8,6 +8,9 @@ import (
 	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/internal/bufpool"
+	"github.com/wskit/wskit/ws"
 )
 
 // However the last four bytes are cut, they are held back, and nothing else.
@@ -78,3 +81,37 @@ func TestTailReader(t *testing.T) {
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
+
+// A payload that stalls holds about as much as has arrived, not the largest
+// buffer.
+func TestTailReaderRoomFollowsInput(t *testing.T) {
+	src := &scriptedReader{sizes: []int{1, 700, firstRead, 1, 4 * firstRead, 100, 100 << 10, 1}}
+	for i, wantSize := range []int{1 << 10, 1 << 10, 1 << 10, 4 << 10, 4 << 10, 16 << 10, 16 << 10, 16 << 10} {
+		require.True(t, src.t.take(src), "read %d", i)
+		require.Equal(t, wantSize, src.t.size, "read %d", i)
+		require.LessOrEqual(t, cap(src.t.room.B), 5*wantSize/4, "read %d", i)
+	}
+}
+
+// scriptedReader yields as many bytes at once as sizes says, if there is room.
+type scriptedReader struct {
+	t     tailReader
+	sizes []int
+}
+
+func (s *scriptedReader) Read(p []byte) (int, error) {
+	n := min(s.sizes[0], len(p))
+	s.sizes = s.sizes[1:]
+	return n, nil
+}
+
+// take reads once from src and takes what has come.
+func (t *tailReader) take(src io.Reader) bool {
+	t.src = src
+	ok := t.fill()
+	t.p = nil
+	return ok
+}
+
+// The header room of the shared pool fits the frames of package ws.
+func TestHeaderRoom(t *testing.T) { require.Equal(t, ws.MaxHeaderSize, bufpool.HeaderRoom) }

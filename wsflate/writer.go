@@ -1,6 +1,14 @@
 package wsflate
 
-import "io"
+import (
+	"io"
+
+	"github.com/wskit/wskit/internal/bufpool"
+	"github.com/wskit/wskit/internal/deflate"
+)
+
+// partSize is how much of a message is compressed or read in one piece.
+const partSize = 16 << 10
 
 // Compressor makes DEFLATE data (RFC 1951) of what is written to it and writes it to the
 // destination it was made with, such as the writers of compress/flate. Flush writes all that it
@@ -24,8 +32,8 @@ type WriteResetter interface {
 // The first error stays, until a Reset.
 type Writer struct {
 	tail    tailWriter
-	sender  *Sender // nil: comp compresses
-	room    *buffer // what sender has not yet got
+	sender  *Sender         // nil: comp compresses
+	room    *bufpool.Buffer // what sender has not yet got
 	comp    Compressor
 	newComp func(io.Writer) Compressor
 	begun   bool // something of the message has been flushed
@@ -90,14 +98,11 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 		return n, w.err
 	}
 	for n < len(p) {
-		if w.room == nil {
-			w.room = borrow()
-		}
-		k := min(bufferSize-len(w.room.b), len(p)-n)
-		w.room.b = append(w.room.b, p[n:n+k]...)
+		k := min(partSize-w.waiting(), len(p)-n)
+		w.room = w.room.Append(p[n : n+k])
 		n += k
 		w.dirty = true
-		if len(w.room.b) == bufferSize {
+		if w.waiting() == partSize {
 			if w.err = w.send(); w.err != nil {
 				return n, w.err
 			}
@@ -106,17 +111,26 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// waiting returns the number of bytes in room.
+func (w *Writer) waiting() int {
+	if w.room == nil {
+		return 0
+	}
+	return len(w.room.B)
+}
+
 // send compresses what is in room.
 func (w *Writer) send() error {
-	if w.room == nil || len(w.room.b) == 0 {
+	if w.waiting() == 0 {
 		return nil
 	}
-	out := borrow()
-	defer out.giveBack()
-	out.b = w.sender.AppendPart(out.b, w.room.b, false)
-	w.room.b = w.room.b[:0]
+	out := bufpool.Get(deflate.Room(w.waiting()))
+	defer out.Free()
+	part := w.sender.AppendPart(out.B, w.room.B, false)
+	out.Adopt(part)
+	w.room.B = w.room.B[:0]
 	w.begun, w.dirty = true, false
-	_, err := w.tail.Write(out.b)
+	_, err := w.tail.Write(part)
 	return err
 }
 
@@ -171,7 +185,7 @@ func (w *Writer) Close() error {
 
 // release gives back what an open message holds.
 func (w *Writer) release() {
-	w.room.giveBack()
+	w.room.Free()
 	w.room = nil
 	if w.sender != nil {
 		w.sender.endParts()

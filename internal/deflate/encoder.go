@@ -42,9 +42,12 @@ func (e *Encoder) Reset(bits int, takeover bool, level int) {
 	}
 }
 
+// Room returns the room in dst with which compressing n bytes allocates nothing.
+func Room(n int) int { return n + n/8 + 16 }
+
 // Append appends the compressed payload of the whole message p to dst, without the
 // [Tail]; that of an empty message is one byte 0x00. It does not retain p. It allocates
-// nothing, once the pools are filled, if dst has room for len(p)+len(p)/8+16 bytes. An
+// nothing, once the pools are filled, if dst has [Room] for len(p) bytes. An
 // incompressible message becomes larger by at most 6 bytes, and by 5 more for each further 64 KiB.
 func (e *Encoder) Append(dst, p []byte) []byte {
 	dst, _ = e.encode(dst, p, math.MaxInt)

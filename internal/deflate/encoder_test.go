@@ -308,7 +308,7 @@ func TestNoAllocations(t *testing.T) {
 			for _, size := range []int{0, 100, 4 << 10, 30 << 10} {
 				e := newEncoder(bits, takeover, 1)
 				m, noise := newTicks(1).message(size), contents[2].make(random, size)
-				dst := make([]byte, 0, size+size/8+16)
+				dst := make([]byte, 0, Room(size))
 				step := func() {
 					e.Append(dst, m)
 					e.Try(dst, m)
