@@ -42,6 +42,30 @@ func BenchmarkMessages(b *testing.B) {
 	}
 }
 
+// BenchmarkZeros inflates 1 MiB of zeros from chunks of that many bytes, and a
+// single message of 32 KiB.
+func BenchmarkZeros(b *testing.B) {
+	for _, data := range []struct{ size, chunk int }{{1 << 20, 1 << 20}, {1 << 20, 16}, {1 << 20, 1}, {32 << 10, 1 << 20}} {
+		p := one(make([]byte, data.size))
+		b.Run(fmt.Sprintf("size=%d/chunk=%d", data.size, min(data.chunk, len(p))), func(b *testing.B) {
+			b.SetBytes(int64(data.size))
+			dst := make([]byte, 0, data.size+16)
+			var d Decoder
+			for b.Loop() {
+				out, err := dst, error(nil)
+				for in := p; len(in) > 0 && err == nil; {
+					k := min(data.chunk, len(in))
+					out, err = d.Append(out, in[:k], k == len(in), -1)
+					in = in[k:]
+				}
+				if err != nil || len(out) != data.size {
+					b.Fatal(len(out), err)
+				}
+			}
+		})
+	}
+}
+
 func benchmark(b *testing.B, name string, payloads [][]byte, size int, takeover bool) {
 	total := 0
 	for _, p := range payloads {

@@ -14,21 +14,36 @@ func (s *stream) match(length, distance int) status {
 // that was all of it.
 func (s *stream) copyMatch() bool {
 	for s.length > 0 {
-		made := s.n - s.base
-		var from []byte
-		if s.distance > made {
-			from = s.past.back(s.distance - made)
-		} else {
-			from = s.out[s.n-s.distance : s.n]
-		}
-		k := copy(s.out[s.n:], from[:min(len(from), s.length)])
-		if k == 0 {
+		if s.copyPiece() == 0 {
 			return false
 		}
-		s.n += k
-		s.length -= k
 	}
 	return true
+}
+
+// copyPiece copies the next bytes of the open match and returns their number.
+// They come from one end of the history, or are all the rest from the output.
+func (s *stream) copyPiece() int {
+	k := min(s.length, len(s.out)-s.n)
+	if before := s.distance - (s.n - s.base); before > 0 {
+		from := s.past.back(before)
+		k = copy(s.out[s.n:s.n+k], from)
+	} else {
+		repeat(s.out[s.n-s.distance:s.n+k], s.distance)
+	}
+	s.n += k
+	s.length -= k
+	return k
+}
+
+// repeat fills p with its first k bytes, over and over, and returns how many
+// copies that took. The source stays and each copy doubles it.
+func repeat(p []byte, k int) (copies int) {
+	for k < len(p) {
+		k += copy(p[k:], p[:k])
+		copies++
+	}
+	return copies
 }
 
 // overrun is how far copyFrom may read and write beyond the end.
@@ -40,10 +55,7 @@ func copyWithin(out []byte, n, distance, length int) int {
 	if distance >= 16 {
 		return copyFrom(out, n, out[n-distance:], length)
 	}
-	p := out[n-distance : n+length]
-	for k := distance; k < len(p); {
-		k += copy(p[k:], p[:k])
-	}
+	repeat(out[n-distance:n+length], distance)
 	return n + length
 }
 
