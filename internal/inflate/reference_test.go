@@ -5,17 +5,23 @@ import (
 	"compress/flate"
 	"errors"
 	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 var errReference = errors.New("reference: the message does not end between blocks")
 
-// lastBlock is an empty block with BFINAL set, so that a reader comes to an end.
-var lastBlock = []byte{1, 0, 0, 0xff, 0xff}
+// lastBlock is a stored block with BFINAL set, so that a reader comes to an end.
+// No block of a payload takes it for its own and ends where it ends: it is longer
+// than a stored block, and a compressed one meets the end of block at the first
+// zeros or never.
+var lastBlock = append([]byte{1, 0xff, 0xff, 0, 0}, make([]byte, 0xffff)...)
 
-// reference inflates a message with compress/flate: the payload, the tail and a
-// last block, which is where the reader must come to its end. If it does so before,
-// at a BFINAL of the payload, the next stream begins there; a payload that ends
-// just there needs no tail, and an empty one neither.
+// reference inflates a message with compress/flate: the payload, the tail and
+// lastBlock, which is where the reader must come to its end. If it does so before,
+// at a BFINAL of the payload, the next stream begins there. The message may also
+// end at a BFINAL after the payload or after the tail, and may be empty.
 func reference(past, payload []byte) ([]byte, error) {
 	if len(payload) == 0 {
 		return nil, nil
@@ -31,7 +37,9 @@ func reference(past, payload []byte) ([]byte, error) {
 			return out, err
 		}
 		switch left := in.Len(); {
-		case left == 0, left == len(lastBlock), left == len(lastBlock)+len(tail):
+		case left == 0:
+			return out[:len(out)-0xffff], nil
+		case left == len(lastBlock), left == len(lastBlock)+len(tail):
 			return out, nil
 		case left < len(lastBlock)+len(tail):
 			return out, errReference
@@ -74,6 +82,34 @@ func readCut(d *Decoder, payload []byte, cut func(n int) int) (out []byte, err e
 			if len(chunk) == 0 && !last && n < len(dst) {
 				break
 			}
+		}
+	}
+}
+
+// A final stored block may take in the tail, but not what reference appends to
+// it.
+func TestReference(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		p     []byte
+		valid bool
+	}{
+		{"nothing", nil, true},
+		{"final empty block", []byte("\x01\x00\x00\xff\xff"), true},
+		{"block that lacks its tail", []byte{0}, true},
+		{"final block takes in the tail", []byte("\x01\x04\x00\xfb\xff"), true},
+		{"final block takes in one byte of the tail", []byte("\x01\x01\x00\xfe\xff"), false},
+		{"final block lacks a byte after the tail", []byte("\x01\x05\x00\xfa\xff"), false},
+		{"final block lacks an empty block", []byte("\x01\x09\x00\xf6\xff"), false},
+		{"final block of the largest size", []byte("\x01\xff\xff\x00\x00"), false},
+		{"block takes in the tail", []byte("\x00\x04\x00\xfb\xff"), true},
+		{"block lacks an empty block", []byte("\x00\x09\x00\xf6\xff"), false},
+	} {
+		want, err := reference(nil, tt.p)
+		require.Equal(t, tt.valid, err == nil, "%s: %v", tt.name, err)
+		for _, way := range ways {
+			var d Decoder
+			check(t, tt.name+": "+way.name, way.inflate, &d, tt.p, want, err)
 		}
 	}
 }
