@@ -1,99 +1,87 @@
 package inflate
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "math/bits"
 
 const (
-	maxCodeLength = 15  // RFC 1951, section 3.2.7
-	maxSymbols    = 288 // RFC 1951, section 3.2.6
+	maxCodeLength = 15       // RFC 1951, section 3.2.7
+	maxSymbols    = 288      // RFC 1951, section 3.2.6
+	maxLengths    = 286 + 30 // RFC 1951, section 3.2.7: HLIT and HDIST
 )
 
+// A symbolLength is a symbol that has a code, and the length of that code.
+type symbolLength uint16
+
+func makeSymbolLength(symbol int, length uint8) symbolLength {
+	return symbolLength(symbol<<4) | symbolLength(length)
+}
+
+func (s symbolLength) symbol() int  { return int(s >> 4) }
+func (s symbolLength) length() uint { return uint(s & maxCodeLength) }
+
 // builder makes decoding tables from code lengths (RFC 1951, section 3.2.2). It
-// is all scratch.
+// is all scratch. What it does is in proportion to the symbols that have a code
+// and to the table for the longest of these codes, not to the alphabet.
 type builder struct {
-	lens   [maxSymbols + 8]uint8
 	count  [maxCodeLength + 1]uint16 // codes of each length
-	inUse  [maxSymbols]uint16        // the symbols that have a code
-	sorted [maxSymbols]uint16        // the same in the order of their codes
-	used   int                       // how many there are
+	sorted [maxSymbols]uint16        // symbols in the order of their codes
 
 	table   []uint32
 	index   uint     // index bits of the table
 	symbols []uint32 // entries, without a length
 }
 
-// build makes the table of the code that gives symbol i a length of lens[i]
-// bits, and reports whether there is such a code. It must be complete, or
-// empty, or have a single symbol, of one bit.
-func (t *builder) build(table []uint32, index uint, lens []uint8, symbols []uint32) bool {
-	t.table, t.index, t.symbols = table, index, symbols
-	clear(t.lens[copy(t.lens[:maxSymbols], lens):][:8])
-	if complete := t.sort(len(lens)); !complete {
-		return t.incomplete()
+// build makes the table of a code and returns its index bits, which are those of
+// the longest code and at most index. used has the symbols that have a code, in
+// ascending order, each with first added to it. ok reports whether there is such
+// a code: it must be complete, or empty, or have a single symbol, of one bit.
+func (t *builder) build(table []uint32, index uint, used []symbolLength, first int, symbols []uint32) (width uint, ok bool) {
+	t.table, t.symbols = table, symbols
+	longest, complete := t.sort(used, first)
+	t.index = min(longest, index)
+	switch {
+	case complete:
+		t.fill(t.sorted[:len(used)])
+	case len(used) == 0:
+		table[0] = isOther
+	case len(used) == 1 && longest == 1:
+		table[0] = withLength(symbols[t.sorted[0]], 1)
+		table[1] = isOther
+	default:
+		return 0, false
 	}
-	t.fill()
-	return true
+	return t.index, true
 }
 
-// sort finds the symbols in use and reports whether their codes are complete.
-func (t *builder) sort(n int) bool {
+// sort sorts the symbols by their codes. It returns the length of the longest
+// code and whether the codes are complete.
+func (t *builder) sort(used []symbolLength, first int) (longest uint, complete bool) {
 	t.count = [maxCodeLength + 1]uint16{}
-	used := uint(0)
-	for i := 0; i < n; i += 8 {
-		w := binary.LittleEndian.Uint64(t.lens[i:])
-		for m := nonzero(w); m != 0 && used < maxSymbols; m &= m - 1 {
-			shift := bits.TrailingZeros64(m) & 56
-			t.inUse[used] = uint16(i + shift/8)
-			t.count[w>>shift&maxCodeLength]++
-			used++
-		}
+	for _, s := range used {
+		t.count[s.length()]++
 	}
-	t.used = int(used)
 	var offset [maxCodeLength + 1]uint16 // where the next symbol of each length goes
 	sum, at := 0, uint16(0)
-	for k, c := range t.count {
+	for k := uint(1); k <= maxCodeLength && int(at) < len(used); k++ {
+		c := t.count[k]
 		offset[k] = at
 		at += c
 		sum += int(c) << (maxCodeLength - k)
+		longest = k
 	}
-	for _, symbol := range t.inUse[:used] {
-		k := t.lens[symbol] & maxCodeLength
-		t.sorted[offset[k]] = symbol
+	for _, s := range used {
+		k := s.length()
+		t.sorted[offset[k]] = uint16(s.symbol() - first)
 		offset[k]++
 	}
-	return sum == 1<<maxCodeLength
-}
-
-// nonzero returns the top bit of each byte of w that is not zero. None is above
-// 127.
-func nonzero(w uint64) uint64 {
-	return (w + 0x7f7f7f7f7f7f7f7f) & 0x8080808080808080
-}
-
-// incomplete serves the two incomplete codes that are allowed: no symbol at all,
-// and one with the code 0.
-func (t *builder) incomplete() bool {
-	if t.used != 0 && (t.used != 1 || t.count[1] != 1) {
-		return false
-	}
-	table := t.table[:1<<t.index]
-	for i := range table {
-		table[i] = isOther
-		if t.used == 1 && i&1 == 0 {
-			table[i] = withLength(t.symbols[t.sorted[0]], 1)
-		}
-	}
-	return true
+	return longest, sum == 1<<maxCodeLength
 }
 
 // fill enters the symbols. Codes are sent from their first bit on, so an index
 // has them reversed. The table begins with one entry and doubles where the codes
 // become longer.
-func (t *builder) fill() {
+func (t *builder) fill(sorted []uint16) {
 	code := uint16(0)
-	table, symbols, sorted := t.table[:1<<t.index], t.symbols, t.sorted[:t.used]
+	table, symbols := t.table[:1<<t.index], t.symbols
 	for n := uint(1); n <= t.index; n++ {
 		if n > 1 {
 			copy(table[1<<(n-1):], table[:1<<(n-1)])

@@ -7,6 +7,9 @@ type code struct {
 	lit  [litSize]uint32
 	dist [distSize]uint32
 
+	// The index bits of the tables as masks. A short code has a small table.
+	litMask, distMask uint64
+
 	// The bits of the block header that describe it, if they are known.
 	header     [maxHeader]uint64
 	headerBits int
@@ -19,27 +22,38 @@ const maxHeader = 20
 var fixed = makeFixed()
 
 func makeFixed() *code {
-	var lens [288]uint8
-	for i := range lens {
+	var lit, dist []symbolLength
+	for i := range 288 {
+		length := uint8(8)
 		switch {
-		case i < 144:
-			lens[i] = 8
-		case i < 256:
-			lens[i] = 9
-		case i < 280:
-			lens[i] = 7
-		default:
-			lens[i] = 8
+		case 144 <= i && i < 256:
+			length = 9
+		case 256 <= i && i < 280:
+			length = 7
 		}
+		lit = append(lit, makeSymbolLength(i, length))
+	}
+	for i := range 32 {
+		dist = append(dist, makeSymbolLength(i, 5))
 	}
 	c := new(code)
-	var t builder
-	t.build(c.lit[:], litBits, lens[:], litSymbols[:])
-	for i := range 32 {
-		lens[i] = 5
-	}
-	t.build(c.dist[:], distBits, lens[:32], distSymbols[:])
+	c.build(new(builder), lit, dist, 0)
 	return c
+}
+
+// build makes c the code that gives the symbols of lit and dist their lengths.
+// firstDist is added to the symbols of dist. what names the one that is bad.
+func (c *code) build(b *builder, lit, dist []symbolLength, firstDist int) (what string) {
+	litIndex, ok := b.build(c.lit[:], litBits, lit, 0, litSymbols[:])
+	if !ok {
+		return "bad literal and length code"
+	}
+	distIndex, ok := b.build(c.dist[:], distBits, dist, firstDist, distSymbols[:])
+	if !ok {
+		return "bad distance code"
+	}
+	c.litMask, c.distMask = 1<<litIndex-1, 1<<distIndex-1
+	return ""
 }
 
 // describedBy reports whether the bits of in from pos on are the header of c.

@@ -1,6 +1,9 @@
 package inflate
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // endOfBlock is the symbol that ends a block.
 const endOfBlock = 256
@@ -14,8 +17,13 @@ type lengths struct {
 	clen  int // HCLEN + 4
 	k     int // how many lengths there are by now
 	order [19]uint8
-	of    [286 + 30]uint8
+
+	// The code length code, and what it has said.
 	table [1 << lengthBits]uint32
+	mask  uint64 // the index bits of table
+	last  uint8  // the length before k
+	n     int    // how many symbols have a code
+	used  [maxLengths]symbolLength
 }
 
 // codeLengthOrder is the order in which the lengths of the code length code come.
@@ -78,10 +86,19 @@ func (s *stream) lengthCode() status {
 		h.order[codeLengthOrder[h.k]] = uint8(s.b & 7)
 		s.drop(3)
 	}
-	if !s.builder.build(h.table[:], lengthBits, h.order[:], lengthSymbols[:]) {
+	n := 0
+	for symbol, length := range h.order {
+		h.used[n] = makeSymbolLength(symbol, length)
+		if length != 0 {
+			n++
+		}
+	}
+	index, ok := s.builder.build(h.table[:], lengthBits, h.used[:n], 0, lengthSymbols[:])
+	if !ok {
 		return s.corrupt("RFC 1951, section 3.2.7", "bad code length code")
 	}
-	h.k = 0
+	h.mask = 1<<index - 1
+	h.k, h.n, h.last = 0, 0, 0
 	s.at = atLengths
 	return goOn
 }
@@ -96,29 +113,30 @@ var repeats = [...]struct {
 // codeLengths takes the lengths of the other two codes, and builds them.
 func (s *stream) codeLengths() status {
 	h := &s.lens
-	b, nb, k, total := s.b, s.nb, h.k, h.lit+h.dist
+	b, nb, k, n, last := s.b, s.nb, h.k, h.n, h.last
+	total, mask := h.lit+h.dist, h.mask
 	for k < total {
 		if nb < lengthBits+7 {
 			s.b, s.nb = b, nb
 			s.refill()
 			b, nb = s.b, s.nb
 		}
-		e := h.table[b&(1<<lengthBits-1)]
+		e := h.table[b&mask&(1<<lengthBits-1)]
 		symbol, width := e>>16&31, uint(e&15)
 		times, length := 1, uint8(symbol)
 		if symbol >= 16 {
 			r := repeats[(symbol-16)%3]
 			times = r.least + int(b>>width&(1<<r.extra-1))
 			width += r.extra
-			if length = 0; symbol == 16 && k > 0 {
-				length = h.of[k-1]
+			if length = 0; symbol == 16 {
+				length = last
 			}
 		}
 		switch {
 		case e&isOther != 0:
 			return s.corrupt("RFC 1951, section 3.2.7", "bad code in the code lengths")
 		case nb < width:
-			s.b, s.nb, h.k = b, nb, k
+			s.b, s.nb, h.k, h.n, h.last = b, nb, k, n, last
 			return needInput
 		case symbol == 16 && k == 0:
 			return s.corrupt("RFC 1951, section 3.2.7", "repeats the length before the first")
@@ -127,32 +145,31 @@ func (s *stream) codeLengths() status {
 		}
 		b >>= width & 63
 		nb -= width
-		if times == 1 {
-			h.of[k] = length
-		} else {
-			for i := range times {
-				h.of[k+i] = length
+		if length != 0 {
+			for i := k; i < k+times; i++ {
+				h.used[n] = makeSymbolLength(i, length)
+				n++
 			}
 		}
+		last = length
 		k += times
 	}
-	s.b, s.nb = b, nb
+	s.b, s.nb, h.n = b, nb, n
 	return s.buildCode()
 }
 
 // buildCode ends the header of a dynamic block.
 func (s *stream) buildCode() status {
 	h := &s.lens
-	lit, dist := h.of[:h.lit], h.of[h.lit:h.lit+h.dist]
-	if lit[endOfBlock] == 0 {
+	used := h.used[:h.n]
+	firstDist, _ := slices.BinarySearch(used, makeSymbolLength(h.lit, 0))
+	end, _ := slices.BinarySearch(used, makeSymbolLength(endOfBlock, 0))
+	if end == len(used) || used[end].symbol() != endOfBlock {
 		return s.corrupt("RFC 1951, section 3.2.7", "no code for the end of the block")
 	}
 	c := s.codes.fresh()
-	if !s.builder.build(c.lit[:], litBits, lit, litSymbols[:]) {
-		return s.corrupt("RFC 1951, section 3.2.7", "bad literal and length code")
-	}
-	if !s.builder.build(c.dist[:], distBits, dist, distSymbols[:]) {
-		return s.corrupt("RFC 1951, section 3.2.7", "bad distance code")
+	if what := c.build(&s.builder, used[:firstDist], used[firstDist:], h.lit); what != "" {
+		return s.corrupt("RFC 1951, section 3.2.7", what)
 	}
 	s.unread()
 	if h.start >= 0 {

@@ -27,7 +27,7 @@ func (s *stream) symbol() status {
 	if s.nb < 48 {
 		s.refill()
 	}
-	e := find(s.code.lit[:], litBits, s.b)
+	e := find(s.code.lit[:], litBits, s.code.litMask, s.b)
 	if e&(isOther|isEnd) == isOther {
 		return s.corrupt("RFC 1951, section 3.2.5", "no such literal or length")
 	}
@@ -49,7 +49,7 @@ func (s *stream) symbol() status {
 		return goOn
 	}
 	length := value(e, s.b)
-	e = find(s.code.dist[:], distBits, s.b>>width)
+	e = find(s.code.dist[:], distBits, s.code.distMask, s.b>>width)
 	if e&isOther != 0 {
 		return s.corrupt("RFC 1951, section 3.2.5", "no such distance")
 	}
@@ -62,9 +62,10 @@ func (s *stream) symbol() status {
 	return s.match(length, distance)
 }
 
-// find returns the entry for what b begins with.
-func find(table []uint32, index uint, b uint64) uint32 {
-	e := table[b&(1<<index-1)]
+// find returns the entry for what b begins with. mask has the index bits of the
+// table, which are the given ones if there are subtables.
+func find(table []uint32, index uint, mask, b uint64) uint32 {
+	e := table[b&mask]
 	if e&isSubtable != 0 {
 		e = table[uint64(e>>16)+b>>index&(1<<(e>>8&15)-1)]
 	}
@@ -90,25 +91,26 @@ func (s *stream) symbolsFast() status {
 	in, out := s.in, s.out
 	i, n, b, nb := s.i, s.n, s.b, s.nb
 	lit, dist := &s.code.lit, &s.code.dist
+	litMask, distMask := s.code.litMask, s.code.distMask
 	base, past, next, window := s.base, s.past.buf, s.past.next, s.past.size
 	for i <= len(in)-8 && n <= len(out)-3 {
 		b |= binary.LittleEndian.Uint64(in[i:]) << (nb & 63)
 		i += int(63-nb) >> 3
 		nb |= 56
 
-		e := lit[b&(1<<litBits-1)]
+		e := lit[b&litMask]
 		if e&isLiteral != 0 {
 			b >>= e & 63
 			nb -= uint(e & 63)
 			out[n] = byte(e >> 16)
 			n++
-			e = lit[b&(1<<litBits-1)]
+			e = lit[b&litMask]
 			if e&isLiteral != 0 {
 				b >>= e & 63
 				nb -= uint(e & 63)
 				out[n] = byte(e >> 16)
 				n++
-				e = lit[b&(1<<litBits-1)]
+				e = lit[b&litMask]
 				if e&isLiteral != 0 {
 					b >>= e & 63
 					nb -= uint(e & 63)
@@ -143,7 +145,7 @@ func (s *stream) symbolsFast() status {
 		rest := b >> (e & 63)
 		width := uint(e & 63)
 
-		e = dist[rest&(1<<distBits-1)]
+		e = dist[rest&distMask]
 		if e&isOther != 0 {
 			if e&isSubtable != 0 {
 				e = dist[uint64(e>>16)+rest>>distBits&(1<<(e>>8&15)-1)]

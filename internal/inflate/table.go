@@ -5,12 +5,11 @@ const (
 	distBits   = 8
 	lengthBits = 7 // the code length code's longest
 
-	// Behind a table follow its subtables, for codes that are longer. One of
-	// 2^k entries holds at least k+1 symbols, as its code is complete. The
-	// most room is taken by those with the greatest k: 2^5 entries for 6 of 288
-	// symbols, 2^7 entries for 8 of 32 symbols.
-	litSize  = 1<<litBits + 288/6<<5
-	distSize = 1<<distBits + 32/8<<7
+	// After a table follow its subtables, for codes that are longer. These are
+	// the most entries that both take in all, for 286 and for 30 symbols:
+	// TestMostEntries finds them.
+	litSize  = 1332
+	distSize = 400
 )
 
 // A table entry says what the bits that index it begin with.
