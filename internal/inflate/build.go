@@ -8,22 +8,30 @@ const (
 	maxLengths    = 286 + 30 // RFC 1951, section 3.2.7: HLIT and HDIST
 )
 
-// A symbolLength is a symbol that has a code, and the length of that code.
-type symbolLength uint16
+// A run is symbols next to each other that have codes of the same length.
+type run uint32
 
-func makeSymbolLength(symbol int, length uint8) symbolLength {
-	return symbolLength(symbol<<4) | symbolLength(length)
+func makeRun(symbol, times int, length uint8) run {
+	return run(symbol<<16) | run(times<<4) | run(length)
 }
 
-func (s symbolLength) symbol() int  { return int(s >> 4) }
-func (s symbolLength) length() uint { return uint(s & maxCodeLength) }
+func (r run) symbol() int  { return int(r >> 16) } // the first
+func (r run) times() int   { return int(r >> 4 & 0xfff) }
+func (r run) length() uint { return uint(r & maxCodeLength) }
+func (r run) end() int     { return r.symbol() + r.times() }
+
+// longer returns r with more symbols at its end.
+func (r run) longer(times int) run { return r + run(times<<4) }
 
 // builder makes decoding tables from code lengths (RFC 1951, section 3.2.2). It
 // is all scratch. What it does is in proportion to the symbols that have a code
 // and to the table for the longest of these codes, not to the alphabet.
 type builder struct {
-	count  [maxCodeLength + 1]uint16 // codes of each length
-	sorted [maxSymbols]uint16        // symbols in the order of their codes
+	count    [maxCodeLength + 1]uint16 // codes of each length
+	sorted   [maxSymbols]uint16        // symbols in the order of their codes
+	used     int                       // how many there are
+	shortest uint                      // code
+	longest  uint
 
 	table   []uint32
 	index   uint     // index bits of the table
@@ -31,19 +39,19 @@ type builder struct {
 }
 
 // build makes the table of a code and returns its index bits, which are those of
-// the longest code and at most index. used has the symbols that have a code, in
+// the longest code and at most index. runs are the symbols that have a code, in
 // ascending order, each with first added to it. ok reports whether there is such
 // a code: it must be complete, or empty, or have a single symbol, of one bit.
-func (t *builder) build(table []uint32, index uint, used []symbolLength, first int, symbols []uint32) (width uint, ok bool) {
+func (t *builder) build(table []uint32, index uint, runs []run, first int, symbols []uint32) (width uint, ok bool) {
 	t.table, t.symbols = table, symbols
-	longest, complete := t.sort(used, first)
-	t.index = min(longest, index)
+	complete := t.sort(runs, first)
+	t.index = min(t.longest, index)
 	switch {
 	case complete:
-		t.fill(t.sorted[:len(used)])
-	case len(used) == 0:
+		t.fill()
+	case t.used == 0:
 		table[0] = isOther
-	case len(used) == 1 && longest == 1:
+	case t.used == 1 && t.longest == 1:
 		table[0] = withLength(symbols[t.sorted[0]], 1)
 		table[1] = isOther
 	default:
@@ -52,38 +60,44 @@ func (t *builder) build(table []uint32, index uint, used []symbolLength, first i
 	return t.index, true
 }
 
-// sort sorts the symbols by their codes. It returns the length of the longest
-// code and whether the codes are complete.
-func (t *builder) sort(used []symbolLength, first int) (longest uint, complete bool) {
+// sort sorts the symbols by their codes and reports whether these are complete.
+func (t *builder) sort(runs []run, first int) (complete bool) {
 	t.count = [maxCodeLength + 1]uint16{}
-	for _, s := range used {
-		t.count[s.length()]++
+	lengths := uint(0) // a bit for each
+	for _, r := range runs {
+		t.count[r.length()] += uint16(r.times())
+		lengths |= 1 << r.length()
 	}
+	t.shortest, t.longest = uint(bits.TrailingZeros(lengths)), uint(max(bits.Len(lengths)-1, 0))
 	var offset [maxCodeLength + 1]uint16 // where the next symbol of each length goes
 	sum, at := 0, uint16(0)
-	for k := uint(1); k <= maxCodeLength && int(at) < len(used); k++ {
-		c := t.count[k]
-		offset[k] = at
+	for k := t.shortest; k <= t.longest; k++ {
+		c := t.count[k&maxCodeLength]
+		offset[k&maxCodeLength] = at
 		at += c
 		sum += int(c) << (maxCodeLength - k)
-		longest = k
 	}
-	for _, s := range used {
-		k := s.length()
-		t.sorted[offset[k]] = uint16(s.symbol() - first)
-		offset[k]++
+	t.used = int(at)
+	for _, r := range runs {
+		k, symbol, times := r.length(), uint16(r.symbol()-first), uint16(r.times())
+		at := offset[k]
+		offset[k] = at + times
+		t.sorted[at] = symbol
+		for i := uint16(1); i < times; i++ {
+			t.sorted[at+i] = symbol + i
+		}
 	}
-	return longest, sum == 1<<maxCodeLength
+	return sum == 1<<maxCodeLength
 }
 
 // fill enters the symbols. Codes are sent from their first bit on, so an index
-// has them reversed. The table begins with one entry and doubles where the codes
-// become longer.
-func (t *builder) fill(sorted []uint16) {
+// has them reversed. The table begins with the shortest and doubles where the
+// codes become longer.
+func (t *builder) fill() {
 	code := uint16(0)
-	table, symbols := t.table[:1<<t.index], t.symbols
-	for n := uint(1); n <= t.index; n++ {
-		if n > 1 {
+	table, symbols, sorted := t.table[:1<<t.index], t.symbols, t.sorted[:t.used]
+	for n := t.shortest; n <= t.index; n++ {
+		if n > t.shortest {
 			copy(table[1<<(n-1):], table[:1<<(n-1)])
 		}
 		code <<= 1

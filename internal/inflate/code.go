@@ -22,28 +22,15 @@ const maxHeader = 20
 var fixed = makeFixed()
 
 func makeFixed() *code {
-	var lit, dist []symbolLength
-	for i := range 288 {
-		length := uint8(8)
-		switch {
-		case 144 <= i && i < 256:
-			length = 9
-		case 256 <= i && i < 280:
-			length = 7
-		}
-		lit = append(lit, makeSymbolLength(i, length))
-	}
-	for i := range 32 {
-		dist = append(dist, makeSymbolLength(i, 5))
-	}
 	c := new(code)
-	c.build(new(builder), lit, dist, 0)
+	lit := []run{makeRun(0, 144, 8), makeRun(144, 112, 9), makeRun(256, 24, 7), makeRun(280, 8, 8)}
+	c.build(new(builder), lit, []run{makeRun(0, 32, 5)}, 0)
 	return c
 }
 
-// build makes c the code that gives the symbols of lit and dist their lengths.
+// build makes c the code with these literals and lengths, and these distances.
 // firstDist is added to the symbols of dist. what names the one that is bad.
-func (c *code) build(b *builder, lit, dist []symbolLength, firstDist int) (what string) {
+func (c *code) build(b *builder, lit, dist []run, firstDist int) (what string) {
 	litIndex, ok := b.build(c.lit[:], litBits, lit, 0, litSymbols[:])
 	if !ok {
 		return "bad literal and length code"

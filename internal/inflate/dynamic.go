@@ -1,9 +1,6 @@
 package inflate
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // endOfBlock is the symbol that ends a block.
 const endOfBlock = 256
@@ -22,8 +19,8 @@ type lengths struct {
 	table [1 << lengthBits]uint32
 	mask  uint64 // the index bits of table
 	last  uint8  // the length before k
-	n     int    // how many symbols have a code
-	used  [maxLengths]symbolLength
+	n     int    // how many runs there are
+	runs  [maxLengths]run
 }
 
 // codeLengthOrder is the order in which the lengths of the code length code come.
@@ -79,21 +76,26 @@ func (s *stream) counts() status {
 // lengthCode takes the lengths of the code length code.
 func (s *stream) lengthCode() status {
 	h := &s.lens
-	for ; h.k < h.clen; h.k++ {
+	for h.k < h.clen {
 		if !s.have(3) {
 			return needInput
 		}
-		h.order[codeLengthOrder[h.k]] = uint8(s.b & 7)
-		s.drop(3)
+		b, n := s.b, min(int(s.nb/3), h.clen-h.k)
+		for _, symbol := range codeLengthOrder[h.k : h.k+n] {
+			h.order[symbol] = uint8(b & 7)
+			b >>= 3
+		}
+		s.drop(3 * uint(n))
+		h.k += n
 	}
 	n := 0
 	for symbol, length := range h.order {
-		h.used[n] = makeSymbolLength(symbol, length)
+		h.runs[n] = makeRun(symbol, 1, length)
 		if length != 0 {
 			n++
 		}
 	}
-	index, ok := s.builder.build(h.table[:], lengthBits, h.used[:n], 0, lengthSymbols[:])
+	index, ok := s.builder.build(h.table[:], lengthBits, h.runs[:n], 0, lengthSymbols[:])
 	if !ok {
 		return s.corrupt("RFC 1951, section 3.2.7", "bad code length code")
 	}
@@ -122,19 +124,30 @@ func (s *stream) codeLengths() status {
 			b, nb = s.b, s.nb
 		}
 		e := h.table[b&mask&(1<<lengthBits-1)]
-		symbol, width := e>>16&31, uint(e&15)
-		times, length := 1, uint8(symbol)
+		symbol, width := e>>16, uint(e&15)
+		if symbol < 16 && e&isOther == 0 && nb >= width {
+			b >>= width
+			nb -= width
+			if last = uint8(symbol); last != 0 {
+				h.runs[n] = makeRun(k, 1, last)
+				n++
+			}
+			k++
+			continue
+		}
+		if e&isOther != 0 {
+			return s.corrupt("RFC 1951, section 3.2.7", "bad code in the code lengths")
+		}
+		times, length := 1, uint8(0)
 		if symbol >= 16 {
 			r := repeats[(symbol-16)%3]
 			times = r.least + int(b>>width&(1<<r.extra-1))
 			width += r.extra
-			if length = 0; symbol == 16 {
+			if symbol == 16 {
 				length = last
 			}
 		}
 		switch {
-		case e&isOther != 0:
-			return s.corrupt("RFC 1951, section 3.2.7", "bad code in the code lengths")
 		case nb < width:
 			s.b, s.nb, h.k, h.n, h.last = b, nb, k, n, last
 			return needInput
@@ -146,10 +159,7 @@ func (s *stream) codeLengths() status {
 		b >>= width & 63
 		nb -= width
 		if length != 0 {
-			for i := k; i < k+times; i++ {
-				h.used[n] = makeSymbolLength(i, length)
-				n++
-			}
+			n = h.repeat(n, k, times)
 		}
 		last = length
 		k += times
@@ -158,17 +168,43 @@ func (s *stream) codeLengths() status {
 	return s.buildCode()
 }
 
+// repeat appends to the first n runs the symbols from k on, with the length of the
+// last run, and returns how many runs there are then. None lies in both codes.
+func (h *lengths) repeat(n, k, times int) int {
+	last := h.runs[n-1]
+	if k != h.lit {
+		more := times
+		if k < h.lit {
+			more = min(times, h.lit-k)
+		}
+		h.runs[n-1] = last.longer(more)
+		k, times = k+more, times-more
+	}
+	if times > 0 {
+		h.runs[n] = makeRun(k, times, uint8(last.length()))
+		n++
+	}
+	return n
+}
+
+// split returns the runs that begin before symbol, and the others.
+func (h *lengths) split(symbol int) (before, after []run) {
+	k := h.n
+	for k > 0 && h.runs[k-1].symbol() >= symbol {
+		k--
+	}
+	return h.runs[:k], h.runs[k:h.n]
+}
+
 // buildCode ends the header of a dynamic block.
 func (s *stream) buildCode() status {
 	h := &s.lens
-	used := h.used[:h.n]
-	firstDist, _ := slices.BinarySearch(used, makeSymbolLength(h.lit, 0))
-	end, _ := slices.BinarySearch(used, makeSymbolLength(endOfBlock, 0))
-	if end == len(used) || used[end].symbol() != endOfBlock {
+	lit, dist := h.split(h.lit)
+	if upTo, _ := h.split(endOfBlock + 1); len(upTo) == 0 || upTo[len(upTo)-1].end() <= endOfBlock {
 		return s.corrupt("RFC 1951, section 3.2.7", "no code for the end of the block")
 	}
 	c := s.codes.fresh()
-	if what := c.build(&s.builder, used[:firstDist], used[firstDist:], h.lit); what != "" {
+	if what := c.build(&s.builder, lit, dist, h.lit); what != "" {
 		return s.corrupt("RFC 1951, section 3.2.7", what)
 	}
 	s.unread()
