@@ -1,6 +1,10 @@
 package inflate
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+	"sync"
+)
 
 // code is what the symbols of a block are coded with (RFC 1951, section 3.2.5).
 type code struct {
@@ -78,13 +82,57 @@ func bitsAt(in []byte, pos int) uint64 {
 	return binary.LittleEndian.Uint64(p)>>shift | uint64(p[8])<<(64-shift)
 }
 
-// codes are the dynamic codes of a stream. An encoder with prepared codes sends
+// codes are dynamic codes of earlier blocks. An encoder with prepared codes sends
 // one of a few descriptions again and again; what it describes is then at hand.
 // The first is the one to build into; once its description has come again it
 // changes places with the oldest of the others.
+//
+// They are borrowed by a stream that decodes. A stream that waits for input
+// holds only the code of its open block.
 type codes struct {
 	kept   [4]*code
 	oldest int // of kept[1:]
+}
+
+var allCodes = sync.Pool{New: func() any { return new(codes) }}
+
+// borrowCodes provides the codes.
+func (s *stream) borrowCodes() {
+	if s.codes == nil {
+		s.codes = allCodes.Get().(*codes)
+	}
+	if s.kept != nil {
+		s.codes.add(s.kept)
+		s.kept = nil
+	}
+}
+
+// parkCodes gives back the codes, but for the one of an open block.
+func (s *stream) parkCodes() {
+	var open *code
+	if s.at == atSymbols && s.code != fixed {
+		open = s.code
+	}
+	if s.kept != open {
+		s.borrowCodes()
+	}
+	if s.codes == nil {
+		return
+	}
+	if s.kept = open; open != nil {
+		s.codes.remove(open)
+	}
+	allCodes.Put(s.codes)
+	s.codes = nil
+}
+
+// remove takes k out, and add puts it where there is room.
+func (c *codes) remove(k *code) { c.kept[slices.Index(c.kept[:], k)] = nil }
+
+func (c *codes) add(k *code) {
+	if i := slices.Index(c.kept[:], nil); i >= 0 {
+		c.kept[i] = k
+	}
 }
 
 // find returns the code that the bits of in from pos on describe, or nil.

@@ -23,7 +23,7 @@ func TestDynamicCodeIsKept(t *testing.T) {
 		all = append(all, one(texts[i]))
 		require.EqualValues(t, 2, all[i][0]>>1&3, "the test wants dynamic blocks")
 	}
-	s := new(stream)
+	s := &stream{codes: new(codes)}
 	require.Equal(t, texts[0], inflateWith(t, s, all[0]))
 	first := s.codes.kept[0]
 	require.NotZero(t, first.headerBits)
@@ -64,7 +64,7 @@ func TestDynamicCodeIsKept(t *testing.T) {
 func TestBrokenCodeIsNotKept(t *testing.T) {
 	text := prose(1, 1, 2000)[0]
 	p := one(text)
-	s := new(stream)
+	s := &stream{codes: new(codes)}
 	inflateWith(t, s, p)
 	header := s.codes.kept[0].headerBits
 	for bit := 3; bit < 3+header; bit += 3 {

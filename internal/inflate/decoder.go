@@ -15,12 +15,14 @@ const minGrowth = 512
 // has a window of 15 bits and no takeover. A Decoder is not for use by several
 // goroutines at once.
 //
-// Append and Read may take turns within a message.
+// Append and Read may take turns within a message. Extend inflates all of a message
+// or nothing of it.
 type Decoder struct {
 	past     history
 	takeover bool
 	open     *stream // nil between messages
 	made     int64   // bytes of the open message that have been put out
+	whole    bool    // the caller keeps these bytes: Extend inflates the open message
 	err      error   // the first; stays
 }
 
@@ -49,7 +51,7 @@ func (d *Decoder) close() {
 		d.open.release()
 		d.open = nil
 	}
-	d.made = 0
+	d.made, d.whole = 0, false
 }
 
 // Size returns the number of bytes that d holds between messages: the history,
@@ -70,16 +72,46 @@ func (d *Decoder) Size() int { return cap(d.past.buf) }
 // The error is [ErrTooLarge] or a [*CorruptError], with what was put out before
 // it, and is the answer to all following calls until Reset.
 func (d *Decoder) Append(dst, chunk []byte, last bool, limit int64) ([]byte, error) {
-	if d.err != nil {
-		return dst, d.err
+	if err := d.pieces(); err != nil {
+		return dst, err
 	}
+	return d.append(dst, chunk, last, limit, 0)
+}
+
+// Extend is Append for a caller that keeps the message in one piece: dst ends with
+// all that the earlier chunks of the message have been inflated to. While the
+// message is open, d then holds no copy of that.
+func (d *Decoder) Extend(dst, chunk []byte, last bool, limit int64) ([]byte, error) {
+	switch {
+	case d.err != nil:
+		return dst, d.err
+	case d.open == nil:
+		d.whole = true
+	case !d.whole:
+		return dst, d.fail(errMixed)
+	case int64(len(dst)) < d.made:
+		return dst, d.fail(errShort)
+	}
+	return d.append(dst, chunk, last, limit, int(d.made))
+}
+
+// pieces returns an error if Append and Read cannot go on.
+func (d *Decoder) pieces() error {
+	if d.err == nil && d.whole {
+		return d.fail(errMixed)
+	}
+	return d.err
+}
+
+// append is Append where the last bytes of dst, kept of them, are the message so far.
+func (d *Decoder) append(dst, chunk []byte, last bool, limit int64, kept int) ([]byte, error) {
 	s := d.begin(chunk)
-	base := len(dst)
-	s.n, s.base = base, base
+	start := len(dst)
+	s.n, s.base = start, start-kept
 	for {
 		left := int64(math.MaxInt64)
 		if limit >= 0 {
-			left = limit - d.made - int64(s.n-base)
+			left = limit - d.made - int64(s.n-start)
 		}
 		s.out = dst[:s.n+int(max(0, min(int64(cap(dst)-s.n), left)))]
 		st := s.advance(last)
@@ -87,7 +119,7 @@ func (d *Decoder) Append(dst, chunk []byte, last bool, limit int64) ([]byte, err
 		dst = dst[:s.n]
 		switch {
 		case st != needOutput:
-			return dst, d.end(st)
+			return dst, d.end(st, start)
 		case left <= 0:
 			return dst, d.fail(ErrTooLarge)
 		}
@@ -100,14 +132,14 @@ func (d *Decoder) Append(dst, chunk []byte, last bool, limit int64) ([]byte, err
 // it is not and chunk was used up, the next chunk is wanted, or, after the last
 // one, more room: then call with no chunk. All of dst may be written to.
 func (d *Decoder) Read(dst, chunk []byte, last bool) (n, used int, done bool, err error) {
-	if d.err != nil {
-		return 0, 0, false, d.err
+	if err := d.pieces(); err != nil {
+		return 0, 0, false, err
 	}
 	s := d.begin(chunk)
 	s.out, s.n, s.base = dst, 0, 0
 	st := s.advance(last)
 	n, used = s.n, s.used
-	err = d.end(st)
+	err = d.end(st, 0)
 	return n, used, err == nil && d.open == nil, err
 }
 
@@ -127,22 +159,21 @@ func (d *Decoder) begin(chunk []byte) *stream {
 	return d.open
 }
 
-// end ends a call: what it put out enters the history if something may refer
-// back to it.
-func (d *Decoder) end(st status) error {
+// end ends a call that has put out from start on: that enters the history if
+// something may refer back to it that does not have it otherwise.
+func (d *Decoder) end(st status, start int) error {
 	s := d.open
 	if st == broken {
 		return d.fail(s.err)
 	}
-	made := s.out[s.base:s.n]
-	if d.takeover || st != complete {
-		s.past.enter(made)
+	if st == complete && d.takeover || st != complete && !d.whole {
+		s.past.enter(s.out[s.base:s.n])
 	}
 	if st == complete {
 		d.close()
 		return nil
 	}
-	d.made += int64(len(made))
+	d.made += int64(s.n - start)
 	s.pause()
 	return nil
 }

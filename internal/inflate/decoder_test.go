@@ -30,6 +30,14 @@ var ways = []struct {
 	{"Append byte by byte", func(d *Decoder, p []byte) ([]byte, error) {
 		return appendCut(d, p, byteByByte(p))
 	}},
+	{"Extend", func(d *Decoder, p []byte) ([]byte, error) { return d.Extend(nil, p, true, -1) }},
+	{"Extend in pieces", func(d *Decoder, p []byte) ([]byte, error) {
+		r := rand.New(rand.NewPCG(uint64(len(p)), 3))
+		return extendCut(d, p, func(n int) int { return r.IntN(min(n, 300) + 1) })
+	}},
+	{"Extend byte by byte", func(d *Decoder, p []byte) ([]byte, error) {
+		return extendCut(d, p, byteByByte(p))
+	}},
 	{"Read", func(d *Decoder, p []byte) ([]byte, error) {
 		return readCut(d, p, func(int) int { return 1 << 16 })
 	}},

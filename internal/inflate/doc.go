@@ -5,9 +5,10 @@
 // holds what the next message may refer back to, and nothing at all if the
 // peer agreed to begin each message afresh. What decoding itself needs, the
 // tables and the place in the format, is a stream: it is taken from a pool
-// when a message opens and given back when it ends. While a message is open, that is
-// 17 KiB, and at most 90: up to four codes of 13 KiB each, and the history of a
-// message that comes in pieces without takeover.
+// when a message opens and given back when it ends. While a message waits for its
+// next chunk, that is 3 KiB, and 10 within a block with a code of its own. A message
+// that comes in pieces through Append or Read without takeover also has a history
+// of up to 40 KiB; Extend uses what the caller keeps instead.
 //
 // Output goes straight into the caller's bytes. A match refers back into what
 // the same call has put there, and beyond that into the history, which takes in

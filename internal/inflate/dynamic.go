@@ -29,6 +29,7 @@ var codeLengthOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 
 // dynamic begins a dynamic block. Nothing is taken of a header that is known.
 func (s *stream) dynamic() status {
 	s.unread()
+	s.borrowCodes()
 	s.lens.start = -1
 	if s.i < math.MaxInt/16 {
 		s.lens.start = 8*s.i - int(s.nb)
@@ -203,6 +204,7 @@ func (s *stream) buildCode() status {
 	if upTo, _ := h.split(endOfBlock + 1); len(upTo) == 0 || upTo[len(upTo)-1].end() <= endOfBlock {
 		return s.corrupt("RFC 1951, section 3.2.7", "no code for the end of the block")
 	}
+	s.borrowCodes()
 	c := s.codes.fresh()
 	if what := c.build(&s.builder, lit, dist, h.lit); what != "" {
 		return s.corrupt("RFC 1951, section 3.2.7", what)

@@ -15,6 +15,12 @@ var ErrCorrupt = errors.New("inflate: corrupt data")
 // following ones refer back to is not known.
 var errAbandoned = errors.New("inflate: an earlier message was abandoned")
 
+// Mistakes of the caller.
+var (
+	errMixed = errors.New("inflate: message begun by Extend goes on by Append or Read, or the reverse")
+	errShort = errors.New("inflate: dst of Extend lacks the message so far")
+)
+
 // CorruptError says what is wrong with the compressed data of a message.
 type CorruptError struct {
 	Offset  int64  // bytes of the message's compressed payload that had been used

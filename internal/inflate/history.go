@@ -1,5 +1,7 @@
 package inflate
 
+import "github.com/wskit/wskit/internal/bufpool"
+
 // minHistory is the least that a history allocates.
 const minHistory = 256
 
@@ -9,6 +11,15 @@ type history struct {
 	buf  []byte
 	next int // the place of the oldest byte, which the next one takes; 0 while buf grows
 	size int
+
+	borrows bool            // buf comes from the shared pool: for one message
+	lent    *bufpool.Buffer // which has buf, or nil
+}
+
+// release gives back what h has borrowed.
+func (h *history) release() {
+	h.lent.Free()
+	*h = history{}
 }
 
 // enter takes in p, the newest bytes of the output. It does not retain p.
@@ -33,6 +44,13 @@ func (h *history) grow(n int) {
 		return
 	}
 	room := min(h.size, max(n, 2*cap(h.buf), minHistory))
+	if h.borrows {
+		larger := bufpool.Get(room)
+		h.buf = append(larger.B, h.buf...)
+		h.lent.Free()
+		h.lent = larger
+		return
+	}
 	h.buf = append(make([]byte, 0, room), h.buf...)
 }
 

@@ -26,12 +26,16 @@ func TestLimit(t *testing.T) {
 		}
 		for _, limit := range []int64{size - 1, size / 2, 0} {
 			for _, room := range []int{0, int(size / 3), int(size + 100)} {
-				for name, pieces := range map[string]int{"whole": len(p), "pieces": 7} {
+				for name, pieces := range map[string]int{"whole": len(p), "pieces": 7, "extended": 7} {
 					var d Decoder
+					inflate := d.Append
+					if name == "extended" {
+						inflate = d.Extend
+					}
 					got, err := make([]byte, 0, room), error(nil)
 					for in := p; err == nil; {
 						k := min(pieces, len(in))
-						got, err = d.Append(got, in[:k], k == len(in), limit)
+						got, err = inflate(got, in[:k], k == len(in), limit)
 						in = in[k:]
 					}
 					require.ErrorIs(t, err, ErrTooLarge, name)
@@ -242,10 +246,61 @@ func TestRelease(t *testing.T) {
 	require.Equal(t, message{}, s.message)
 }
 
+// Extend needs the message so far, and does not go together with Append and Read.
+func TestExtendMisused(t *testing.T) {
+	p := one([]byte("Hello, Hello, Hello"))
+	half := len(p) / 2
+	type inflate = func(d *Decoder, dst, chunk []byte, last bool, limit int64) ([]byte, error)
+	read := func(d *Decoder, dst, chunk []byte, last bool, _ int64) ([]byte, error) {
+		room := make([]byte, 100)
+		n, _, _, err := d.Read(room, chunk, last)
+		return append(dst, room[:n]...), err
+	}
+	for _, tt := range []struct {
+		name        string
+		first, then inflate
+		keep        bool // the message so far
+		want        error
+	}{
+		{"Append, Extend", (*Decoder).Append, (*Decoder).Extend, true, errMixed},
+		{"Read, Extend", read, (*Decoder).Extend, true, errMixed},
+		{"Extend, Append", (*Decoder).Extend, (*Decoder).Append, true, errMixed},
+		{"Extend, Read", (*Decoder).Extend, read, true, errMixed},
+		{"message dropped", (*Decoder).Extend, (*Decoder).Extend, false, errShort},
+		{"Append, Read", (*Decoder).Append, read, false, nil},
+		{"Extend, Extend", (*Decoder).Extend, (*Decoder).Extend, true, nil},
+	} {
+		var d Decoder
+		out, err := tt.first(&d, nil, p[:half], false, -1)
+		require.NoError(t, err, tt.name)
+		require.NotEmpty(t, out, tt.name)
+		if !tt.keep {
+			out = nil
+		}
+		_, err = tt.then(&d, out, p[half:], true, -1)
+		require.ErrorIs(t, err, tt.want, tt.name)
+		_, err = tt.then(&d, nil, p, true, -1)
+		require.ErrorIs(t, err, tt.want, "%s: the error stays, and only an error does", tt.name)
+	}
+}
+
 // What an open message holds at most, as the package comment has it.
 func TestOpenSize(t *testing.T) {
-	most := unsafe.Sizeof(stream{}) + uintptr(len(codes{}.kept))*unsafe.Sizeof(code{}) + 1<<maxBits
-	require.LessOrEqual(t, most, uintptr(90<<10))
-	require.LessOrEqual(t, unsafe.Sizeof(stream{})+unsafe.Sizeof(code{}), uintptr(17<<10))
-	require.LessOrEqual(t, unsafe.Sizeof(code{}), uintptr(14<<10))
+	require.LessOrEqual(t, unsafe.Sizeof(stream{}), uintptr(3<<10))
+	require.LessOrEqual(t, unsafe.Sizeof(code{}), uintptr(7500))
+	for _, way := range []struct {
+		name    string
+		inflate func(d *Decoder, dst, chunk []byte, last bool, limit int64) ([]byte, error)
+		history int
+	}{{"Append", (*Decoder).Append, 40 << 10}, {"Extend", (*Decoder).Extend, 0}} {
+		p := payloads(stdWriter(6), prose(1, 1, 100_000), false)[0]
+		var d Decoder
+		out, err := way.inflate(&d, nil, p[:len(p)/2], false, -1)
+		require.NoError(t, err)
+		require.Nil(t, d.open.codes, "codes that are not needed are parked")
+		require.NotNil(t, d.open.kept)
+		require.LessOrEqual(t, cap(d.open.own.buf), way.history)
+		_, err = way.inflate(&d, out, p[len(p)/2:], true, -1)
+		require.NoError(t, err)
+	}
 }

@@ -59,6 +59,23 @@ func appendCut(d *Decoder, payload []byte, cut func(n int) int) (out []byte, err
 	}
 }
 
+// extendCut inflates a message by Extend, cut where cut says, behind other bytes and
+// now and then in other memory.
+func extendCut(d *Decoder, payload []byte, cut func(n int) int) (out []byte, err error) {
+	out = []byte("before")
+	for i := 0; ; i++ {
+		if i%16 == 0 {
+			out = bytes.Clone(out)
+		}
+		k := min(len(payload), cut(len(payload)))
+		last := k == len(payload)
+		out, err = d.Extend(out, payload[:k:k], last, -1)
+		if payload = payload[k:]; last || err != nil {
+			return bytes.TrimPrefix(out, []byte("before")), err
+		}
+	}
+}
+
 // readCut inflates a message by Read, both sides cut where cut says.
 func readCut(d *Decoder, payload []byte, cut func(n int) int) (out []byte, err error) {
 	for {

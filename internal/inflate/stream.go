@@ -17,7 +17,8 @@ type stream struct {
 	message
 	lens    lengths
 	builder builder
-	codes   codes   // kept from message to message
+	codes   *codes  // nil while the stream waits for input, and until they are needed
+	kept    *code   // of the open block, while codes is nil
 	own     history // for messages that come in pieces, without takeover
 }
 
@@ -76,7 +77,7 @@ var streams = sync.Pool{New: func() any { return new(stream) }}
 func openStream(past *history, size int) *stream {
 	s := streams.Get().(*stream)
 	if past == nil {
-		s.own = history{buf: s.own.buf[:0], size: size}
+		s.own = history{size: size, borrows: true}
 		past = &s.own
 	}
 	s.past = past
@@ -86,6 +87,9 @@ func openStream(past *history, size int) *stream {
 
 // release gives s back, with nothing of the caller's in it.
 func (s *stream) release() {
+	s.at = atHeader
+	s.parkCodes()
+	s.own.release()
 	s.message = message{}
 	streams.Put(s)
 }
@@ -127,8 +131,10 @@ func (s *stream) advance(last bool) status {
 // between reports whether all input so far is whole blocks.
 func (s *stream) between() bool { return s.at == atHeader && s.nb == 0 }
 
-// pause forgets what is the caller's.
+// pause forgets what is the caller's, and holds no more than the rest of the
+// message asks for.
 func (s *stream) pause() {
+	s.parkCodes()
 	if !s.inTail {
 		s.offset += int64(s.used)
 		s.in = nil
