@@ -42,9 +42,11 @@
 // # Memory
 //
 // These are the most bytes that a connection holds between messages, in each direction; a test
-// measures them. What a message takes while it is open is pooled: up to 90 KiB more where one is
-// received in pieces, and 16 KiB by a Reader, so that a deadline for messages bounds what peers hold
-// that do not end theirs; and up to 80 KiB where one is sent in parts.
+// measures them. What a message takes while it is open is pooled. A received message that waits
+// for its next chunk takes 4 KiB more, and 12 within a block with a code of its own. Without
+// takeover, Append and Read hold up to 40 KiB of history besides; Extend holds none. A Reader
+// has a buffer of 1 to 16 KiB, by what arrives at once. A message that is sent in parts takes up
+// to 80 KiB.
 //
 //	                      sends     receives
 //	no context takeover       0            0
@@ -63,7 +65,7 @@
 // # Limits
 //
 // A message of 1 MiB may inflate to 1 GiB. So each call that inflates has a limit, which counts
-// inflated bytes: an argument of Receiver.Append, Reader.SetLimit, Helper.MaxMessage, and
+// inflated bytes: an argument of Receiver.Append and Extend, Reader.SetLimit, Helper.MaxMessage, and
 // DefaultMaxMessage where nothing is said. A message of exactly the limit passes; one byte more
 // is ErrTooLarge, close code 1009, as soon as it is due. What cannot be inflated is ErrCorrupt,
 // close code 1007, and a reserved bit in the wrong place ErrUnexpectedCompressionBit, 1002. All

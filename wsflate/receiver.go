@@ -44,6 +44,16 @@ func (r *Receiver) Append(dst, chunk []byte, last bool, limit int64) ([]byte, er
 	return dst, fault(err)
 }
 
+// Extend is Append for a caller that keeps the message in one piece: dst ends with
+// what the earlier chunks of the message have inflated to, and so does what Extend
+// returns. While the message is open, r holds no copy of it then, which saves up to
+// 40 KiB and the copying. A message that Extend has begun cannot go on by Append or
+// Read, nor the reverse: that is an error, and so is a dst that is too short.
+func (r *Receiver) Extend(dst, chunk []byte, last bool, limit int64) ([]byte, error) {
+	dst, err := r.dec.Extend(dst, chunk, last, limit)
+	return dst, fault(err)
+}
+
 // Read inflates from chunk into dst, as Append does but for the limit, which is the caller's to
 // keep: n bytes were put into dst and used bytes of chunk were used. done says that the
 // message is complete. If it is not and chunk was used up, the next chunk is wanted, or, after

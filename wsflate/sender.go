@@ -54,6 +54,7 @@ type Sender struct {
 	threshold int
 	bits      uint8
 	level     uint8
+	entered   bool // the last message has entered the window; Undo takes it back
 }
 
 // NewSender returns a Sender for a connection that has agreed on p. side is the side
@@ -69,7 +70,7 @@ func (s *Sender) Reset(p Parameters, side ws.State, cfg *SenderConfig) {
 	d, level := p.sent(side), min(max(cfg.level(), 1), 9)
 	s.enc.Reset(d.bits, d.takeover, level)
 	s.threshold = cfg.threshold(d.takeover)
-	s.bits, s.level = uint8(d.bits), uint8(level)
+	s.bits, s.level, s.entered = uint8(d.bits), uint8(level), false
 }
 
 // AppendMessage appends the compressed payload of the message p to dst, to be sent in one frame
@@ -80,10 +81,11 @@ func (s *Sender) Reset(p Parameters, side ws.State, cfg *SenderConfig) {
 // KiB at level 1 allocate nothing if dst has room for len(p)+len(p)/8+16 bytes. dst may come back
 // with more room in either case: use it for the next message.
 func (s *Sender) AppendMessage(dst, p []byte) (out []byte, compressed bool) {
-	if len(p) < s.threshold {
+	if s.entered = false; len(p) < s.threshold {
 		return dst, false
 	}
-	return s.enc.Try(dst, p)
+	out, s.entered = s.enc.Try(dst, p)
+	return out, s.entered
 }
 
 // AppendPart appends the compressed form of a part of a message to dst: the payload of a frame.
@@ -92,6 +94,7 @@ func (s *Sender) AppendMessage(dst, p []byte) (out []byte, compressed bool) {
 // takeover. It does not retain p. Bytes behind the result may be written to, up to the capacity of
 // dst: p must not lie there. Each part costs up to 5 bytes.
 func (s *Sender) AppendPart(dst, p []byte, last bool) []byte {
+	s.entered = false
 	return s.enc.AppendPart(dst, p, last)
 }
 
@@ -105,7 +108,21 @@ func (s *Sender) endParts() {
 // Enter says that the message p goes out in a form that was compressed elsewhere without
 // reference to earlier messages, as [Form] makes it: the peer's window takes p in.
 // A message that goes out plain is not entered.
-func (s *Sender) Enter(p []byte) { s.enc.Enter(p) }
+func (s *Sender) Enter(p []byte) {
+	s.entered = len(p) > 0
+	s.enc.Enter(p)
+}
+
+// Undo takes back the last message: no byte of what AppendMessage has returned, or
+// of what was given to Enter, was sent. Later messages do not refer to it. Undo
+// does nothing if that message went out plain, or if there was none since the last
+// Undo. Use Close for a message in parts.
+func (s *Sender) Undo() {
+	if s.entered {
+		s.entered = false
+		s.enc.Undo()
+	}
+}
 
 // Size returns the bytes that s holds now, beyond its own struct.
 func (s *Sender) Size() int { return s.enc.Size() }
@@ -121,5 +138,8 @@ func (s *Sender) Writer(dest io.Writer) *Writer {
 
 // Close gives back all that s holds, also in the middle of a message. It is as new then: what
 // follows, on the same connection, too, refers to nothing that was compressed before. So it
-// is also the way out for a message that was compressed and could not be sent.
-func (s *Sender) Close() { s.enc.Release() }
+// is also the way out for a message in parts that could not be sent.
+func (s *Sender) Close() {
+	s.entered = false
+	s.enc.Release()
+}

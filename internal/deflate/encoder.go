@@ -89,6 +89,15 @@ func (e *Encoder) Enter(p []byte) {
 	}
 }
 
+// Undo takes back the last message that has entered the window, which was not sent
+// after all: no later one refers to it. If the window cannot be restored, or if Undo
+// has been called since, it is dropped as a whole.
+func (e *Encoder) Undo() {
+	if e.window != nil && (e.open || !e.window.undo()) {
+		e.Release()
+	}
+}
+
 // Release abandons a message that [Encoder.AppendPart] has begun, and everything that
 // e holds. It is as new afterwards, with the same parameters.
 func (e *Encoder) Release() {
@@ -110,6 +119,8 @@ func (e *Encoder) Size() int {
 func (e *Encoder) closeMessage() {
 	if e.open = false; !e.takeover {
 		e.Release()
+	} else if e.window != nil {
+		e.window.before = -1
 	}
 }
 

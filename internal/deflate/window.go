@@ -16,6 +16,10 @@ type window struct {
 	table *table // by hash: the position of the latest occurrence
 	base  uint32 // the position of buf[0]
 	reach int    // 2^bits
+
+	// The length of buf before the last message entered; below 0 if more than
+	// that would have to be restored.
+	before int
 }
 
 // slack is how many bytes a window takes in until it moves to the front of its buffer again.
@@ -28,9 +32,9 @@ var windows [MaxBits + 1]sync.Pool
 func newWindow(bits uint8) *window {
 	w, ok := windows[bits].Get().(*window)
 	if !ok {
-		return &window{reach: 1 << bits, base: 1}
+		return &window{reach: 1 << bits, base: 1, before: -1}
 	}
-	w.buf, w.base = w.buf[:0], 1
+	w.buf, w.base, w.before = w.buf[:0], 1, -1
 	if w.table != nil {
 		clear(w.table[:])
 	}
@@ -70,11 +74,23 @@ func (w *window) settle(buf []byte, start int, entered bool) {
 		return
 	}
 	if len(buf) <= cap(w.buf) {
+		w.before = start
 		w.buf = w.buf[:len(buf)]
 		return
 	}
+	w.before = -1
 	w.base += uint32(len(buf) - w.reach)
 	w.buf = append(w.room(w.reach - len(w.buf))[:0], buf[len(buf)-w.reach:]...)
+}
+
+// undo takes the last message out again and reports whether that was possible.
+// The table keeps its positions: what they lead to is compared.
+func (w *window) undo() bool {
+	if w.before < 0 {
+		return false
+	}
+	w.buf, w.before = w.buf[:w.before], -1
+	return true
 }
 
 // trim moves the last n bytes to the front of the buffer and drops what is before them.
@@ -120,6 +136,7 @@ func (w *window) enter(p []byte, bare bool) {
 		w.trim(w.reach - len(p))
 	}
 	start := len(w.buf)
+	w.before = start
 	w.buf = append(w.room(len(p)), p...)
 	if !bare {
 		w.table.noteAll(w.buf, start, uint16(w.base))
