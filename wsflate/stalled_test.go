@@ -18,7 +18,7 @@ import (
 func held(n int, open func() any) int {
 	var before, after runtime.MemStats
 	all := make([]any, n)
-	debug.FreeOSMemory() // empties the pools, too
+	debug.FreeOSMemory() // also empties the pools
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for i := range all {

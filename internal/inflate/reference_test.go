@@ -59,7 +59,7 @@ func appendCut(d *Decoder, payload []byte, cut func(n int) int) (out []byte, err
 	}
 }
 
-// extendCut inflates a message by Extend, cut where cut says, behind other bytes and
+// extendCut inflates a message by Extend, cut where cut says, after other bytes and
 // now and then in other memory.
 func extendCut(d *Decoder, payload []byte, cut func(n int) int) (out []byte, err error) {
 	out = []byte("before")
