@@ -55,6 +55,10 @@
 //	takeover, 12 bits    15 KiB        4 KiB
 //	takeover, 15 bits    57 KiB       32 KiB
 //
+// A Sender holds at most 32 bytes of its window for each compressed byte that it has made: the
+// echo of 32 KiB of zeros, which a peer sends in 50 bytes, costs 17 KiB and not 41. A Receiver
+// has to hold what its peer may refer to. A server bounds that by ClientMaxWindowBits.
+//
 // DefaultParameters, no takeover at all, is what a server with 100,000 connections can leave
 // on. SmallWindow spends up to 15 KiB for each of them, and the smaller messages are, the more
 // it gains. In a feed of trades and quotes in JSON, messages of 128 bytes come to 0.32 of their

@@ -85,7 +85,7 @@ func (e *Encoder) AppendPart(dst, p []byte, last bool) []byte {
 // reference to this window: the peer's window takes it in, and so must this one.
 func (e *Encoder) Enter(p []byte) {
 	if e.takeover && len(p) > 0 {
-		e.openWindow().enter(p, !e.own())
+		e.openWindow().enter(p, !e.own(), len(p))
 	}
 }
 
@@ -177,8 +177,8 @@ func (e *Encoder) encodeWithin(dst, p []byte, limit int) ([]byte, bool) {
 	win := e.openWindow()
 	buf, start := win.extend(p, w)
 	w.within(buf, start, win)
-	dst, ok := w.write(dst, p, limit)
-	win.settle(buf, start, ok)
+	out, ok := w.write(dst, p, limit)
+	win.settle(buf, start, ok, len(out)-len(dst))
 	w.giveBack()
-	return dst, ok
+	return out, ok
 }

@@ -49,7 +49,7 @@ func (e *Encoder) encodeLarge(dst, p []byte, limit int) ([]byte, bool) {
 		return out[:len(dst)], false // with the room it has now, for the next one
 	}
 	if e.takeover || e.open {
-		e.window.enter(p, !e.own())
+		e.window.enter(p, !e.own(), len(out)-len(dst))
 	}
 	return out, true
 }

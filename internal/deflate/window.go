@@ -16,6 +16,7 @@ type window struct {
 	table *table // by hash: the position of the latest occurrence
 	base  uint32 // the position of buf[0]
 	reach int    // 2^bits
+	sent  int    // compressed bytes of the messages that have entered, up to reach
 
 	// The length of buf before the last message entered; below 0 if more than
 	// that would have to be restored.
@@ -24,6 +25,20 @@ type window struct {
 
 // slack is how many bytes a window takes in until it moves to the front of its buffer again.
 func slack(reach int) int { return max(reach/2, 1<<10) }
+
+// perSent is how many bytes a window holds at most for each compressed byte that
+// was sent. Data that is worth a window has a smaller ratio. An echo of 32 KiB of
+// zeros, for which a peer sends 50 bytes, has a larger one.
+const perSent = 32
+
+// keep returns how many bytes the window is to hold, besides the slack.
+func (w *window) keep() int { return min(w.reach, perSent*w.sent) }
+
+// full returns how many bytes the window holds at most.
+func (w *window) full() int { return w.keep() + slack(w.keep()) }
+
+// credit notes that n compressed bytes were sent.
+func (w *window) credit(n int) { w.sent = min(w.sent+n, w.reach) }
 
 // windows are those that are not in use, by bits.
 var windows [MaxBits + 1]sync.Pool
@@ -34,7 +49,7 @@ func newWindow(bits uint8) *window {
 	if !ok {
 		return &window{reach: 1 << bits, base: 1, before: -1}
 	}
-	w.buf, w.base, w.before = w.buf[:0], 1, -1
+	w.buf, w.base, w.sent, w.before = w.buf[:0], 1, 0, -1
 	if w.table != nil {
 		clear(w.table[:])
 	}
@@ -57,10 +72,10 @@ func (w *window) size() int {
 // is large, that is the window's own buffer. settle must follow.
 func (w *window) extend(p []byte, s *scratch) (buf []byte, start int) {
 	w.index()
-	if len(w.buf)+len(p) > w.reach+slack(w.reach) {
-		w.trim(w.reach)
+	if len(w.buf)+len(p) > w.full() {
+		w.trim(w.keep())
 	}
-	if len(w.buf)+len(p) <= w.reach+slack(w.reach) {
+	if len(w.buf)+len(p) <= w.full() {
 		w.buf = w.room(len(p))
 		return append(w.buf, p...), len(w.buf)
 	}
@@ -68,19 +83,22 @@ func (w *window) extend(p []byte, s *scratch) (buf []byte, start int) {
 	return s.joint, len(w.buf)
 }
 
-// settle ends what extend has begun: the message has entered the window, or has not.
-func (w *window) settle(buf []byte, start int, entered bool) {
+// settle ends what extend has begun: the message has entered the window, in size
+// compressed bytes, or has not.
+func (w *window) settle(buf []byte, start int, entered bool, size int) {
 	if !entered {
 		return
 	}
-	if len(buf) <= cap(w.buf) {
+	w.credit(size)
+	if cap(w.buf) > 0 && &buf[0] == &w.buf[:1][0] {
 		w.before = start
 		w.buf = w.buf[:len(buf)]
 		return
 	}
 	w.before = -1
-	w.base += uint32(len(buf) - w.reach)
-	w.buf = append(w.room(w.reach - len(w.buf))[:0], buf[len(buf)-w.reach:]...)
+	kept := min(len(buf), w.keep())
+	w.base += uint32(len(buf) - kept)
+	w.buf = append(w.room(kept - len(w.buf))[:0], buf[len(buf)-kept:]...)
 }
 
 // undo takes the last message out again and reports whether that was possible.
@@ -122,18 +140,20 @@ func (w *window) index() {
 	}
 }
 
-// enter takes p in, which was compressed elsewhere. bare says that no table is kept.
-func (w *window) enter(p []byte, bare bool) {
-	if len(p) > w.reach {
-		skipped := len(p) - w.reach
+// enter takes p in, which was compressed elsewhere to size bytes. bare says that no
+// table is kept.
+func (w *window) enter(p []byte, bare bool, size int) {
+	w.credit(size)
+	if len(p) > w.keep() {
+		skipped := len(p) - w.keep()
 		w.base += uint32(skipped)
 		p = p[skipped:]
 	}
 	if !bare {
 		w.index()
 	}
-	if len(w.buf)+len(p) > w.reach+slack(w.reach) {
-		w.trim(w.reach - len(p))
+	if len(w.buf)+len(p) > w.full() {
+		w.trim(w.keep() - len(p))
 	}
 	start := len(w.buf)
 	w.before = start
