@@ -25,7 +25,7 @@ func TestUndo(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(want, got))
 			}
-			for range 300 {
+			for range 100 {
 				m := all[r.IntN(len(all))]
 				switch n := r.IntN(20); {
 				case n < 10:
