@@ -1,81 +1,102 @@
 package websocket
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
 )
 
-// clock is all that happens to a connection by the time alone: it has one timer, which
-// exists only once it was needed. A time that is taken back leaves the timer as it
-// is: it wakes up once for nothing.
+// clock is the one timer of a connection, which exists only once it was needed. What
+// is due is known by the protocol, but for the time of a write. A time that is taken
+// back leaves the timer as it is: it wakes up once for nothing.
 type clock struct {
 	mu      sync.Mutex
 	timer   *time.Timer
-	armed   int64 // when the timer fires, 0 if it does not
-	due     [clockCount]int64
+	armed   time.Duration // when the timer fires, 0 if it does not
+	writeBy time.Duration // when the write under way has to be over, 0 for none
 	stopped bool
 }
 
-// What a clock tells of.
-const (
-	clockWrite = iota // a write takes too long
-	clockClose        // the closing takes too long
-	clockIdle         // the peer is silent
-	clockAlive        // a keepalive ping is due, or the answer to it
-	clockCount
-)
+// clockTime is the time on the clock of all connections.
+type clockTime = time.Duration
 
-// epoch is long ago, so that times are positive also in a test that has a clock of its own.
+// epoch is long ago, so that times are positive also in a test that has a clock of its
+// own.
 var epoch = time.Now().Add(-100 * 365 * 24 * time.Hour)
 
-// now returns the time in nanoseconds, which is never 0.
-func now() int64 { return int64(time.Since(epoch)) | 1 }
+func now() clockTime { return time.Since(epoch) }
 
-// set has tick act on what at the given time, unless that is told before by another set.
-func (c *Conn) setClock(what int, at int64) {
+// schedule calls f with clock.mu held, and then sets the timer to what is due.
+func (c *Conn) schedule(f func(now clockTime)) {
 	k := &c.clock
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.stopped {
 		return
 	}
-	k.due[what] = at
-	k.arm(c, at, now())
+	t := now()
+	f(t)
+	c.arm(t)
 }
 
-// earlier is setClock, unless what is due before already.
-func (c *Conn) setClockEarlier(what int, at int64) {
+// arm makes the timer fire when something is due, or before. clock.mu is held.
+func (c *Conn) arm(t clockTime) {
 	k := &c.clock
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.stopped || k.due[what] != 0 && k.due[what] <= at {
-		return
+	at, ok := c.protocol.Deadline()
+	if k.writeBy != 0 && (!ok || k.writeBy < at) {
+		at, ok = k.writeBy, true
 	}
-	k.due[what] = at
-	k.arm(c, at, now())
-}
-
-// arm has the timer fire at the given time, or before. mu is held.
-func (k *clock) arm(c *Conn, at, now int64) {
 	switch {
-	case k.armed != 0 && k.armed <= at:
+	case !ok, k.armed != 0 && k.armed <= at:
 		return
 	case k.timer == nil:
-		k.timer = time.AfterFunc(time.Duration(at-now), c.tick)
+		k.timer = time.AfterFunc(at-t, c.tick)
 	default:
-		k.timer.Reset(time.Duration(at - now))
+		k.timer.Reset(at - t)
 	}
-	k.armed = at
+	k.armed = max(at, 1)
 }
 
-// clear takes a time back.
-func (k *clock) clear(what int) {
-	k.mu.Lock()
-	k.due[what] = 0
-	k.mu.Unlock()
+// waits is called before a read of the transport, if the protocol is timed.
+func (c *Conn) waits() {
+	if c.protocol.Timed() {
+		c.schedule(c.protocol.Waits)
+	}
 }
 
-// stop ends the clock for ever.
+// heard is called after a read of n bytes.
+func (c *Conn) heard(n int) {
+	if c.protocol.Timed() {
+		c.schedule(func(t clockTime) { c.protocol.Heard(t, n) })
+	}
+}
+
+// limitClosing makes the connection close after d at the latest.
+func (c *Conn) limitClosing(d time.Duration) {
+	c.schedule(func(t clockTime) { c.protocol.CloseBy(t + d) })
+}
+
+// limitWrite makes the connection close if a write is not over after d.
+func (c *Conn) limitWrite(d time.Duration) {
+	c.schedule(func(t clockTime) {
+		if at := t + d; c.clock.writeBy == 0 || at < c.clock.writeBy {
+			c.clock.writeBy = at
+		}
+	})
+}
+
+// wrote takes limitWrite back.
+func (c *Conn) wrote() {
+	c.clock.mu.Lock()
+	c.clock.writeBy = 0
+	c.clock.mu.Unlock()
+}
+
+// stop ends the clock.
 func (k *clock) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -87,18 +108,25 @@ func (k *clock) stop() {
 
 // tick is called by the timer.
 func (c *Conn) tick() {
-	t := now()
-	late := c.clock.take(c, t)
+	defer c.guard()
+	var due wsutil.Due
+	late := false
+	c.schedule(func(t clockTime) {
+		c.clock.armed = 0
+		if by := c.clock.writeBy; by != 0 && by <= t {
+			late, c.clock.writeBy = true, 0
+		}
+		due = c.protocol.Tick(t)
+	})
 	switch {
-	case late[clockClose]:
-		c.fail(failure{err: c.lateness()})
-	case late[clockWrite]:
-		c.fail(failure{err: errWriteTimeout})
-	case late[clockIdle]:
-		c.checkIdle(t)
-	}
-	if late[clockAlive] {
-		c.keepAlive(t)
+	case due.Err == wsutil.ErrCloseTimeout:
+		c.fail(c.lateness())
+	case late:
+		c.fail(errWriteTimeout)
+	case due.Err != nil:
+		c.giveUp(due.Err)
+	case due.Ping:
+		c.reply(context.Background(), ws.OpPing, nil)
 	}
 }
 
@@ -107,23 +135,10 @@ func (c *Conn) lateness() error {
 	if err := c.broken.Load(); err != nil {
 		return err.err
 	}
-	return errCloseTimeout
+	return wsutil.ErrCloseTimeout
 }
 
-// take returns what is due, takes that back and arms the timer for what is not.
-func (k *clock) take(c *Conn, t int64) (late [clockCount]bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.armed = 0
-	for what, at := range k.due {
-		switch {
-		case at == 0 || k.stopped:
-		case at <= t:
-			late[what] = true
-			k.due[what] = 0
-		default:
-			k.arm(c, at, t)
-		}
-	}
-	return late
+// isTimeout reports whether err is one of those that Tick ends a connection with.
+func isTimeout(err error) bool {
+	return errors.Is(err, wsutil.ErrCloseTimeout) || errors.Is(err, wsutil.ErrReadIdle) || errors.Is(err, wsutil.ErrKeepAlive)
 }

@@ -4,43 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
 	"time"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Close performs the closing handshake (RFC 6455, section 7.1.2): it sends a close frame at
-// once, also between the frames of a message that others write, waits for the peer's, and
-// closes the transport. All of it takes CloseTimeout at most: then the transport is closed
-// without more ado. It returns nil if both close frames are there, whoever was first.
+// Close performs the closing handshake (RFC 6455, section 7.1.2): it sends a close
+// frame at once, also between the frames of a message that others write, waits for the
+// peer's, and closes the transport. All of it takes at most CloseTimeout: then the
+// transport is closed. Close returns nil if both close frames were exchanged, whichever
+// was first.
 //
-// It may be called by anyone, at any time and several times: later calls wait for the
-// first one, whose code and reason count. A read under way returns messages until the
-// peer's close frame is there; if there is none under way, Close reads itself, and what
-// arrives is dropped. Reads that begin afterwards return how the connection ended.
+// It may be called by any goroutine, at any time and several times: later calls wait
+// for the first one, whose code and reason count. A read under way returns messages
+// until the peer's close frame arrives; if there is none under way, Close reads itself,
+// and what arrives is dropped. Reads that begin afterwards return how the connection
+// ended.
 //
-// A callback about reading, one for pings or pongs or a hook, may call Close, too, which
-// cannot wait there for the read that has called the callback: it returns
-// [ErrClosePending] once the frame is sent, and that read goes on to the end of the
-// handshake. A callback must not wait for a Close of another goroutine: the time would run
-// out.
+// A callback about reading, one for pings or pongs or a hook, may call Close. If a
+// callback still runs 100 ms after the close frame was sent, Close takes over from the
+// read that has called it, reads itself and drops what arrives; that read then returns
+// how the connection ended. [ErrClosePending] is returned to a callback that is called
+// by such a Close.
 //
-// Closing a transport that has no deadlines may not end its reads and writes. Close does
-// not wait for those once the time is over, and neither does CloseNow: the goroutine of a
-// read or a write that is stuck there stays until the transport lets it go.
+// Closing a transport that has no deadlines may not end its reads and writes. Close and
+// CloseNow do not wait for those once the time is over: the goroutine of a read or a
+// write that is stuck there stays until the transport lets it go.
 //
-// With code 0 or [StatusNoStatusRcvd] the frame has no code. Other codes that may not be sent
-// are an error that leaves the connection as it was. A reason of more than 123 bytes is
-// cut.
+// With code 0 or [StatusNoStatusRcvd] the frame has no code. Other codes that may not
+// be sent are an error that leaves the connection as it was. A reason of more than 123
+// bytes is cut.
 func (c *Conn) Close(code StatusCode, reason string) error {
 	wire, ok := code.wire()
 	if !ok {
 		return &opError{"close", fmt.Errorf("a close frame may not carry %v", code)}
 	}
-	until := now() + int64(c.opts.closeTimeout())
+	until := now() + c.protocol.CloseTimeout()
 	err := c.handshake(wire, reason)
-	c.awaitCloseRead(until)
+	c.closeReads.await(c, until)
 	return err
 }
 
@@ -48,36 +54,42 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 // may lose what was sent last. It does nothing if the connection is closed already, so
 // that it can be deferred, and always returns nil.
 func (c *Conn) CloseNow() error {
-	until := now() + int64(c.opts.closeTimeout())
-	c.fail(failure{err: errClosed, drop: true})
-	c.awaitCloseRead(until)
+	until := now() + c.protocol.CloseTimeout()
+	c.fail(errClosed)
+	c.closeReads.await(c, until)
 	return nil
 }
 
 // handshake is Close with a code that may be sent.
 func (c *Conn) handshake(code ws.StatusCode, reason string) error {
-	c.limitClosing(c.opts.closeTimeout())
-	c.aside(func() { c.sendClose(context.Background(), code, reason) })
-	if !c.calledBack() {
-		c.awaitPeer()
+	c.limitClosing(c.protocol.CloseTimeout())
+	c.aside(func() {
+		c.sendClose(context.Background(), func(dst []byte) []byte {
+			dst, _ = c.protocol.AppendClose(dst, code, reason)
+			return dst
+		})
+	})
+	if !c.awaitPeer() {
+		return ErrClosePending
 	}
-	switch f := c.failure.Load(); {
-	case c.protocol.Closing().Done():
+	if c.protocol.Closing().Done() {
 		return nil
-	case f != nil:
-		return &opError{"close", f.err}
 	}
-	return ErrClosePending
+	return &opError{"close", c.ended().err}
 }
 
-// handshakeUnder is handshake for no longer than ctx lasts: then the transport is closed.
+// handshakeUnder is handshake for no longer than ctx lasts: then the transport is
+// closed.
 func (c *Conn) handshakeUnder(ctx context.Context, code ws.StatusCode, reason string) {
-	defer context.AfterFunc(ctx, func() { c.fail(failure{err: contextError(ctx, withinClosing)}) })()
+	defer context.AfterFunc(ctx, func() {
+		defer c.guard()
+		c.fail(contextError(ctx, withinClosing))
+	})()
 	c.handshake(code, reason)
 }
 
-// aside calls f, and returns at the latest when the connection is closed: closing a transport
-// without deadlines may not end what f does with it.
+// aside calls f, and returns at the latest when the connection is closed: closing a
+// transport without deadlines may not end what f does with it.
 func (c *Conn) aside(f func()) {
 	if _, ok := c.transport.ReadWriteCloser.(readDeadliner); ok {
 		f()
@@ -90,72 +102,78 @@ func (c *Conn) aside(f func()) {
 	}()
 	select {
 	case p := <-ended:
-		if p != nil { // a callback's, which is for the caller
+		if p != nil { // of a callback, which is for the caller
 			panic(p)
 		}
 	case <-c.done:
 	}
 }
 
-// limitClosing has the connection closed at the latest after d.
-func (c *Conn) limitClosing(d time.Duration) {
-	c.setClockEarlier(clockClose, now()+int64(d))
-}
-
-// sendClose sends a close frame, unless there was one already.
-func (c *Conn) sendClose(ctx context.Context, code ws.StatusCode, reason string) {
-	if !c.turn.tryLock(forControl) && !c.turn.lock(ctx, forControl, c.done) {
+// sendClose sends the close frame that frame appends, unless there was one already.
+func (c *Conn) sendClose(ctx context.Context, frame func(dst []byte) []byte) {
+	if !c.write.tryLock(forControl) && !c.write.lock(ctx, forControl, c.done) {
 		return
 	}
-	c.writeClose(ctx, code, reason)
+	c.writeClose(ctx, frame)
 	c.unlock(0, 0)
 }
 
-// writeClose is sendClose with the turn to write held. It does nothing where nothing can
+// writeClose is sendClose with the write lock held. It does nothing where nothing can
 // get through any more: the transport is closed, or what was written last may have been
 // cut within a frame.
-func (c *Conn) writeClose(ctx context.Context, code ws.StatusCode, reason string) {
+func (c *Conn) writeClose(ctx context.Context, frame func(dst []byte) []byte) {
 	if c.closed.Load() || c.broken.Load() != nil {
 		return
 	}
-	b := newBuffer(minBuffer)
-	defer b.free()
-	if out, err := c.protocol.AppendClose(b.b, code, reason); err == nil && c.transmit(ctx, out, spoiled) == nil {
-		c.countControl(ws.OpClose, true, StatusCode(code))
+	b := bufpool.Get(ws.MaxHeaderSize + ws.MaxControlFramePayloadSize)
+	defer b.Free()
+	if out := frame(b.B); len(out) > 0 && c.transmit(ctx, out, nil, spoiled) == nil {
+		c.countControl(ws.OpClose, true, StatusCode(c.protocol.Closing().Sent))
 	}
 }
 
-// awaitPeer returns when the connection is closed. It reads if nobody else does.
-func (c *Conn) awaitPeer() {
+// awaitPeer returns when the connection is closed. It reads if nobody else does. It
+// reports false if it cannot wait: it is called by a callback that this Close, or
+// another one, has called itself.
+func (c *Conn) awaitPeer() bool {
+	ended := c.callbacks.ended.Load()
+	within := func() bool { return c.callbacks.reading.Load() > 0 && c.callbacks.ended.Load() == ended }
 	for {
-		free := c.wantReader()
-		if c.reader.state.CompareAndSwap(readerFree, readerCloses) {
+		free := c.read.want()
+		if c.read.takeToClose() {
 			c.aside(c.readToClose)
-			<-c.done // who has found out first closes, which may take a while
+			<-c.done // the goroutine that has found out first closes, which may take a while
+		}
+		var grace <-chan time.Time
+		if within() {
+			if c.protocol.Closing().Done() {
+				return true // it is the hook that tells of the peer's close frame
+			}
+			timer := time.NewTimer(callbackGrace)
+			defer timer.Stop()
+			grace = timer.C
 		}
 		select {
 		case <-c.done:
-			return
+			return true
 		case <-free:
+		case <-grace:
+			switch {
+			case !within():
+			case c.read.takeOver():
+				c.aside(c.readToClose)
+				<-c.done
+			case c.read.state.Load() == readCloses:
+				return false
+			}
 		}
 	}
-}
-
-// wantReader returns the channel that tells when the turn to read is free.
-func (c *Conn) wantReader() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reader.free == nil {
-		c.reader.free = make(chan struct{}, 1)
-	}
-	c.reader.wanted.Store(true)
-	return c.reader.free
 }
 
 // readToClose reads until the connection ends, and drops the messages.
 func (c *Conn) readToClose() {
 	c.stream = nil
-	c.protocol.SetMaxMessage(-1)
+	c.protocol.Discard()
 	for {
 		if _, err := c.next(context.Background()); err != nil {
 			c.endRead()
@@ -164,97 +182,209 @@ func (c *Conn) readToClose() {
 	}
 }
 
-// peerClosed ends the connection after the peer's close frame: it is answered with the same
-// code and reason, unless it is the answer. The server closes the transport first (RFC 6455, section 7.1.1).
+// peerClosed ends the connection after the peer's close frame, which it answers unless
+// it is the answer.
 func (c *Conn) peerClosed(ctx context.Context, ev wsutil.Event) error {
-	code, reason, _ := ws.ParseCloseBody(ev.Payload)
-	f := c.conclude(failure{err: CloseError{StatusCode(code), reason}})
-	c.half = false
-	c.limitClosing(c.opts.closeTimeout())
-	c.sendClose(ctx, wsutil.CloseCode(wsutil.ClosedError{Code: code}), reason)
-	if c.client || len(c.in) > 0 {
-		c.linger(ctx, lingerTime)
-	}
-	c.shut()
-	return f.read
+	c.limitClosing(c.protocol.CloseTimeout())
+	c.sendClose(ctx, func(dst []byte) []byte { return c.protocol.AppendReply(dst, ev) })
+	return c.settle(ctx)
 }
 
-// peerFault ends the connection after err, which the peer is to blame for and is told
-// of (RFC 6455, section 7.1.7).
+// peerFault ends the connection after err, an error of the protocol: the peer is told
+// of a fault of its own (RFC 6455, section 7.1.7).
 func (c *Conn) peerFault(ctx context.Context, err error) error {
-	mine := &failure{err: describe(err), drop: true}
-	f := c.conclude(*mine)
-	c.protocol.EOF()
-	c.half = false
-	if f.err != mine.err {
-		return f.read
+	if !c.protocol.ReplyDue() && c.closed.Load() {
+		return c.ended().read
 	}
-	c.limitClosing(c.opts.closeTimeout())
-	code, reason := wsutil.CloseCode(err), ""
-	if fault, ok := errors.AsType[*ws.ProtocolError](err); ok {
-		reason = fault.Reason
-	}
-	c.sendClose(ctx, code, reason)
-	if c.endWriting() {
-		c.linger(ctx, lingerTime)
-	} else {
-		c.linger(ctx, lingerTime/10)
-	}
-	c.shut()
-	return f.read
+	c.limitClosing(c.protocol.CloseTimeout())
+	c.sendClose(ctx, func(dst []byte) []byte { return c.protocol.AppendCloseFor(dst, err) })
+	return c.settle(ctx)
 }
 
-// describe returns err as the reads report it.
+// settle does with the transport what is left to do, and closes it.
+func (c *Conn) settle(ctx context.Context) error {
+	patience := wsutil.LingerTime
+	switch c.protocol.Transport(len(c.input.p) > 0, c.transport.halfCloses()) {
+	case wsutil.HalfClose:
+		if !c.endWriting() {
+			patience /= 10
+		}
+		c.linger(ctx, patience)
+	case wsutil.DropInput:
+		if !c.protocol.Closing().Done() {
+			patience /= 10 // the peer does not learn that nothing more comes
+		}
+		c.linger(ctx, patience)
+	}
+	c.shut()
+	return c.ended().read
+}
+
+// endWriting ends the sending of the transport, and reports whether it could.
+func (c *Conn) endWriting() bool {
+	if !c.write.tryLock(forControl) {
+		return false
+	}
+	defer c.unlock(0, 0)
+	return c.transport.ReadWriteCloser.(writeCloser).CloseWrite() == nil
+}
+
+// linger drops what arrives until the peer ends its side, for d at most.
+func (c *Conn) linger(ctx context.Context, d time.Duration) {
+	c.limitClosing(d)
+	c.input.drop()
+	if ctx.Done() != nil {
+		c.readWatch.begin(ctx, c, false)
+		defer c.readWatch.finish()
+	}
+	c.transport.drop()
+}
+
+// giveUp ends the connection because of err, a silence of the peer. It tells the peer
+// if that does not take long.
+func (c *Conn) giveUp(err error) {
+	c.protocol.Fail(err)
+	c.limitClosing(wsutil.LingerTime)
+	if c.write.tryLock(forControl) {
+		c.writeClose(context.Background(), func(dst []byte) []byte { return c.protocol.AppendCloseFor(dst, err) })
+		c.unlock(0, 0)
+	}
+	c.shut()
+}
+
+// fail ends the connection because of err, if nothing has ended it before.
+func (c *Conn) fail(err error) {
+	c.protocol.Fail(err)
+	c.shut()
+}
+
+// shut closes the transport and lets go of everything that waits for the connection. It
+// may be called by any goroutine, at any time, once the protocol knows an error.
+func (c *Conn) shut() {
+	if c.closed.Swap(true) {
+		return
+	}
+	c.transport.shut(c.protocol.Closing().Done())
+	close(c.done)
+	c.clock.stop()
+	c.readWatch.drop()
+	c.writeWatch.drop()
+	if c.read.take() {
+		c.endRead() // gives the input back
+	}
+	if c.write.tryLock(forControl) {
+		c.protocol.Release()
+		c.unlock(0, 0)
+	}
+	if c.opts.Group != nil {
+		c.opts.Group.remove(c)
+	}
+	if h := c.opts.Hooks; h != nil && h.Closed != nil {
+		c.callWriting(func() { h.Closed(c, c.CloseRecord()) })
+	}
+}
+
+// panicked ends the connection after a callback has panicked with v on a goroutine of
+// this package. The peer is told, if that does not take long.
+func (c *Conn) panicked(v any) {
+	err := &PanicError{Value: v, Stack: debug.Stack()}
+	defer func() {
+		if h := c.opts.Hooks; h != nil && h.Panicked != nil {
+			h.Panicked(c, err)
+		}
+	}()
+	defer func() { recover() }() // the hook Closed, once more
+	c.giveUp(err)
+}
+
+// failure is how a connection has ended, as reads and writes report it for ever.
+type failure struct {
+	err         error // for Close
+	read, write error
+}
+
+// ended returns how the connection has ended, or nil.
+func (c *Conn) ended() *failure {
+	if f := c.failure.Load(); f != nil {
+		return f
+	}
+	err := c.protocol.Err()
+	if err == nil {
+		return nil
+	}
+	err = describe(err)
+	c.failure.CompareAndSwap(nil, &failure{
+		err:   err,
+		read:  &opError{"read", err},
+		write: &opError{"write", nowClosed(err)},
+	})
+	return c.failure.Load()
+}
+
+const lostPeer = "the peer is gone without a close frame"
+
+// describe returns an error of the protocol in the words of this package.
 func describe(err error) error {
-	if wsutil.CloseCode(err) == ws.StatusMessageTooBig && !errors.Is(err, wsutil.ErrTooManyFragments) {
+	var closed wsutil.ClosedError
+	switch {
+	case errors.As(err, &closed) && closed.Code != ws.StatusAbnormalClosure:
+		return CloseError{StatusCode(closed.Code), closed.Reason}
+	case errors.As(err, &closed):
+		return fmt.Errorf("%s: %w", lostPeer, io.EOF)
+	case wsutil.IsTruncated(err):
+		return fmt.Errorf("%s: %w", lostPeer, io.ErrUnexpectedEOF)
+	case wsutil.CloseCode(err) == ws.StatusMessageTooBig && !errors.Is(err, wsutil.ErrTooManyFragments):
 		return &chainError{"the message is longer than the read limit", []error{ErrMessageTooBig, err}}
+	case errors.Is(err, wsutil.ErrCloseTimeout):
+		return &chainError{err.Error(), []error{err, net.ErrClosed}}
 	}
 	return err
 }
 
-// endWriting tells the peer that nothing more comes, so that it closes its side, and reports
-// whether the transport could.
-func (c *Conn) endWriting() bool {
-	t, ok := c.transport.ReadWriteCloser.(writeCloser)
-	if !ok || !c.turn.tryLock(forControl) {
-		return false
+// nowClosed returns err as an error that is net.ErrClosed, too: a writer need not know
+// in which of many ways a connection can have ended.
+func nowClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return err
 	}
-	err := t.CloseWrite()
-	c.unlock(0, 0)
-	return err == nil
+	return &chainError{err.Error(), []error{err, net.ErrClosed}}
 }
 
-// lingerTime is how long what the peer still sends is read and dropped, once all is said. To
-// close a socket with bytes unread makes the peer lose what it has not read yet.
-const lingerTime = time.Second
+// CloseRecord is how a connection was closed, as far as it is.
+type CloseRecord struct {
+	// Sent and Received are the codes of our close frame and of the peer's: 0 if there
+	// was none, [StatusNoStatusRcvd] for one without a code.
+	Sent, Received StatusCode
 
-// linger reads until the peer has closed its side, for d at most.
-func (c *Conn) linger(ctx context.Context, d time.Duration) {
-	c.limitClosing(d)
-	watched := ctx.Done() != nil
-	if watched {
-		c.readWatch.begin(ctx, c, false)
+	// Reason is the reason in the peer's close frame.
+	Reason string
+
+	// PeerFirst says that the peer's close frame came before ours was sent.
+	PeerFirst bool
+
+	// Clean says that both close frames are there.
+	Clean bool
+
+	// Err is what ended the connection: a [CloseError] after a close frame of the
+	// peer, nil while it is open.
+	Err error
+}
+
+// CloseRecord returns how the connection was closed. It is complete once [Conn.Done]
+// is.
+func (c *Conn) CloseRecord() CloseRecord {
+	closing := c.protocol.Closing()
+	r := CloseRecord{
+		Sent:      StatusCode(closing.Sent),
+		Received:  StatusCode(closing.Received),
+		PeerFirst: closing.PeerFirst,
+		Clean:     closing.Done(),
 	}
-	b := newBuffer(inputSize)
-	for {
-		if _, err := readSome(c.transport.ReadWriteCloser, b.all()); err != nil {
-			break
+	if f := c.ended(); f != nil {
+		r.Err = f.err
+		if e, ok := errors.AsType[CloseError](f.err); ok {
+			r.Reason = e.Reason
 		}
 	}
-	b.free()
-	if watched {
-		c.readWatch.finish()
-	}
-}
-
-// giveUp ends the connection because of err, a silence of the peer. It tells the peer if that
-// does not take long.
-func (c *Conn) giveUp(err error) {
-	c.conclude(failure{err: err})
-	c.limitClosing(lingerTime)
-	if c.turn.tryLock(forControl) {
-		c.writeClose(context.Background(), ws.StatusPolicyViolation, err.Error())
-		c.unlock(0, 0)
-	}
-	c.shut()
+	return r
 }

@@ -3,10 +3,17 @@ package websocket
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/wskit/wskit/ws"
 )
+
+// closeReads is what CloseRead has started.
+type closeReads struct {
+	mu   sync.Mutex
+	last *closeRead
+}
 
 // closeRead is the goroutine of a CloseRead.
 type closeRead struct {
@@ -15,28 +22,35 @@ type closeRead struct {
 }
 
 // CloseRead is for a connection on which no message is expected: it starts a goroutine
-// that reads, so that pings are answered, pongs noticed and the closing handshake is done,
-// while the caller writes, pings and closes. A message closes the connection with
+// that reads, so that pings are answered, pongs noticed and the closing handshake is
+// done, while the caller writes, pings and closes. A message closes the connection with
 // [StatusPolicyViolation].
 //
-// The context it returns ends with ctx, and when the connection does: the cause says why
-// then. The goroutine ends with either; if ctx ends, the connection stays open. A second
-// call returns the same context, unless that has ended: then it is as the first one. Other
-// reads get [ErrConcurrentRead]; one that is under way is waited for.
+// The context it returns ends with ctx, and when the connection does: the cause says
+// why then. The goroutine ends with either; if ctx ends, the connection stays open. A
+// second call returns the same context, unless that has ended: then it is as the first
+// one. Other reads get [ErrConcurrentRead]; one that is under way is waited for.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r := c.closeRead; r != nil && r.ctx.Err() == nil {
+	s := &c.closeReads
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.last; r != nil && r.ctx.Err() == nil {
 		return r.ctx
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &closeRead{ctx: ctx, done: make(chan struct{})}
-	c.closeRead = r
-	begun := ctx.Err() == nil && c.reader.take() // so that who reads from here on is refused
+	s.last = r
+	begun := ctx.Err() == nil && c.read.take() // so that reads from here on are refused
 	go func() {
 		err := errPanicked
 		defer close(r.done)
 		defer func() { cancel(err) }()
+		defer func() {
+			if v := recover(); v != nil {
+				c.panicked(v)
+				err = c.ended().read
+			}
+		}()
 		err = c.readNoMessage(ctx, begun)
 	}()
 	return ctx
@@ -44,10 +58,11 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 
 var errUnexpectedMessage = errors.New("websocket: unexpected data message")
 
-// readNoMessage reads until the connection or ctx ends. If begun, the turn to read is held.
+// readNoMessage reads until the connection or ctx ends. If begun, the read lock is
+// held.
 func (c *Conn) readNoMessage(ctx context.Context, begun bool) error {
 	for {
-		free := c.wantReader()
+		free := c.read.want()
 		var err error
 		if !begun {
 			err = c.beginRead(ctx)
@@ -55,13 +70,14 @@ func (c *Conn) readNoMessage(ctx context.Context, begun bool) error {
 		begun = false
 		if err == nil {
 			_, err = c.openMessage(ctx)
+			err = c.endReadWith(err)
 		}
 		switch {
 		case err == nil:
 			c.handshake(ws.StatusPolicyViolation, "unexpected data message")
 			return errUnexpectedMessage
 		case err != ErrConcurrentRead:
-			c.reader.tell()
+			c.read.tell()
 			return err
 		}
 		select {
@@ -72,16 +88,16 @@ func (c *Conn) readNoMessage(ctx context.Context, begun bool) error {
 	}
 }
 
-// awaitCloseRead waits until the given time for the goroutine of CloseRead, unless it may be
-// the caller's own.
-func (c *Conn) awaitCloseRead(until int64) {
-	c.mu.Lock()
-	r := c.closeRead
-	c.mu.Unlock()
-	if r == nil || c.calling.Load() || c.observers.Load() > 0 {
+// await waits until the given time for the goroutine of CloseRead, unless it may be the
+// caller's own.
+func (s *closeReads) await(c *Conn, until clockTime) {
+	s.mu.Lock()
+	r := s.last
+	s.mu.Unlock()
+	if r == nil || c.callbacks.running() {
 		return
 	}
-	timer := time.NewTimer(time.Duration(until - now()))
+	timer := time.NewTimer(until - now())
 	defer timer.Stop()
 	select {
 	case <-r.done:

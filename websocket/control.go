@@ -1,29 +1,100 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
 )
 
-// control acts on a control frame. An error has ended the connection.
+// control handles a control frame. An error has ended the connection, or says that
+// the read lock was taken over.
 func (c *Conn) control(ctx context.Context, ev wsutil.Event) error {
-	if c.observed() {
-		c.tellControl(ev)
+	if c.observed() || c.opts.onPing != nil || c.opts.onPong != nil {
+		b := bufpool.Get(ws.MaxControlFramePayloadSize) // a callback may last longer than the input
+		defer b.Free()
+		ev.Payload = append(b.B, ev.Payload...)
+		if !c.tellControl(ev) {
+			return errTakenOver
+		}
 	}
 	switch ev.OpCode {
 	case ws.OpPing:
-		if c.opts.onPing == nil || c.callPing(ctx, ev.Payload) {
+		answer := true
+		if f := c.opts.onPing; f != nil && !c.call(func() { answer = f(ctx, ev.Payload) }) {
+			return errTakenOver
+		}
+		if answer {
 			c.reply(ctx, ws.OpPong, ev.Payload)
 		}
 	case ws.OpPong:
-		c.pong(ev.Payload)
-		if c.opts.onPong != nil {
-			c.callPong(ctx, ev.Payload)
+		c.pings.pong(ev.Payload)
+		if f := c.opts.onPong; f != nil && !c.call(func() { f(ctx, ev.Payload) }) {
+			return errTakenOver
 		}
 	case ws.OpClose:
 		return c.peerClosed(ctx, ev)
 	}
 	return nil
+}
+
+// reply sends a pong, or a ping of the keepalive. It does not wait for the write lock:
+// otherwise two peers that both write and do not read any more could wait for each
+// other. The holder of the lock sends the frame then.
+func (c *Conn) reply(ctx context.Context, op ws.OpCode, p []byte) {
+	if !c.write.tryLock(forControl) && !c.write.lockOrLeave(op, p) {
+		return
+	}
+	err := c.writeControl(ctx, op, p)
+	c.unlock(0, 0)
+	if err != nil && ctx.Err() != nil && c.protocol.Err() == nil && c.broken.Load() == nil {
+		p := slices.Clone(p) // the read is over, but what it owes is not
+		go func() {
+			defer c.guard()
+			c.reply(context.Background(), op, p)
+		}()
+	}
+}
+
+// writeReplies sends what was left with the holder of the write lock.
+func (c *Conn) writeReplies(r wsutil.Replies) {
+	for op, p := range r.All {
+		c.writeControl(context.Background(), op, p)
+	}
+}
+
+// writeControl sends a ping of the keepalive, or a pong. The write lock is held. The
+// time that it may take is bounded.
+func (c *Conn) writeControl(ctx context.Context, op ws.OpCode, p []byte) error {
+	if c.protocol.Err() != nil || c.broken.Load() != nil {
+		return c.notLocked(ctx)
+	}
+	var room [maxPingID]byte
+	var ping *ping
+	if op == ws.OpPing {
+		p, ping = c.pings.expect(room[:0], nil)
+	}
+	b := bufpool.Get(ws.MaxHeaderSize + len(p))
+	defer b.Free()
+	out, err := c.protocol.AppendFragment(b.B, ws.Header{Fin: true, OpCode: op}, p)
+	if errors.Is(err, wsutil.ErrClosing) {
+		return nil // the peer does not wait for it any more
+	}
+	if err == nil {
+		c.limitWrite(cmp.Or(c.opts.WriteTimeout, c.protocol.CloseTimeout()))
+		err = c.transmit(ctx, out, nil, intact)
+		c.wrote()
+	}
+	if err == nil {
+		c.countControl(op, true, 0)
+		if op == ws.OpPing {
+			c.pings.wrote(ping)
+			c.schedule(c.protocol.PingSent)
+		}
+	}
+	return err
 }

@@ -66,7 +66,7 @@ func (d *dialing) browserRequest(ctx context.Context, urlstr string) (*http.Requ
 // connect waits until the connection is open. On an error nothing is left open.
 func (s *browserSocket) connect(ctx context.Context, url string, protocols []string, open opener) (err error) {
 	if ctx.Err() != nil {
-		return ended(ctx)
+		return contextEnd(ctx)
 	}
 	if s.object, err = open(url, protocols, s); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (s *browserSocket) connect(ctx context.Context, url string, protocols []str
 	select {
 	case err = <-s.outcome:
 	case <-ctx.Done():
-		err = ended(ctx)
+		err = contextEnd(ctx)
 	}
 	if err != nil {
 		s.Close()

@@ -17,8 +17,9 @@ var (
 	// [Conn.CloseRead] does. The connection is as usable as before.
 	ErrConcurrentRead = errors.New("websocket: another read is under way")
 
-	// ErrClosePending says that a callback has called [Conn.Close]: the close frame is
-	// sent, and the read that has called the callback does the rest of the handshake.
+	// ErrClosePending says that [Conn.Close] was called by a callback that another
+	// Close has called: the close frame is sent, and that Close does the rest of the
+	// handshake once the callback has returned.
 	ErrClosePending = errors.New("websocket: close: the handshake ends once the callback has returned")
 
 	// ErrWriterClosed says that the writer of a message was used after it was closed or
@@ -30,18 +31,29 @@ var (
 var (
 	errClosed       = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
 	errClosing      = fmt.Errorf("the closing handshake has begun: %w", net.ErrClosed)
-	errCloseTimeout = timeoutError("the peer did not take part in the closing handshake", net.ErrClosed)
-	errReadIdle     = timeoutError("the peer was silent for longer than ReadIdleTimeout")
-	errWriteTimeout = timeoutError("the peer did not take what was written in time")
-	errKeepAlive    = timeoutError("the peer did not answer the keepalive ping in time")
+	errWriteTimeout = &chainError{"the peer did not take what was written in time", []error{os.ErrDeadlineExceeded}}
 	errNoDeadlines  = errors.New("the transport has no deadlines")
 	errStale        = errors.New("websocket: read: the next message has been asked for")
 	errPanicked     = errors.New("a callback panicked")
+	errTakenOver    = errors.New("Close has taken the read lock over")
 )
 
-// timeoutError is one that errors.As finds to be a net.Error whose time has run out.
-func timeoutError(text string, also ...error) error {
-	return &chainError{text: text, chain: append([]error{os.ErrDeadlineExceeded}, also...)}
+// PanicError says that a callback or hook has panicked on a goroutine of this package,
+// for instance that of [Conn.CloseRead]: the connection was closed with
+// [StatusInternalError]. A panic on a goroutine of the caller, in [Conn.Read] for
+// instance, is the caller's.
+type PanicError struct {
+	Value any    // what the callback has panicked with
+	Stack []byte // of its goroutine
+}
+
+// Error returns the value, without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("a callback panicked: %v", e.Value) }
+
+// Unwrap returns the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
 }
 
 // chainError is an error that is several others, of which text tells.
@@ -84,3 +96,16 @@ type opError struct {
 
 func (e *opError) Error() string { return "websocket: " + e.op + ": " + e.err.Error() }
 func (e *opError) Unwrap() error { return e.err }
+
+// contextEnd returns why ctx has ended: its error, and its cause if that is another one.
+func contextEnd(ctx context.Context) error { return withContext(ctx, ctx.Err()) }
+
+// withContext returns err with why ctx has ended, if it has and err does not say so.
+func withContext(ctx context.Context, err error) error {
+	for _, why := range [...]error{context.Cause(ctx), ctx.Err()} {
+		if why != nil && !errors.Is(err, why) {
+			err = fmt.Errorf("%w: %w", why, err)
+		}
+	}
+	return err
+}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/wsutil"
 )
 
 // How a connection has ended is in the errors such that a program can tell: reads say why,
@@ -50,7 +52,7 @@ func TestErrorsOfTheEnd(t *testing.T) {
 		},
 		"silent": {
 			end:  func(*Conn, *Conn) { time.Sleep(time.Hour) },
-			read: errReadIdle, status: -1, timeout: true,
+			read: wsutil.ErrReadIdle, status: -1, timeout: true,
 		},
 		"context": {
 			end:  func(_, c *Conn) { c.transport.Write([]byte{0x02, 0x82, 0, 0, 0, 0, 'x'}) },

@@ -87,12 +87,12 @@ func TestUnansweredPings(t *testing.T) {
 			time.Sleep(1100 * time.Millisecond)
 			peer.Write([]byte{0x8A, 0}) // life, but no answer
 		}
-		s.mu.Lock()
+		s.pings.mu.Lock()
 		waiting := 0
 		for p := s.pings.first; p != nil; p = p.next {
 			waiting++
 		}
-		s.mu.Unlock()
+		s.pings.mu.Unlock()
 		require.Equal(t, 1, waiting)
 		s.CloseNow()
 	})

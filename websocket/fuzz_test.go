@@ -105,8 +105,11 @@ var fuzzReads = [3]func(context.Context, *Conn) ([]Message, error){
 
 // expect returns what the protocol makes of in.
 func (c fuzzCase) expect(in []byte) (read []Message, err error) {
-	protocol := wsutil.NewProtocol(&wsutil.Config{State: c.state(false), MaxMessage: c.limit})
-	protocol.SetMaxExtended(c.limit + c.limit/8 + 1024)
+	wire := c.limit
+	if c.flate != nil {
+		wire += c.limit/8 + 1024 // what is compressed may be longer there
+	}
+	protocol := wsutil.NewProtocol(&wsutil.Config{State: c.state(false), MaxMessage: wire})
 	var inflater *wsflate.Receiver
 	if c.flate != nil {
 		inflater = wsflate.NewReceiver(*c.flate, c.state(false))
@@ -124,6 +127,9 @@ func (c fuzzCase) expect(in []byte) (read []Message, err error) {
 			continue
 		}
 		p := bytes.Clone(ev.Payload)
+		if ev.Rsv == 0 && int64(len(p)) > c.limit {
+			return read, wsutil.ErrMessageTooLarge
+		}
 		if ev.Rsv != 0 {
 			p, err = inflater.Append([]byte{}, ev.Payload, true, c.limit)
 			if err == nil && ev.OpCode == ws.OpText && !utf8.Valid(p) {
@@ -228,7 +234,7 @@ func fuzzSeed(k fuzzCase, n int) (in []byte) {
 			p, _ := sender.AppendMessage(nil, bytes.Repeat([]byte("again "), 50))
 			half := len(p) / 2
 			first := ws.NewFrame(ws.OpText, false, p[:half])
-			first.Header.Rsv = rsv1
+			first.Header.Rsv = ws.Rsv(true, false, false)
 			add(first)
 			add(ws.NewFrame(ws.OpContinuation, true, p[half:]))
 		}

@@ -93,7 +93,7 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	if len(left) == 0 {
 		return nil
 	}
-	return fmt.Errorf("websocket: shutdown: %d connections were closed without handshake: %w", len(left), ended(ctx))
+	return fmt.Errorf("websocket: shutdown: %d connections were closed without handshake: %w", len(left), contextEnd(ctx))
 }
 
 // closeSpread begins to close each connection at a moment of its own within Jitter.
@@ -121,7 +121,10 @@ func (g *Group) closeSpread(ctx context.Context, empty <-chan struct{}, closing 
 				return
 			}
 		}
-		closing.Go(func() { c.Close(g.code(), g.Reason) })
+		closing.Go(func() {
+			defer c.guard()
+			c.Close(g.code(), g.Reason)
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
 )
 
 // member returns the server's end of a connection that belongs to g, and the client's,
@@ -242,7 +243,7 @@ func TestTurnedAwayInTime(t *testing.T) {
 			begin := time.Now()
 			_, err := openConn(ctx, &connConfig{transport: server, ConnOptions: ConnOptions{Group: g}})
 			require.ErrorIs(t, err, ErrGroupClosed)
-			require.Equal(t, min(limit, lingerTime), time.Since(begin))
+			require.Equal(t, min(limit, wsutil.LingerTime), time.Since(begin))
 			cancel()
 			f, err := ws.ReadFrame(silent)
 			require.NoError(t, err)

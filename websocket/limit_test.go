@@ -140,7 +140,7 @@ func TestSetReadLimitBehindHeader(t *testing.T) {
 		defer sender.Close()
 		deflated, _ := sender.AppendMessage(nil, make([]byte, 1000))
 		frame := ws.NewTextFrame(deflated)
-		frame.Header.Rsv = rsv1
+		frame.Header.Rsv = ws.Rsv(true, false, false)
 		read := make(chan error, 1)
 		go func() {
 			_, _, err := s.Read(background)
@@ -184,17 +184,17 @@ func TestSetReadLimitWhileClosing(t *testing.T) {
 	})
 }
 
-// A limit of 0 is one, also for the first message.
-func TestSetReadLimitOfNothing(t *testing.T) {
+// A limit of 0 is the default.
+func TestSetReadLimitOfZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, size := range []int{0, 1} {
+		for _, size := range []int{0, DefaultReadLimit, DefaultReadLimit + 1} {
 			s, c := limitPair("none", 100)
 			defer s.CloseNow()
 			defer c.CloseNow()
 			s.SetReadLimit(0)
 			c.CloseRead(background)
 			_, _, err := s.sent(c, size).Read(background)
-			require.Equal(t, size > 0, errors.Is(err, ErrMessageTooBig))
+			require.Equal(t, size > DefaultReadLimit, errors.Is(err, ErrMessageTooBig))
 		}
 	})
 }

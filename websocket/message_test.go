@@ -277,9 +277,9 @@ func TestInputIsLetGo(t *testing.T) {
 	for i := range 100 {
 		_, _, err := s.Read(background)
 		require.NoError(t, err)
-		if s.input != nil {
-			require.LessOrEqual(t, cap(s.input.b), max(minBuffer, 4*16*(100-i)))
+		if b := s.input.buffer; b != nil {
+			require.LessOrEqual(t, cap(b.B), max(2*minInput, 5*16*(100-i)))
 		}
 	}
-	require.Nil(t, s.input)
+	require.Nil(t, s.input.buffer)
 }

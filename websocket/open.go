@@ -10,6 +10,7 @@ import (
 	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsflate"
+	"github.com/wskit/wskit/wsutil"
 )
 
 // NewConn returns the connection over rwc, whose handshake [ws.Upgrade], [ws.Dial],
@@ -90,7 +91,10 @@ func openConn(ctx context.Context, cfg *connConfig) (*Conn, error) {
 // turnAway closes a connection that nobody gets to see. The peer has until ctx ends to take
 // part in that, and not for long: the caller waits for its error.
 func (c *Conn) turnAway(ctx context.Context, code StatusCode, reason string) {
-	c.limitClosing(lingerTime)
-	defer context.AfterFunc(ctx, func() { c.CloseNow() })()
+	c.limitClosing(wsutil.LingerTime)
+	defer context.AfterFunc(ctx, func() {
+		defer c.guard()
+		c.CloseNow()
+	})()
 	c.Close(code, reason)
 }

@@ -1,11 +1,12 @@
 package websocket
 
 import (
-	"cmp"
 	"context"
 	"io"
-	"math"
 	"time"
+
+	"github.com/wskit/wskit/wsflate"
+	"github.com/wskit/wskit/wsutil"
 )
 
 // DefaultReadLimit is the most bytes of a message that a connection takes unless told
@@ -17,7 +18,7 @@ const DefaultCloseTimeout = 5 * time.Second
 
 // DefaultFragmentSize is the longest frame of a message that is sent without
 // compression, unless told otherwise.
-const DefaultFragmentSize = 128 << 10
+const DefaultFragmentSize = wsutil.DefaultFragmentSize
 
 // ConnOptions are the options of a connection that do not depend on how it was made.
 // They are part of [AcceptOptions] and [DialOptions]. The zero value is ready to use.
@@ -60,6 +61,11 @@ type ConnOptions struct {
 	// stands for [DefaultFragmentSize], a negative value for no limit.
 	FragmentSize int
 
+	// MaxFragments is the maximum number of frames of a message. 0 means
+	// [wsutil.DefaultMaxFragments], a negative value no limit. A message of more
+	// frames closes the connection with [StatusMessageTooBig].
+	MaxFragments int
+
 	// Stats counts what happens on the connection. Several connections may share
 	// one. nil costs nothing.
 	Stats *Stats
@@ -71,34 +77,17 @@ type ConnOptions struct {
 	Group *Group
 }
 
-func (o *ConnOptions) closeTimeout() time.Duration {
-	return cmp.Or(max(o.CloseTimeout, 0), DefaultCloseTimeout)
-}
-
-func (o *ConnOptions) keepAliveTimeout() time.Duration {
-	return cmp.Or(o.KeepAliveTimeout, o.KeepAlive)
-}
-
-func (o *ConnOptions) fragmentSize() int {
-	if o.FragmentSize < 0 {
-		return math.MaxInt
-	}
-	return cmp.Or(o.FragmentSize, DefaultFragmentSize)
-}
-
-func (o *ConnOptions) readLimit() int64 { return cmp.Or(o.ReadLimit, DefaultReadLimit) }
-
 // connConfig is what the handshakes hand to newConn.
 type connConfig struct {
 	// transport is a stream of bytes. SetReadDeadline, SetWriteDeadline, CloseWrite,
 	// SyscallConn, LocalAddr and RemoteAddr are used if it has them.
 	transport io.ReadWriteCloser
 
-	received    []byte // what arrived behind the handshake; newConn owns it
+	received    []byte // what arrived after the handshake; newConn owns it
 	client      bool
 	subprotocol string
-	flate       *flateParameters // agreed on; nil for no compression
-	threshold   int              // messages shorter than this go out plain
+	flate       *wsflate.Parameters // agreed on; nil for no compression
+	threshold   int                 // messages shorter than this go out plain
 	onPing      func(context.Context, []byte) bool
 	onPong      func(context.Context, []byte)
 	ConnOptions
@@ -106,7 +95,7 @@ type connConfig struct {
 
 // settings are what is asked for now and then of what a connection was made with.
 type settings struct {
-	ConnOptions // but for ReadLimit and FragmentSize
+	ConnOptions // without what the protocol knows
 	subprotocol string
 	onPing      func(context.Context, []byte) bool
 	onPong      func(context.Context, []byte)
@@ -117,7 +106,8 @@ var plainSettings settings
 
 func (cfg *connConfig) settings() *settings {
 	o := cfg.ConnOptions
-	o.ReadLimit, o.FragmentSize = 0, 0
+	o.ReadLimit, o.FragmentSize, o.MaxFragments, o.CloseTimeout = 0, 0, 0, 0
+	o.ReadIdleTimeout, o.KeepAlive, o.KeepAliveTimeout = 0, 0, 0
 	if o == (ConnOptions{}) && cfg.subprotocol == "" && cfg.onPing == nil && cfg.onPong == nil {
 		return &plainSettings
 	}

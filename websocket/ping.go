@@ -3,21 +3,26 @@ package websocket
 import (
 	"context"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/ws"
 )
 
 // pings are the pings that wait for their pongs, in the order in which they were sent.
 type pings struct {
-	last  uint64 // the number of the last one, which is its payload
-	first *ping
-	spare *ping // to be used again
+	latency atomic.Int64
+	mu      sync.Mutex
+	last    uint64 // the number of the last one, which is its payload
+	first   *ping
+	spare   *ping // to be used again
 }
 
 type ping struct {
 	id   uint64
-	sent int64
+	sent clockTime
 	pong chan struct{} // of capacity 1; nil if nobody waits
 	next *ping
 }
@@ -25,10 +30,11 @@ type ping struct {
 // maxPingID is the length of the longest payload of a ping.
 const maxPingID = 20
 
-// Ping sends a ping and waits for its pong, which some read has to receive: see
-// [Conn.Reader] and [Conn.CloseRead]. The time that it took is what [Conn.Latency] returns
-// then. If ctx ends before, the connection stays usable, unless half of the ping was
-// written. In a browser, which sends no pings, it returns nil at once while the connection is open.
+// Ping sends a ping and waits for its pong, which a read has to receive: see
+// [Conn.Reader] and [Conn.CloseRead]. [Conn.Latency] returns the time that it took. If
+// ctx ends before, the connection stays usable, unless half of the ping was written. In
+// a browser, which sends no pings, Ping returns nil at once while the connection is
+// open.
 func (c *Conn) Ping(ctx context.Context) error {
 	if err := c.lock(ctx, forControl); err != nil {
 		return err
@@ -44,63 +50,75 @@ func (c *Conn) Ping(ctx context.Context) error {
 	}
 	select {
 	case <-p.pong:
-		c.mu.Lock()
-		c.pings.spare = p
-		c.mu.Unlock()
+		c.pings.reuse(p)
 		return nil
 	case <-ctx.Done():
-		c.forgetPing(p)
+		c.pings.forget(p)
 		return &opError{"ping", contextError(ctx, stillOpen)}
 	case <-c.done:
-		return &opError{"ping", nowClosed(c.failure.Load().err)}
+		return &opError{"ping", nowClosed(c.ended().err)}
 	}
 }
 
-// sendPing sends a ping for which somebody waits.
+// sendPing sends a ping for which a caller waits.
 func (c *Conn) sendPing(ctx context.Context) (*ping, error) {
-	c.mu.Lock()
-	p := c.pings.spare
-	c.pings.spare = nil
-	c.mu.Unlock()
-	if p == nil {
-		p = &ping{pong: make(chan struct{}, 1)}
-	}
-	b := newBuffer(minBuffer)
-	defer b.free()
-	id, _ := c.expectPong(b.b, p)
+	p := c.pings.awaited()
+	b := bufpool.Get(2*maxPingID + ws.MaxHeaderSize)
+	defer b.Free()
+	id, _ := c.pings.expect(b.B, p)
 	out, err := c.protocol.AppendPing(id[len(id):], id)
 	if err != nil {
 		err = c.refused(err)
 	} else {
-		err = c.transmit(ctx, out, intact)
+		err = c.transmit(ctx, out, nil, intact)
 	}
 	if err != nil {
-		c.forgetPing(p)
+		c.pings.forget(p)
 		return nil, err
 	}
 	c.countControl(ws.OpPing, true, 0)
-	c.wrotePing(p)
+	c.pings.wrote(p)
 	return p, nil
 }
 
-// wrotePing starts the clock of p, which is really written now.
-func (c *Conn) wrotePing(p *ping) {
-	c.mu.Lock()
-	p.sent = now()
-	c.mu.Unlock()
+// awaited returns a ping that a caller waits for.
+func (s *pings) awaited() *ping {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.spare
+	s.spare = nil
+	if p == nil {
+		p = &ping{pong: make(chan struct{}, 1)}
+	}
+	return p
 }
 
-// expectPong gives p, or a new ping that nobody waits for, its number, which it appends to
-// dst, and returns it. The turn to write is held, so that the numbers go out in their order.
-func (c *Conn) expectPong(dst []byte, p *ping) ([]byte, *ping) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pings.last++
+// reuse keeps p, whose pong has come, for the next one.
+func (s *pings) reuse(p *ping) {
+	s.mu.Lock()
+	s.spare = p
+	s.mu.Unlock()
+}
+
+// wrote starts the clock of p, which is really written now.
+func (s *pings) wrote(p *ping) {
+	s.mu.Lock()
+	p.sent = now()
+	s.mu.Unlock()
+}
+
+// expect gives p, or a new ping that nobody waits for, its number, which it appends to
+// dst, and returns it. The write lock is held, so that the numbers are sent in their
+// order.
+func (s *pings) expect(dst []byte, p *ping) ([]byte, *ping) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last++
 	if p == nil {
-		p = c.pings.unawaited()
+		p = s.unawaited()
 	}
-	*p = ping{id: c.pings.last, sent: now(), pong: p.pong}
-	at := &c.pings.first
+	*p = ping{id: s.last, sent: now(), pong: p.pong}
+	at := &s.first
 	for *at != nil {
 		at = &(*at).next
 	}
@@ -108,8 +126,8 @@ func (c *Conn) expectPong(dst []byte, p *ping) ([]byte, *ping) {
 	return strconv.AppendUint(dst, p.id, 10), p
 }
 
-// unawaited returns a ping that nobody waits for: the one before, if its pong has not come,
-// so that a peer which never answers costs nothing.
+// unawaited returns a ping that nobody waits for: the one before, if its pong has not
+// come, so that a peer which never answers costs nothing.
 func (s *pings) unawaited() *ping {
 	for at := &s.first; *at != nil; at = &(*at).next {
 		if p := *at; p.pong == nil {
@@ -120,11 +138,11 @@ func (s *pings) unawaited() *ping {
 	return new(ping)
 }
 
-// forgetPing takes p out of those that wait.
-func (c *Conn) forgetPing(p *ping) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for at := &c.pings.first; *at != nil; at = &(*at).next {
+// forget takes p out of those that wait.
+func (s *pings) forget(p *ping) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at := &s.first; *at != nil; at = &(*at).next {
 		if *at == p {
 			*at = p.next
 			return
@@ -133,21 +151,21 @@ func (c *Conn) forgetPing(p *ping) {
 }
 
 // pong ends the wait for the ping of this payload and for all before it: the peer may
-// answer the last one alone (RFC 6455, section 5.5.3).
-func (c *Conn) pong(payload []byte) {
+// answer only the last one (RFC 6455, section 5.5.3).
+func (s *pings) pong(payload []byte) {
 	id, ok := parsePingID(payload)
 	if !ok {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if id > c.pings.last {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id > s.last {
 		return
 	}
-	for p := c.pings.first; p != nil && p.id <= id; p = c.pings.first {
-		c.pings.first = p.next
+	for p := s.first; p != nil && p.id <= id; p = s.first {
+		s.first = p.next
 		if p.id == id {
-			c.latency.Store(now() - p.sent)
+			s.latency.Store(int64(now() - p.sent))
 		}
 		if p.pong != nil {
 			p.pong <- struct{}{}
@@ -155,7 +173,7 @@ func (c *Conn) pong(payload []byte) {
 	}
 }
 
-// parsePingID is the inverse of what expectPong appends.
+// parsePingID is the inverse of what expect appends.
 func parsePingID(p []byte) (id uint64, ok bool) {
 	if len(p) == 0 || len(p) > maxPingID {
 		return 0, false
@@ -169,7 +187,7 @@ func parsePingID(p []byte) (id uint64, ok bool) {
 	return id, true
 }
 
-// Latency returns how long the last answered ping took, from the moment it was written to
-// the arrival of its pong: one of [Conn.Ping] or of the keepalive. It is 0 before the
-// first one.
-func (c *Conn) Latency() time.Duration { return time.Duration(c.latency.Load()) }
+// Latency returns how long the last answered ping took, from the moment it was written
+// to the arrival of its pong: one of [Conn.Ping] or of the keepalive. It is 0 before
+// the first one.
+func (c *Conn) Latency() time.Duration { return time.Duration(c.pings.latency.Load()) }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
 )
 
 func TestPing(t *testing.T) {
@@ -115,9 +116,15 @@ func TestPingFlood(t *testing.T) {
 		}()
 		go s.Read(background)
 		synctest.Wait()
-		s.turn.mu.Lock()
-		require.LessOrEqual(t, len(s.turn.replies.b), repliesMost)
-		s.turn.mu.Unlock()
+		s.write.mu.Lock()
+		waiting := s.write.replies.Take()
+		s.write.mu.Unlock()
+		bytes := 0
+		for _, p := range waiting.All {
+			bytes += 2 + len(p)
+		}
+		require.NotZero(t, bytes)
+		require.LessOrEqual(t, bytes, 512)
 	})
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := rawPair(t, connConfig{client: true})
@@ -184,7 +191,7 @@ func TestCallbackPanics(t *testing.T) {
 	})
 }
 
-// Close in a callback sends the frame, and the read that called it does the rest.
+// Close in a callback does the handshake in place of the read that has called it.
 func TestCloseInCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
@@ -199,7 +206,7 @@ func TestCloseInCallback(t *testing.T) {
 		start := time.Now()
 		_, _, err := s.Read(background)
 		require.Equal(t, StatusCode(4000), CloseStatus(err))
-		require.Zero(t, time.Since(start))
+		require.Equal(t, callbackGrace, time.Since(start))
 		<-ctx.Done()
 	})
 }
@@ -240,7 +247,7 @@ func TestKeepAlive(t *testing.T) {
 			go io.Copy(io.Discard, peer)
 			start := time.Now()
 			_, _, err := s.Read(background)
-			require.ErrorIs(t, err, errKeepAlive)
+			require.ErrorIs(t, err, wsutil.ErrKeepAlive)
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 			require.Equal(t, 12*time.Second, time.Since(start))
 		})
@@ -263,7 +270,7 @@ func TestKeepAlive(t *testing.T) {
 			s.CloseRead(background)
 			go s.Write(background, MessageBinary, make([]byte, 200))
 			time.Sleep(time.Minute) // the ping is due, and waits for the end of a fragment
-			require.Nil(t, s.failure.Load())
+			require.NoError(t, s.protocol.Err())
 			var ops []ws.OpCode
 			for range 3 {
 				f, err := ws.ReadFrame(peer)
@@ -272,9 +279,9 @@ func TestKeepAlive(t *testing.T) {
 			}
 			require.Equal(t, []ws.OpCode{ws.OpBinary, ws.OpPing, ws.OpContinuation}, ops)
 			time.Sleep(1999 * time.Millisecond)
-			require.Nil(t, s.failure.Load())
+			require.NoError(t, s.protocol.Err())
 			time.Sleep(2 * time.Second)
-			require.NotNil(t, s.failure.Load())
+			require.Error(t, s.protocol.Err())
 		})
 	})
 	t.Run("a write is stuck", func(t *testing.T) {
@@ -282,7 +289,7 @@ func TestKeepAlive(t *testing.T) {
 			s, _ := rawPair(t, connConfig{ConnOptions: options})
 			s.CloseRead(background)
 			start := time.Now()
-			require.ErrorIs(t, s.Write(background, MessageBinary, make([]byte, 200)), errKeepAlive)
+			require.ErrorIs(t, s.Write(background, MessageBinary, make([]byte, 200)), wsutil.ErrKeepAlive)
 			require.Equal(t, 130*time.Second, time.Since(start))
 		})
 	})
@@ -300,8 +307,9 @@ func TestKeepAlive(t *testing.T) {
 			go io.Copy(io.Discard, peer)
 			require.NoError(t, <-wrote)
 			time.Sleep(11 * time.Second)
-			require.NotZero(t, s.alive.pinged, "the ping that was left")
-			require.False(t, s.alive.left)
+			require.NoError(t, s.protocol.Err(), "it has shown life all the time")
+			time.Sleep(4 * time.Second)
+			require.ErrorIs(t, s.protocol.Err(), wsutil.ErrKeepAlive)
 		})
 	})
 	t.Run("reads under short contexts", func(t *testing.T) {
@@ -310,8 +318,8 @@ func TestKeepAlive(t *testing.T) {
 			err     error
 			after   time.Duration
 		}{
-			"ping": {options, errKeepAlive, 12 * time.Second},
-			"idle": {ConnOptions{ReadIdleTimeout: 3 * time.Second}, errReadIdle, 3 * time.Second},
+			"ping": {options, wsutil.ErrKeepAlive, 12 * time.Second},
+			"idle": {ConnOptions{ReadIdleTimeout: 3 * time.Second}, wsutil.ErrReadIdle, 3 * time.Second},
 		} {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

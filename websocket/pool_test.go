@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsflate"
@@ -20,12 +21,8 @@ import (
 // poison overwrites what lies in the pools: who still uses a buffer that was given back reads
 // that, or is found by the race detector.
 func poison(r *rand.Rand) {
-	if b := pooled(r.IntN(classCount)); b != nil {
-		p := b.all()
-		for i := range p {
-			p[i] = 0xdb
-		}
-		b.free()
+	if r.IntN(4) == 0 {
+		bufpool.Poison()
 	}
 }
 
@@ -40,10 +37,14 @@ func TestPoolBalance(t *testing.T) {
 	for name, use := range poolUses {
 		for _, flate := range []*wsflate.Parameters{nil, {}} {
 			drainPools(t)
-			for class := range classCount {
+			var lent []*bufpool.Buffer
+			for _, size := range bufpool.Sizes() {
 				for range each {
-					(&buffer{make([]byte, 0, minBuffer<<(2*class)), class}).free()
+					lent = append(lent, bufpool.Get(size))
 				}
+			}
+			for _, b := range lent {
+				b.Free()
 			}
 			synctest.Test(t, func(t *testing.T) {
 				a, b := bufferedPipe()
@@ -56,22 +57,23 @@ func TestPoolBalance(t *testing.T) {
 				b.Close()
 				synctest.Wait()
 			})
-			for class, n := range drainPools(t) {
-				require.Equal(t, each, n, "%s: buffers of class %d", name, class)
+			for size, n := range drainPools(t) {
+				require.Equal(t, each, n, "%s: buffers of %d bytes", name, size)
 			}
 		}
 	}
 }
 
 // drainPools empties the pools and returns what was in them.
-func drainPools(t *testing.T) (counts [classCount]int) {
-	seen := make(map[*buffer]bool)
-	for class := range counts {
-		for b := pooled(class); b != nil; b = pooled(class) {
+func drainPools(t *testing.T) map[int]int {
+	counts := make(map[int]int)
+	seen := make(map[*bufpool.Buffer]bool)
+	for _, size := range bufpool.Sizes() {
+		for b := bufpool.Idle(size); b != nil; b = bufpool.Idle(size) {
 			require.False(t, seen[b], "given back twice")
-			require.Empty(t, b.b)
+			require.Empty(t, b.B)
 			seen[b] = true
-			counts[class]++
+			counts[size]++
 		}
 	}
 	return counts
@@ -147,7 +149,7 @@ var poolUses = map[string]func(s, c *Conn){
 		for range 100 {
 			c.turnWriteFrame(ws.NewPingFrame(make([]byte, 100)))
 		}
-		s.turn.lock(background, forControl, nil)
+		s.write.lock(background, forControl, nil)
 		go s.Read(background)
 		synctest.Wait() // the pongs are left with us
 		s.unlock(0, 0)

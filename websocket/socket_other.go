@@ -2,5 +2,26 @@
 
 package websocket
 
-// openSocket does nothing: reads hold a small buffer while they wait.
-func (c *Conn) openSocket() {}
+import (
+	"errors"
+	"syscall"
+
+	"github.com/wskit/wskit/internal/bufpool"
+)
+
+// socket is not used here: reads hold a small buffer while they wait.
+type socket struct {
+	raw   syscall.RawConn
+	ready func(fd uintptr) bool
+	p     []byte
+	n     int
+	err   error
+	lent  *bufpool.Buffer
+}
+
+var errNoBuffer = errors.New("no buffer")
+
+func (t *transport) openSocket() {}
+
+func (s *socket) read([]byte) (int, error)  { panic("no socket") }
+func (s *socket) result(error) (int, error) { panic("no socket") }

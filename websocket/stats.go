@@ -72,31 +72,42 @@ type Hooks struct {
 
 	// Closed is called once, when the connection is closed.
 	Closed func(c *Conn, r CloseRecord)
+
+	// Panicked tells that a callback or hook has panicked on a goroutine of this
+	// package. The connection is closed then.
+	Panicked func(c *Conn, err *PanicError)
 }
 
 // observed reports whether somebody counts or looks on.
 func (c *Conn) observed() bool { return c.opts.Stats != nil || c.opts.Hooks != nil }
 
-func (c *Conn) countRead(op ws.OpCode, size, wire int) {
-	if c.observed() {
-		c.tellRead(op, size, wire)
+// countRead tells of a message of which ev is the last event. The error says that the
+// read lock was taken over meanwhile.
+func (c *Conn) countRead(ev wsutil.Event, size int) error {
+	if !c.observed() {
+		return nil
 	}
-}
-
-func (c *Conn) tellRead(op ws.OpCode, size, wire int) {
+	wire := size
+	if ev.Compressed() {
+		wire = int(c.protocol.WireSize())
+	}
 	if s := c.opts.Stats; s != nil {
 		s.MessagesRead.Add(1)
 		s.BytesRead.Add(int64(size))
 		s.WireBytesRead.Add(int64(wire))
 	}
 	if h := c.opts.Hooks; h != nil && h.MessageRead != nil {
-		c.call(func() { h.MessageRead(c, MessageType(op), size, wire) })
+		if !c.call(func() { h.MessageRead(c, MessageType(ev.OpCode), size, wire) }) {
+			return errTakenOver
+		}
 	}
+	return nil
 }
 
-func (c *Conn) countWritten(op ws.OpCode, size, wire int) {
+// countWritten tells of a message that was sent.
+func (c *Conn) countWritten(m *wsutil.Outgoing) {
 	if c.observed() {
-		c.tellWritten(op, size, wire)
+		c.tellWritten(m.OpCode(), m.Size(), m.WireSize())
 	}
 }
 
@@ -107,21 +118,24 @@ func (c *Conn) tellWritten(op ws.OpCode, size, wire int) {
 		s.WireBytesWritten.Add(int64(wire))
 	}
 	if h := c.opts.Hooks; h != nil && h.MessageWritten != nil {
-		c.callWritten(func() { h.MessageWritten(c, MessageType(op), size, wire) })
+		c.callWriting(func() { h.MessageWritten(c, MessageType(op), size, wire) })
 	}
 }
 
-// tellControl tells of a control frame of the peer's.
-func (c *Conn) tellControl(ev wsutil.Event) {
+// tellControl tells of a control frame of the peer. It reports false if the read lock
+// was taken over meanwhile.
+func (c *Conn) tellControl(ev wsutil.Event) bool {
 	var code StatusCode
 	if ev.OpCode == ws.OpClose {
 		wire, _, _ := ws.ParseCloseBody(ev.Payload)
 		code = StatusCode(wire)
 	}
-	c.countControl(ev.OpCode, false, code)
+	return c.countControl(ev.OpCode, false, code)
 }
 
-func (c *Conn) countControl(op ws.OpCode, written bool, code StatusCode) {
+// countControl tells of a control frame. It reports false if the frame was the peer's
+// and the read lock was taken over meanwhile.
+func (c *Conn) countControl(op ws.OpCode, written bool, code StatusCode) bool {
 	if s := c.opts.Stats; s != nil {
 		s.countControl(op, written, code)
 	}
@@ -129,10 +143,11 @@ func (c *Conn) countControl(op ws.OpCode, written bool, code StatusCode) {
 	switch {
 	case h == nil:
 	case written && h.ControlWritten != nil:
-		c.callWritten(func() { h.ControlWritten(c, op, code) })
+		c.callWriting(func() { h.ControlWritten(c, op, code) })
 	case !written && h.ControlRead != nil:
-		c.call(func() { h.ControlRead(c, op, code) })
+		return c.call(func() { h.ControlRead(c, op, code) })
 	}
+	return true
 }
 
 func (s *Stats) countControl(op ws.OpCode, written bool, code StatusCode) {

@@ -188,7 +188,7 @@ func TestTLSAcceptAndDial(t *testing.T) {
 		defer c.CloseNow()
 		short, cancel := context.WithTimeout(background, 10*time.Millisecond)
 		defer cancel()
-		if _, _, err := c.Read(short); c.failure.Load() == nil && err != nil {
+		if _, _, err := c.Read(short); c.protocol.Err() == nil && err != nil {
 			echo(c)
 		}
 	}))

@@ -3,8 +3,10 @@ package websocket
 import (
 	"context"
 	"io"
-	"syscall"
+	"net"
 	"time"
+
+	"github.com/wskit/wskit/wsutil"
 )
 
 // What a transport may have beside Read, Write and Close.
@@ -16,40 +18,46 @@ type (
 	// handshaker is a TLS connection. A write of it that was interrupted cannot be
 	// followed by another one.
 	handshaker interface{ HandshakeContext(context.Context) error }
+
+	// secured is a TLS connection. To close one sends an alert to the peer, which
+	// may take seconds if that does not read.
+	secured interface {
+		handshaker
+		NetConn() net.Conn
+	}
 )
 
-// transport is the stream of bytes under a connection. Reads belong to who has the turn
-// to read, writes to who has the turn to write.
+// transport is the stream of bytes under a connection. Reads belong to the holder of
+// the read lock, writes to the holder of the write lock.
 type transport struct {
 	io.ReadWriteCloser
-	socket syscall.RawConn       // whose reads wait without a buffer, or nil
-	ready  func(fd uintptr) bool // reads from socket, made once
+	socket *socket // whose reads wait without a buffer, or nil
 }
 
 // longAgo is a deadline that interrupts what is under way.
 var longAgo = time.Unix(1, 0)
 
 // interrupt ends the reads or the writes that are under way.
-func (c *Conn) interrupt(write bool) outcome {
-	if c.setDeadline(write, longAgo) == nil {
+func (t *transport) interrupt(write bool) outcome {
+	if t.setDeadline(write, longAgo) == nil {
 		return interrupted
 	}
-	c.transport.Close()
+	t.Close()
 	return destroyed
 }
 
 // resume makes the transport usable again after interrupt.
-func (c *Conn) resume(write bool) { c.setDeadline(write, time.Time{}) }
+func (t *transport) resume(write bool) { t.setDeadline(write, time.Time{}) }
 
-func (c *Conn) setDeadline(write bool, t time.Time) error {
+func (t *transport) setDeadline(write bool, at time.Time) error {
 	if write {
-		if d, ok := c.transport.ReadWriteCloser.(writeDeadliner); ok {
-			return d.SetWriteDeadline(t)
+		if d, ok := t.ReadWriteCloser.(writeDeadliner); ok {
+			return d.SetWriteDeadline(at)
 		}
 		return errNoDeadlines
 	}
-	if d, ok := c.transport.ReadWriteCloser.(readDeadliner); ok {
-		return d.SetReadDeadline(t)
+	if d, ok := t.ReadWriteCloser.(readDeadliner); ok {
+		return d.SetReadDeadline(at)
 	}
 	return errNoDeadlines
 }
@@ -59,4 +67,42 @@ func (c *Conn) setDeadline(write bool, t time.Time) error {
 func (t *transport) survivesInterrupt() bool {
 	_, tls := t.ReadWriteCloser.(handshaker)
 	return !tls
+}
+
+// halfCloses reports whether the transport can end its sending alone.
+func (t *transport) halfCloses() bool {
+	_, ok := t.ReadWriteCloser.(writeCloser)
+	return ok
+}
+
+// drop reads and drops what arrives until the peer ends its side. A socket waits
+// without a buffer.
+func (t *transport) drop() {
+	var err error
+	if s := t.socket; s != nil {
+		for err == nil {
+			_, err = s.read(nil)
+			s.lent.Free()
+			s.lent, s.p = nil, nil
+		}
+		return
+	}
+	p := make([]byte, 512)
+	for err == nil {
+		_, err = readSome(t.ReadWriteCloser, p)
+	}
+}
+
+// shut closes the transport. polite says that the alert of TLS is to go out, if that
+// does not take long.
+func (t *transport) shut(polite bool) {
+	if tls, ok := t.ReadWriteCloser.(secured); ok {
+		raw := tls.NetConn()
+		if polite {
+			defer time.AfterFunc(wsutil.LingerTime, func() { raw.Close() }).Stop()
+		} else {
+			raw.Close()
+		}
+	}
+	t.Close()
 }

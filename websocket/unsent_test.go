@@ -42,7 +42,7 @@ func TestUnsentMessage(t *testing.T) {
 	for name, send := range map[string]func(context.Context, *Conn) error{
 		"short":         write(10),
 		"one frame":     write(3 << 10),
-		"large frame":   write(coalesceMost + 1),
+		"large frame":   write(32<<10 + 1),
 		"fragments":     write(140 << 10),
 		"writer":        writer(1 << 10),
 		"long writer":   writer(8 << 10),

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// watch has the end of a context interrupt the reads, or the writes, of a transport.
-// There is one for each; it belongs to who has the turn to read or to write.
+// watch makes the end of a context interrupt the reads, or the writes, of a transport.
+// There is one for each; it belongs to the holder of the read lock or of the write lock.
 //
 // A context that is used twice in a row stays registered, so that using it again and
 // again costs two locks and no memory. Each registration has a state of its own: one
@@ -70,7 +70,7 @@ func (r *registration) end() {
 }
 
 func (r *registration) fire() {
-	r.outcome = r.conn.interrupt(r.write)
+	r.outcome = r.conn.transport.interrupt(r.write)
 }
 
 // finish is called after the transport was used. Nothing interrupts it from then on.
@@ -83,7 +83,7 @@ func (w *watch) finish() outcome {
 	how := r.outcome
 	r.armed, r.outcome = false, undisturbed
 	if how == interrupted {
-		r.conn.resume(r.write)
+		r.conn.transport.resume(r.write)
 	}
 	r.mu.Unlock()
 	if !r.kept || r.conn.closed.Load() {

@@ -7,93 +7,170 @@ import (
 	"net"
 	"sync"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Write sends p as a message. It neither changes nor retains p. That text is UTF-8 is for
-// the caller to see to.
+// Write sends p as a message. It neither changes nor retains p. The caller must ensure
+// that text is UTF-8.
 //
-// A message is one frame and one write to the transport, unless it is neither compressed
-// nor shorter than FragmentSize: then it is cut into frames of that size, so that pings,
-// pongs and a close frame get through while it is on its way. Messages of several
-// goroutines go out one after the other.
+// A message is one frame and one write to the transport, unless it is longer than
+// FragmentSize and not compressed: then it is cut into frames of that size, so that
+// pings, pongs and a close frame can be sent in between. Messages of several goroutines
+// are sent one after the other.
 //
-// If ctx ends while Write waits for its turn, or before the first byte is out, the error
-// wraps ctx.Err() and the cause, and the connection is as usable as before. If it ends
-// later, the connection is closed, and the error says so. Once the connection has ended,
-// or the closing handshake has begun, the error wraps net.ErrClosed, and why it has ended: a
-// [CloseError] if the peer closed it.
+// If ctx ends while Write waits for the write lock, or before the first byte is out,
+// the error wraps ctx.Err() and the cause, and the connection is as usable as before.
+// If it ends later, the connection is closed, and the error says so. Once the
+// connection has ended, or the closing handshake has begun, the error wraps
+// net.ErrClosed and what has ended it: a [CloseError] if the peer closed it.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	op := ws.OpCode(typ)
 	if op != ws.OpText && op != ws.OpBinary {
 		return errType(typ)
 	}
-	if c.deflater != nil || len(p) > c.fragment {
-		return c.writeOther(ctx, op, p)
+	if !c.protocol.Coalesces(len(p)) {
+		return c.sendMessage(ctx, op, p)
 	}
 	if err := c.lock(ctx, forMessage); err != nil {
 		return err
 	}
-	err := c.writeSmall(ctx, op, p)
-	c.unlock(turnOpen, 0)
+	err := c.sendSmall(ctx, op, p)
+	c.unlock(writeOpen, 0)
 	return err
 }
 
 func errType(typ MessageType) error {
-	return &opError{"write", fmt.Errorf("%v is no type of messages", typ)}
+	return &opError{"write", fmt.Errorf("invalid message type %d", int(typ))}
 }
 
-// writeSmall writes a message that is not compressed in one frame. The turn to write is
-// held.
-func (c *Conn) writeSmall(ctx context.Context, op ws.OpCode, p []byte) error {
-	if len(p) > coalesceMost {
-		return c.writeLarge(ctx, op, p)
-	}
-	b := newBuffer(ws.MaxHeaderSize + len(p))
-	out, err := c.protocol.AppendMessage(b.b, op, p)
+// sendSmall sends a message that is one small frame. The write lock is held.
+func (c *Conn) sendSmall(ctx context.Context, op ws.OpCode, p []byte) error {
+	b := bufpool.Get(ws.MaxHeaderSize + len(p))
+	out, err := c.protocol.AppendMessage(b.B, op, p)
 	if err != nil {
 		err = c.refused(err)
-	} else {
-		err = c.transmit(ctx, out, intact)
+	} else if err = c.transmit(ctx, out, nil, intact); err != nil {
+		c.protocol.Undo()
 	}
-	b.free()
+	b.Free()
 	if err == nil && c.observed() {
 		c.tellWritten(op, len(p), len(p))
 	}
 	return err
 }
 
-func (c *Conn) writeLarge(ctx context.Context, op ws.OpCode, p []byte) error {
-	err := c.writeFrame(ctx, ws.Header{Fin: true, OpCode: op}, p, intact)
-	if err == nil {
-		c.countWritten(op, len(p), len(p))
+// sendMessage sends a message, frame by frame. It is not a part of Write, whose frame
+// on the stack stays small.
+//
+//go:noinline
+func (c *Conn) sendMessage(ctx context.Context, op ws.OpCode, p []byte) error {
+	m := wsutil.NewOutgoing(op, p)
+	return c.send(ctx, &m)
+}
+
+// send sends a message, frame by frame. Between them others may send control frames.
+func (c *Conn) send(ctx context.Context, m *wsutil.Outgoing) error {
+	if err := c.lock(ctx, forMessage); err != nil {
+		return err
+	}
+	for {
+		err := c.sendFrame(ctx, m, intact)
+		if err != nil || m.Done() {
+			if err == nil {
+				c.countWritten(m)
+			}
+			c.unlock(writeOpen, 0)
+			return err
+		}
+		c.unlock(0, writeOpen)
+		if err := c.lock(ctx, forFragment); err != nil {
+			return c.abandon(ctx, err)
+		}
+	}
+}
+
+// sendFrame sends the next frame of a message. The write lock is held. first says what
+// the connection is if ctx ends before any byte of the message is out.
+func (c *Conn) sendFrame(ctx context.Context, m *wsutil.Outgoing, first recovery) error {
+	to := first
+	if m.Begun() && first == intact {
+		to = spoiled
+	}
+	b := bufpool.Get(c.protocol.FrameRoom(m))
+	out, body, err := c.protocol.AppendFrame(b.B, m)
+	if err != nil {
+		b.Free()
+		return c.refused(err)
+	}
+	if len(out) == 0 {
+		out, body = body, nil
+	} else {
+		b.Adopt(out)
+	}
+	err = c.transmit(ctx, out, body, to)
+	b.Free()
+	if err != nil && c.residue == nil {
+		c.protocol.Undo()
 	}
 	return err
 }
 
-// coalesceMost is the longest payload that is copied behind its header: up to here that
-// costs no more than a vectored write, and beyond it does.
-const coalesceMost = 32 << 10
+// abandon ends a message of which a part is out, and with it the connection, because
+// of err. The write lock is not held.
+func (c *Conn) abandon(ctx context.Context, err error) error {
+	if c.protocol.Err() == nil && c.broken.Load() == nil && ctx.Err() != nil {
+		c.fail(contextError(ctx, withinSent))
+		return c.ended().write
+	}
+	return err
+}
 
-// lock takes the turn to write.
+// WritePrepared writes m as [Conn.Write] writes a message, in one frame. A client masks
+// it anew, which costs what Write costs without compression. Where the connection
+// compresses, so is m if it becomes smaller, whatever its length.
+func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
+	out := m.message.Outgoing()
+	return c.send(ctx, &out)
+}
+
+// PreparedMessage is a message that is encoded once and written to many connections
+// with [Conn.WritePrepared]: as it is, and compressed once for each set of parameters
+// that connections have agreed on. It may be used by any number of goroutines at once.
+type PreparedMessage struct{ message *wsutil.PreparedMessage }
+
+// NewPreparedMessage returns the message of this type and payload. It does not retain
+// p. The error is about typ, which has to be [MessageText] or [MessageBinary].
+func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
+	if typ != MessageText && typ != MessageBinary {
+		return nil, fmt.Errorf("websocket: prepared message: invalid message type %d", int(typ))
+	}
+	m, err := wsutil.NewPreparedMessage(ws.OpCode(typ), p)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: prepared message: %w", err)
+	}
+	return &PreparedMessage{m}, nil
+}
+
+// lock takes the write lock.
 func (c *Conn) lock(ctx context.Context, k kind) error {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return c.notLocked(ctx)
 	}
-	if !c.turn.tryLock(k) && !c.turn.lock(ctx, k, c.done) {
+	if !c.write.tryLock(k) && !c.write.lock(ctx, k, c.done) {
 		return c.notLocked(ctx)
 	}
-	if c.failure.Load() != nil || c.broken.Load() != nil {
+	if c.protocol.Err() != nil || c.broken.Load() != nil {
 		c.unlock(0, 0)
 		return c.notLocked(ctx)
 	}
 	return nil
 }
 
-// notLocked says why there is nothing to write any longer, or not under ctx.
+// notLocked says why nothing can be written any longer, or not under ctx.
 func (c *Conn) notLocked(ctx context.Context) error {
-	if f := c.failure.Load(); f != nil {
+	if f := c.ended(); f != nil {
 		return f.write
 	}
 	if err := c.broken.Load(); err != nil {
@@ -102,37 +179,41 @@ func (c *Conn) notLocked(ctx context.Context) error {
 	return &opError{"write", contextError(ctx, stillOpen)}
 }
 
-// unlock gives the turn to write up, with the replies written that were left meanwhile.
-// drop and set are those of [turn.unlock].
+// unlock releases the write lock, after the replies were written that were left
+// meanwhile. drop and set are those of [writeLock.unlock].
 func (c *Conn) unlock(drop, set uint32) {
 	for rounds := 0; ; rounds++ {
-		r := c.turn.unlock(drop, set, rounds > 0)
-		switch {
-		case r == nil:
+		r := c.write.unlock(drop, set, rounds > 0)
+		if r.Empty() {
 			return
-		case rounds == floodRounds:
-			c.turn.change(drop, set) // from here on the goroutine may be overtaken
-			go func() {
-				c.writeReplies(r)
-				c.unlock(0, 0)
-			}()
+		}
+		if rounds == floodRounds {
+			c.write.change(drop, set) // from here on others may come first
+			go c.serveFlood(r)
 			return
 		}
 		c.writeReplies(r)
 	}
 }
 
-// floodRounds is how many times somebody writes what the peer keeps asking for before a
+// serveFlood writes replies in place of a writer that has done so for long enough.
+func (c *Conn) serveFlood(r wsutil.Replies) {
+	defer c.guard()
+	c.writeReplies(r)
+	c.unlock(0, 0)
+}
+
+// floodRounds is how many times a writer writes what the peer keeps asking for before a
 // goroutine takes over, for as long as the peer does so.
 const floodRounds = 4
 
 // refused is the error for what the protocol will not send.
 func (c *Conn) refused(err error) error {
-	switch {
-	case !errors.Is(err, wsutil.ErrClosing):
+	if !errors.Is(err, wsutil.ErrClosing) {
 		return &opError{"write", err}
-	case c.failure.Load() != nil:
-		return c.failure.Load().write
+	}
+	if f := c.ended(); f != nil {
+		return f.write
 	}
 	return &opError{"write", errClosing}
 }
@@ -143,31 +224,25 @@ type recovery uint8
 const (
 	spoiled recovery = iota // over: a part of a message is out
 	intact                  // as usable as before
-	kept                    // as usable as before, with what was not written kept for the next write
+	kept                    // as usable as before, with the bytes kept for the next write
 )
 
-// transmit writes p, a whole frame.
-func (c *Conn) transmit(ctx context.Context, p []byte, to recovery) error {
-	if c.timesWrites(ctx) {
-		return c.transmitTimed(ctx, p, nil, to)
+// transmit writes p and more, a whole frame, in one write if it can.
+func (c *Conn) transmit(ctx context.Context, p, more []byte, to recovery) error {
+	if ctx.Done() != nil || c.opts.WriteTimeout > 0 || c.residue != nil {
+		return c.transmitTimed(ctx, p, more, to)
 	}
-	if _, err := c.transport.Write(p); err != nil {
+	if _, err := c.transport.write(p, more); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil
 }
 
-// timesWrites reports whether there is more to a write than to do it.
-func (c *Conn) timesWrites(ctx context.Context) bool {
-	return ctx.Done() != nil || c.opts.WriteTimeout > 0 || c.residue != nil
-}
-
-// transmitTimed is transmit of p and more, under a context that may end or with a time
-// to keep.
+// transmitTimed is transmit under a context that may end, or with a time to keep.
 func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) error {
 	if c.opts.WriteTimeout > 0 {
-		c.setClockEarlier(clockWrite, now()+int64(c.opts.WriteTimeout))
-		defer c.clock.clear(clockWrite)
+		c.limitWrite(c.opts.WriteTimeout)
+		defer c.wrote()
 	}
 	watched := ctx.Done() != nil
 	if watched {
@@ -178,7 +253,7 @@ func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) e
 		err = c.writeResidue()
 	}
 	if err == nil && len(p) > 0 {
-		n, err = c.writeTransport(p, more)
+		n, err = c.transport.write(p, more)
 	}
 	how := undisturbed
 	if watched {
@@ -187,7 +262,7 @@ func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) e
 	switch {
 	case err == nil && how != destroyed:
 		return nil
-	case how == undisturbed || c.failure.Load() != nil:
+	case how == undisturbed || c.protocol.Err() != nil:
 		return c.writeFailed(err)
 	}
 	if to == kept && c.residue == nil && how == interrupted && c.transport.survivesInterrupt() {
@@ -212,18 +287,18 @@ func (c *Conn) writeEnded(ctx context.Context, how outcome, n int, to recovery) 
 	default:
 		return &opError{"write", contextError(ctx, meaning)}
 	}
-	c.fail(failure{err: contextError(ctx, meaning)})
-	return c.failure.Load().write
+	c.fail(contextError(ctx, meaning))
+	return c.ended().write
 }
 
-// writeFailed notes an error of the transport's. What the peer has sent before may still
+// writeFailed notes an error of the transport. What the peer has sent before may still
 // be read, for a while.
 func (c *Conn) writeFailed(err error) error {
-	if f := c.failure.Load(); f != nil {
+	if f := c.ended(); f != nil {
 		return f.write
 	}
 	c.broken.CompareAndSwap(nil, &opError{"write", err})
-	c.setClockEarlier(clockClose, now()+int64(c.opts.closeTimeout()))
+	c.limitClosing(c.protocol.CloseTimeout())
 	return c.broken.Load()
 }
 
@@ -235,16 +310,65 @@ type vector struct {
 
 var vectors = sync.Pool{New: func() any { return new(vector) }}
 
-// writeTransport writes p and more, in one write if it can.
-func (c *Conn) writeTransport(p, more []byte) (int, error) {
+// write writes p and more, in one write if the transport can.
+func (t *transport) write(p, more []byte) (int, error) {
 	if len(more) == 0 {
-		return c.transport.Write(p)
+		return t.Write(p)
 	}
 	v := vectors.Get().(*vector)
 	v.parts = [2][]byte{p, more}
 	v.v = v.parts[:]
-	n, err := v.v.WriteTo(c.transport.ReadWriteCloser)
+	n, err := v.v.WriteTo(t.ReadWriteCloser)
 	v.parts, v.v = [2][]byte{}, nil
 	vectors.Put(v)
 	return int(n), err
+}
+
+// writeStream writes a message for a NetConn. If ctx ends while it is being written,
+// the rest of it is kept and sent before the next frame: sent is true then, with an
+// error.
+func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bool, err error) {
+	if err := c.lock(ctx, forMessage); err != nil {
+		return false, err
+	}
+	defer c.unlock(writeOpen, 0)
+	if c.residue != nil {
+		if err := c.transmitTimed(ctx, nil, nil, intact); err != nil {
+			return false, err
+		}
+	}
+	m := wsutil.NewOutgoing(op, p)
+	for !m.Done() && err == nil {
+		err = c.sendFrame(ctx, &m, kept)
+	}
+	if err != nil && c.residue == nil {
+		return false, err
+	}
+	for !m.Done() {
+		var body []byte
+		var refused error
+		if c.residue, body, refused = c.protocol.AppendFrame(c.residue, &m); refused != nil {
+			return false, c.refused(refused)
+		}
+		c.residue = append(c.residue, body...)
+	}
+	c.countWritten(&m)
+	return true, err
+}
+
+// keepResidue keeps what of p and more is left after n bytes.
+func (c *Conn) keepResidue(n int, p, more []byte) {
+	inMore := max(n-len(p), 0)
+	c.residue = append([]byte{}, p[min(n, len(p)):]...)
+	c.residue = append(c.residue, more[inMore:]...)
+}
+
+// writeResidue writes what was kept, or as much of it as goes.
+func (c *Conn) writeResidue() error {
+	n, err := c.transport.Write(c.residue)
+	c.residue = c.residue[n:]
+	if len(c.residue) == 0 {
+		c.residue = nil
+	}
+	return err
 }

@@ -16,19 +16,26 @@ import (
 //	frame, err := m.Form(form, form.Frame)
 //
 // If the frame has RSV1, tell the Sender with [Sender.Enter] that it was sent.
-type Form struct {
-	bits, level uint8
-}
+type Form uint8 // window bits in the lower half, level in the upper: one byte, so that an interface holds it without memory
+
+func (f Form) bits() int  { return int(f & 0xf) }
+func (f Form) level() int { return int(f >> 4) }
 
 // Form returns the Form of a message of n bytes for the peer of s. At level 1, windows that are
 // larger than the message make no difference.
 func (s *Sender) Form(n int) Form {
-	f := Form{bits: s.bits, level: s.level}
-	if f.level == 1 {
-		needed := max(bits.Len(uint(max(n, 1)-1)), deflate.MinBits)
-		f.bits = uint8(min(int(f.bits), needed))
+	window := int(s.bits)
+	if s.level == 1 {
+		window = min(window, max(bits.Len(uint(max(n, 1)-1)), deflate.MinBits))
 	}
-	return f
+	return Form(window) | Form(s.level)<<4
+}
+
+// PreparedForm is [Sender.Form] in the words of wsutil's Deflater.
+func (s *Sender) PreparedForm(n int) interface {
+	Frame(op ws.OpCode, p []byte) ([]byte, error)
+} {
+	return s.Form(n)
 }
 
 // Append appends the compressed payload of the message p to dst, or returns dst as it was
@@ -36,7 +43,7 @@ func (s *Sender) Form(n int) Form {
 // may be written to, up to the capacity of dst: p must not lie there.
 func (f Form) Append(dst, p []byte) ([]byte, bool) {
 	var enc deflate.Encoder
-	enc.Reset(int(f.bits), false, int(f.level))
+	enc.Reset(f.bits(), false, f.level())
 	return enc.Try(dst, p)
 }
 

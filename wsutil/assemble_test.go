@@ -1,7 +1,6 @@
 package wsutil
 
 import (
-	"bytes"
 	"io"
 	"strings"
 	"testing"
@@ -26,13 +25,13 @@ func TestGatheredPayloadIsLent(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ws.OpPing, ev.OpCode)
 	require.Equal(t, "ping", string(ev.Payload))
-	require.NotNil(t, c.control)
+	require.NotNil(t, c.lent)
 
 	ev, _, err = c.NextMessage(in[ping+n:])
 	require.NoError(t, err)
 	require.Equal(t, want, string(ev.Payload))
 	require.True(t, ev.First() && ev.Last())
-	require.Nil(t, c.control)
+	require.Nil(t, c.lent)
 	clear(in)
 	require.Equal(t, want, string(ev.Payload), "it does not lie in the input")
 	require.NotNil(t, c.message)
@@ -59,13 +58,13 @@ func TestMixed(t *testing.T) {
 	ev, n, err := c.Next(p)
 	require.NoError(t, err)
 	require.Equal(t, "first ", string(ev.Payload))
-	require.Equal(t, first, ev.part)
+	require.Equal(t, partFirst, ev.part)
 	p = p[n:]
 
 	ev, n, err = c.NextMessage(p)
 	require.NoError(t, err)
 	require.Equal(t, "second third", string(ev.Payload))
-	require.Equal(t, last, ev.part, "the rest of a message")
+	require.Equal(t, partLast, ev.part, "the rest of a message")
 	p = p[n:]
 
 	ev, n, err = c.NextMessage(p)
@@ -85,23 +84,4 @@ func TestMixed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "new message", string(ev.Payload))
 	require.Equal(t, whole, ev.part)
-}
-
-func TestBuffer(t *testing.T) {
-	for _, n := range []int{0, 1, minBuffer, classSize(0), classSize(0) + 1, 1 << 20, 4 << 20, 4<<20 + 1} {
-		b := newBuffer(n)
-		require.Empty(t, b.b)
-		require.GreaterOrEqual(t, cap(b.b), n)
-		require.LessOrEqual(t, cap(b.b), max(classSize(0), 2*n))
-		require.Nil(t, b.free())
-	}
-	var b *buffer
-	require.Nil(t, b.free())
-	var want []byte
-	for i := range 3000 {
-		piece := bytes.Repeat([]byte{byte(i)}, i)
-		b, want = b.append(piece), append(want, piece...)
-	}
-	require.Equal(t, want, b.b)
-	b.free()
 }

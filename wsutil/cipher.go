@@ -3,6 +3,7 @@ package wsutil
 import (
 	"io"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -57,10 +58,10 @@ func (c *CipherWriter) Reset(w io.Writer, key [4]byte) {
 // buffer, which for more than 1 MiB is written several times. Its errors are those
 // of the destination.
 func (c *CipherWriter) Write(p []byte) (n int, err error) {
-	b := newBuffer(min(len(p), mostMasked))
-	defer b.free()
+	b := bufpool.Get(min(len(p), mostMasked))
+	defer b.Free()
 	for {
-		out := b.b[:min(len(p)-n, cap(b.b))]
+		out := b.B[:min(len(p)-n, cap(b.B))]
 		ws.CipherCopy(out, p[n:n+len(out)], c.key, c.pos)
 		written, err := c.dst.Write(out)
 		n += written

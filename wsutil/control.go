@@ -58,8 +58,8 @@ func (c ControlHandler) HandlePing(h ws.Header) error { return c.handle(ws.OpPin
 func (c ControlHandler) HandlePong(h ws.Header) error { return c.handle(ws.OpPong, h) }
 
 // HandleClose is [ControlHandler.Handle] for a close frame (RFC 6455, sections 5.5.1
-// and 7.4). The answer has the code that came, or none if none came; if the body is
-// not valid, the code that says so, and the error is the *[ws.ProtocolError]. Nothing
+// and 7.4). The answer has the code and reason that came, or none if none came; if the body is
+// not valid, the code and reason that say so, and the error is the *[ws.ProtocolError]. Nothing
 // may be sent afterwards.
 func (c ControlHandler) HandleClose(h ws.Header) error { return c.handle(ws.OpClose, h) }
 
@@ -136,8 +136,9 @@ func appendAnswer(dst []byte, s ws.State, op ws.OpCode, payload []byte) ([]byte,
 
 // appendClose appends the close frame that answers err.
 func appendClose(dst []byte, s ws.State, err error) []byte {
+	code, reason := CloseReply(err)
 	var body [ws.MaxControlFramePayloadSize]byte
-	return appendControl(dst, s, ws.OpClose, ws.AppendCloseBody(body[:0], CloseCode(err), ""))
+	return appendControl(dst, s, ws.OpClose, ws.AppendCloseBody(body[:0], code, reason))
 }
 
 // appendControl appends a control frame as the side that s names sends it.

@@ -40,29 +40,41 @@ func (e ClosedError) Error() string {
 	return s
 }
 
-// CloseCode returns the code of the close frame that answers err (RFC 6455,
-// section 7.1.7). It is the one place that decides this:
+// CloseReply returns the code and reason of the close frame that tells the peer
+// of err (RFC 6455, section 7.1.7). It is the one place that decides this:
 //
 //   - nil is [ws.StatusNormalClosure];
-//   - a [ClosedError] in the chain is its code, to be echoed, or
+//   - a [ClosedError] in the chain is its code and reason, to be echoed, or
 //     [ws.StatusNoStatusRcvd], which stands for a frame without a code, if that
 //     code may not be sent;
-//   - a [ws.ProtocolError] in the chain is its Code: the peer broke a rule;
-//   - all else is our own trouble, [ws.StatusInternalServerError].
-func CloseCode(err error) ws.StatusCode {
+//   - a [ws.ProtocolError] in the chain is its Code and Reason: the peer broke a
+//     rule;
+//   - [ErrReadIdle] and [ErrKeepAlive] are [ws.StatusPolicyViolation];
+//   - everything else is our own trouble, [ws.StatusInternalServerError] without
+//     a reason.
+func CloseReply(err error) (code ws.StatusCode, reason string) {
 	if err == nil {
-		return ws.StatusNormalClosure
+		return ws.StatusNormalClosure, ""
 	}
 	var closed ClosedError
 	if errors.As(err, &closed) {
 		if closed.Code.MayBeSent() {
-			return closed.Code
+			return closed.Code, closed.Reason
 		}
-		return ws.StatusNoStatusRcvd
+		return ws.StatusNoStatusRcvd, ""
 	}
 	var fault *ws.ProtocolError
 	if errors.As(err, &fault) {
-		return fault.Code
+		return fault.Code, fault.Reason
 	}
-	return ws.StatusInternalServerError
+	if isSilence(err) {
+		return ws.StatusPolicyViolation, err.Error()
+	}
+	return ws.StatusInternalServerError, ""
+}
+
+// CloseCode returns the code of [CloseReply].
+func CloseCode(err error) ws.StatusCode {
+	code, _ := CloseReply(err)
+	return code
 }

@@ -2,28 +2,28 @@ package wsutil
 
 import "github.com/wskit/wskit/ws"
 
-// Event is what [Protocol.Next] has found in the input: a control frame, or a chunk
-// of a data message.
+// Event is what [Protocol.Next] has found in the input: a control frame, or a
+// chunk of a data message.
 //
-// The chunks of a message come in order, between them the control frames that the
-// peer has put between its fragments. How a message is cut into chunks means
-// nothing: it depends on the peer's fragments and on the cuts of the input. A
-// chunk may be empty.
+// The chunks of a message come in order, and between them the control frames
+// that the peer has put between its fragments. How a message is cut into chunks
+// means nothing: it depends on the peer's fragments, on compression and on the
+// cuts of the input. A chunk may be empty.
 type Event struct {
 	// Four fields of no more than four words travel in registers.
 
-	// Payload is unmasked. It is a view into the input, or into a buffer that is
-	// lent until the next call to Next, NextMessage or EOF.
+	// Payload is unmasked and decompressed. The function that returns the event
+	// says where it lies and for how long it is valid.
 	Payload []byte
 
 	// OpCode is ws.OpText or ws.OpBinary on every chunk of such a message, and
 	// ws.OpPing, ws.OpPong or ws.OpClose for a control frame.
 	OpCode ws.OpCode
 
-	// Rsv has the reserved bits that the frames of the message have carried so far,
-	// as [ws.Rsv] packs them: a compressed message has RSV1 on every chunk, though
-	// on the wire only its first frame has it. A bit that [Config].State does
-	// not claim is never set, nor is any for a control frame.
+	// Rsv has the reserved bits that the frames of the message have carried so
+	// far, as [ws.Rsv] packs them, without the bit that marks a message which the
+	// Protocol has decompressed itself. A bit that [Config].State does not claim
+	// is never set, nor is any for a control frame.
 	Rsv byte
 
 	part part
@@ -33,13 +33,18 @@ type Event struct {
 type part uint8
 
 const (
-	first part = 1 << iota
-	last
-	whole = first | last
+	partFirst part = 1 << iota
+	partLast
+	partPacked // the message was compressed
+	whole      = partFirst | partLast
 )
 
 // First reports whether the chunk begins a message. A control frame does.
-func (ev Event) First() bool { return ev.part&first != 0 }
+func (ev Event) First() bool { return ev.part&partFirst != 0 }
 
 // Last reports whether the chunk ends a message. A control frame does.
-func (ev Event) Last() bool { return ev.part&last != 0 }
+func (ev Event) Last() bool { return ev.part&partLast != 0 }
+
+// Compressed reports whether the message was compressed by the extension of the
+// Protocol's [Inflater].
+func (ev Event) Compressed() bool { return ev.part&partPacked != 0 }

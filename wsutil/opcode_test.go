@@ -23,8 +23,10 @@ func TestReservedOpCodesAreNotSent_RFC6455_5_2(t *testing.T) {
 				out, err = c.AppendFragment([]byte("x"), ws.Header{Fin: fin, OpCode: op}, normal)
 				require.ErrorIs(t, err, ErrNotSendable, "%#x", op)
 				require.Equal(t, "x", string(out))
-				_, err = c.SendHeader(ws.Header{Fin: fin, OpCode: op, Length: 2})
+				m := NewOutgoing(op, normal)
+				out, _, err = c.AppendFrame([]byte("x"), &m)
 				require.ErrorIs(t, err, ErrNotSendable, "%#x", op)
+				require.Equal(t, "x", string(out))
 			}
 			require.Zero(t, c.Closing())
 			_, err = c.AppendMessage(nil, ws.OpText, []byte("as usable as before"))

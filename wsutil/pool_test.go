@@ -12,37 +12,53 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/ws"
 )
 
 // pooled is an entry of a pool of the package.
 type pooled struct {
-	pool *sync.Pool
-	x    any
+	put func(x any)
+	get func() any // nil if the pool is empty
+	x   any
 }
 
 // onePooled returns an entry for each pool.
 func onePooled() (all []pooled) {
-	for class := range buffers {
-		all = append(all, pooled{&buffers[class], &buffer{make([]byte, 0, classSize(class)), class}})
+	for _, size := range bufpool.Sizes() {
+		all = append(all, pooled{
+			put: func(x any) { x.(*bufpool.Buffer).Free() },
+			get: func() any {
+				if b := bufpool.Idle(size); b != nil {
+					return b
+				}
+				return nil
+			},
+			x: bufpool.Get(size),
+		})
+	}
+	of := func(p *sync.Pool, x any) pooled {
+		return pooled{put: p.Put, x: x, get: func() any {
+			was := p.New
+			p.New = nil
+			defer func() { p.New = was }()
+			return p.Get()
+		}}
 	}
 	for class := leastWriter; class <= mostWriter; class++ {
 		w := NewWriterBufferSize(nil, ws.StateServerSide, ws.OpText, 1<<class)
 		w.err = errReleased
-		all = append(all, pooled{&writers[class], w})
+		all = append(all, of(&writers[class], w))
 	}
-	return append(all, pooled{&dataReaders, dataReaders.New()}, pooled{&controlBuffers, controlBuffers.New()})
+	return append(all, of(&dataReaders, dataReaders.New()), of(&controlBuffers, controlBuffers.New()))
 }
 
-// drain empties p.
-func drain(p *sync.Pool) (all []any) {
-	was := p.New
-	p.New = nil
-	for x := p.Get(); x != nil; x = p.Get() {
+// drain empties the pool of e.
+func (e pooled) drain() (all []any) {
+	for x := e.get(); x != nil; x = e.get() {
 		all = append(all, x)
 	}
-	p.New = was
 	return all
 }
 
@@ -51,18 +67,17 @@ func drain(p *sync.Pool) (all []any) {
 func requireBalance(t *testing.T, lent []pooled, f func()) {
 	t.Helper()
 	for _, e := range lent {
-		drain(e.pool)
-		e.pool.Put(e.x)
+		e.drain()
+		e.put(e.x)
 	}
 	f()
 	there := make(map[any]int) // in any pool: a Writer that has grown changes it
 	for _, e := range lent {
-		for _, x := range drain(e.pool) {
+		for _, x := range e.drain() {
 			there[x]++
 			require.Equal(t, 1, there[x], "%T was given back twice", x)
-			if b, ok := x.(*buffer); ok {
-				require.Empty(t, b.b)
-				require.Equal(t, classSize(b.class), cap(b.b))
+			if b, ok := x.(*bufpool.Buffer); ok {
+				require.Empty(t, b.B)
 			}
 		}
 	}

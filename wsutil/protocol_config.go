@@ -3,38 +3,165 @@ package wsutil
 import (
 	"cmp"
 	"math"
+	"time"
 
 	"github.com/wskit/wskit/ws"
 )
 
-// The limits of a [Config] that says nothing about them.
+// The limits and times of a [Config] that does not set them.
 const (
-	DefaultMaxMessage   = 16 << 20 // bytes
-	DefaultMaxFragments = 1 << 16
+	DefaultMaxMessage   = 16 << 20  // bytes
+	DefaultMaxFragments = 1 << 20   // frames
+	DefaultFragmentSize = 128 << 10 // bytes
+	DefaultCloseTimeout = 5 * time.Second
 )
 
-// Config says which side a [Protocol] is and what it takes from its peer. The zero
-// value is that of a server without extensions, with the default limits.
+// Inflater decompresses the messages that arrive (RFC 7692, section 7.2.2). The
+// type Receiver of package wsflate is one.
+type Inflater interface {
+	// Append inflates chunk, the next piece of a message's payload in any cut,
+	// and appends the result to dst. last says that the message ends with chunk.
+	// The message may inflate to limit bytes in all, without a limit if limit is
+	// negative.
+	Append(dst, chunk []byte, last bool, limit int64) ([]byte, error)
+
+	// Read is Append for at most len(dst) bytes. It reports how many bytes of
+	// dst and of chunk it has used, and whether the message is complete.
+	Read(dst, chunk []byte, last bool) (n, used int, done bool, err error)
+
+	// Close gives back what an unfinished message holds.
+	Close()
+}
+
+// Deflater compresses the messages that are sent (RFC 7692, section 7.2.1). The
+// type Sender of package wsflate is one.
+type Deflater interface {
+	// AppendMessage appends the compressed message p to dst. If compressed is
+	// false, p is to be sent as it is.
+	AppendMessage(dst, p []byte) (out []byte, compressed bool)
+
+	// AppendPart appends the compressed next part of a message to dst.
+	AppendPart(dst, p []byte, last bool) []byte
+
+	// PreparedForm returns how a message of n bytes is compressed once for many
+	// connections. Two results are equal if they make the same bytes.
+	PreparedForm(n int) interface {
+		Frame(op ws.OpCode, p []byte) ([]byte, error)
+	}
+
+	// Enter says that p was sent in its prepared form.
+	Enter(p []byte)
+
+	// Close forgets all that was sent before, so that later messages do not
+	// refer to it. The Deflater stays usable.
+	Close()
+}
+
+// Config says which side a [Protocol] is, what it accepts from its peer, and how
+// it sends. The zero value is that of a server without extensions and with the
+// default limits. In every limit 0 means the default and a negative value none.
 type Config struct {
 	// State has ws.StateClientSide for a client; without it, the Protocol is a
-	// server's. With ws.StateRSV1 to ws.StateRSV3 it claims the reserved bits for
-	// the extensions that the handshake has agreed on, with ws.StateExtended all
-	// of them, on every data frame. Other bits do not count.
+	// server's. With ws.StateRSV1 to ws.StateRSV3 it claims the reserved bits of
+	// extensions that the caller applies itself, with ws.StateExtended all of
+	// them, on every data frame. Other bits do not count.
 	State ws.State
 
-	// MaxMessage is the most payload bytes of a message, as they stand on the wire:
-	// an extension that inflates them has to count for itself. It is checked
-	// when the header of a frame is known. 0 stands for DefaultMaxMessage, a
-	// negative value for no limit.
+	// Inflater and Deflater are the two directions of permessage-deflate, as the
+	// handshake has agreed on it. Both are set, or neither. The Protocol owns
+	// them. Events and sends are then decoded messages.
+	Inflater Inflater
+	Deflater Deflater
+
+	// MaxMessage is the maximum size of a message in bytes, after
+	// decompression. 0 means DefaultMaxMessage, a negative value no limit.
 	MaxMessage int64
 
-	// MaxFrame is the most payload bytes of a data frame. 0 and negative values
-	// stand for no limit but MaxMessage.
+	// MaxFrame is the maximum payload of a data frame in bytes, on the wire. 0
+	// and negative values mean no limit but MaxMessage.
 	MaxFrame int64
 
-	// MaxFragments is the most frames of a message. 0 stands for
-	// DefaultMaxFragments, a negative value for no limit.
+	// MaxFragments is the maximum number of frames of a message. 0 means
+	// DefaultMaxFragments, a negative value no limit.
 	MaxFragments int
+
+	// FragmentSize is the maximum payload of the data frames that AppendFrame
+	// makes of a message that is not compressed, in bytes. A longer message is
+	// sent in several frames, so that control frames can go in between. 0 means
+	// DefaultFragmentSize, a negative value no limit.
+	FragmentSize int
+
+	// CloseTimeout is how long the closing handshake may take. 0 means
+	// DefaultCloseTimeout, a negative value no limit.
+	CloseTimeout time.Duration
+
+	// ReadIdleTimeout is the longest silence of the peer while a read waits. 0
+	// and negative values mean no limit.
+	ReadIdleTimeout time.Duration
+
+	// KeepAlive is the silence of the peer after which a ping is due. 0 and
+	// negative values mean no pings.
+	KeepAlive time.Duration
+
+	// KeepAliveTimeout is how long the peer may stay silent after such a ping.
+	// 0 and negative values mean the value of KeepAlive.
+	KeepAliveTimeout time.Duration
+
+	// Now is the time at which the connection begins, on the clock of
+	// [Protocol.Tick].
+	Now time.Duration
+}
+
+// settings are the part of a Config that does not change, and the state of
+// compression. Connections without compression share one value if nothing else
+// differs from the defaults.
+type settings struct {
+	maxFrame     int64
+	maxFragments int32
+	fragment     int
+	closeTimeout time.Duration
+
+	readIdle, keepAlive, keepAliveTimeout time.Duration
+
+	inflater Inflater
+	deflater Deflater
+	decoded  int64 // bytes of the open compressed message, decompressed; of the receiving half
+}
+
+var defaultSettings = settings{
+	maxFrame:     math.MaxInt64,
+	maxFragments: DefaultMaxFragments,
+	fragment:     DefaultFragmentSize,
+	closeTimeout: DefaultCloseTimeout,
+}
+
+func (cfg *Config) settings() *settings {
+	if cfg == nil {
+		return &defaultSettings
+	}
+	s := settings{
+		maxFrame:         math.MaxInt64,
+		maxFragments:     int32(min(noLimit(int64(cfg.MaxFragments), DefaultMaxFragments), math.MaxInt32)),
+		fragment:         int(min(noLimit(int64(cfg.FragmentSize), DefaultFragmentSize), math.MaxInt)),
+		closeTimeout:     time.Duration(noLimit(int64(cfg.CloseTimeout), int64(DefaultCloseTimeout))),
+		readIdle:         max(cfg.ReadIdleTimeout, 0),
+		keepAlive:        max(cfg.KeepAlive, 0),
+		keepAliveTimeout: max(cfg.KeepAliveTimeout, 0),
+		inflater:         cfg.Inflater,
+		deflater:         cfg.Deflater,
+	}
+	if cfg.MaxFrame > 0 {
+		s.maxFrame = cfg.MaxFrame
+	}
+	if s.keepAliveTimeout == 0 {
+		s.keepAliveTimeout = s.keepAlive
+	}
+	if s == defaultSettings {
+		return &defaultSettings
+	}
+	own := new(settings) // s itself stays on the stack
+	*own = s
+	return own
 }
 
 func (cfg *Config) state() ws.State {
@@ -45,6 +172,9 @@ func (cfg *Config) state() ws.State {
 	if !s.ClientSide() {
 		s |= ws.StateServerSide
 	}
+	if cfg.Inflater != nil {
+		s = s.Clear(ws.StateExtended).Set(ws.StateRSV1)
+	}
 	return s
 }
 
@@ -52,28 +182,14 @@ func (cfg *Config) maxMessage() int64 {
 	if cfg == nil {
 		return DefaultMaxMessage
 	}
-	return cmp.Or(cfg.MaxMessage, DefaultMaxMessage)
+	return noLimit(cfg.MaxMessage, DefaultMaxMessage)
 }
 
-func (cfg *Config) maxFrame() int64 {
-	if cfg == nil || cfg.MaxFrame == 0 {
-		return math.MaxInt64
-	}
-	return limit(cfg.MaxFrame)
-}
-
-// maxFragments returns 0 for no limit.
-func (cfg *Config) maxFragments() int32 {
-	if cfg == nil {
-		return DefaultMaxFragments
-	}
-	return int32(min(max(cmp.Or(cfg.MaxFragments, DefaultMaxFragments), 0), math.MaxInt32))
-}
-
-// limit returns n, or the greatest number if n is negative and stands for none.
-func limit(n int64) int64 {
+// noLimit returns the limit that n stands for: def if n is 0, and the greatest
+// number if n is negative.
+func noLimit(n, def int64) int64 {
 	if n < 0 {
 		return math.MaxInt64
 	}
-	return n
+	return cmp.Or(n, def)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/ws"
 )
@@ -102,63 +103,33 @@ func TestFragmentLengthsThatOverflow(t *testing.T) {
 				require.Equal(t, ErrMessageTooLarge, err, name)
 			default:
 				require.NoError(t, err)
-				require.LessOrEqual(t, cap(c.message.b), classSize(0))
+				require.LessOrEqual(t, cap(c.message.B), cap(bufpool.Get(0).B))
 			}
 		}
 	}
 }
 
+// Each message has the limit of the time when its first frame arrived.
 func TestSetMaxMessage(t *testing.T) {
 	c := NewProtocol(nil)
-	c.SetMaxMessage(2)
-	_, err := next.feed((*Protocol).Next, t, c, join(toServer(fin(ws.OpText), "ab"), toServer(open(ws.OpText), "ab")))
-	require.NoError(t, err)
-	c.SetMaxMessage(4) // from the next frame on
-	_, err = next.feed((*Protocol).Next, t, c, toServer(fin(0), "cd"))
-	require.NoError(t, err)
+	feed := func(frames ...[]byte) error {
+		_, err := next.feed((*Protocol).Next, t, c, join(frames...))
+		return err
+	}
+	c.SetMaxMessage(4)
+	require.NoError(t, feed(toServer(fin(ws.OpText), "abcd"), toServer(open(ws.OpText), "ab")))
+	c.SetMaxMessage(1) // from the next message on
+	require.NoError(t, feed(toServer(fin(0), "cd"), toServer(fin(ws.OpText), "x")))
 	c.SetMaxMessage(-1)
-	_, err = next.feed((*Protocol).Next, t, c, join(toServer(open(ws.OpText), "12345"), toServer(open(0), "")))
-	require.NoError(t, err)
+	require.NoError(t, feed(toServer(open(ws.OpText), "12345"), toServer(open(0), "")))
 	c.SetMaxMessage(3) // less than has come
-	_, err = next.feed((*Protocol).Next, t, c, toServer(fin(0), ""))
-	require.Equal(t, ErrMessageTooLarge, err)
+	require.NoError(t, feed(toServer(fin(0), "6")))
+	require.Equal(t, ErrMessageTooLarge, feed(toServer(open(ws.OpText), "123"), toServer(fin(0), "4")))
+
 	c.Reset(nil)
 	c.SetMaxMessage(0)
-	_, err = next.feed((*Protocol).Next, t, c, join(toServer(fin(ws.OpText), ""), toServer(fin(ws.OpText), "x")))
-	require.Equal(t, ErrMessageTooLarge, err)
-}
-
-// Messages with a reserved bit have a limit of their own, from its first frame to its last.
-func TestSetMaxExtended(t *testing.T) {
-	extended := func(h ws.Header) ws.Header {
-		h.Rsv = ws.Rsv(true, false, false)
-		return h
-	}
-	for _, tt := range []struct {
-		name     string
-		extended int64
-		in       []byte
-		want     error
-	}{
-		{"plain", 4, toServer(fin(ws.OpText), "abc"), ErrMessageTooLarge},
-		{"extended", 4, toServer(extended(fin(ws.OpText)), "abcd"), nil},
-		{"extended, too long", 4, toServer(extended(fin(ws.OpText)), "abcde"), ErrMessageTooLarge},
-		{"fragments", 4, join(toServer(extended(open(ws.OpText)), "ab"), toServer(fin(0), "cd")), nil},
-		{"fragments, too long", 4, join(toServer(extended(open(ws.OpText)), "ab"), toServer(fin(0), "cde")), ErrMessageTooLarge},
-		{"no limit", -1, toServer(extended(fin(ws.OpText)), strings.Repeat("x", 70_000)), nil},
-		{"plain behind extended", 4, join(toServer(extended(fin(ws.OpText)), "abcd"), toServer(fin(ws.OpText), "abc")), ErrMessageTooLarge},
-	} {
-		c := NewProtocol(&Config{State: ws.StateRSV1})
-		c.SetMaxMessage(2)
-		c.SetMaxExtended(tt.extended)
-		_, err := next.feed((*Protocol).Next, t, c, bytes.Clone(tt.in))
-		require.Equal(t, tt.want, err, tt.name)
-		c.Reset(&Config{State: ws.StateRSV1})
-		c.SetMaxExtended(1000)
-		c.SetMaxMessage(3) // undoes it
-		_, err = next.feed((*Protocol).Next, t, c, toServer(extended(fin(ws.OpText)), "abcd"))
-		require.Equal(t, ErrMessageTooLarge, err)
-	}
+	require.NoError(t, feed(toServer(fin(ws.OpText), "0 is the default")))
+	require.Equal(t, ErrMessageTooLarge, feed(declare(fin(ws.OpBinary), DefaultMaxMessage+1)))
 }
 
 // A header declares a lot and nothing follows: no memory is taken for it. What
@@ -175,8 +146,8 @@ func TestMemoryGrowsWithWhatArrives(t *testing.T) {
 	for arrived := len(piece); arrived < 6<<20; arrived += len(piece) {
 		_, _, err = c.NextMessage(piece)
 		require.Equal(t, io.ErrUnexpectedEOF, err)
-		require.Len(t, c.message.b, arrived)
-		require.LessOrEqual(t, cap(c.message.b), 2*arrived)
+		require.Len(t, c.message.B, arrived)
+		require.LessOrEqual(t, cap(c.message.B), 2*arrived)
 	}
 	require.ErrorIs(t, c.EOF(), io.ErrUnexpectedEOF)
 	require.Nil(t, c.message)
@@ -215,8 +186,8 @@ func TestManyFragments(t *testing.T) {
 				give(frame)
 			}
 			if name == "NextMessage" {
-				require.Len(t, c.message.b, (fragments+1)*len(payload))
-				require.LessOrEqual(t, cap(c.message.b), max(classSize(0), 2*len(c.message.b)))
+				require.Len(t, c.message.B, (fragments+1)*len(payload))
+				require.LessOrEqual(t, cap(c.message.B), max(cap(bufpool.Get(0).B), 2*len(c.message.B)))
 			} else {
 				require.Nil(t, c.message)
 			}
@@ -241,7 +212,7 @@ func TestIdleHoldsNoBuffer(t *testing.T) {
 	_, err := next.feed((*Protocol).NextMessage, t, c, join(text, ping), 3000, len(text)+8)
 	require.NoError(t, err)
 	require.Nil(t, c.message)
-	require.Nil(t, c.control)
+	require.Nil(t, c.lent)
 	require.Zero(t, c.flags)
 }
 

@@ -11,13 +11,13 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// What the sending half of a [Protocol] refuses. These are mistakes of the caller's:
-// nothing was appended, and the connection is as usable as before.
+// What the sending half of a [Protocol] refuses. These are mistakes of the
+// caller: nothing was appended, and the connection is as usable as before.
 var (
-	// ErrClosing is returned for a frame that may not be sent any longer: every one
-	// after our close frame; all but ours after the peer's, and after a fault of the
-	// peer. A message whose first fragment is out may still be ended before the
-	// peer's close frame is answered (RFC 6455, sections 5.5.1 and 7.1.7).
+	// ErrClosing is returned for a frame that may not be sent any longer: every
+	// one after our close frame; all but ours after the peer's, and after a fault
+	// of the peer. A message whose first fragment is out may still be ended before
+	// the peer's close frame is answered (RFC 6455, sections 5.5.1 and 7.1.7).
 	ErrClosing = errors.New("wsutil: the connection is closing, the frame may not be sent")
 
 	// ErrNotSendable is returned, wrapped with the reason, for a frame that the
@@ -30,43 +30,312 @@ var (
 	ErrNotSendableCode = errors.New("wsutil: close code may not be sent")
 )
 
-// AppendMessage appends a message in one frame to dst: op is ws.OpText or ws.OpBinary,
-// p the payload. It neither changes nor retains p, which must not lie in the free part
-// of dst; a client's frame is masked with a new key. That text is UTF-8 is for
-// the caller to see to (RFC 6455, section 5.6).
-//
-// On an error, which is [ErrClosing] or [ErrNotSendable], it returns dst as it was.
-func (c *Protocol) AppendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, error) {
-	if c.sendOp != 0 && op.IsData() {
-		return dst, fmt.Errorf("%w: the message before it lacks its last fragment", ErrNotSendable)
-	}
-	if (op != ws.OpText && op != ws.OpBinary) || c.closing.Load() != 0 {
-		return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: op}, p)
-	}
-	// A whole message of an open connection: there is nothing to ask any more.
-	return appendFrame(dst, framing.FinBit|byte(op), c.state.ClientSide(), p), nil
+// undo says what [Protocol.Undo] takes back.
+type undo uint8
+
+const (
+	undoFrame  undo = 1 << iota // the last call appended the beginning of a message
+	undoPacked                  // and the Deflater has taken it in
+)
+
+// Outgoing is a message that is being sent: see [Protocol.AppendFrame]. It is
+// made by [NewOutgoing], [PreparedMessage.Outgoing], or in parts with
+// [Outgoing.Add]. It must not be copied while it is being sent.
+type Outgoing struct {
+	payload  []byte // what no frame has taken yet
+	prepared *PreparedMessage
+	size     int
+	wire     int
+	op       ws.OpCode
+	more     bool // parts are to be added
+	begun    bool // a frame was made
+	packed   bool // it is compressed
+	done     bool // the last frame was made
 }
 
-// AppendFragment is [Protocol.AppendMessage] for one fragment of a message, or for a
-// message with reserved bits. OpCode of h is that of the message, for each of its
-// fragments; Fin is set for the last one; Rsv has the bits of this frame. All else
-// in the header is made here. Control frames may be appended between the fragments
-// (RFC 6455, section 5.4).
+// NewOutgoing returns the message with opcode op and payload p. It does not copy
+// p, which must not change before the last frame was appended.
+func NewOutgoing(op ws.OpCode, p []byte) Outgoing {
+	return Outgoing{op: op, payload: p, size: len(p)}
+}
+
+// Add makes p the next part of a message that is sent in parts, and last says
+// whether it is the last one. The parts before it must have been appended. It does
+// not copy p. A message in parts begins as NewOutgoing(op, nil).
+func (m *Outgoing) Add(p []byte, last bool) {
+	m.payload, m.more = p, !last
+	m.size += len(p)
+}
+
+// Done reports whether all frames of the message were appended.
+func (m *Outgoing) Done() bool { return m.done }
+
+// Pending reports whether some of the message, or of its current part, was not
+// appended yet.
+func (m *Outgoing) Pending() bool { return !m.done && (len(m.payload) > 0 || !m.begun || !m.more) }
+
+// Begun reports whether a frame of the message was appended.
+func (m *Outgoing) Begun() bool { return m.begun }
+
+// Size returns the bytes of the message so far, and WireSize the payload bytes
+// of the frames made of it.
+func (m *Outgoing) Size() int { return m.size }
+
+// WireSize returns the payload bytes of the frames that were made of the message.
+func (m *Outgoing) WireSize() int { return m.wire }
+
+// OpCode returns the opcode of the message.
+func (m *Outgoing) OpCode() ws.OpCode { return m.op }
+
+// mostCoalesced is the longest payload that AppendFrame copies behind its header:
+// up to here a copy costs no more than a vectored write.
+const mostCoalesced = 32 << 10
+
+// AppendFrame appends the next frame of m to dst. It is the one place that decides
+// whether a message is compressed and how it is cut into frames: a message, or
+// its current part, is sent whole if it is compressed, and otherwise in frames of
+// at most FragmentSize bytes. Call it as long as
+// [Outgoing.Pending] reports true. Control frames may be appended between the
+// frames of a message (RFC 6455, section 5.4).
+//
+// body, if not nil, is the rest of the frame: the caller sends it after out,
+// without a copy, and must not change it. It is a view of the caller's payload or
+// of a [PreparedMessage].
+//
+// AppendFrame does not change the payload, which must not lie in the free part of
+// dst. On an error, [ErrClosing] or [ErrNotSendable], it returns dst as it was.
+func (c *Protocol) AppendFrame(dst []byte, m *Outgoing) (out, body []byte, err error) {
+	first := !m.begun
+	if !m.op.IsData() || m.op == ws.OpContinuation || m.done {
+		return dst, nil, fmt.Errorf("%w: not a message, or its last frame is out", ErrNotSendable)
+	}
+	if first && c.sendOp != 0 {
+		return dst, nil, errInside
+	}
+	if err := c.maySend(m.op); err != nil {
+		return dst, nil, err
+	}
+	c.undo = 0
+	switch deflater := c.set.deflater; {
+	case m.prepared != nil:
+		out, body, err = c.appendPrepared(dst, m)
+	case m.packed || first && m.more && deflater != nil:
+		out, err = c.appendPacked(dst, m, true)
+	case first && deflater != nil:
+		out, err = c.appendPacked(dst, m, false)
+		if err == nil && !m.packed {
+			out, body, err = c.appendPlain(out, m)
+		}
+	default:
+		out, body, err = c.appendPlain(dst, m)
+	}
+	if err != nil {
+		return dst, nil, err
+	}
+	if first {
+		c.undo |= undoFrame
+	}
+	m.begun = true
+	m.done = c.sendOp == 0
+	return out, body, nil
+}
+
+// Coalesces reports whether a message of n bytes is sent as one frame that
+// [Protocol.AppendMessage] makes without a copy to spare: it is short and is not
+// compressed. It may be called at any time.
+func (c *Protocol) Coalesces(n int) bool {
+	return c.set.deflater == nil && n <= mostCoalesced && n <= c.set.fragment
+}
+
+// FrameRoom returns for how many bytes AppendFrame needs room to append the next frame
+// of m without an allocation.
+func (c *Protocol) FrameRoom(m *Outgoing) int {
+	n := len(m.payload)
+	switch {
+	case m.prepared != nil && !c.state.ClientSide():
+		return 0
+	case m.prepared != nil:
+		n = m.size
+	case m.packed || c.set.deflater != nil && !m.begun:
+		n += n/8 + 16
+	case !c.state.ClientSide() && min(n, c.set.fragment) > mostCoalesced:
+		n = 0
+	default:
+		n = min(n, c.set.fragment)
+	}
+	return ws.MaxHeaderSize + n
+}
+
+var errInside = fmt.Errorf("%w: the message before it lacks its last fragment", ErrNotSendable)
+
+// appendPlain is AppendFrame for a message that is not compressed.
+func (c *Protocol) appendPlain(dst []byte, m *Outgoing) (out, body []byte, err error) {
+	p := m.payload[:min(len(m.payload), max(c.set.fragment, 1))]
+	h, err := c.sendHeader(ws.Header{
+		Fin:    !m.more && len(p) == len(m.payload),
+		OpCode: m.op,
+		Length: int64(len(p)),
+	})
+	if err != nil {
+		return dst, nil, err
+	}
+	m.payload = m.payload[len(p):]
+	m.wire += len(p)
+	if !h.Masked && len(p) > mostCoalesced {
+		return framing.Append(dst, lead(&h), uint64(len(p))), p, nil
+	}
+	return appendFrame(dst, lead(&h), h.Masked, p), nil, nil
+}
+
+// appendPacked is AppendFrame for a message that is compressed: as a part of it, or
+// whole. If a whole one does not become smaller, m.packed stays false, and out is
+// dst, perhaps with more room.
+func (c *Protocol) appendPacked(dst []byte, m *Outgoing, asPart bool) (out []byte, err error) {
+	const room = ws.MaxHeaderSize // for the header, whose size is not known yet
+	start, p := len(dst), m.payload
+	out = slices.Grow(dst, room+len(p)+len(p)/8+16)
+	packed := true
+	if asPart {
+		out = c.set.deflater.AppendPart(out[:start+room], p, !m.more)
+	} else {
+		out, packed = c.set.deflater.AppendMessage(out[:start+room], p)
+	}
+	if !packed {
+		return out[:start], nil
+	}
+	n := len(out) - start - room
+	h := ws.Header{Fin: !m.more, OpCode: m.op, Length: int64(n)}
+	if !m.begun {
+		h.Rsv = rsv1
+	}
+	c.undo |= undoPacked
+	if h, err = c.sendHeader(h); err != nil {
+		c.set.deflater.Close()
+		return dst, err
+	}
+	m.payload, m.packed = nil, true
+	m.wire += n
+	size := framing.Size(uint64(n), h.Masked)
+	copy(out[start+size:], out[start+room:])
+	return c.seal(out[:start+size+n], start, size, &h), nil
+}
+
+// seal writes the header in front of the payload out[start+size:], and masks that
+// if the frame is a client's.
+func (c *Protocol) seal(out []byte, start, size int, h *ws.Header) []byte {
+	n := uint64(len(out) - start - size)
+	if !h.Masked {
+		framing.Append(out[:start], lead(h), n)
+		return out
+	}
+	key := ws.NewMask()
+	framing.AppendMasked(out[:start], lead(h), n, binary.LittleEndian.Uint32(key[:]))
+	ws.Cipher(out[start+size:], key, 0)
+	return out
+}
+
+// appendPrepared is AppendFrame for a prepared message.
+func (c *Protocol) appendPrepared(dst []byte, m *Outgoing) (out, body []byte, err error) {
+	form := m.prepared.plain()
+	if c.set.deflater != nil {
+		form = m.prepared.packed(c.set.deflater)
+	}
+	h, err := c.sendHeader(ws.Header{Fin: true, Rsv: form.rsv, OpCode: m.op, Length: int64(len(form.payload))})
+	if err != nil {
+		return dst, nil, err
+	}
+	if form.rsv != 0 {
+		c.undo |= undoPacked
+		c.set.deflater.Enter(m.prepared.payload)
+	}
+	m.payload = nil
+	m.wire = len(form.payload)
+	if h.Masked {
+		return appendFrame(dst, lead(&h), true, form.payload), nil, nil
+	}
+	return dst, form.frame, nil
+}
+
+// AppendMessage appends a message to dst: op is ws.OpText or ws.OpBinary, p the
+// payload. It makes the frames that [Protocol.AppendFrame] makes. It neither
+// changes nor retains p, which must not lie in the free part of dst; a client's
+// frames are masked with new keys. The caller must ensure that text is UTF-8 (RFC
+// 6455, section 5.6).
+//
+// On an error, which is [ErrClosing] or [ErrNotSendable], it returns dst as it
+// was.
+func (c *Protocol) AppendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, error) {
+	if c.sendOp == 0 && (op == ws.OpText || op == ws.OpBinary) && c.closing.Load() == 0 &&
+		c.set.deflater == nil && len(p) <= c.set.fragment {
+		c.undo = undoFrame // a whole message of an open connection: there is nothing else to ask
+		return appendFrame(dst, framing.FinBit|byte(op), c.state.ClientSide(), p), nil
+	}
+	return c.appendMessage(dst, op, p)
+}
+
+// appendMessage is AppendMessage without a fast path, whose frame on the stack stays
+// small.
+func (c *Protocol) appendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, error) {
+	if op.IsControl() {
+		return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: op}, p)
+	}
+	m := NewOutgoing(op, p)
+	return c.appendAll(dst, &m)
+}
+
+// AppendPrepared is [Protocol.AppendMessage] for a prepared message. The frame is
+// copied: [Protocol.AppendFrame] does without.
+func (c *Protocol) AppendPrepared(dst []byte, p *PreparedMessage) ([]byte, error) {
+	m := p.Outgoing()
+	return c.appendAll(dst, &m)
+}
+
+// appendAll appends all frames of m.
+func (c *Protocol) appendAll(dst []byte, m *Outgoing) ([]byte, error) {
+	out := dst
+	var taken undo
+	for !m.done {
+		next, body, err := c.AppendFrame(out, m)
+		if err != nil {
+			if c.undo = taken; m.begun {
+				c.Undo()
+			}
+			return dst, err
+		}
+		out = append(next, body...)
+		taken |= c.undo
+	}
+	c.undo = taken
+	return out, nil
+}
+
+// AppendFragment appends one frame that the caller has cut, or has changed by an
+// extension of its own. OpCode of h is that of the message, for each of its
+// fragments; Fin is set for the last one; Rsv has the reserved bits of this frame.
+// Everything else in the header is made here, and p is sent as it is: it is not
+// compressed. Control frames but close frames may be appended, too, also between
+// the fragments (RFC 6455, section 5.4). Ownership and errors are those of
+// [Protocol.AppendMessage], and [ErrControlOverflow].
 func (c *Protocol) AppendFragment(dst []byte, h ws.Header, p []byte) ([]byte, error) {
 	if h.OpCode == ws.OpClose {
 		return dst, errCloseByHand
 	}
+	first := c.sendOp == 0 && h.OpCode.IsData()
 	h.Length = int64(len(p))
 	h, err := c.sendHeader(h)
 	if err != nil {
 		return dst, err
 	}
+	c.undo = 0
+	if first {
+		c.undo = undoFrame
+	}
 	return appendFrame(dst, lead(&h), h.Masked, p), nil
 }
 
-// AppendPing appends a ping to dst. p is at most 125 bytes long, or else the error is
-// [ErrControlOverflow]. It neither changes nor retains p, which must not lie in the
-// free part of dst (RFC 6455, section 5.5.2).
+// AppendPing appends a ping to dst. p is at most 125 bytes long, otherwise the
+// error is [ErrControlOverflow]. It neither changes nor retains p, which must not
+// lie in the free part of dst (RFC 6455, section 5.5.2).
 func (c *Protocol) AppendPing(dst, p []byte) ([]byte, error) {
 	return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: ws.OpPing}, p)
 }
@@ -78,9 +347,9 @@ func (c *Protocol) AppendPong(dst, p []byte) ([]byte, error) {
 }
 
 // AppendClose appends a close frame to dst, the last frame of this side (RFC 6455,
-// section 5.5.1). [CloseCode] tells the code for an error of Next. The frame carries
-// no code with 0 or [ws.StatusNoStatusRcvd]. A reason that is too long, or not
-// UTF-8, is cut or mended: the peer gets the code in any case.
+// section 5.5.1). The frame carries no code with 0 or [ws.StatusNoStatusRcvd]. A
+// reason that is too long, or not UTF-8, is cut or mended: the peer gets the code
+// in any case.
 //
 // On an error, [ErrClosing] or [ErrNotSendableCode], it returns dst as it was.
 func (c *Protocol) AppendClose(dst []byte, code ws.StatusCode, reason string) ([]byte, error) {
@@ -96,60 +365,68 @@ func (c *Protocol) AppendClose(dst []byte, code ws.StatusCode, reason string) ([
 	if err != nil {
 		return dst, err
 	}
+	c.undo = 0
 	c.closing.send(code)
 	return appendFrame(dst, lead(&h), h.Masked, body), nil
 }
 
-// AppendReply appends what RFC 6455 wants said to ev, if anything: the pong to a ping
-// (section 5.5.2) and the echo of a close frame (5.5.1). For all other events, and
-// when nothing may be sent any longer, it returns dst as it is.
+// AppendCloseFor appends the close frame that tells the peer of err, with the code
+// and reason of [CloseReply]. If no close frame may be sent any longer it returns
+// dst as it is.
+func (c *Protocol) AppendCloseFor(dst []byte, err error) []byte {
+	code, reason := CloseReply(err)
+	dst, _ = c.AppendClose(dst, code, reason)
+	return dst
+}
+
+// AppendReply appends the answer that RFC 6455 asks for to ev, if any: the pong to
+// a ping (section 5.5.2), or the echo of a close frame (section 5.5.1). For all
+// other events, and when nothing may be sent any longer, it returns dst as it is.
 func (c *Protocol) AppendReply(dst []byte, ev Event) []byte {
 	switch ev.OpCode {
 	case ws.OpPing:
 		dst, _ = c.AppendPong(dst, ev.Payload)
 	case ws.OpClose:
-		code, _ := ws.ParseCloseFrameData(ev.Payload)
-		dst, _ = c.AppendClose(dst, CloseCode(ClosedError{Code: code}), "")
+		code, reason, err := ws.ParseCloseBody(ev.Payload)
+		if err == nil {
+			err = ClosedError{code, reason}
+		}
+		dst = c.AppendCloseFor(dst, err)
 	}
 	return dst
 }
 
-// SendHeader is for a caller that brings the payload to the wire without copying it,
-// or has it in wire form. It takes h as [Protocol.AppendFragment] does, with Length set,
-// and returns the header to put on the wire with [ws.AppendHeader]. The frame counts as
-// sent then: the payload has to follow, masked with the header's key if that says so.
-//
-// It returns [ErrClosing], [ErrNotSendable], [ErrControlOverflow], or
-// [ws.ErrHeaderLengthUnexpected] for a negative length. Close frames are made by
-// AppendClose alone.
-func (c *Protocol) SendHeader(h ws.Header) (ws.Header, error) {
-	if h.OpCode == ws.OpClose {
-		return ws.Header{}, errCloseByHand
+// Undo takes back what the last call of an Append function has appended, if that is
+// the beginning of a message or all of it: none of it was sent, nor will be. No
+// message is open then, and no later one refers to it in its compression. Undo
+// reports whether the connection can go on. If it reports false, the peer has got a
+// part of the message, and the connection has to end; control frames are not taken
+// back.
+func (c *Protocol) Undo() bool {
+	if c.undo&undoFrame == 0 {
+		return false
 	}
-	h, err := c.sendHeader(h)
-	if h.Masked {
-		h.Mask = ws.NewMask()
+	if c.undo&undoPacked != 0 {
+		c.set.deflater.Close()
 	}
-	return h, err
+	c.sendOp, c.undo = 0, 0
+	return true
 }
 
-// Unsend takes back the data frame that was appended last, or whose header SendHeader
-// returned, if that is the first fragment of a message or a whole one: no byte of it has gone
-// out, nor will. No message is open then. A later fragment cannot be taken back, as its message
-// would have a hole: Unsend does nothing then.
-func (c *Protocol) Unsend() {
-	if c.sendFirst {
-		c.sendOp, c.sendFirst = 0, false
+// Release gives back what compression holds for the sending half. It is for the end
+// of the connection; what is sent afterwards refers to nothing before it.
+func (c *Protocol) Release() {
+	if d := c.set.deflater; d != nil {
+		d.Close()
 	}
 }
 
 var errCloseByHand = fmt.Errorf("%w: AppendClose makes close frames", ErrNotSendable)
 
-// sendHeader is SendHeader for close frames, too, and leaves the key to be made.
+// sendHeader takes the header of a frame that is to be sent, with Length set, and
+// returns it as it goes on the wire, but for the key. The frame counts as sent
+// then.
 func (c *Protocol) sendHeader(h ws.Header) (ws.Header, error) {
-	if h.Length < 0 {
-		return ws.Header{}, ws.ErrHeaderLengthUnexpected
-	}
 	if err := c.maySend(h.OpCode); err != nil {
 		return ws.Header{}, err
 	}
@@ -164,18 +441,15 @@ func (c *Protocol) sendHeader(h ws.Header) (ws.Header, error) {
 	switch {
 	case op.IsControl():
 	case h.Fin:
-		c.sendOp, c.sendFirst = 0, false
-	default:
-		c.sendFirst = c.sendOp == 0
-		if c.sendFirst {
-			c.sendOp = op
-		}
+		c.sendOp = 0
+	case c.sendOp == 0:
+		c.sendOp = op
 	}
 	return h, nil
 }
 
-// unsendable returns the caller's mistake that err is, which [ws.CheckHeader] says of a frame
-// that is to be sent.
+// unsendable returns the caller's mistake that err is, which [ws.CheckHeader] says
+// of a frame that is to be sent.
 func unsendable(err error) error {
 	if err == ws.ErrProtocolControlPayloadOverflow {
 		return ErrControlOverflow
@@ -183,8 +457,8 @@ func unsendable(err error) error {
 	return fmt.Errorf("%w: %v", ErrNotSendable, err) // as text: the fault is not the peer's
 }
 
-// checkWhole returns an error for a frame that ends what it begins, with n bytes of payload, if
-// a peer would have to refuse it.
+// checkWhole returns an error for a frame that ends what it begins, with n bytes of
+// payload, if a peer would have to refuse it.
 func checkWhole(op ws.OpCode, n int) error {
 	if err := ws.CheckHeader(ws.Header{Fin: true, OpCode: op, Length: int64(n)}, 0); err != nil {
 		return unsendable(err)
@@ -217,8 +491,8 @@ func (c *Protocol) maySend(op ws.OpCode) error {
 // lead returns the first byte of the wire form of h.
 func lead(h *ws.Header) byte { return framing.Lead(h.Fin, h.Rsv, byte(h.OpCode)) }
 
-// appendFrame appends to dst the frame of p whose first byte is lead, if masked with a
-// new key.
+// appendFrame appends to dst the frame of p whose first byte is lead, if masked
+// with a new key.
 func appendFrame(dst []byte, lead byte, masked bool, p []byte) []byte {
 	n := uint64(len(p))
 	dst = slices.Grow(dst, framing.Size(n, masked)+len(p))

@@ -113,10 +113,6 @@ func TestSendMistakes(t *testing.T) {
 		{"close frame as a message", func(c *Protocol, dst []byte) ([]byte, error) { return c.AppendMessage(dst, ws.OpClose, nil) }, ErrNotSendable},
 		{"close code 1006", func(c *Protocol, dst []byte) ([]byte, error) { return c.AppendClose(dst, ws.StatusAbnormalClosure, "") }, ErrNotSendableCode},
 		{"close code 999", func(c *Protocol, dst []byte) ([]byte, error) { return c.AppendClose(dst, 999, "") }, ErrNotSendableCode},
-		{"negative length", func(c *Protocol, dst []byte) ([]byte, error) {
-			_, err := c.SendHeader(ws.Header{Fin: true, OpCode: ws.OpText, Length: -1})
-			return dst, err
-		}, ws.ErrHeaderLengthUnexpected},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, cfg := range sides {
@@ -151,23 +147,6 @@ func TestSendInsideMessage_RFC6455_5_4(t *testing.T) {
 	out, err = c.AppendMessage(out, ws.OpBinary, []byte("c"))
 	require.NoError(t, err)
 	require.Equal(t, []sent{{open(ws.OpText), "a"}, {open(0), ""}, {open(0), ""}, {open(0), ""}, {fin(0), "b"}, {fin(ws.OpBinary), "c"}}, wire(t, false, out))
-}
-
-// SendHeader is the first half of AppendFragment.
-func TestSendHeader(t *testing.T) {
-	for _, cfg := range sides {
-		c := NewProtocol(cfg)
-		h, err := c.SendHeader(ws.Header{OpCode: ws.OpText, Length: 5})
-		require.NoError(t, err)
-		payload := []byte("Hello")
-		if require.Equal(t, c.state.ClientSide(), h.Masked); h.Masked {
-			ws.Cipher(payload, h.Mask, 0)
-		}
-		out := append(ws.AppendHeader(nil, h), payload...)
-		out, err = c.AppendFragment(out, fin(ws.OpText), nil)
-		require.NoError(t, err)
-		require.Equal(t, []sent{{open(ws.OpText), "Hello"}, {fin(ws.OpContinuation), ""}}, withoutMasks(wire(t, h.Masked, out)))
-	}
 }
 
 func TestReply_RFC6455_5_5_3(t *testing.T) {
@@ -236,12 +215,8 @@ func TestHalvesAreIndependent(t *testing.T) {
 	require.Equal(t, ws.StatusGoingAway, s.Received)
 }
 
-// Unsend takes back a first fragment and no other, whatever control frames came behind it.
-func TestUnsend(t *testing.T) {
-	send := func(c *Protocol, op ws.OpCode, fin bool) error {
-		_, err := c.SendHeader(ws.Header{Fin: fin, OpCode: op, Length: 1})
-		return err
-	}
+// Undo takes back the beginning of a message and nothing else.
+func TestUndo(t *testing.T) {
 	type step struct {
 		op  ws.OpCode
 		fin bool
@@ -249,29 +224,30 @@ func TestUnsend(t *testing.T) {
 	text := step{ws.OpText, false}
 	for name, tt := range map[string]struct {
 		steps []step
+		undo  bool
 		open  bool // a message is open afterwards
 	}{
-		"nothing":               {nil, false},
-		"first fragment":        {[]step{text}, false},
-		"and a ping":            {[]step{text, {ws.OpPing, true}}, false},
-		"second fragment":       {[]step{text, text}, true},
-		"second, continuation":  {[]step{text, {ws.OpContinuation, false}}, true},
-		"second and a ping":     {[]step{text, text, {ws.OpPing, true}}, true},
-		"last fragment":         {[]step{text, {ws.OpText, true}}, false},
-		"whole":                 {[]step{{ws.OpText, true}}, false},
-		"first of another one":  {[]step{text, {ws.OpText, true}, {ws.OpBinary, false}}, false},
-		"second of another one": {[]step{text, {ws.OpText, true}, {ws.OpBinary, false}, {ws.OpBinary, false}}, true},
+		"nothing":               {nil, false, false},
+		"first fragment":        {[]step{text}, true, false},
+		"and a ping":            {[]step{text, {ws.OpPing, true}}, false, true},
+		"second fragment":       {[]step{text, text}, false, true},
+		"second, continuation":  {[]step{text, {ws.OpContinuation, false}}, false, true},
+		"second and a ping":     {[]step{text, text, {ws.OpPing, true}}, false, true},
+		"last fragment":         {[]step{text, {ws.OpText, true}}, false, false},
+		"whole":                 {[]step{{ws.OpText, true}}, true, false},
+		"first of another one":  {[]step{text, {ws.OpText, true}, {ws.OpBinary, false}}, true, false},
+		"second of another one": {[]step{text, {ws.OpText, true}, {ws.OpBinary, false}, {ws.OpBinary, false}}, false, true},
 	} {
 		c := NewProtocol(nil)
 		for _, s := range tt.steps {
-			require.NoError(t, send(c, s.op, s.fin), name)
+			_, err := c.AppendFragment(nil, ws.Header{Fin: s.fin, OpCode: s.op}, []byte("x"))
+			require.NoError(t, err, name)
 		}
-		for range 2 {
-			c.Unsend()
-			_, err := c.AppendFragment(nil, ws.Header{OpCode: ws.OpContinuation}, nil)
-			require.Equal(t, tt.open, err == nil, name)
-		}
-		_, err := c.AppendMessage(nil, ws.OpBinary, nil)
+		require.Equal(t, tt.undo, c.Undo(), name)
+		require.False(t, c.Undo(), "there is nothing more to take back")
+		_, err := c.AppendFragment(nil, ws.Header{OpCode: ws.OpContinuation}, nil)
+		require.Equal(t, tt.open, err == nil, name)
+		_, err = c.AppendMessage(nil, ws.OpBinary, nil)
 		require.Equal(t, tt.open, err != nil, name)
 	}
 }

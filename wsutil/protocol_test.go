@@ -78,7 +78,7 @@ func joined(t testing.TB, events []got) (messages []got) {
 			messages = append(messages, ev)
 			continue
 		}
-		if ev.part&first != 0 {
+		if ev.part&partFirst != 0 {
 			require.Nil(t, open, "First inside a message")
 			open = &got{op: ev.op, part: whole}
 		}
@@ -86,7 +86,7 @@ func joined(t testing.TB, events []got) (messages []got) {
 		require.Equal(t, open.op, ev.op)
 		open.data += ev.data
 		open.rsv = ev.rsv
-		if ev.part&last != 0 {
+		if ev.part&partLast != 0 {
 			messages = append(messages, *open)
 			open = nil
 		}
@@ -259,7 +259,7 @@ func TestRefused(t *testing.T) {
 // frame that fits, and nothing else, and has no buffer.
 func requireEnded(t *testing.T, c *Protocol, err error) {
 	t.Helper()
-	require.Nil(t, c.control)
+	require.Nil(t, c.lent)
 	require.Nil(t, c.message)
 	require.Equal(t, err, c.EOF(), "the end of the input does not hide the fault")
 	_, sent := c.AppendPing(nil, nil)
@@ -381,7 +381,7 @@ func TestEOF_RFC6455_7_1_5(t *testing.T) {
 					fn.feed(t, c, tt.in, cuts...)
 					err := c.EOF()
 					require.ErrorIs(t, err, tt.want)
-					require.Nil(t, c.control)
+					require.Nil(t, c.lent)
 					require.Nil(t, c.message)
 					_, n, again := fn(c, []byte("more"))
 					require.Zero(t, n)

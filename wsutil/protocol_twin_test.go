@@ -131,7 +131,7 @@ func (tw *twin) check(h ws.Header) error {
 	switch {
 	case tw.cfg.MaxFrame > 0 && h.Length > tw.cfg.MaxFrame:
 		return ErrFrameTooLarge
-	case uint64(size)+uint64(h.Length) > uint64(limit(tw.cfg.MaxMessage)):
+	case uint64(size)+uint64(h.Length) > uint64(noLimit(tw.cfg.MaxMessage, DefaultMaxMessage)):
 		return ErrMessageTooLarge
 	case tw.cfg.MaxFragments > 0 && fragments+1 > tw.cfg.MaxFragments:
 		return ErrTooManyFragments
@@ -199,7 +199,7 @@ func requireTwins(t *testing.T, cfg Config, in []byte, cuts []int) {
 			require.Equal(t, want.messages, events, "all of them whole")
 		}
 		c.EOF()
-		require.Nil(t, c.control)
+		require.Nil(t, c.lent)
 		require.Nil(t, c.message)
 	}
 	if len(in) > 300 {

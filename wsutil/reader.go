@@ -1,12 +1,10 @@
 package wsutil
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"math"
 
-	"github.com/wskit/wskit/internal/utf8s"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -46,14 +44,16 @@ type Reader struct {
 	// Extensions are asked about the reserved bits of each header, in this order.
 	Extensions []RecvExtension
 
-	// MaxFrameSize is the most payload bytes of a data frame, MaxMessageSize of a
-	// message. A frame that crosses them is refused at its header, with
-	// [ErrFrameTooLarge] or [ErrMessageTooLarge]. Values below 1 stand for no limit.
+	// MaxFrameSize is the maximum payload of a data frame, and MaxMessageSize that
+	// of a message, in bytes. A frame that exceeds them is refused at its header,
+	// with [ErrFrameTooLarge] or [ErrMessageTooLarge]. Values below 1 mean no limit:
+	// unlike the limits elsewhere, 0 is not a default here, since these fields keep
+	// the meaning that they have in github.com/gobwas/ws.
 	MaxFrameSize, MaxMessageSize int64
 
-	// MaxFragments is the most frames of a message; one more is refused with
-	// [ErrTooManyFragments]. 0 stands for [DefaultMaxFragments], a negative value
-	// for no limit.
+	// MaxFragments is the maximum number of frames of a message; one more is
+	// refused with [ErrTooManyFragments]. 0 means [DefaultMaxFragments], a negative
+	// value no limit.
 	MaxFragments int
 
 	// OnContinuation is called with each continuation frame. What it reads of the
@@ -74,11 +74,8 @@ type Reader struct {
 	pos     int   // of the next byte, in the key
 	left    int64 // bytes of payload that have not been read
 
-	// The message that is open, or has been.
-	size      int64 // payload bytes, by the headers so far
-	fragments int
-	check     bool // text
-	text      utf8s.Validator
+	in    incoming // the message that is open, or has been
+	check bool     // it is text that is to be validated
 
 	head [ws.MaxHeaderSize]byte // scratch
 }
@@ -191,17 +188,12 @@ func (r *Reader) openControl(h ws.Header) (ws.Header, error) {
 }
 
 func (r *Reader) openData(h ws.Header) (ws.Header, error) {
-	first := !r.State.Fragmented()
-	if first {
-		r.size, r.fragments, r.text = 0, 0, utf8s.Validator{}
-		r.check = r.CheckUTF8 && h.OpCode == ws.OpText
-	}
-	r.check = r.check && h.Rsv == 0
-	if err := r.checkLimits(h.Length); err != nil {
+	lim := r.limits()
+	if err := r.in.openFrame(&h, !r.State.Fragmented(), &lim); err != nil {
 		return h, err
 	}
-	r.size += h.Length
-	r.fragments++
+	r.in.rsv |= h.Rsv
+	r.check = r.CheckUTF8 && r.in.checksText() && (r.check || !r.State.Fragmented())
 	h, err := r.begin(h)
 	if err != nil {
 		return h, err
@@ -217,23 +209,20 @@ func (r *Reader) openData(h ws.Header) (ws.Header, error) {
 	return h, err
 }
 
-// checkLimits reports whether the message may get another frame of n bytes. No sum of
-// lengths can overflow here.
-func (r *Reader) checkLimits(n int64) error {
-	most := r.MaxMessageSize
-	if most < 1 {
-		most = math.MaxInt64
+// limits returns the limits that the fields of r stand for.
+func (r *Reader) limits() limits {
+	lim := limits{
+		message:   r.MaxMessageSize,
+		frame:     r.MaxFrameSize,
+		fragments: int32(min(noLimit(int64(r.MaxFragments), DefaultMaxFragments), math.MaxInt32)),
 	}
-	mostFragments := cmp.Or(r.MaxFragments, DefaultMaxFragments)
-	switch {
-	case r.MaxFrameSize > 0 && n > r.MaxFrameSize:
-		return ErrFrameTooLarge
-	case n > most-r.size:
-		return ErrMessageTooLarge
-	case mostFragments > 0 && r.fragments >= mostFragments:
-		return ErrTooManyFragments
+	if lim.message < 1 {
+		lim.message = math.MaxInt64
 	}
-	return nil
+	if lim.frame < 1 {
+		lim.frame = math.MaxInt64
+	}
+	return lim
 }
 
 // Read reads the payload of the message or control frame that [Reader.NextFrame] has
@@ -282,15 +271,15 @@ func (r *Reader) readPayload(p []byte) (n int, err error) {
 		}
 		return n, err
 	}
-	before := r.text
+	before := r.in.text
 	valid := false
 	if r.masked {
-		valid = r.text.Unmask(p, r.key, r.pos)
+		valid = r.in.text.Unmask(p, r.key, r.pos)
 		r.pos = (r.pos + n) & 3
 	} else {
-		valid = r.text.Valid(p)
+		valid = r.in.text.Valid(p)
 	}
-	if !valid || r.left == 0 && !r.State.Fragmented() && !r.text.Done() {
+	if !valid || r.left == 0 && !r.State.Fragmented() && !r.in.text.Done() {
 		n, _ = before.Feed(p)
 		return n, ErrInvalidUTF8
 	}
@@ -325,7 +314,7 @@ func (r *Reader) endFrame() error {
 		return io.EOF
 	case r.State.Fragmented():
 		return nil
-	case r.check && !r.text.Done():
+	case r.check && !r.in.text.Done():
 		return ErrInvalidUTF8
 	}
 	return io.EOF

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/internal/framing"
 	"github.com/wskit/wskit/ws"
 )
@@ -83,9 +84,9 @@ func writeFrame(w io.Writer, s ws.State, h *ws.Header, p []byte) error {
 		h.Length = int64(len(p))
 		return ws.WriteFrame(w, ws.Frame{Header: *h, Payload: p})
 	}
-	b := newBuffer(ws.MaxHeaderSize + len(p))
-	defer b.free()
-	return writeFull(w, append(framing.Append(b.b, lead(h), uint64(len(p))), p...))
+	b := bufpool.Get(ws.MaxHeaderSize + len(p))
+	defer b.Free()
+	return writeFull(w, append(framing.Append(b.B, lead(h), uint64(len(p))), p...))
 }
 
 // writeFull writes p with one Write. Not every writer keeps the promise of [io.Writer]
@@ -101,9 +102,9 @@ func writeFull(w io.Writer, p []byte) error {
 // writeMasked writes the frame of a client.
 func writeMasked(w io.Writer, lead byte, p []byte) error {
 	key := ws.NewMask()
-	b := newBuffer(min(ws.MaxHeaderSize+len(p), mostMasked))
-	defer b.free()
-	out := framing.AppendMasked(b.b, lead, uint64(len(p)), binary.LittleEndian.Uint32(key[:]))
+	b := bufpool.Get(min(ws.MaxHeaderSize+len(p), mostMasked))
+	defer b.Free()
+	out := framing.AppendMasked(b.B, lead, uint64(len(p)), binary.LittleEndian.Uint32(key[:]))
 	for pos := 0; ; out = out[:0] {
 		n := min(len(p)-pos, cap(out)-len(out))
 		ws.CipherCopy(out[len(out):cap(out)], p[pos:pos+n], key, pos)

@@ -1,0 +1,209 @@
+package websocket
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// readLock is the right to read from the connection. Only Close and CloseRead wait
+// for it; they are told when it is free.
+//
+// While its holder runs a callback, the lock is lent: other reads are still refused,
+// but a Close may take it over and finish the closing handshake, since the callback
+// may be the one that calls Close.
+type readLock struct {
+	state  atomic.Int32
+	wanted atomic.Bool
+	mu     sync.Mutex    // guards free until wanted is set
+	free   chan struct{} // of capacity 1
+}
+
+const (
+	readFree int32 = iota
+	readHeld
+	readLent
+	readCloses // Close has it
+)
+
+func (l *readLock) take() bool { return l.state.CompareAndSwap(readFree, readHeld) }
+
+// takeToClose is take for Close.
+func (l *readLock) takeToClose() bool { return l.state.CompareAndSwap(readFree, readCloses) }
+
+// takeOver takes the lock from a holder that runs a callback.
+func (l *readLock) takeOver() bool { return l.state.CompareAndSwap(readLent, readCloses) }
+
+// lend lends the lock while a callback runs. A Close that holds it does not lend.
+func (l *readLock) lend() bool { return l.state.CompareAndSwap(readHeld, readLent) }
+
+// takeBack ends lend. It reports false if the lock was taken over.
+func (l *readLock) takeBack() bool { return l.state.CompareAndSwap(readLent, readHeld) }
+
+func (l *readLock) release() {
+	l.state.Store(readFree)
+	l.tell()
+}
+
+// tell wakes up one of those that wait. One that was woken and does not take the lock
+// has to call it again.
+func (l *readLock) tell() {
+	if l.wanted.Load() {
+		select {
+		case l.free <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// want returns the channel that tells when the lock is free.
+func (l *readLock) want() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.free == nil {
+		l.free = make(chan struct{}, 1)
+	}
+	l.wanted.Store(true)
+	return l.free
+}
+
+// beginRead takes the read lock.
+func (c *Conn) beginRead(ctx context.Context) error {
+	if ctx.Done() != nil && ctx.Err() != nil {
+		return c.notBegun(ctx)
+	}
+	if !c.read.take() {
+		return c.refuseRead(ctx)
+	}
+	return nil
+}
+
+// notBegun is what a read returns whose context has ended before.
+func (c *Conn) notBegun(ctx context.Context) error {
+	if f := c.ended(); f != nil {
+		return f.read
+	}
+	return &opError{"read", contextError(ctx, stillOpen)}
+}
+
+// refuseRead says why the lock could not be taken. While Close has it, that is known
+// only once the connection is closed.
+func (c *Conn) refuseRead(ctx context.Context) error {
+	if f := c.ended(); f != nil {
+		return f.read
+	}
+	if c.read.state.Load() != readCloses {
+		return ErrConcurrentRead
+	}
+	select {
+	case <-c.done:
+		return c.ended().read
+	case <-ctx.Done():
+		return c.notBegun(ctx)
+	}
+}
+
+// endRead releases the read lock.
+func (c *Conn) endRead() {
+	if c.protocol.Err() != nil {
+		c.lastRead()
+	}
+	if c.input.buffer != nil {
+		c.input.shrink()
+	}
+	c.read.release()
+}
+
+// endReadWith is endRead after a read that ended with err. It returns the error for
+// the caller. Nothing is released if the lock was taken over meanwhile.
+func (c *Conn) endReadWith(err error) error {
+	if err == errTakenOver {
+		return c.ended().read
+	}
+	c.endRead()
+	return err
+}
+
+// lastRead lets go of what no read needs any more.
+func (c *Conn) lastRead() {
+	if c.protocol.Err() == errClosed {
+		c.protocol.EOF()
+		c.input.drop()
+	}
+	if c.protocol.Stopped() {
+		c.input.drop()
+	}
+}
+
+// callbackCount counts the callbacks of the user that run.
+type callbackCount struct {
+	reading atomic.Int32  // how many about reading run: one, or more if they close
+	ended   atomic.Uint32 // how many about reading have ended
+	writing atomic.Int32  // how many others run
+}
+
+func (b *callbackCount) running() bool { return b.reading.Load() > 0 || b.writing.Load() > 0 }
+
+// callbackGrace is how long a Close waits for a callback about reading to return,
+// before it takes the read lock over.
+const callbackGrace = 100 * time.Millisecond
+
+// call calls a function of the user's for the holder of the read lock. It reports
+// false if a Close has taken the lock over meanwhile: the connection is closed then,
+// and nothing may be done that needs the lock. If f does not return, because it panics
+// or ends the goroutine, the lock is released.
+func (c *Conn) call(f func()) (held bool) {
+	returned := false
+	lent := c.read.lend()
+	c.callbacks.reading.Add(1)
+	defer func() {
+		c.callbacks.ended.Add(1)
+		c.callbacks.reading.Add(-1)
+		held = !lent || c.read.takeBack()
+		switch {
+		case !returned && held:
+			c.abandonRead()
+		case returned && !held:
+			<-c.done
+		}
+	}()
+	f()
+	returned = true
+	return
+}
+
+// abandonRead releases the read lock after a callback has panicked. If a part of a
+// message is lost by that, or the peer was not told yet how the connection has ended,
+// the connection is closed.
+func (c *Conn) abandonRead() {
+	if c.protocol.InMessage() && c.stream == nil || c.protocol.Err() != nil {
+		c.protocol.Fail(errPanicked)
+		c.protocol.EOF()
+		defer c.shut()
+	}
+	c.endRead()
+}
+
+// callWriting calls a function of the user's that may run while the write lock is
+// held. If f does not return, nor is that lock released, and the connection is over.
+func (c *Conn) callWriting(f func()) {
+	returned := false
+	c.callbacks.writing.Add(1)
+	defer func() {
+		c.callbacks.writing.Add(-1)
+		if !returned {
+			c.fail(errPanicked)
+		}
+	}()
+	f()
+	returned = true
+}
+
+// guard is deferred by the goroutines of this package that may call functions of the
+// user's. A panic of one fails the connection and does not end the process.
+func (c *Conn) guard() {
+	if v := recover(); v != nil {
+		c.panicked(v)
+	}
+}
