@@ -6,6 +6,7 @@ KERNELS   := ./internal/... ./ws ./wsutil ./wsflate
 FUZZTIME  ?= 30000x
 SOAK      ?= 1m
 INTEROP   ?= -count=1 -v
+MUTANTS   ?= -sample 100 wsutil/protocol*.go
 BENCH     ?= .
 BENCHTIME ?= 20ms
 BENCHREADME := HeaderParse|HeaderAppend|Mask$$|Valid$$|UnmaskText|Handshake|Message|Flate/content=json/size=(512|4096)
@@ -68,6 +69,10 @@ cover: ## coverage of the root module, by function in coverage.html
 .PHONY: fuzz
 fuzz: ## fuzz every target, FUZZTIME inputs each (30000x), or for that time (1m)
 	@GO=$(GO) scripts/fuzz $(FUZZTIME)
+
+.PHONY: mutants
+mutants: ## change the code in one place at a time, and see that the tests notice; MUTANTS has flags and files
+	$(GO) run ./internal/mutants $(MUTANTS)
 
 .PHONY: conformance
 conformance: ## run the conformance suite against this project, in every assembly

@@ -18,6 +18,7 @@ var notInCI = []string{
 	"ci",                 // is CI
 	"help",               // lists
 	"conformance-report", // runs what "conformance" runs, and the alternatives, whose faults are not ours
+	"mutants",            // takes minutes, and its survivors need a reader
 }
 
 func read(t *testing.T, name string) string {
