@@ -108,7 +108,7 @@ samples: ## run each subcommand of wskit, and write what it prints into README.m
 	@GO=$(GO) scripts/samples $(README)
 
 .PHONY: interop-deps
-interop-deps: ## install the peers of the interop tests (Node's ws, Python's websockets, Chromium)
+interop-deps: ## install the peers of the interop tests: Chromium, packages of Node and Python, proxies
 	examples/interop/install
 
 .PHONY: interop

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,8 +114,11 @@ func closing(code ws.StatusCode, reason string) []byte {
 // TestClient runs our client against the peers' servers.
 func TestClient(t *testing.T) {
 	for _, r := range runtimes {
+		if r.server == nil {
+			continue
+		}
 		t.Run(r.name, func(t *testing.T) {
-			p := r.start(t, "server")
+			p := r.start(t, r.server)
 			url := "ws://127.0.0.1:" + p.port(t)
 			testEcho(t, p, url+"/echo")
 			testServerSpeaksFirst(t, p, url)
@@ -200,6 +204,9 @@ func testServerSpeaksFirst(t *testing.T, p *peer, url string) {
 		leave(t, c, p)
 	})
 	t.Run("fragments from the server", func(t *testing.T) {
+		if slices.Contains(p.cannot, "fragments from the server") {
+			t.Skipf("%s cannot", p.name)
+		}
 		c := dial(t, url+"/fragments")
 		var pings []string
 		op, payload := c.message(func(f ws.Frame) {
@@ -238,6 +245,10 @@ func testClose(t *testing.T, p *peer, url string) {
 		c.want(ws.OpClose, string(body))
 		c.send(ws.OpClose, true, body)
 		c.wantEnd()
-		require.Equal(t, "closed 4001 bye €", p.line(t))
+		want := "closed 4001 bye €"
+		if slices.Contains(p.cannot, "reason of an answer") {
+			want = "closed 4001"
+		}
+		require.Equal(t, want, p.line(t))
 	})
 }

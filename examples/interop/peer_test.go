@@ -23,32 +23,61 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // runtime is what runs the scripts of one peer.
 type runtime struct {
 	name    string
-	ext     string // of its scripts in testdata
 	program func() (path string, ok bool)
+	client  []string // script and arguments; the URL is appended
+	server  []string // nil for a peer that has none
+	deflate []string // agrees on compression as told; only the first two have it
+	cannot  []string // cases of TestClient that its server cannot do
 }
 
 var runtimes = []runtime{
-	{"node with ws", ".mjs", func() (string, bool) {
-		_, err := os.Stat(filepath.Join("testdata", "node_modules", "ws"))
+	{name: "node with ws", program: node("ws"), deflate: []string{"wsflate.mjs"}, client: []string{"client.mjs"}, server: []string{"server.mjs"}},
+	{name: "python with websockets", program: python("websockets"), deflate: []string{"wsflate.py"}, client: []string{"client.py"}, server: []string{"server.py"}},
+	{name: "node with undici", program: node("undici"), client: []string{"undici.mjs"}},
+	// aiohttp and tornado write whole messages.
+	framework("aiohttp", "fragments from the server", "reason of an answer"),
+	// tornado does not answer server_no_context_takeover, and keeps its window.
+	framework("tornado", "fragments from the server", "no takeover"),
+	framework("wsproto"),
+}
+
+// framework is one of the libraries of frameworks.py.
+func framework(module string, cannot ...string) runtime {
+	return runtime{
+		name: "python with " + module, program: python(module), cannot: cannot,
+		client: []string{"frameworks.py", module, "client"}, server: []string{"frameworks.py", module, "server"},
+	}
+}
+
+// node returns the path of Node if a package is installed for it.
+func node(module string) func() (path string, ok bool) {
+	return func() (string, bool) {
+		_, err := os.Stat(filepath.Join("testdata", "node_modules", module))
 		path, lookErr := exec.LookPath("node")
 		return path, err == nil && lookErr == nil
-	}},
-	{"python with websockets", ".py", func() (string, bool) {
+	}
+}
+
+// python returns the path of the first Python that has a module.
+func python(module string) func() (path string, ok bool) {
+	return func() (string, bool) {
 		for _, name := range []string{"/usr/bin/python3", "python3"} {
-			if exec.Command(name, "-c", "import websockets").Run() == nil {
+			if exec.Command(name, "-c", "import "+module).Run() == nil {
 				return name, true
 			}
 		}
 		return "", false
-	}},
+	}
 }
 
-// start runs a script of testdata, "client" or "server".
-func (r runtime) start(t *testing.T, script string, args ...string) *peer {
+// start runs a script of testdata with more arguments.
+func (r runtime) start(t *testing.T, script []string, args ...string) *peer {
 	t.Helper()
 	path, ok := r.program()
 	need(t, ok, r.name)
-	return startPeer(t, r.name, path, append([]string{script + r.ext}, args...)...)
+	p := startPeer(t, r.name, path, append(script[:len(script):len(script)], args...)...)
+	p.cannot = r.cannot
+	return p
 }
 
 // need skips the test where a peer is missing; in CI none may be missing.
@@ -67,6 +96,7 @@ func need(t *testing.T, installed bool, name string) {
 // when patience does.
 type peer struct {
 	name   string
+	cannot []string // of its runtime
 	lines  *bufio.Reader
 	stop   func() // kills the process and waits for it
 	stderr bytes.Buffer
