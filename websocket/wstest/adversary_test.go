@@ -1,13 +1,19 @@
 package wstest
 
 import (
+	"bufio"
 	"bytes"
 	"compress/flate"
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,6 +40,11 @@ type victim struct {
 	hasty     bool // ends a connection that sends less than a header at once
 	crashing  bool // ends with the first connection that breaks
 	plain     bool // knows no compression
+	storing   bool // stores every offer
+	quoting   bool // quotes the fields of a request that it refuses
+	awaiting  bool // waits for the body of a request that it refuses
+	dawdling  bool // waits for the peer to end TCP before it does
+	lingering bool // has a buffer for what it drops
 }
 
 func TestAttacksFindTheWeakness(t *testing.T) {
@@ -52,6 +63,13 @@ func TestAttacksFindTheWeakness(t *testing.T) {
 		"keeping":   {victim{keeping: true}, "reset"},
 		"hasty":     {victim{hasty: true}, "byte-per-packet"},
 		"crashing":  {victim{crashing: true}, "reset"},
+		"storing":   {victim{storing: true}, "offer-flood"},
+		"quoting":   {victim{quoting: true}, "long-fields"},
+		"awaiting":  {victim{awaiting: true}, "refused-body"},
+		"dawdling":  {victim{dawdling: true}, "after-close"},
+		"lingering": {victim{lingering: true}, "linger"},
+
+		"inflating fragments": {victim{inflating: true}, "bomb-in-pieces"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if race.Enabled && tt.attack != "" {
@@ -139,6 +157,9 @@ func (v victim) serve(ctx context.Context, l *Listener) (done chan struct{}) {
 // handle echoes until the connection ends. The error is that of a connection that
 // breaks off.
 func (v victim) handle(ctx context.Context, c net.Conn) error {
+	if v.storing || v.quoting || v.awaiting {
+		return v.careless(c)
+	}
 	compressed := false
 	u := ws.Upgrader{
 		Timeout: 5 * time.Second,
@@ -186,6 +207,10 @@ func (v victim) handle(ctx context.Context, c net.Conn) error {
 			in = in[k:]
 			if ev.OpCode.IsControl() {
 				reply = p.AppendReply(reply, ev)
+				if ev.OpCode == ws.OpClose {
+					out(reply)
+					return v.drain(c)
+				}
 				continue
 			}
 			payload := ev.Payload
@@ -200,6 +225,56 @@ func (v victim) handle(ctx context.Context, c net.Conn) error {
 			return err
 		}
 	}
+}
+
+// drain waits for the peer to end TCP, 1 s at most.
+func (v victim) drain(c net.Conn) error {
+	buf := make([]byte, 1)
+	if v.lingering {
+		buf = make([]byte, 64<<10)
+	}
+	if !v.dawdling {
+		c.(interface{ CloseWrite() error }).CloseWrite()
+	}
+	c.SetReadDeadline(time.Now().Add(time.Second))
+	for {
+		if _, err := c.Read(buf); err != nil {
+			return nil
+		}
+	}
+}
+
+// careless does the handshake by hand, and then answers pings.
+func (v victim) careless(c net.Conn) error {
+	r, err := http.ReadRequest(bufio.NewReader(c))
+	if err != nil {
+		return err
+	}
+	var stored [][]byte
+	defer func() { runtime.KeepAlive(stored) }()
+	for _, field := range []string{"Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"} {
+		for range strings.FieldsFuncSeq(r.Header.Get(field), func(r rune) bool { return r == ';' || r == ',' }) {
+			if v.storing {
+				stored = append(stored, make([]byte, 64))
+			}
+		}
+	}
+	key := r.Header.Get("Sec-WebSocket-Key")
+	if len(key) != 24 || r.Header.Get("Origin") != "" {
+		body := "refused"
+		if v.quoting {
+			body += ": " + fmt.Sprint(r.Header)
+		}
+		fmt.Fprintf(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		if v.awaiting {
+			io.Copy(io.Discard, r.Body)
+		}
+		return errors.New("refused")
+	}
+	accept := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		base64.StdEncoding.EncodeToString(accept[:]))
+	return v.frames(c)
 }
 
 func (v victim) inflate(p []byte) ([]byte, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"time"
@@ -24,6 +25,18 @@ var attacks = []Attack{
 	{
 		"endless-head", "sends fields without end",
 		"the head has a size limit", endlessHead,
+	},
+	{
+		"offer-flood", "offers hundreds of thousands of parameters, extensions and subprotocols in 900 KB",
+		"offers have a limit, and what nobody asked for is not stored", offerFlood,
+	},
+	{
+		"long-fields", "sends 900 KB in each field that is an error",
+		"an answer quotes little of what was sent", longFields,
+	},
+	{
+		"refused-body", "announces a body in a request that is refused, and sends none",
+		"the connection ends after the answer", refusedBody,
 	},
 	{
 		"declared-length", "declares frames from 1 MiB to 2^63-1 bytes, sends 1 KiB of each and stalls",
@@ -46,12 +59,24 @@ var attacks = []Attack{
 		"the limit counts what is inflated", sendBomb,
 	},
 	{
+		"bomb-in-pieces", "sends the same in fragments of 16 bytes",
+		"the limit counts what is inflated of all fragments", sendBombInPieces,
+	},
+	{
 		"half-open", "opens connections and says nothing",
 		"a connection that waits costs little", halfOpen,
 	},
 	{
 		"byte-per-packet", "sends pings one byte at a time",
 		"each is answered", bytePerPacket,
+	},
+	{
+		"after-close", "sends a ping behind its close frame, in one segment, and does not close",
+		"the server answers the close frame and ends its direction at once", afterClose,
+	},
+	{
+		"linger", "leaves many connections half-closed with unread bytes",
+		"a connection that waits for its end costs little", linger,
 	},
 	{
 		"reset", "ends the connection without a farewell in every state: before and in the request, in a header, in a payload, in a ping, between fragments, while the server cannot write, while closing",
@@ -157,6 +182,15 @@ func (a *attacker) flood(ctx context.Context, f ws.Frame) error {
 }
 
 func sendBomb(ctx context.Context, a *attacker) error {
+	return a.bomb(ctx, math.MaxInt)
+}
+
+func sendBombInPieces(ctx context.Context, a *attacker) error {
+	return a.bomb(ctx, 16)
+}
+
+// bomb sends 64 MiB of zeros, compressed, in fragments of at most size bytes.
+func (a *attacker) bomb(ctx context.Context, size int) error {
 	open := func(ctx context.Context) (net.Conn, error) {
 		c, hs, err := a.offer(ctx, httphead.NewOption(deflateName, nil))
 		if err == nil && len(hs.Extensions) == 0 {
@@ -175,10 +209,14 @@ func sendBomb(ctx context.Context, a *attacker) error {
 	if err != nil {
 		return err
 	}
+	var frames []byte
+	for op, rsv := ws.OpBinary, ws.Rsv(true, false, false); op != ws.OpContinuation || len(payload) > 0; op, rsv = ws.OpContinuation, 0 {
+		f := ws.NewFrame(op, len(payload) <= size, payload[:min(size, len(payload))])
+		f.Header.Rsv = rsv
+		frames, payload = ws.AppendFrame(frames, ws.MaskFrame(f)), payload[len(f.Payload):]
+	}
 	return a.each(ctx, open, func(_ context.Context, c net.Conn) error {
-		f := ws.NewBinaryFrame(payload)
-		f.Header.Rsv = ws.Rsv(true, false, false)
-		if err := ws.WriteFrame(c, ws.MaskFrame(f)); err != nil {
+		if _, err := c.Write(frames); err != nil {
 			return err
 		}
 		c.SetReadDeadline(time.Now().Add(a.o.Patience / 2))
