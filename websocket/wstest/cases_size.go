@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/wskit/wskit/ws"
@@ -39,6 +40,11 @@ func sizeCases(l *list) {
 			}
 			l.add(r, fmt.Sprintf("size/%s/%d-in-%d-by-%d", op.String(), c.size, c.frame, c.chop), int64(c.size), big(op, c.size, c.frame, c.chop))
 		}
+	}
+	r.needs = needEcho | needAlone
+	r.fault = "the number of frames in a message is limited to 65,536"
+	for _, op := range dataOps { // cases 9.3.1 and 9.4.1 of the Autobahn testsuite
+		l.add(r, "size/"+op.String()+"/4194304-in-64-then-empty", 4*mebi, bigThenEmpty(op, 4*mebi, 64))
 	}
 	r.needs = needEcho
 	r.fault = "text that is not ASCII is cut in a character somewhere"
@@ -76,13 +82,24 @@ func pieces(op ws.OpCode, all []byte, n int) []frame {
 
 func big(op ws.OpCode, size, frame, chop int) script {
 	return func(_ context.Context, p *peer) error {
-		frames := pieces(op, large()[:size], frame)
-		err := p.echo(chop, frames...)
-		if err != nil && len(frames) > mostFrames && p.closed != nil && (p.closed.code == ws.StatusPolicyViolation || p.closed.code == ws.StatusMessageTooBig) {
-			return tolerated("the peer bounds the frames of a message, as section 10.4 allows, at less than %d", len(frames))
-		}
-		return worst(err, p.finish())
+		return echoFrames(p, chop, pieces(op, large()[:size], frame))
 	}
+}
+
+// bigThenEmpty is a message of full frames and an empty one that ends it.
+func bigThenEmpty(op ws.OpCode, size, frame int) script {
+	return func(_ context.Context, p *peer) error {
+		return echoFrames(p, 0, fragments(op, large()[:size], slices.Repeat([]int{frame}, size/frame)...))
+	}
+}
+
+// echoFrames tolerates a limit of the peer on the frames of a message.
+func echoFrames(p *peer, chop int, frames []frame) error {
+	err := p.echo(chop, frames...)
+	if err != nil && len(frames) > mostFrames && p.closed != nil && (p.closed.code == ws.StatusPolicyViolation || p.closed.code == ws.StatusMessageTooBig) {
+		return tolerated("the peer bounds the frames of a message, as section 10.4 allows, at less than %d", len(frames))
+	}
+	return worst(err, p.finish())
 }
 
 // mostFrames is how many frames of one message every peer should take.
