@@ -56,7 +56,7 @@ func TestLargeMessages(t *testing.T) {
 	strict := func(t *testing.T, r *wstest.Report, err error) {
 		t.Helper()
 		require.NoError(t, err)
-		require.Zero(t, r.Failed())
+		require.Zero(t, r.Failed(), "%v", failures(r))
 		for _, res := range r.Agents[0].Results {
 			if !notYet.MatchString(res.ID) {
 				require.NotEqual(t, wstest.Tolerated, res.Verdict, "%s: %s", res.ID, res.Detail)
@@ -78,6 +78,16 @@ func TestLargeMessages(t *testing.T) {
 			strict(t, r, err)
 		})
 	}
+}
+
+// failures lists the cases that failed, each with the reason.
+func failures(r *wstest.Report) (list []string) {
+	for _, res := range r.Agents[0].Results {
+		if res.Verdict == wstest.Failed {
+			list = append(list, res.ID+": "+res.Detail)
+		}
+	}
+	return list
 }
 
 // serve runs a server on the loopback interface until the test has ended.
