@@ -82,6 +82,10 @@ conformance: ## run the conformance suite against this project, in every assembl
 conformance-report: interop-deps ## the same beside the alternatives, and write docs/conformance.md and .html
 	cd bench && $(GO) run ./conformance -limit 16777216 -docs $(DOCS) -json $(DOCS)/conformance.json
 
+.PHONY: autobahn
+autobahn: ## run the Autobahn testsuite against every assembly, if its command wstest is installed
+	cd examples && $(GO) run ./autobahn $(AUTOBAHN)
+
 .PHONY: soak
 soak: ## open, use and kill connections for SOAK (1m), and see that nothing is left
 	$(GO) test -count=1 -v -run '^TestSoak$$' ./websocket/wstest -args -soak=$(SOAK) -soak.conns=1000
