@@ -61,13 +61,14 @@ func run(ctx context.Context, out io.Writer, cases, reports string) error {
 	return errors.Join(testServers(ctx, out, cases, reports), testClients(ctx, out, cases, reports))
 }
 
-// wstest returns the command in a mode, with its specification in dir.
+// wstest starts the command in a mode, with its specification in dir.
 func wstest(ctx context.Context, mode, dir, cases, key string, value any) (*exec.Cmd, error) {
 	text, err := json.Marshal(map[string]any{"outdir": dir, "cases": strings.Split(cases, ","), "exclude-cases": []string{}, key: value})
 	file := filepath.Join(dir, mode+".json")
 	cmd := exec.CommandContext(ctx, "wstest", "-m", mode, "-s", file, "-w", "0")
 	cmd.Stderr = os.Stderr
-	return cmd, errors.Join(err, os.RemoveAll(filepath.Join(dir, "index.json")), os.MkdirAll(dir, 0o755), os.WriteFile(file, text, 0o644))
+	err = errors.Join(err, os.RemoveAll(filepath.Join(dir, "index.json")), os.MkdirAll(dir, 0o755), os.WriteFile(file, text, 0o644))
+	return cmd, cmp.Or(err, cmd.Start())
 }
 
 // testServers runs the fuzzing client against all servers.
@@ -84,7 +85,7 @@ func testServers(ctx context.Context, out io.Writer, cases, reports string) erro
 		servers = append(servers, map[string]string{"agent": a.Name, "url": "ws://" + ln.Addr().String() + "/ws"})
 	}
 	cmd, err := wstest(ctx, "fuzzingclient", dir, cases, "servers", servers)
-	if err = cmp.Or(err, cmd.Run()); err != nil {
+	if err = cmp.Or(err, cmd.Wait()); err != nil {
 		return fmt.Errorf("wstest -m fuzzingclient: %w", err)
 	}
 	return judge(out, "server", dir, all)
@@ -99,18 +100,18 @@ func testClients(ctx context.Context, out io.Writer, cases, reports string) erro
 	ln.Close()
 	base, all, dir := "ws://"+ln.Addr().String(), conformance.Clients(maxMessage), filepath.Join(reports, "clients")
 	cmd, err := wstest(ctx, "fuzzingserver", dir, cases, "url", base)
-	if err = cmp.Or(err, cmd.Start()); err != nil {
+	if err != nil {
 		return fmt.Errorf("wstest -m fuzzingserver: %w", err)
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
-	answer, err := ask(ctx, base+"/getCaseCount")
+	answer, err := "", net.ErrClosed
 	for tries := 0; err != nil && tries < 300; tries++ { // until it listens
 		time.Sleep(100 * time.Millisecond)
 		answer, err = ask(ctx, base+"/getCaseCount")
 	}
-	n, atoi := strconv.Atoi(answer)
-	if err = cmp.Or(err, atoi); err != nil {
+	n, parse := strconv.Atoi(answer)
+	if err = cmp.Or(err, parse); err != nil {
 		return fmt.Errorf("wstest -m fuzzingserver: the number of cases: %w", err)
 	}
 	for _, a := range all {
