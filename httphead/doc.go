@@ -36,8 +36,9 @@
 // # Limits
 //
 // [Limits] bounds the bytes of a head and the number of its fields; the zero
-// value stands for [DefaultMaxBytes] and [DefaultMaxFields]. Work and memory are
-// linear in the bytes that arrived, for every input.
+// value stands for [DefaultMaxBytes] and [DefaultMaxFields]. [OptionLimits] bounds
+// a list of options. Work and memory are linear in the bytes that arrived, for
+// every input.
 //
 // # Values
 //

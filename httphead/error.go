@@ -33,4 +33,7 @@ var (
 	ErrStartLineTooLong error = &Error{414, "RFC 9110, section 15.5.15", "start line over the limit"}
 	ErrHeadTooLarge     error = &Error{431, "RFC 6585, section 5", "head over the limit"}
 	ErrTooManyFields    error = &Error{431, "RFC 6585, section 5", "too many fields"}
+
+	ErrTooManyOptions    error = &Error{431, "RFC 6585, section 5", "too many members in a list of options"}
+	ErrTooManyParameters error = &Error{431, "RFC 6585, section 5", "too many parameters of an option"}
 )

@@ -59,6 +59,7 @@ func TestOctetSearchesAgreeWithPlainLoops(t *testing.T) {
 	}
 	control := func(c byte) bool { return c < 0x20 && c != '\t' || c == 0x7f }
 	invisible := func(c byte) bool { return c < 0x21 || c > 0x7e }
+	noTarget := func(c byte) bool { return c < 0x21 || c == 0x7f }
 	for c := range 256 {
 		for d := range 256 { // a second byte right behind: borrows must not reach back
 			for _, at := range []int{0, 3, 6, 7} {
@@ -67,6 +68,7 @@ func TestOctetSearchesAgreeWithPlainLoops(t *testing.T) {
 				for _, i := range []int{0, 1, 9, 16} {
 					require.Equal(t, plain(p, i, control), controlEnd(p, i), "%q", p)
 					require.Equal(t, plain(p, i, invisible), visibleEnd(p, i), "%q", p)
+					require.Equal(t, plain(p, i, noTarget), targetEnd(p, i), "%q", p)
 				}
 			}
 		}

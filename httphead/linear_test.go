@@ -21,7 +21,8 @@ func TestLinearTime(t *testing.T) {
 			f := fields("Cookie", value)
 			for range f.Tokens("Cookie") {
 			}
-			for range f.Options("Cookie") {
+			var o Option
+			for range f.ScanOptions("Cookie", &o, OptionLimits{MaxOptions: -1, MaxParameters: -1}) {
 			}
 			for range f.Cookies() {
 			}

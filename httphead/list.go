@@ -24,9 +24,12 @@ func (f Fields) Protocols(name string) iter.Seq2[[]byte, error] {
 // eachView yields the members that scan finds as views.
 func (f Fields) eachView(name string, scan func([]byte) (member, rest []byte, ok bool), yield func([]byte, error) bool) {
 	var view []byte
-	eachMember(f, name, func(p []byte) (rest []byte, ok bool) {
-		view, rest, ok = scan(p)
-		return rest, ok
+	eachMember(f, name, func(p []byte) (rest []byte, err error) {
+		var ok bool
+		if view, rest, ok = scan(p); !ok {
+			err = ErrList
+		}
+		return rest, err
 	}, func(err error) bool {
 		if err != nil {
 			return yield(nil, err)
@@ -47,10 +50,11 @@ func (f Fields) HasToken(name, token string) bool {
 	return false
 }
 
-// eachMember has scan read the members of the list 1#member that all fields of a name
-// are together, and calls found behind each. Where scan reports a fault, or something
-// else than a comma follows a member, it calls found with ErrList and ends.
-func eachMember(f Fields, name string, scan func(p []byte) (rest []byte, ok bool), found func(error) bool) {
+// eachMember calls scan for each member of the list 1#member that all fields of a
+// name are together, and found after it. It ends when scan returns an error, or
+// something other than a comma follows a member, and calls found with that error
+// or ErrList.
+func eachMember(f Fields, name string, scan func(p []byte) (rest []byte, err error), found func(error) bool) {
 	fields, members := 0, 0
 	for i := range f {
 		if !equalFold(f[i].Name, name) {
@@ -58,10 +62,13 @@ func eachMember(f Fields, name string, scan func(p []byte) (rest []byte, ok bool
 		}
 		fields++
 		for p := skipEmpty(f[i].Value); len(p) > 0; p = skipEmpty(p) {
-			rest, ok := scan(p)
+			rest, err := scan(p)
 			p = skipOWS(rest)
-			if !ok || len(p) > 0 && p[0] != ',' {
-				found(ErrList)
+			if err == nil && len(p) > 0 && p[0] != ',' {
+				err = ErrList
+			}
+			if err != nil {
+				found(err)
 				return
 			}
 			members++

@@ -14,14 +14,14 @@ import (
 // checkNetHTTP requires that net/http takes the request that we took, and takes
 // it for the same. There are two exceptions. It does not pass over an empty line
 // in front of a request (RFC 9112, section 2.2, asks servers to). And it parses
-// the inside of the target, which we leave to the caller.
+// the host of a target, which we leave to the caller.
 func checkNetHTTP(t *testing.T, head []byte, r *Request) {
 	t.Helper()
 	target := string(r.Target)
 	if string(r.Method) == "CONNECT" {
 		target = "http://" + target
 	}
-	if _, err := url.ParseRequestURI(target); err != nil {
+	if _, err := url.ParseRequestURI(target); err != nil && target[0] != '/' {
 		return
 	}
 	theirs, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(bytes.TrimPrefix(head, []byte("\r\n")))))
@@ -71,7 +71,6 @@ func TestStricterThanNetHTTP(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n": ErrFold,
 		head("Content-Length: 1\r\n"):                     ErrBody,
 		head("Transfer-Encoding: chunked\r\n"):            ErrBody,
-		"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n":           ErrRequestLine,
 		"GET / HTTP/2.1\r\nHost: h\r\n\r\n":               ErrVersion,
 	} {
 		_, err := http.ReadRequest(bufio.NewReader(bytes.NewReader([]byte(in))))

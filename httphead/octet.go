@@ -81,6 +81,22 @@ func visibleEnd(p []byte, i int) int {
 	return i
 }
 
+// targetEnd returns the index of the first byte of p[i:] that no request target
+// may hold, a space or a control byte, or len(p).
+func targetEnd(p []byte, i int) int {
+	for ; len(p)-i >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(p[i:])
+		del := w ^ 0x7f*ones
+		if m := ((w-0x21*ones)&^w | (del-ones)&^del) & highs; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for i < len(p) && p[i] > ' ' && p[i] != 0x7f {
+		i++
+	}
+	return i
+}
+
 // equalFold reports whether p is s but for the case of ASCII letters.
 func equalFold(p []byte, s string) bool {
 	if len(p) != len(s) {

@@ -42,26 +42,51 @@ func NewOption(name string, params map[string]string) Option {
 // takes from RFC 2616. A quoted string may say anything here; that its content
 // has to be a token is the rule of single fields. An option's bytes are views,
 // but for quoted strings with escapes. If the fields are malformed, or hold no
-// member at all, the last pair is an empty Option and [ErrList].
+// member at all, the last pair is an empty Option and [ErrList]; if they exceed
+// the defaults of [OptionLimits], [ErrTooManyOptions] or [ErrTooManyParameters].
 func (f Fields) Options(name string) iter.Seq2[Option, error] {
 	return func(yield func(Option, error) bool) {
 		var o Option
-		f.scanOptions(name, &o, func(err error) bool { return yield(o, err) })
+		f.scanOptions(name, &o, OptionLimits{}, func(err error) bool { return yield(o, err) })
 	}
 }
 
-// ScanOptions sets *o to what [Fields.Options] yields, one after the other, and yields
-// the errors alone: an Option is a large value to pass on.
-func (f Fields) ScanOptions(name string, o *Option) iter.Seq[error] {
-	return func(yield func(error) bool) { f.scanOptions(name, o, yield) }
+// OptionLimits bounds a list of options. In each number zero stands for the
+// default and a negative value for no limit.
+type OptionLimits struct {
+	MaxOptions    int // in the list; [DefaultMaxOptions]
+	MaxParameters int // of each option; [DefaultMaxParameters]
+
+	// TokenValues makes a value that is not a token [ErrList], even if it is
+	// quoted, as RFC 6455, section 9.1 requires.
+	TokenValues bool
 }
 
-func (f Fields) scanOptions(name string, o *Option, yield func(error) bool) {
-	eachMember(f, name, func(p []byte) (rest []byte, ok bool) {
-		*o = Option{}
-		return scanOption(p, o)
+// What the zero value of [OptionLimits] stands for.
+const (
+	DefaultMaxOptions    = 32
+	DefaultMaxParameters = 32
+)
+
+// ScanOptions sets *o to each option in turn that [Fields.Options] yields, within
+// lim, and yields only the errors: an Option is a large value to pass on. If o is
+// nil, the list is validated and not stored.
+func (f Fields) ScanOptions(name string, o *Option, lim OptionLimits) iter.Seq[error] {
+	return func(yield func(error) bool) { f.scanOptions(name, o, lim, yield) }
+}
+
+func (f Fields) scanOptions(name string, o *Option, lim OptionLimits, yield func(error) bool) {
+	room := limit(lim.MaxOptions, DefaultMaxOptions)
+	eachMember(f, name, func(p []byte) (rest []byte, err error) {
+		if o != nil {
+			*o = Option{}
+		}
+		if room--; room < 0 {
+			return p, ErrTooManyOptions
+		}
+		return scanOption(p, o, lim)
 	}, func(err error) bool {
-		if err != nil {
+		if err != nil && o != nil {
 			*o = Option{}
 		}
 		return yield(err)
@@ -69,8 +94,8 @@ func (f Fields) scanOptions(name string, o *Option, yield func(error) bool) {
 }
 
 // ParseOptions appends the options of one field value to dst and reports whether
-// it is well formed; if it is not, those in front of the fault are appended. See
-// [Fields.Options].
+// it is well formed and within the defaults of [OptionLimits]; if it is not, those in
+// front of the fault are appended. See [Fields.Options].
 func ParseOptions(value []byte, dst []Option) ([]Option, bool) {
 	one := Fields{{Value: value}}
 	for o, err := range one.Options("") { // no name: that of the one field
@@ -82,20 +107,30 @@ func ParseOptions(value []byte, dst []Option) ([]Option, bool) {
 	return dst, true
 }
 
-// scanOption sets *o, which is zero, to the option at the start of p, and returns what
-// is behind it.
-func scanOption(p []byte, o *Option) (rest []byte, ok bool) {
-	if o.Name, p, ok = scanToken(p); !ok {
-		return p, false
+// scanOption sets *o, which is zero or nil, to the option at the start of p, and
+// returns what follows it.
+func scanOption(p []byte, o *Option, lim OptionLimits) (rest []byte, err error) {
+	name, p, ok := scanToken(p)
+	if !ok {
+		return p, ErrList
 	}
+	if o != nil {
+		o.Name = name
+	}
+	room := limit(lim.MaxParameters, DefaultMaxParameters)
 	for p = skipOWS(p); len(p) > 0 && p[0] == ';'; p = skipOWS(p) {
-		var name, value []byte
-		if name, value, p, ok = scanParameter(skipOWS(p[1:])); !ok {
-			return p, false
+		var value []byte
+		if name, value, p, ok = scanParameter(skipOWS(p[1:])); !ok || lim.TokenValues && value != nil && !IsToken(value) {
+			return p, ErrList
 		}
-		o.Parameters.Set(name, value)
+		if room--; room < 0 {
+			return p, ErrTooManyParameters
+		}
+		if o != nil {
+			o.Parameters.Set(name, value)
+		}
 	}
-	return p, true
+	return p, nil
 }
 
 // scanParameter returns the parameter at the start of p and what is behind it.

@@ -2,6 +2,8 @@ package httphead
 
 import (
 	"fmt"
+	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -152,4 +154,78 @@ func TestOptionsWhereTheGrammarDiffers(t *testing.T) {
 		require.Equal(t, c.grammars, strings.Join(shown, " "), "%s: %q in the grammar", c.why, c.value)
 		require.Equal(t, c.ours, options(fields("E", c.value), "E"), "%s: %q", c.why, c.value)
 	}
+}
+
+func TestOptionLimits(t *testing.T) {
+	many := func(unit string, n int) string { return strings.TrimSuffix(strings.Repeat(unit, n), ",") }
+	for _, c := range []struct {
+		name, value string
+		lim         OptionLimits
+		want        error
+		found       int
+	}{
+		{"as many options as the default allows", many("a,", 32), OptionLimits{}, nil, 32},
+		{"one more option", many("a,", 33), OptionLimits{}, ErrTooManyOptions, 32},
+		{"as many parameters", "a" + many(";b", 32), OptionLimits{}, nil, 1},
+		{"one more parameter", "a" + many(";b", 33), OptionLimits{}, ErrTooManyParameters, 0},
+		{"each option counts for itself", "a" + many(";b", 32) + ",c" + many(";d=e", 32), OptionLimits{}, nil, 2},
+		{"options limited by the caller", "a;b, c", OptionLimits{MaxOptions: 1}, ErrTooManyOptions, 1},
+		{"parameters limited by the caller", "a;b;c", OptionLimits{MaxParameters: 1}, ErrTooManyParameters, 0},
+		{"no limit", many("a"+many(";b", 100)+",", 100), OptionLimits{MaxOptions: -1, MaxParameters: -1}, nil, 100},
+		{"a fault in front of the limit", "a b" + many(",a", 40), OptionLimits{}, ErrList, 0},
+		{"quoted tokens", `a;b="c"`, OptionLimits{TokenValues: true}, nil, 1},
+		{"quoted value that is no token", `a;b="c d"`, OptionLimits{TokenValues: true}, ErrList, 0},
+		{"quoted value that is empty", `a;b=""`, OptionLimits{TokenValues: true}, ErrList, 0},
+		{"any quoted value", `a;b="c d"`, OptionLimits{}, nil, 1},
+	} {
+		var stored Option
+		for _, o := range []*Option{&stored, nil} {
+			found, fault := 0, error(nil)
+			for err := range fields("E", c.value).ScanOptions("E", o, c.lim) {
+				if err != nil {
+					fault = err
+					continue
+				}
+				found++
+			}
+			require.Equal(t, c.want, fault, "%s, stored: %t", c.name, o != nil)
+			require.Equal(t, c.found, found, "%s, stored: %t", c.name, o != nil)
+		}
+	}
+	for _, err := range fields("E", many("a,", 33)).Options("E") {
+		if err != nil {
+			require.Equal(t, ErrTooManyOptions, err)
+		}
+	}
+	_, ok := ParseOptions([]byte("a"+many(";b", 33)), nil)
+	require.False(t, ok)
+}
+
+// allocated returns how many bytes f allocates: the least of a few runs, for
+// other goroutines allocate, too.
+func allocated(f func()) uint64 {
+	least := uint64(math.MaxUint64)
+	for range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	return least
+}
+
+// Half a MiB of parameters costs no memory if nobody wants them, and a bounded
+// amount if somebody does.
+func TestOptionsBoundMemory(t *testing.T) {
+	f := fields("E", "x"+strings.Repeat(";a", 256<<10))
+	require.LessOrEqual(t, allocated(func() {
+		for range f.ScanOptions("E", nil, OptionLimits{MaxParameters: -1}) {
+		}
+	}), uint64(1<<10))
+	var o Option
+	require.LessOrEqual(t, allocated(func() {
+		for range f.ScanOptions("E", &o, OptionLimits{}) {
+		}
+	}), uint64(8<<10))
 }

@@ -13,7 +13,7 @@ import (
 // there. After an error Request holds nothing of use but Limits.
 type Request struct {
 	Method       []byte // as it was written: methods are case-sensitive
-	Target       []byte // visible ASCII in one of the forms of RFC 9112, section 3.2
+	Target       []byte // in one of the forms of RFC 9112, section 3.2; may hold bytes above ASCII
 	Major, Minor int    // of the HTTP version; Major is 1
 	Fields       Fields
 	Limits       Limits
@@ -70,7 +70,7 @@ func (r *Request) parseLine(p []byte) (n int, err error) {
 	if err := wantSpace(p, i, m); err != nil {
 		return 0, err
 	}
-	t := visibleEnd(p, m+1)
+	t := targetEnd(p, m+1)
 	if err := wantSpace(p, m+1, t); err != nil {
 		return 0, err
 	}
@@ -99,24 +99,73 @@ func wantSpace(p []byte, i, end int) error {
 	return nil
 }
 
-// checkTarget checks the form of a target of visible ASCII (RFC 9112, section
-// 3.2). It does not look into paths and queries.
+// checkTarget checks the form of a target (RFC 9112, section 3.2) and the escapes
+// of its path (RFC 3986, section 2.1). Like net/http it allows bytes above ASCII,
+// and anything in a query.
 func checkTarget(method, target []byte) error {
 	switch {
 	case string(method) == "CONNECT":
-		if isAuthority(target) {
-			return nil
+		if !isAuthority(target) {
+			return ErrTarget
 		}
-	case target[0] == '/', isAbsolute(target, "http://"), isAbsolute(target, "https://"):
 		return nil
+	case target[0] == '/':
+		return checkEscapes(target)
 	case string(target) == "*" && string(method) == "OPTIONS":
 		return nil
+	}
+	for _, scheme := range [...]string{"http://", "https://", "ws://", "wss://"} {
+		if len(target) > len(scheme) && equalFold(target[:len(scheme)], scheme) {
+			return checkAbsolute(target[len(scheme):])
+		}
 	}
 	return ErrTarget
 }
 
-func isAbsolute(target []byte, scheme string) bool {
-	return len(target) > len(scheme) && equalFold(target[:len(scheme)], scheme)
+// checkAbsolute checks what follows the scheme of a target. An escape in a host
+// stands for a byte above ASCII (RFC 3986, section 3.2.2): nothing else needs one.
+func checkAbsolute(rest []byte) error {
+	host := rest
+	if i := bytes.IndexAny(rest, "/?"); i >= 0 {
+		host, rest = rest[:i], rest[i:]
+	} else {
+		rest = nil
+	}
+	for i := bytes.IndexByte(host, '%'); i >= 0; i = bytes.IndexByte(host, '%') {
+		if host = host[i:]; !isEscape(host) || host[1] < '8' {
+			return ErrTarget
+		}
+		host = host[3:]
+	}
+	return checkEscapes(rest)
+}
+
+// checkEscapes checks the escapes of the path at the start of p.
+func checkEscapes(p []byte) error {
+	i := bytes.IndexByte(p, '%')
+	if i < 0 {
+		return nil
+	}
+	if q := bytes.IndexByte(p, '?'); q >= 0 {
+		p = p[:q]
+	}
+	for ; i >= 0; i = bytes.IndexByte(p, '%') {
+		if i >= len(p) {
+			return nil // in the query
+		}
+		if p = p[i:]; !isEscape(p) {
+			return ErrTarget
+		}
+		p = p[3:]
+	}
+	return nil
+}
+
+// isEscape reports whether p begins with "%" and two hexadecimal digits.
+func isEscape(p []byte) bool { return len(p) >= 3 && isHex(p[1]) && isHex(p[2]) }
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
 }
 
 // isAuthority reports whether target is a host and a port (RFC 9112, section

@@ -66,18 +66,25 @@ func TestRequestFaults(t *testing.T) {
 			"GET  / HTTP/1.1\r\n\r\n", "GET /  HTTP/1.1\r\n\r\n", "GET / HTTP/1.1 \r\n\r\n", " GET / HTTP/1.1\r\n\r\n",
 			"GET\t/ HTTP/1.1\r\n\r\n", "GET /\tHTTP/1.1\r\n\r\n", "GET / x HTTP/1.1\r\n\r\n", "GET /\r\n\r\n", "GET\r\n\r\n", "/ HTTP/1.1\r\n\r\n",
 			"G(T / HTTP/1.1\r\n\r\n", "GET: / HTTP/1.1\r\n\r\n", "G\x00T / HTTP/1.1\r\n\r\n", "G\xc3T / HTTP/1.1\r\n\r\n",
-			"GET /\x00 HTTP/1.1\r\n\r\n", "GET /\x7f HTTP/1.1\r\n\r\n", "GET /\xc3\xa9 HTTP/1.1\r\n\r\n", "GET /12345678\x80 HTTP/1.1\r\n\r\n",
+			"GET /\x00 HTTP/1.1\r\n\r\n", "GET /\x7f HTTP/1.1\r\n\r\n",
 			"GET / HTTP/1.1\x00\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 		}},
 		{"RFC 9112 3.2, target", ErrTarget, []string{
 			"GET echo HTTP/1.1\r\n\r\n", "GET * HTTP/1.1\r\n\r\n", "GET h:80 HTTP/1.1\r\n\r\n", "GET ?q HTTP/1.1\r\n\r\n",
 			"GET http:// HTTP/1.1\r\n\r\n", "GET ftp://h/ HTTP/1.1\r\n\r\n", "POST * HTTP/1.1\r\n\r\n", "OPTIONS ** HTTP/1.1\r\n\r\n",
 			"CONNECT / HTTP/1.1\r\n\r\n", "CONNECT h HTTP/1.1\r\n\r\n", "CONNECT h: HTTP/1.1\r\n\r\n", "CONNECT :80 HTTP/1.1\r\n\r\n",
+			"GET /%zz HTTP/1.1\r\n\r\n", "GET /a%2 HTTP/1.1\r\n\r\n", "GET /% HTTP/1.1\r\n\r\n", "GET /%20%2g?q HTTP/1.1\r\n\r\n", "GET /%2?20 HTTP/1.1\r\n\r\n",
+			"GET http://exampl%.com/ HTTP/1.1\r\n\r\n", "GET http://h%41/ HTTP/1.1\r\n\r\n", "GET ws://h/%zz HTTP/1.1\r\n\r\n", "GET wss:// HTTP/1.1\r\n\r\n",
 			"CONNECT h:80x HTTP/1.1\r\n\r\n", "CONNECT u@h:80 HTTP/1.1\r\n\r\n", "CONNECT http://h:80 HTTP/1.1\r\n\r\n", "connect h:80 HTTP/1.1\r\n\r\n",
 		}},
 		{"RFC 9112 3.2, target forms", nil, []string{
 			"GET / HTTP/1.1\r\n\r\n", "GET /a%20b/c?d=e&f HTTP/1.1\r\n\r\n", "GET http://h HTTP/1.1\r\n\r\n", "GET HTTPS://h/x HTTP/1.1\r\n\r\n",
 			"OPTIONS * HTTP/1.1\r\n\r\n", "CONNECT h:80 HTTP/1.1\r\n\r\n", "CONNECT [::1]:443 HTTP/1.1\r\n\r\n", "M-SEARCH / HTTP/1.1\r\n\r\n",
+			"GET ws://h/chat HTTP/1.1\r\n\r\n", "GET WSS://h?x HTTP/1.1\r\n\r\n", "GET http://h%C3%A9/ HTTP/1.1\r\n\r\n",
+			"GET /?%zz HTTP/1.1\r\n\r\n", "GET /%41%c3%A9?% HTTP/1.1\r\n\r\n", "GET http://h?%zz HTTP/1.1\r\n\r\n",
+		}},
+		{"RFC 3986 2.1, bytes above ASCII, as net/http takes them", nil, []string{
+			"GET /\xc3\xa9 HTTP/1.1\r\n\r\n", "GET /12345678\x80?\xff HTTP/1.1\r\n\r\n",
 		}},
 		{"RFC 9112 3.2, Host", ErrHost, []string{head("Host: h\r\n"), head("hOST: other\r\n"), head("A: b\r\nHost:\r\n")}},
 		{"RFC 9112 3.2, no Host is for the caller", nil, []string{"GET / HTTP/1.1\r\n\r\n"}},
@@ -141,7 +148,7 @@ func TestRequestEveryByteEverywhere(t *testing.T) {
 				ok bool
 			}{
 				{"G" + pad + string([]byte{c}) + rest + " / HTTP/1.1\r\n\r\n", token(c)},
-				{"GET /" + pad + string([]byte{c}) + rest + " HTTP/1.1\r\n\r\n", 0x21 <= c && c <= 0x7e},
+				{"GET /" + pad + string([]byte{c}) + rest + " HTTP/1.1\r\n\r\n", 0x21 <= c && c != 0x7f && c != '%'},
 				{head("A" + pad + string([]byte{c}) + rest + ": v\r\n"), token(c) || c == ':'},
 				{head("A:" + pad + string([]byte{c}) + rest + "\r\n"), c >= 0x20 && c != 0x7f || c == '\t'},
 			} {

@@ -10,11 +10,13 @@ import (
 var (
 	slowField    = "([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\\t\\x20-\\x7e\\x80-\\xff]*)\\r\\n"
 	slowFields   = regexp.MustCompile("^" + slowField)
-	slowRequest  = regexp.MustCompile("^(?:\\r\\n)?([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/1\\.[0-9]\\r\\n((?:" + slowField + ")*)\\r\\n")
+	slowRequest  = regexp.MustCompile("^(?:\\r\\n)?([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~\\x80-\\xff]+) HTTP/1\\.[0-9]\\r\\n((?:" + slowField + ")*)\\r\\n")
 	slowResponse = regexp.MustCompile("^HTTP/1\\.[0-9] ([1-9][0-9]{2})(?: ([\\t\\x20-\\x7e\\x80-\\xff]*))?\\r\\n((?:" + slowField + ")*)\\r\\n")
+	slowEscape   = "%[0-9A-Fa-f]{2}"
+	slowHost     = "([^/?%]|%[89A-Fa-f][0-9A-Fa-f])*"
 	slowTarget   = map[bool]*regexp.Regexp{
 		true:  regexp.MustCompile("^[^/?#@]+:[0-9]+$"),
-		false: regexp.MustCompile("^(/.*|(?i:https?)://.+)$"),
+		false: regexp.MustCompile("^((?i:https?|wss?)://" + slowHost + ")?(/([^%?]|" + slowEscape + ")*)?([?].*)?$"),
 	}
 )
 
@@ -55,6 +57,9 @@ func parseSlow(p []byte, grammar *regexp.Regexp) (n int, line [2]string, fields 
 func acceptableSlow(method, target string, fields []string) bool {
 	if !slowTarget[method == "CONNECT"].MatchString(target) && (method != "OPTIONS" || target != "*") {
 		return false
+	}
+	if method != "CONNECT" && (target[0] == '?' || strings.HasSuffix(target, "://") && target[0] != '/') {
+		return false // neither a path nor a host
 	}
 	hosts := 0
 	for i := 0; i < len(fields); i += 2 {

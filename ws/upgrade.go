@@ -304,8 +304,8 @@ func (s *upgrade) pickExtensions() error {
 	case s.u.ExtensionCustom != nil:
 		return s.pickExtensionsCustom()
 	}
-	for err := range s.req.Fields.ScanOptions(fieldExtensions.String(), &s.offer) {
-		if err != nil || !validExtension(&s.offer) {
+	for err := range s.req.Fields.ScanOptions(fieldExtensions.String(), &s.offer, httphead.OptionLimits{TokenValues: true}) {
+		if err != nil {
 			return ErrHandshakeBadExtensions
 		}
 		if s.u.Negotiate == nil {
