@@ -124,8 +124,8 @@ func (o *AcceptOptions) accepted(conn net.Conn, rw *bufio.ReadWriter, hs ws.Hand
 }
 
 // upgrader returns the handshake that these options describe.
-func (o *AcceptOptions) upgrader(w http.ResponseWriter, r *http.Request, compression *wsflate.Extension) ws.HTTPUpgrader {
-	u := ws.HTTPUpgrader{
+func (o *AcceptOptions) upgrader(w http.ResponseWriter, r *http.Request, compression *wsflate.Extension) *ws.HTTPUpgrader {
+	u := &ws.HTTPUpgrader{
 		Header: answerHeader(w.Header()),
 		ChooseProtocol: func(offered []string) (string, error) {
 			if o.ChooseSubprotocol != nil {

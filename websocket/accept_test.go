@@ -226,7 +226,7 @@ func TestAcceptOnHandshake(t *testing.T) {
 		body   string
 	}{
 		{nil, 401, 1, "who are you?"},
-		{[]string{"Authorization", "broken"}, 500, 1, "no idea"},
+		{[]string{"Authorization", "broken"}, 500, 1, "ws: internal server error"},
 		{[]string{"Authorization", "x"}, 101, 1, ""},
 		{[]string{"Sec-WebSocket-Version", "8"}, 426, 0, ""},
 		{[]string{"Origin", "http://b.example"}, 403, 0, ""},

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/wskit/wskit/httphead"
@@ -76,19 +79,31 @@ type headFields struct {
 	all   httphead.Fields
 	first [handshakeFields][]byte // the value of the first field of each name
 	count [handshakeFields]int
+	size  int // of all those of the handshake, in bytes
 }
 
 func sortFields(fields httphead.Fields) (h headFields) {
-	h.all = fields
+	h.sort(fields)
+	return h
+}
+
+// sort sets h to what is in fields.
+func (h *headFields) sort(fields httphead.Fields) {
+	*h = headFields{all: fields}
 	for i := range fields {
 		if f := fieldOf(fields[i].Name); f != handshakeFields {
 			h.note(f, fields[i].Value)
 		}
 	}
-	return h
 }
 
+// note takes note of a field. An empty list counts as none: some programs send the
+// field whatever they offer.
 func (h *headFields) note(f handshakeField, value []byte) {
+	h.size += len(fieldNames[f]) + len(value)
+	if len(value) == 0 && (f == fieldProtocol || f == fieldExtensions) {
+		return
+	}
 	if h.count[f]++; h.count[f] == 1 {
 		h.first[f] = value
 	}
@@ -149,9 +164,23 @@ var (
 	ErrMalformedRequest        error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed HTTP request"))                                                                                                            // 400, or the status of the [httphead.Error] behind it
 	ErrNotHijacker             error = reject(RejectionStatus(http.StatusInternalServerError), RejectionReason("ws: the http.ResponseWriter cannot hand over its connection (it is no http.Hijacker: HTTP/2, or a middleware without Unwrap)")) // 500
 
+	// ErrHandshakeForeignHost refuses a host that [Upgrader].Hosts does not name,
+	// with 421. ErrHandshakeTooLarge refuses what [HandshakeLimits] do not allow,
+	// with 431.
+	ErrHandshakeForeignHost error = reject(RejectionStatus(http.StatusMisdirectedRequest), RejectionReason("ws: the host asked for is none of this server's"))
+	ErrHandshakeTooLarge    error = reject(RejectionStatus(http.StatusRequestHeaderFieldsTooLarge), RejectionReason("ws: handshake over its limits"))
+
 	// ErrHandshakeUpgradeRequired is another name of [ErrHandshakeBadSecVersion].
 	ErrHandshakeUpgradeRequired = ErrHandshakeBadSecVersion
 )
+
+// errExtendedConnect answers a request of HTTP/2 or HTTP/3, and says what is needed
+// instead.
+var errExtendedConnect error = &ConnectionRejectedError{
+	status: http.StatusHTTPVersionNotSupported,
+	reason: "ws: handshake needs HTTP/1.1: extended CONNECT (RFC 8441, RFC 9220) is not supported",
+	causes: []error{ErrHandshakeBadProtocol},
+}
 
 // What a client refuses in an answer, beside the five named above.
 var (
@@ -163,35 +192,83 @@ var (
 // requestChecks are the questions that decide whether a request may open a
 // WebSocket connection, in the order of RFC 6455, section 4.2.1. Every way to
 // upgrade asks them, and no other place does.
-var requestChecks = [...]func(*httphead.Request, *headFields) error{
+var requestChecks = [...]func(*Upgrader, *Request) error{
+	checkProtocol, // first: what follows depends on it
 	checkMethod,
-	checkProtocol,
+	checkSize,
 	checkHost,
+	checkHostAllowed,
 	checkUpgrade,
 	checkConnection,
 	checkKey,
 	checkVersion,
 }
 
-func checkMethod(r *httphead.Request, _ *headFields) error {
+func checkMethod(_ *Upgrader, r *Request) error {
 	if string(r.Method) != http.MethodGet {
 		return ErrHandshakeBadMethod
 	}
 	return nil
 }
 
-func checkProtocol(r *httphead.Request, _ *headFields) error {
-	if r.Major != 1 || r.Minor < 1 {
+func checkProtocol(_ *Upgrader, r *Request) error {
+	switch {
+	case r.Major > 1:
+		return errExtendedConnect
+	case r.Major < 1 || r.Minor < 1:
 		return ErrHandshakeBadProtocol
 	}
 	return nil
 }
 
-func checkHost(_ *httphead.Request, h *headFields) error {
-	if host, ok := h.once(fieldHost); !ok || !validHost(host) {
+func checkSize(u *Upgrader, r *Request) error {
+	if r.fields.size > u.Limits.bytes() {
+		return tooLarge("fields of the handshake", "MaxBytes")
+	}
+	return nil
+}
+
+func checkHost(_ *Upgrader, r *Request) error {
+	if !validHost(r.Host) {
 		return ErrHandshakeBadHost
 	}
 	return nil
+}
+
+// checkHostAllowed keeps the pages of a site out that has its own name point to this
+// server, and so shares its origin with it (DNS rebinding).
+func checkHostAllowed(u *Upgrader, r *Request) error {
+	if len(u.Hosts) > 0 && !slices.ContainsFunc(u.Hosts, func(allowed string) bool { return hostMatches(allowed, string(r.Host)) }) {
+		return ErrHandshakeForeignHost
+	}
+	return nil
+}
+
+// hostMatches reports whether host is what allowed stands for: see [Upgrader].Hosts.
+// It is valid.
+func hostMatches(allowed, host string) bool {
+	if name, port := splitPort(host); port == "" || !hasPort(allowed) {
+		host = name // the port does not matter, or is left out
+	}
+	if suffix, ok := strings.CutPrefix(allowed, "*."); ok {
+		_, host, ok = strings.Cut(host, ".")
+		return ok && strings.EqualFold(suffix, host)
+	}
+	return strings.EqualFold(allowed, host)
+}
+
+func hasPort(host string) bool {
+	_, port := splitPort(host)
+	return port != ""
+}
+
+// splitPort splits a valid host into the name or the address in brackets, and the
+// port, which may be empty.
+func splitPort(host string) (name, port string) {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		return host[:i], host[i+1:]
+	}
+	return host, ""
 }
 
 // hostByte holds the bytes of a host (RFC 3986, section 3.2.2).
@@ -208,28 +285,38 @@ var hostByte = func() (is [256]bool) {
 // validHost reports whether host is a name or an address in brackets, and perhaps a
 // port behind a colon (RFC 9110, section 7.2).
 func validHost[T string | []byte](host T) bool {
-	i, literal := 0, len(host) > 0 && host[0] == '['
-	if literal {
-		i++
-	}
-	begin := i
-	for i < len(host) && (hostByte[host[i]] || literal && host[i] == ':') {
-		i++
-	}
-	if i == begin {
-		return false
-	}
-	if literal {
-		if i == len(host) || host[i] != ']' {
+	i := 0
+	if len(host) > 0 && host[0] == '[' {
+		if i = literalEnd(host); i < 0 {
 			return false
 		}
+	}
+	for i < len(host) && hostByte[host[i]] && host[0] != '[' {
 		i++
+	}
+	if i == 0 {
+		return false
 	}
 	if i < len(host) && host[i] == ':' {
 		for i++; i < len(host) && '0' <= host[i] && host[i] <= '9'; i++ {
 		}
 	}
 	return i == len(host)
+}
+
+// literalEnd returns the index behind the address in brackets at the start of host,
+// or -1 if there is none: one of IPv6 without a zone (RFC 3986, section 3.2.2).
+func literalEnd[T string | []byte](host T) int {
+	const longest = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
+	for i := 1; i <= min(longest+1, len(host)-1); i++ {
+		if host[i] == ']' {
+			if addr, err := netip.ParseAddr(string(host[1:i])); err != nil || !addr.Is6() || addr.Zone() != "" {
+				return -1
+			}
+			return i + 1
+		}
+	}
+	return -1
 }
 
 // absoluteHost returns the host of a target in absolute form, which counts in place
@@ -245,7 +332,8 @@ func absoluteHost(target []byte) (host []byte, ok bool) {
 	return rest, ok
 }
 
-func checkUpgrade(_ *httphead.Request, h *headFields) error {
+func checkUpgrade(_ *Upgrader, r *Request) error {
+	h := &r.fields
 	if value, ok := h.once(fieldUpgrade); ok && string(value) == "websocket" {
 		return nil // as most have it
 	}
@@ -257,8 +345,8 @@ func checkUpgrade(_ *httphead.Request, h *headFields) error {
 	return ErrHandshakeBadUpgrade
 }
 
-func checkConnection(_ *httphead.Request, h *headFields) error {
-	if !h.connectionUpgrades() {
+func checkConnection(_ *Upgrader, r *Request) error {
+	if !r.fields.connectionUpgrades() {
 		return ErrHandshakeBadConnection
 	}
 	return nil
@@ -270,8 +358,8 @@ func (h *headFields) connectionUpgrades() bool {
 	return ok && string(value) == "Upgrade" || h.all.HasToken(fieldConnection.String(), "Upgrade")
 }
 
-func checkKey(_ *httphead.Request, h *headFields) error {
-	if key, ok := h.once(fieldKey); !ok || !validKey(key) {
+func checkKey(_ *Upgrader, r *Request) error {
+	if key, ok := r.fields.once(fieldKey); !ok || !validKey(key) {
 		return ErrHandshakeBadSecKey
 	}
 	return nil
@@ -298,15 +386,29 @@ var base64Byte = func() (is [256]bool) {
 	return is
 }()
 
-func checkVersion(_ *httphead.Request, h *headFields) error {
-	if version, ok := h.once(fieldVersion); !ok || string(version) != "13" {
+// checkVersion allows version 13 said twice: it is the same version.
+func checkVersion(_ *Upgrader, r *Request) error {
+	if version, ok := r.fields.once(fieldVersion); ok && string(version) == "13" {
+		return nil // as most have it
+	}
+	found := false
+	for version, err := range r.Fields.Tokens(fieldVersion.String()) {
+		if found = err == nil && string(version) == "13"; !found {
+			break
+		}
+	}
+	if !found {
 		return ErrHandshakeBadSecVersion
 	}
 	return nil
 }
 
-// keySize is the size of a Sec-WebSocket-Key: 16 bytes in base64.
-const keySize = 24
+// The sizes of a Sec-WebSocket-Key, 16 bytes in base64, and of a
+// Sec-WebSocket-Accept, 20 bytes.
+const (
+	keySize    = 24
+	acceptSize = 28
+)
 
 // appendAccept appends the Sec-WebSocket-Accept that proves that key was
 // understood (RFC 6455, section 4.2.2, item 5). key has keySize bytes.

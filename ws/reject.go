@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/wskit/wskit/httphead"
 )
@@ -67,21 +68,16 @@ func reject(options ...RejectOption) *ConnectionRejectedError {
 	return e
 }
 
-// rejection is the answer to err, whatever err is: the one it chose itself, the
-// status of a malformed head, or 500 with its text.
+// rejection is the answer to err, whatever err is: the one that it describes, or
+// status 500. What any other error says is the server's concern, and stays there.
 func rejection(err error) *ConnectionRejectedError {
-	if chosen, ok := errors.AsType[*ConnectionRejectedError](err); ok {
-		return chosen
+	if described, ok := errors.AsType[*ConnectionRejectedError](err); ok {
+		return described
 	}
-	if malformed, ok := errors.AsType[*httphead.Error](err); ok {
-		kind := ErrMalformedRequest
-		if malformed.Status == http.StatusHTTPVersionNotSupported {
-			kind = ErrHandshakeBadProtocol
-		}
-		return &ConnectionRejectedError{status: malformed.Status, reason: malformed.Error(), causes: []error{kind, malformed}}
-	}
-	return &ConnectionRejectedError{reason: err.Error(), causes: []error{err}}
+	return internalError
 }
+
+var internalError = reject(RejectionReason("ws: internal server error"))
 
 // StatusCode returns the HTTP status of the answer.
 func (e *ConnectionRejectedError) StatusCode() int {
@@ -148,7 +144,7 @@ func renderHeader(h HandshakeHeader) (httphead.Fields, error) {
 func (e *ConnectionRejectedError) answer() (status int, fields httphead.Fields, body []byte) {
 	own, err := renderHeader(e.header)
 	if err != nil {
-		return reject(RejectionReason(err.Error())).answer()
+		return internalError.answer()
 	}
 	add := func(name, value string) {
 		fields = append(fields, httphead.Field{Name: []byte(name), Value: []byte(value)})
@@ -187,19 +183,35 @@ func (e *ConnectionRejectedError) appendTo(dst []byte, withBody bool) []byte {
 	return dst
 }
 
-// serve answers through net/http.
-func (e *ConnectionRejectedError) serve(w http.ResponseWriter) {
+// serve answers r through net/http. Names keep the spelling that they have on a raw
+// connection: net/http sends keys as they are.
+func (e *ConnectionRejectedError) serve(w http.ResponseWriter, r *http.Request) {
 	status, fields, body := e.answer()
 	h := w.Header()
-	h.Del("Content-Length")
-	for _, f := range fields {
-		h.Del(string(f.Name))
+	for name := range h {
+		if fields.Count(name) > 0 || http.CanonicalHeaderKey(name) == "Content-Length" {
+			delete(h, name)
+		}
 	}
 	for _, f := range fields {
-		h.Add(string(f.Name), string(f.Value))
+		if name := string(f.Name); r.ProtoMajor < 2 || fieldOf(f.Name) == handshakeFields { // RFC 9113, section 8.2.2
+			h[name] = append(h[name], string(f.Value))
+		}
+	}
+	if announcesBody(r) {
+		// net/http waits for the body before it closes the connection. What has
+		// not arrived soon is not worth that.
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyGrace))
 	}
 	w.WriteHeader(status)
 	w.Write(body)
+}
+
+// bodyGrace is how long the body of a refused request may take to arrive.
+const bodyGrace = time.Second
+
+func announcesBody(r *http.Request) bool {
+	return r.ContentLength != 0 || len(r.TransferEncoding) > 0
 }
 
 // StatusError is the status of a server's answer other than 101. It is found by

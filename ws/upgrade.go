@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,8 +25,9 @@ const (
 // by its use and serves any number of goroutines at once.
 //
 // Slices that a callback is given are valid until it returns. An error that a
-// callback returns refuses the handshake: with the answer that it describes if
-// it is a *[ConnectionRejectedError], and otherwise with status 500 and its text.
+// callback returns refuses the handshake: with the answer that it describes if it is
+// a *[ConnectionRejectedError], and otherwise with a plain status 500. Its text goes
+// to the caller and not to the client.
 type Upgrader struct {
 	// ReadBufferSize and WriteBufferSize are what the buffers for the request
 	// and the answer start with; 0 stands for the defaults. They grow as needed.
@@ -37,10 +37,22 @@ type Upgrader struct {
 	// The zero value stands for 16 KiB and 128 fields.
 	HeadLimits httphead.Limits
 
-	// Timeout bounds the whole handshake. It needs a connection with
-	// SetDeadline, whose deadlines it sets, and clears at the end. 0 stands for
-	// no bound, since the connection is the caller's.
+	// Limits bounds what the request may ask for; beyond it the answer is 431.
+	Limits HandshakeLimits
+
+	// Timeout bounds the whole handshake. It sets the deadlines of the connection,
+	// and clears them at the end. Zero stands for [DefaultHandshakeTimeout] if the
+	// connection has SetDeadline, and for no bound if it has not, as a
+	// bufio.ReadWriter. A negative value stands for no bound, and leaves the
+	// deadlines alone.
 	Timeout time.Duration
+
+	// Hosts, if not empty, are the hosts that a client may ask for, against DNS
+	// rebinding: a request for another one is refused with status 421. Each is a
+	// name or an address, letter case aside, with any port if it names none:
+	// "app.example", "127.0.0.1:8080", "[::1]". "*.example" stands for all names
+	// with one label more.
+	Hosts []string
 
 	// Protocol chooses a subprotocol: it is called with those that the client
 	// offers, in its order, until it returns true.
@@ -101,47 +113,68 @@ func Upgrade(conn io.ReadWriter) (Handshake, error) {
 // head, where the system can. From anything else it reads in steps so small that
 // they cannot pass the end of a request that is in order: a browser's takes some
 // 25 Reads, and a long last line one for every four bytes of it. A
-// bufio.ReadWriter around such a connection saves them, for who goes on with its
-// Reader.
+// bufio.ReadWriter around such a connection saves them, for a caller that goes on
+// with its Reader. [ParseRequest], [Upgrader.Decide] and [AppendResponse] do the
+// same over bytes, for a program that reads and writes by itself.
 //
 // It allocates nothing, but for 16 bytes on a socket, unless a subprotocol, an
 // extension or a field of the caller's goes into the answer.
 func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
-	if u.Timeout > 0 {
-		c, ok := conn.(interface{ SetDeadline(time.Time) error })
-		if !ok {
-			return Handshake{}, errors.New("ws: Upgrader.Timeout needs a connection with SetDeadline")
-		}
-		if err := c.SetDeadline(time.Now().Add(u.Timeout)); err != nil {
-			return Handshake{}, fmt.Errorf("ws: upgrade: %w", err)
-		}
-		defer c.SetDeadline(time.Time{})
+	bounded, err := u.setDeadline(conn)
+	if err != nil {
+		return Handshake{}, err
 	}
-	s := newUpgrade(u)
+	if bounded != nil {
+		defer bounded.SetDeadline(time.Time{})
+	}
+	s := newUpgrade(u.ReadBufferSize, u.WriteBufferSize)
 	defer s.release()
-	s.req.Limits = u.HeadLimits
+	s.u, s.req.HeadLimits = u, u.HeadLimits
 
-	err := s.readRequest(conn)
-	if _, malformed := errors.AsType[*httphead.Error](err); err != nil && !malformed {
+	err = s.readRequest(conn)
+	if _, refused := errors.AsType[*ConnectionRejectedError](err); err != nil && !refused {
 		return Handshake{}, fmt.Errorf("ws: upgrade: read request: %w", err)
 	}
+	var hs Handshake
 	if err == nil {
-		s.fields = sortFields(s.req.Fields)
-		if host, ok := absoluteHost(s.req.Target); ok {
-			s.fields.first[fieldHost] = host
-		}
-		err = s.negotiate()
+		hs, err = s.u.decide(&s.req)
 	}
 	if err != nil {
-		refusal := rejection(err)
-		withBody := string(s.req.Method) != http.MethodHead
-		writeWhole(conn, refusal.appendTo(s.out[:0], withBody)) // err is the one to tell
-		return Handshake{}, answered(err, refusal)
+		writeWhole(conn, AppendRefusal(s.out[:0], &s.req, err)) // err is the one to tell
+		return Handshake{}, err
 	}
+	s.out = s.req.appendResponse(s.out[:0])
 	if err := writeWhole(conn, s.out); err != nil {
 		return Handshake{}, fmt.Errorf("ws: upgrade: write response: %w", err)
 	}
-	return s.result, nil
+	return hs, nil
+}
+
+// deadliner is a connection with deadlines.
+type deadliner interface{ SetDeadline(time.Time) error }
+
+// setDeadline begins Timeout. It returns the connection if its deadline has to be
+// cleared at the end.
+func (u *Upgrader) setDeadline(conn io.ReadWriter) (deadliner, error) {
+	timeout := handshakeTimeout(u.Timeout)
+	if timeout < 0 {
+		return nil, nil
+	}
+	c, ok := conn.(deadliner)
+	if !ok {
+		if u.Timeout == 0 {
+			return nil, nil
+		}
+		return nil, errors.New("ws: Upgrader.Timeout needs a connection with SetDeadline")
+	}
+	err := c.SetDeadline(time.Now().Add(timeout))
+	switch {
+	case err == nil:
+		return c, nil
+	case u.Timeout == 0 && errors.Is(err, os.ErrNoDeadline):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("ws: upgrade: %w", err)
 }
 
 // writeWhole writes p with one Write, which must not stay in a buffer.
@@ -153,35 +186,22 @@ func writeWhole(w io.Writer, p []byte) error {
 	return err
 }
 
-// answered returns the error to tell of a request that was refused because of
-// err: err itself, but for a malformed head the refusal that knows its kind.
-func answered(err error, refusal *ConnectionRejectedError) error {
-	if _, malformed := errors.AsType[*httphead.Error](err); malformed {
-		return refusal
-	}
-	return err
-}
-
-// upgrade is one handshake on the server's side. Raw upgrades and those under
-// net/http differ in where the head comes from and how the answer leaves.
+// upgrade is the memory of one handshake on the server's side. Raw upgrades and those
+// under net/http differ in where the request comes from and how the answer leaves.
 type upgrade struct {
-	u      Upgrader
-	in     []byte           // what was read of the request
-	req    httphead.Request // views into in
-	fields headFields       // those of req
-	peek   peek
-	offer  httphead.Option // the extension that is looked at
-	out    []byte          // the answer
-	result Handshake
+	u    Upgrader
+	in   []byte  // what was read of the request
+	req  Request // views into in
+	peek peek
+	out  []byte // the answer
 }
 
 var upgrades = sync.Pool{New: func() any { return new(upgrade) }}
 
-func newUpgrade(u Upgrader) *upgrade {
+func newUpgrade(in, out int) *upgrade {
 	s := upgrades.Get().(*upgrade)
-	s.u = u
-	s.in = slices.Grow(s.in[:0], max(0, cmp.Or(u.ReadBufferSize, DefaultServerReadBufferSize)))
-	s.out = slices.Grow(s.out[:0], max(0, cmp.Or(u.WriteBufferSize, DefaultServerWriteBufferSize)))
+	s.in = slices.Grow(s.in[:0], max(0, cmp.Or(in, DefaultServerReadBufferSize)))
+	s.out = slices.Grow(s.out[:0], max(0, cmp.Or(out, DefaultServerWriteBufferSize)))
 	return s
 }
 
@@ -196,172 +216,8 @@ func (s *upgrade) release() {
 	}
 	s.req.Reset() // which bounds what it keeps itself
 	s.in, s.out = s.in[:0], s.out[:0]
-	s.offer = httphead.Option{}
-	s.u, s.fields, s.result = Upgrader{}, headFields{}, Handshake{} // a whole upgrade would lie on the stack
+	s.u = Upgrader{}
 	upgrades.Put(s)
-}
-
-// negotiate goes from a request in s.req and s.fields to the answer in s.out.
-func (s *upgrade) negotiate() error {
-	for _, check := range requestChecks { // RFC 6455, section 4.2.1
-		if err := check(&s.req, &s.fields); err != nil {
-			return err
-		}
-	}
-	for _, stage := range [...]func(*upgrade) error{
-		(*upgrade).tellCaller,
-		(*upgrade).pickProtocol,   // section 4.2.2, item 4
-		(*upgrade).pickExtensions, // sections 4.2.2, item 4 and 9.1
-		(*upgrade).buildAnswer,    // section 4.2.2, item 5
-	} {
-		if err := stage(s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// tellCaller shows the request to the callbacks that may refuse it.
-func (s *upgrade) tellCaller() error {
-	if s.u.OnRequest != nil {
-		if err := s.u.OnRequest(s.req.Target); err != nil {
-			return err
-		}
-	}
-	if s.u.OnHost != nil {
-		if err := s.u.OnHost(s.fields.first[fieldHost]); err != nil {
-			return err
-		}
-	}
-	return s.fields.tell(s.u.OnHeader)
-}
-
-func (s *upgrade) pickProtocol() error {
-	switch {
-	case s.fields.count[fieldProtocol] == 0:
-		return nil
-	case s.u.ProtocolCustom != nil:
-		return s.pickProtocolCustom()
-	case s.u.chooseProtocol != nil:
-		return s.pickProtocolOfAll()
-	}
-	for offer, err := range s.req.Fields.Tokens(fieldProtocol.String()) {
-		if err != nil {
-			return ErrHandshakeBadSubProtocol
-		}
-		if s.result.Protocol == "" && s.u.Protocol != nil && s.u.Protocol(offer) {
-			s.result.Protocol = string(offer)
-		}
-	}
-	return nil
-}
-
-func (s *upgrade) pickProtocolCustom() error {
-	for value := range s.req.Fields.Values(fieldProtocol.String()) {
-		protocol, ok := s.u.ProtocolCustom(value)
-		if !ok {
-			return ErrHandshakeBadSubProtocol
-		}
-		if protocol == "" {
-			continue
-		}
-		for offer, err := range s.req.Fields.Tokens(fieldProtocol.String()) {
-			if err != nil {
-				return ErrHandshakeBadSubProtocol
-			}
-			if string(offer) == protocol {
-				s.result.Protocol = strings.Clone(protocol)
-			}
-		}
-		if s.result.Protocol != "" {
-			return nil
-		}
-		return fmt.Errorf("ws: Upgrader.ProtocolCustom chose %q, which the client does not offer", protocol)
-	}
-	return nil
-}
-
-func (s *upgrade) pickProtocolOfAll() error {
-	var offered []string
-	for offer, err := range s.req.Fields.Tokens(fieldProtocol.String()) {
-		if err != nil {
-			return ErrHandshakeBadSubProtocol
-		}
-		offered = append(offered, string(offer))
-	}
-	protocol, err := s.u.chooseProtocol(offered)
-	if err == nil && protocol != "" && !slices.Contains(offered, protocol) {
-		err = fmt.Errorf("ws: HTTPUpgrader.ChooseProtocol chose %q, which the client does not offer", protocol)
-	}
-	s.result.Protocol = protocol
-	return err
-}
-
-func (s *upgrade) pickExtensions() error {
-	switch {
-	case s.fields.count[fieldExtensions] == 0:
-		return nil
-	case s.u.ExtensionCustom != nil:
-		return s.pickExtensionsCustom()
-	}
-	for err := range s.req.Fields.ScanOptions(fieldExtensions.String(), &s.offer, httphead.OptionLimits{TokenValues: true}) {
-		if err != nil {
-			return ErrHandshakeBadExtensions
-		}
-		if s.u.Negotiate == nil {
-			continue
-		}
-		if err := s.takeOffer(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// takeOffer is apart for the sake of the stack: an Option is a large value.
-func (s *upgrade) takeOffer() error {
-	accepted, err := s.u.Negotiate(s.offer)
-	if err == nil && len(accepted.Name) > 0 {
-		s.result.Extensions = append(s.result.Extensions, accepted.Clone())
-	}
-	return err
-}
-
-func (s *upgrade) pickExtensionsCustom() error {
-	var accepted []httphead.Option
-	for value := range s.req.Fields.Values(fieldExtensions.String()) {
-		var ok bool
-		if accepted, ok = s.u.ExtensionCustom(value, accepted); !ok {
-			return ErrHandshakeBadExtensions
-		}
-	}
-	for _, option := range accepted {
-		s.result.Extensions = append(s.result.Extensions, option.Clone())
-	}
-	return nil
-}
-
-func (s *upgrade) buildAnswer() error {
-	var more HandshakeHeader
-	if s.u.OnBeforeUpgrade != nil {
-		var err error
-		if more, err = s.u.OnBeforeUpgrade(); err != nil {
-			return err
-		}
-	}
-	out := append(s.out[:0], "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	out = append(appendAccept(out, s.fields.first[fieldKey]), "\r\n"...)
-	out, err := appendAgreed(out, s.result)
-	if err != nil {
-		return err
-	}
-	for _, h := range [...]HandshakeHeader{s.u.Header, more} {
-		if out, err = appendExtra(out, h); err != nil {
-			return err
-		}
-	}
-	s.out = append(out, "\r\n"...)
-	return nil
 }
 
 // appendAgreed appends the fields that name the subprotocol and the extensions.

@@ -24,6 +24,20 @@ type HTTPUpgrader struct {
 	// itself, such as Sec-WebSocket-Protocol, make it fail.
 	Header http.Header
 
+	// Limits bounds what the request may ask for; beyond it the answer is 431.
+	Limits HandshakeLimits
+
+	// Hosts are those of [Upgrader].
+	Hosts []string
+
+	// AnswerThroughWriter sends the answer of status 101 with the WriteHeader of
+	// the http.ResponseWriter, and what its Header holds, such as cookies. Middleware
+	// that acts in WriteHeader, such as one that saves a session, needs this. By
+	// default the answer is written to the connection, and middleware sees only
+	// that the connection is taken over. A server with keep-alives disabled cannot
+	// answer in this way: net/http replaces "Connection: Upgrade" then.
+	AnswerThroughWriter bool
+
 	// OnRequest is called with the request, once it has been found to be in order
 	// and before anything is chosen. An error refuses the handshake as that of a
 	// callback of [Upgrader] does.
@@ -55,6 +69,9 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 // it answers through w, so that middleware sees it, with the connection closed
 // behind it; the errors are those of [Upgrader.Upgrade].
 //
+// The server reads the request before Upgrade is called: [http.Server].ReadHeaderTimeout
+// bounds that time, and MaxHeaderBytes that size.
+//
 // The connection, from then on the caller's to close, has no deadline, whatever
 // the server had set. The bufio pair is the server's own, 8 KiB that may be let go
 // of: frames that the client sent right behind its request come from either,
@@ -62,84 +79,103 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 // Where there are such frames, conn is not the server's own connection but one
 // with a method NetConn that returns it.
 func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.Conn, rw *bufio.ReadWriter, hs Handshake, err error) {
-	s := u.begin(r)
+	s := newUpgrade(0, 0)
 	defer s.release()
+	u.policy(&s.u, r)
 
 	if err = s.takeRequest(r); err == nil {
-		err = s.negotiate()
+		hs, err = s.u.decide(&s.req)
+	}
+	answered := false
+	if err == nil && u.AnswerThroughWriter {
+		err = u.answerThrough(w, &s.req)
+		answered = err == nil
 	}
 	if err == nil {
 		conn, rw, err = hijack(w)
 	}
 	if err != nil {
-		if errors.Is(err, http.ErrHijacked) {
+		if answered || errors.Is(err, http.ErrHijacked) {
 			return nil, nil, Handshake{}, err // and nothing to answer on
 		}
-		refusal := rejection(err)
-		refusal.serve(w)
-		return nil, nil, Handshake{}, answered(err, refusal)
+		rejection(err).serve(w, r)
+		return nil, nil, Handshake{}, err
 	}
-	if err = u.answer(conn, s.out); err != nil {
+	if answered {
+		err = conn.SetDeadline(time.Time{})
+	} else {
+		s.out = s.req.appendResponse(s.out[:0])
+		err = u.answer(conn, s.out)
+	}
+	if err != nil {
 		conn.Close()
 		return nil, nil, Handshake{}, fmt.Errorf("ws: upgrade: write response: %w", err)
 	}
-	return unread(conn, rw.Reader), rw, s.result, nil
+	return unread(conn, rw.Reader), rw, hs, nil
 }
 
-// begin begins an upgrade. It is apart for the sake of the stack, which a handler keeps
-// for as long as it runs: an Upgrader is a large value.
-func (u HTTPUpgrader) begin(r *http.Request) *upgrade { return newUpgrade(u.upgrader(r)) }
-
-// upgrader is the [Upgrader] that negotiates about r as u does.
-func (u HTTPUpgrader) upgrader(r *http.Request) Upgrader {
-	raw := Upgrader{Negotiate: u.Negotiate, chooseProtocol: u.ChooseProtocol}
-	if u.OnRequest != nil {
-		raw.OnRequest = func([]byte) error { return u.OnRequest(r) }
+// policy sets raw, which is zero, to decide about r as u does. It changes raw in place
+// to keep the stack small, which a handler holds for as long as it runs.
+func (u *HTTPUpgrader) policy(raw *Upgrader, r *http.Request) {
+	raw.Negotiate, raw.chooseProtocol = u.Negotiate, u.ChooseProtocol
+	raw.Limits, raw.Hosts = u.Limits, u.Hosts
+	if onRequest := u.OnRequest; onRequest != nil {
+		raw.OnRequest = func([]byte) error { return onRequest(r) }
 	}
 	if u.Header != nil {
 		raw.Header = HandshakeHeaderHTTP(u.Header)
 	}
-	if u.Protocol != nil {
-		raw.Protocol = func(p []byte) bool { return u.Protocol(string(p)) }
+	if protocol := u.Protocol; protocol != nil {
+		raw.Protocol = func(p []byte) bool { return protocol(string(p)) }
 	}
-	return raw
 }
 
-// httpFields are the handshake's fields of a request under the names by which
-// net/http keeps them; Host it keeps apart.
+// httpFields are the fields that a handshake reads under the names by which net/http
+// keeps them; Host it keeps separately.
 var httpFields = [...]struct {
-	field handshakeField
-	key   string
-	name  []byte
+	key  string
+	name []byte
 }{
-	{fieldUpgrade, "Upgrade", []byte("Upgrade")},
-	{fieldConnection, "Connection", []byte("Connection")},
-	{fieldKey, "Sec-Websocket-Key", []byte("Sec-WebSocket-Key")},
-	{fieldVersion, "Sec-Websocket-Version", []byte("Sec-WebSocket-Version")},
-	{fieldProtocol, "Sec-Websocket-Protocol", []byte("Sec-WebSocket-Protocol")},
-	{fieldExtensions, "Sec-Websocket-Extensions", []byte("Sec-WebSocket-Extensions")},
+	{"Upgrade", []byte("Upgrade")},
+	{"Connection", []byte("Connection")},
+	{"Sec-Websocket-Key", []byte("Sec-WebSocket-Key")},
+	{"Sec-Websocket-Version", []byte("Sec-WebSocket-Version")},
+	{"Sec-Websocket-Protocol", []byte("Sec-WebSocket-Protocol")},
+	{"Sec-Websocket-Extensions", []byte("Sec-WebSocket-Extensions")},
+	{"Origin", []byte("Origin")},
 }
 
-// takeRequest copies what the handshake asks of r to where a raw upgrade has it:
+// takeRequest copies what the handshake reads of r to where a raw upgrade has it:
 // the questions are then the same, from wherever a request came.
 func (s *upgrade) takeRequest(r *http.Request) error {
-	if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
-		return httphead.ErrBody
-	}
 	s.req.Major, s.req.Minor = r.ProtoMajor, r.ProtoMinor
 	s.req.Method = s.hold(r.Method)
-	if r.Host != "" {
-		s.fields.note(fieldHost, s.hold(r.Host))
+	if r.ProtoMajor > 1 {
+		s.req.Protocol = s.hold(r.Header.Get(":protocol"))
+	} else if announcesBody(r) {
+		return malformed(httphead.ErrBody, httphead.Limits{})
 	}
+	if r.Host != "" {
+		s.req.Host = s.hold(r.Host)
+	}
+	s.req.Fields = s.req.head.Fields[:0]
+	room := s.u.Limits.bytes() - len(r.Host)
+	_, canonical := r.Header["Sec-Websocket-Key"]
+	asSent := !canonical // a request that did not come through net/http may have the names of the RFC
 	for i := range httpFields {
 		f := &httpFields[i]
-		for _, value := range r.Header[f.key] {
-			held := s.hold(value)
-			s.req.Fields = append(s.req.Fields, httphead.Field{Name: f.name, Value: held})
-			s.fields.note(f.field, held)
+		values := r.Header[f.key]
+		if asSent {
+			values = r.Header[string(f.name)]
+		}
+		for _, value := range values {
+			if room -= len(f.name) + len(value); room < 0 {
+				return tooLarge("fields of the handshake", "MaxBytes") // before it is copied
+			}
+			s.req.Fields = append(s.req.Fields, httphead.Field{Name: f.name, Value: s.hold(value)})
 		}
 	}
-	s.fields.all = s.req.Fields
+	s.req.head.Fields = s.req.Fields // whose memory Reset keeps
 	return nil
 }
 
@@ -159,9 +195,39 @@ func hijack(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
+// answerThrough has net/http send the answer, with what is in the header of w. The
+// connection can be taken over after that, or it is not answered.
+func (u *HTTPUpgrader) answerThrough(w http.ResponseWriter, agreed *Request) error {
+	if !isHijacker(w) {
+		return ErrNotHijacker
+	}
+	if err := agreed.setHeader(w.Header()); err != nil {
+		return err
+	}
+	if timeout := handshakeTimeout(u.Timeout); timeout > 0 {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout)) // or the server's holds
+	}
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	return nil
+}
+
+// isHijacker reports whether w, or what it wraps, hands over its connection.
+func isHijacker(w http.ResponseWriter) bool {
+	for {
+		switch v := w.(type) {
+		case http.Hijacker:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return false
+		}
+	}
+}
+
 // answer writes the answer within the time allowed, and lifts all deadlines,
 // those of the server, too.
-func (u HTTPUpgrader) answer(conn net.Conn, p []byte) error {
+func (u *HTTPUpgrader) answer(conn net.Conn, p []byte) error {
 	var deadline time.Time
 	if timeout := handshakeTimeout(u.Timeout); timeout > 0 {
 		deadline = time.Now().Add(timeout)

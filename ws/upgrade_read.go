@@ -11,11 +11,11 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// readRequest reads and parses the request, and takes not a byte behind it.
+// readRequest reads and parses the request, and takes no byte that follows it.
 func (s *upgrade) readRequest(conn io.ReadWriter) error {
 	switch c := conn.(type) {
 	case *bufio.ReadWriter:
-		return s.req.Read(c.Reader)
+		return s.req.read(c.Reader)
 	case *net.TCPConn:
 		return s.readSocket(c, c)
 	case *net.UnixConn:
@@ -51,8 +51,8 @@ func (s *upgrade) readSocket(conn io.ReadWriter, sc syscall.Conn) error {
 			return err
 		}
 		s.in = s.in[:have+n]
-		if end >= 0 || s.req.Limits.Exceeded(len(s.in)) {
-			_, err := s.req.Parse(s.in)
+		if end >= 0 || s.req.HeadLimits.Exceeded(len(s.in)) {
+			_, err := ParseRequest(s.in, &s.req)
 			return err
 		}
 	}
@@ -64,8 +64,8 @@ func (s *upgrade) readSteps(r io.Reader) error {
 	due := newOutstanding()
 	for empty := 0; ; {
 		least := due.least(s.in)
-		if least == 0 || s.req.Limits.Exceeded(len(s.in)) {
-			_, err := s.req.Parse(s.in)
+		if least == 0 || s.req.HeadLimits.Exceeded(len(s.in)) {
+			_, err := ParseRequest(s.in, &s.req)
 			return err
 		}
 		s.in = slices.Grow(s.in, least)
@@ -91,6 +91,6 @@ func (s *upgrade) endOfRequest() error {
 	if len(s.in) == 0 {
 		return io.EOF
 	}
-	_, err := s.req.Parse(s.in)
+	_, err := ParseRequest(s.in, &s.req)
 	return err
 }

@@ -363,7 +363,7 @@ func TestUpgradeOnASocketThatEnds(t *testing.T) {
 
 	client, server = pair(t)
 	require.NoError(t, server.SetReadDeadline(time.Unix(1, 0)))
-	_, err = Upgrade(server)
+	_, err = Upgrader{Timeout: -1}.Upgrade(server)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	client.Close()
 }
@@ -371,29 +371,36 @@ func TestUpgradeOnASocketThatEnds(t *testing.T) {
 // One byte every ten seconds does not hold a connection for longer than the
 // timeout; what comes in time is served, and leaves no deadline behind.
 func TestUpgradeTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, server := net.Pipe()
-		defer client.Close()
-		defer server.Close()
-		gone := make(chan struct{})
-		go func() {
-			defer close(gone)
-			for i := range len(chromeRequest) {
-				if _, err := client.Write([]byte{chromeRequest[i]}); err != nil {
-					return
+	for bound, u := range map[time.Duration]Upgrader{30 * time.Second: {Timeout: 30 * time.Second}, DefaultHandshakeTimeout: {}, -1: {Timeout: -1}} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			defer client.Close()
+			defer server.Close()
+			gone := make(chan struct{})
+			go func() {
+				defer close(gone)
+				go io.Copy(io.Discard, client)
+				for i := range len(chromeRequest) {
+					if _, err := client.Write([]byte{chromeRequest[i]}); err != nil {
+						return
+					}
+					time.Sleep(10 * time.Second)
 				}
-				time.Sleep(10 * time.Second)
+			}()
+			began := time.Now()
+			_, err := u.Upgrade(server)
+			if u.Timeout < 0 {
+				require.NoError(t, err, "no bound")
+			} else {
+				var timeout net.Error
+				require.ErrorAs(t, err, &timeout)
+				require.True(t, timeout.Timeout())
+				require.Equal(t, bound, time.Since(began))
 			}
-		}()
-		began := time.Now()
-		_, err := Upgrader{Timeout: 30 * time.Second}.Upgrade(server)
-		var timeout net.Error
-		require.ErrorAs(t, err, &timeout)
-		require.True(t, timeout.Timeout())
-		require.Equal(t, 30*time.Second, time.Since(began))
-		server.Close()
-		<-gone
-	})
+			server.Close()
+			<-gone
+		})
+	}
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		defer client.Close()
@@ -497,7 +504,7 @@ func TestUpgradeExtensions_RFC6455_9_1(t *testing.T) {
 	require.ErrorIs(t, err, refused)
 	resp, body := answerOf(t, conn.Bytes())
 	require.Equal(t, 500, resp.StatusCode)
-	require.Equal(t, "not with me", body)
+	require.Equal(t, "ws: internal server error", body, "the text stays on the server's side")
 
 	custom := Upgrader{ExtensionCustom: func(value []byte, accepted []httphead.Option) ([]httphead.Option, bool) {
 		offers := httphead.Fields{{Name: []byte("X"), Value: value}}
@@ -588,9 +595,10 @@ func TestUpgradeRejectedByCallback(t *testing.T) {
 		body   string
 		header string
 	}{
+		"error of a parser":         {fmt.Errorf("cookie: %w", httphead.ErrList), 500, "ws: internal server error", ""},
 		"status, reason and fields": {teapot, 418, "short and stout", "pot"},
 		"wrapped":                   {fmt.Errorf("because: %w", teapot), 418, "short and stout", "pot"},
-		"any error":                 {plain, 500, "plain", ""},
+		"any error":                 {plain, 500, "ws: internal server error", ""},
 		"body of its own": {RejectConnectionError(RejectionStatus(403), RejectionReason("no"), RejectionBody([]byte(`{"no":1}`)),
 			RejectionHeader(HandshakeHeaderHTTP{"Content-Type": {"application/json"}, "X-Kind": {"json"}})), 403, `{"no":1}`, "json"},
 		"status that is none":   {RejectConnectionError(RejectionStatus(101)), 500, "", ""},
@@ -765,4 +773,31 @@ func BenchmarkAccept(b *testing.B) {
 	for b.Loop() {
 		appendAccept(out[:0], key)
 	}
+}
+
+// noDeadlines is a connection that has SetDeadline, but no deadlines, as an os.File.
+type noDeadlines struct {
+	*script
+	set int
+	err error
+}
+
+func (c *noDeadlines) SetDeadline(time.Time) error { c.set++; return c.err }
+
+func TestUpgradeTimeoutWithoutDeadlines(t *testing.T) {
+	conn := &noDeadlines{script: scripted(chromeRequest), err: os.ErrNoDeadline}
+	_, err := Upgrade(conn)
+	require.NoError(t, err, "the default holds where it can")
+	require.Equal(t, 1, conn.set)
+	_, err = Upgrader{Timeout: time.Second}.Upgrade(conn)
+	require.ErrorIs(t, err, os.ErrNoDeadline)
+
+	conn = &noDeadlines{script: scripted(chromeRequest), err: net.ErrClosed}
+	_, err = Upgrade(conn)
+	require.ErrorIs(t, err, net.ErrClosed)
+
+	conn = &noDeadlines{script: scripted(chromeRequest)}
+	_, err = Upgrader{Timeout: -1}.Upgrade(conn)
+	require.NoError(t, err)
+	require.Zero(t, conn.set, "the caller's own deadlines stay")
 }

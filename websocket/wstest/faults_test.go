@@ -169,8 +169,10 @@ func upgrade(c net.Conn) error {
 	if err := within(c); err != nil {
 		return err
 	}
-	_, err := ws.Upgrade(c)
-	return err
+	if _, err := ws.Upgrade(c); err != nil {
+		return err
+	}
+	return within(c) // Upgrade has cleared the deadline
 }
 
 func dial(c net.Conn) (net.Conn, error) {

@@ -1,0 +1,288 @@
+package ws
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/wskit/wskit/httphead"
+)
+
+// Agreement is a server's consent to a [Request]: what both agreed on. Its Handshake
+// belongs to the caller; otherwise it is valid until the Request is parsed or decided
+// on again, or reset.
+type Agreement struct {
+	Handshake
+	Status int // of the answer: 101
+
+	r *Request // holds the fields of the answer
+}
+
+// Decide answers r by the policy u, which is all of u but the sizes of buffers,
+// HeadLimits and Timeout: whether the client gets a connection, and with which
+// subprotocol and extensions (RFC 6455, section 4.2). It does no I/O. The
+// callbacks of u are called as [Upgrader.Upgrade] calls them.
+//
+// The error is a *[ConnectionRejectedError] or what a callback returned;
+// [AppendRefusal] turns either into the answer. Decide uses memory of r: it may
+// not be called concurrently for one Request, and if u has OnHeader it changes the
+// names of fields in place.
+func (u *Upgrader) Decide(r *Request) (Agreement, error) {
+	hs, err := u.decide(r)
+	if err != nil {
+		return Agreement{}, err
+	}
+	return Agreement{hs, http.StatusSwitchingProtocols, r}, nil
+}
+
+// decide is Decide, for callers that have r at hand: its frames stay small, for a
+// handler keeps the stack that its handshake needed.
+func (u *Upgrader) decide(r *Request) (hs Handshake, err error) {
+	r.fields.sort(r.Fields)
+	for _, check := range requestChecks { // RFC 6455, section 4.2.1
+		if err = check(u, r); err != nil {
+			return hs, err
+		}
+	}
+	if err = u.tell(r); err != nil {
+		return hs, err
+	}
+	if hs.Protocol, err = u.pickProtocol(r); err != nil { // section 4.2.2, item 4
+		return hs, err
+	}
+	if hs.Extensions, err = u.pickExtensions(r); err != nil { // sections 4.2.2, item 4 and 9.1
+		return hs, err
+	}
+	appendAccept(r.accept[:0], r.fields.first[fieldKey]) // section 4.2.2, item 5
+	r.lines, err = u.appendLines(r.lines[:0], hs)
+	return hs, err
+}
+
+// tell shows the request to the callbacks that may refuse it.
+func (u *Upgrader) tell(r *Request) error {
+	if u.OnRequest != nil {
+		if err := u.OnRequest(r.Target); err != nil {
+			return err
+		}
+	}
+	if u.OnHost != nil {
+		if err := u.OnHost(r.Host); err != nil {
+			return err
+		}
+	}
+	return r.fields.tell(u.OnHeader)
+}
+
+// pickProtocol validates the whole list, even if nobody wants a subprotocol, and
+// stores it only for chooseProtocol.
+func (u *Upgrader) pickProtocol(r *Request) (chosen string, err error) {
+	switch {
+	case r.fields.count[fieldProtocol] == 0:
+		return "", nil
+	case u.chooseProtocol != nil:
+		return u.chooseOfAll(r)
+	case u.ProtocolCustom != nil:
+		return u.customProtocol(r)
+	}
+	room := u.Limits.protocols()
+	for offer, err := range r.Fields.Tokens(fieldProtocol.String()) {
+		if room--; err != nil || room < 0 {
+			return "", protocolFault(err)
+		}
+		if chosen == "" && u.Protocol != nil && u.Protocol(offer) {
+			chosen = string(offer)
+		}
+	}
+	return chosen, nil
+}
+
+// offeredProtocols returns all of the list.
+func (u *Upgrader) offeredProtocols(r *Request) (offered []string, err error) {
+	room := u.Limits.protocols()
+	for offer, err := range r.Fields.Tokens(fieldProtocol.String()) {
+		if room--; err != nil || room < 0 {
+			return nil, protocolFault(err)
+		}
+		offered = append(offered, string(offer))
+	}
+	return offered, nil
+}
+
+// protocolFault returns the refusal of subprotocols that are malformed, or too many
+// if err is nil.
+func protocolFault(err error) error {
+	if err != nil {
+		return ErrHandshakeBadSubProtocol
+	}
+	return tooLarge("number of subprotocols", "MaxProtocols")
+}
+
+func (u *Upgrader) chooseOfAll(r *Request) (string, error) {
+	offered, err := u.offeredProtocols(r)
+	if err != nil {
+		return "", err
+	}
+	chosen, err := u.chooseProtocol(offered)
+	return ofThoseOffered(chosen, offered, err)
+}
+
+// customProtocol asks ProtocolCustom.
+func (u *Upgrader) customProtocol(r *Request) (string, error) {
+	for value := range r.Fields.Values(fieldProtocol.String()) {
+		chosen, ok := u.ProtocolCustom(value)
+		if !ok {
+			return "", ErrHandshakeBadSubProtocol
+		}
+		if chosen != "" {
+			offered, err := u.offeredProtocols(r)
+			return ofThoseOffered(chosen, offered, err)
+		}
+	}
+	return "", nil
+}
+
+// ofThoseOffered returns what a callback chose, or the fault of the callback.
+func ofThoseOffered(chosen string, offered []string, err error) (string, error) {
+	if err != nil || chosen == "" {
+		return "", err
+	}
+	i := slices.Index(offered, chosen)
+	if i < 0 {
+		return "", fmt.Errorf("ws: subprotocol %q was chosen, which the client does not offer", chosen)
+	}
+	return offered[i], nil // memory that the callback does not share
+}
+
+// pickExtensions validates the whole list, even if nobody wants an extension.
+func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err error) {
+	switch {
+	case r.fields.count[fieldExtensions] == 0:
+		return nil, nil
+	case u.ExtensionCustom != nil:
+		return u.customExtensions(r)
+	}
+	option := &r.option
+	if u.Negotiate == nil {
+		option = nil // validated and not stored
+	}
+	for err := range r.Fields.ScanOptions(fieldExtensions.String(), option, u.Limits.extensions()) {
+		if err != nil {
+			return nil, extensionsFault(err)
+		}
+		if option == nil {
+			continue
+		}
+		if accepted, err = u.appendAccepted(accepted, option); err != nil {
+			return nil, err
+		}
+	}
+	return accepted, nil
+}
+
+// appendAccepted is separate to keep the stack small: an Option is a large value.
+func (u *Upgrader) appendAccepted(dst []httphead.Option, offer *httphead.Option) ([]httphead.Option, error) {
+	accepted, err := u.Negotiate(*offer)
+	if err == nil && len(accepted.Name) > 0 {
+		dst = append(dst, accepted.Clone())
+	}
+	return dst, err
+}
+
+// customExtensions asks ExtensionCustom.
+func (u *Upgrader) customExtensions(r *Request) (accepted []httphead.Option, err error) {
+	for value := range r.Fields.Values(fieldExtensions.String()) {
+		var ok bool
+		if accepted, ok = u.ExtensionCustom(value, accepted); !ok {
+			return nil, ErrHandshakeBadExtensions
+		}
+	}
+	for i := range accepted {
+		accepted[i] = accepted[i].Clone()
+	}
+	return accepted, nil
+}
+
+// appendLines appends the fields of the answer that depend on the agreement and on
+// the caller.
+func (u *Upgrader) appendLines(dst []byte, hs Handshake) ([]byte, error) {
+	dst, err := appendAgreed(dst, hs)
+	if err != nil {
+		return nil, err
+	}
+	if dst, err = appendExtra(dst, u.Header); err != nil || u.OnBeforeUpgrade == nil {
+		return dst, err
+	}
+	more, err := u.OnBeforeUpgrade()
+	if err != nil {
+		return nil, err
+	}
+	return appendExtra(dst, more)
+}
+
+// AppendResponse appends the answer of HTTP/1.1 that a stands for to dst (RFC 6455,
+// section 4.2.2, item 5). a comes from [Upgrader.Decide].
+func AppendResponse(dst []byte, a Agreement) []byte { return a.r.appendResponse(dst) }
+
+// appendResponse appends the answer to r, on which decide has agreed.
+func (r *Request) appendResponse(dst []byte) []byte {
+	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	dst = append(append(dst, r.accept[:]...), "\r\n"...)
+	return append(append(dst, r.lines...), "\r\n"...)
+}
+
+// AppendRefusal appends the answer of HTTP/1.1 to a request that [ParseRequest] or
+// [Upgrader.Decide] refused with err to dst: the one that err describes if it is a
+// *[ConnectionRejectedError], and else status 500 without the text of err. The answer
+// to HEAD has no body. The caller closes the connection after it.
+func AppendRefusal(dst []byte, r *Request, err error) []byte {
+	return rejection(err).appendTo(dst, string(r.Method) != http.MethodHead)
+}
+
+// setHeader is appendResponse for net/http. It replaces fields that h has. Names
+// are spelled as in RFC 6455, section 11.3, for some peers compare case; net/http
+// sends keys as they are.
+func (r *Request) setHeader(h http.Header) error {
+	fields, err := parseFieldBlock(r.lines)
+	if err != nil {
+		return err
+	}
+	for name := range h {
+		if !mayStandIn101(name) || fields.Count(name) > 0 {
+			delete(h, name)
+		}
+	}
+	h[fieldUpgrade.String()] = []string{"websocket"}
+	h[fieldConnection.String()] = []string{"Upgrade"}
+	h[fieldAccept.String()] = []string{string(r.accept[:])}
+	for _, f := range fields {
+		h[string(f.Name)] = append(h[string(f.Name)], string(f.Value))
+	}
+	return nil
+}
+
+// AnswerHeader returns a copy of h without what may not stand in an answer of status
+// 101: the fields of the handshake itself, and those that describe a body. It is for
+// [HTTPUpgrader].Header, if what was set in the header of an http.ResponseWriter
+// before, such as cookies, is to be sent.
+func AnswerHeader(h http.Header) http.Header {
+	answer := make(http.Header, len(h))
+	for name, values := range h {
+		if mayStandIn101(name) {
+			answer[name] = slices.Clone(values)
+		}
+	}
+	return answer
+}
+
+// mayStandIn101 reports whether a field of the caller's may stand in an answer of
+// status 101.
+func mayStandIn101(name string) bool {
+	if fieldOf([]byte(name)) != handshakeFields {
+		return false
+	}
+	switch http.CanonicalHeaderKey(name) {
+	case "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Trailer":
+		return false
+	}
+	return true
+}
