@@ -1,12 +1,14 @@
 package ws_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 
 	"github.com/wskit/wskit/httphead"
@@ -109,4 +111,42 @@ func ExampleParseCloseBody() {
 	// Output:
 	// 1001 going away bye <nil>
 	// ws: protocol error: close frame with one byte of payload (RFC 6455, section 5.5.1)
+}
+
+// A whole handshake of a server over byte slices: what an event loop does with what
+// has arrived on a connection, however it was cut.
+func ExampleParseRequest() {
+	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == "chat" }}
+	var request ws.Request // of one connection
+	var in, out []byte
+	for _, arrived := range []string{
+		"GET /room HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnec",
+		"tion: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Ve",
+		"rsion: 13\r\nSec-WebSocket-Protocol: soap, chat\r\n\r\n\x81\x85frame",
+	} {
+		in = append(in, arrived...)
+		n, err := ws.ParseRequest(in, &request)
+		if err == io.ErrUnexpectedEOF {
+			continue // until more arrives
+		}
+		var agreed ws.Agreement
+		if err == nil {
+			agreed, err = upgrader.Decide(&request)
+		}
+		if err != nil {
+			os.Stdout.Write(ws.AppendRefusal(out, &request, err))
+			return // and close
+		}
+		out = ws.AppendResponse(out, agreed)
+		in = in[n:] // frames
+		fmt.Printf("%s%s, %d bytes of frames\n", bytes.ReplaceAll(out, []byte("\r"), nil), agreed.Protocol, len(in))
+	}
+	// Output:
+	// HTTP/1.1 101 Switching Protocols
+	// Upgrade: websocket
+	// Connection: Upgrade
+	// Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+	// Sec-WebSocket-Protocol: chat
+	//
+	// chat, 7 bytes of frames
 }

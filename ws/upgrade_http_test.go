@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -241,12 +242,18 @@ func TestUpgradeHTTPWithoutHijacker(t *testing.T) {
 }
 
 func TestUpgradeHTTP2IsRefused(t *testing.T) {
-	r := httpRequest()
-	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
-	rec := httptest.NewRecorder()
-	_, _, _, err := UpgradeHTTP(r, rec)
-	require.ErrorIs(t, err, ErrHandshakeBadProtocol)
-	require.Equal(t, 505, rec.Code)
+	extended := httpRequest() // RFC 8441, section 4
+	extended.Method, extended.ContentLength = http.MethodConnect, -1
+	extended.Header = http.Header{":protocol": {"websocket"}, "Sec-Websocket-Version": {"13"}}
+	for name, r := range map[string]*http.Request{"GET": httpRequest(), "extended CONNECT": extended} {
+		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+		rec := httptest.NewRecorder()
+		_, _, _, err := UpgradeHTTP(r, rec)
+		require.ErrorIs(t, err, ErrHandshakeBadProtocol, name)
+		require.Equal(t, 505, rec.Code, name)
+		require.Contains(t, rec.Body.String(), "needs HTTP/1.1", name)
+		require.Empty(t, rec.Header()["Connection"], "it would end the other streams")
+	}
 }
 
 // BenchmarkUpgradeHTTP leaves out what net/http does before the handler.
@@ -279,3 +286,157 @@ type benchHijacker struct {
 }
 
 func (h *benchHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.conn, h.rw, nil }
+
+// Some peers compare the names of fields with regard to case.
+func TestUpgradeHTTPSpelling_RFC6455_11_3(t *testing.T) {
+	dial := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Sec-WebSocket-Version", "a middleware's")
+		u := HTTPUpgrader{Protocol: SelectEqual("chat"), AnswerThroughWriter: r.URL.Path == "/through"}
+		if conn, _, _, err := u.Upgrade(r, w); err == nil {
+			conn.Close()
+		}
+	}))
+	out := exchange(t, dial(), request(getLine, "Sec-WebSocket-Version", "8"))
+	require.Contains(t, string(out), "\r\nSec-WebSocket-Version: 13\r\n")
+	require.NotContains(t, string(out), "Sec-Websocket")
+	for _, path := range []string{"/", "/through"} {
+		out = exchange(t, dial(), request("GET "+path+" HTTP/1.1", "Sec-WebSocket-Protocol", "chat"))
+		require.Contains(t, string(out), "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")
+		require.Contains(t, string(out), "\r\nSec-WebSocket-Protocol: chat\r\n")
+		require.NotContains(t, string(out), "Sec-Websocket")
+	}
+	// A request that a program has made may have them, too.
+	r := httpRequest()
+	h := http.Header{"Upgrade": r.Header["Upgrade"], "Connection": r.Header["Connection"],
+		"Sec-WebSocket-Key": r.Header["Sec-Websocket-Key"], "Sec-WebSocket-Version": {"13"}}
+	r.Header = h
+	_, _, _, err := UpgradeHTTP(r, &hijackable{ResponseRecorder: httptest.NewRecorder(), conn: &deadlineConn{}})
+	require.NoError(t, err)
+}
+
+// A refused request whose body does not come does not keep the connection: it gets its
+// answer at once, and its end soon.
+func TestUpgradeHTTPDoesNotWaitForABody_RFC9112_9_6(t *testing.T) {
+	for name, fields := range map[string][]string{
+		"length":  {"Content-Length", "5"},
+		"large":   {"Content-Length", "1000000"},
+		"chunked": {"Transfer-Encoding", "chunked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				defer client.Close()
+				l := &oneListener{conn: server, closed: make(chan struct{})}
+				failed := make(chan error, 1)
+				srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, _, _, err := UpgradeHTTP(r, &statusWriter{ResponseWriter: w})
+					failed <- err
+				})}
+				go srv.Serve(l)
+				defer srv.Close()
+				began := time.Now()
+				go io.WriteString(client, request(getLine, fields...))
+				br := bufio.NewReader(client)
+				resp, err := http.ReadResponse(br, nil)
+				require.NoError(t, err)
+				require.Equal(t, 400, resp.StatusCode)
+				require.ErrorIs(t, <-failed, ErrMalformedRequest)
+				require.Zero(t, time.Since(began), "the answer does not wait")
+				_, err = io.ReadAll(br)
+				require.NoError(t, err)
+				require.LessOrEqual(t, time.Since(began), 2*time.Second)
+			})
+		})
+	}
+}
+
+// oneListener is a net.Listener of one connection.
+type oneListener struct {
+	conn   net.Conn
+	closed chan struct{}
+}
+
+func (l *oneListener) Accept() (net.Conn, error) {
+	if c := l.conn; c != nil {
+		l.conn = nil
+		return c, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *oneListener) Close() error {
+	select {
+	case <-l.closed:
+	default:
+		close(l.closed)
+	}
+	return nil
+}
+
+func (l *oneListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+// sessionWriter is a middleware that sets a cookie when the status is written.
+type sessionWriter struct{ http.ResponseWriter }
+
+func (w sessionWriter) WriteHeader(code int) {
+	http.SetCookie(w, &http.Cookie{Name: "session", Value: "1"})
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w sessionWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func TestUpgradeHTTPAnswersThroughTheWriter(t *testing.T) {
+	frame := AppendFrame(nil, MaskFrame(NewTextFrame([]byte("early"))))
+	seen := make(chan int, 1)
+	dial := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sw := &statusWriter{ResponseWriter: sessionWriter{w}}
+		sw.Header().Set("Content-Length", "5")
+		sw.Header().Set("X-Middleware", "was here")
+		u := HTTPUpgrader{AnswerThroughWriter: true, Header: http.Header{"X-A": {"1"}}}
+		conn, _, _, err := u.Upgrade(r, sw)
+		seen <- sw.status
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if f, err := ReadFrame(conn); err == nil {
+			WriteFrame(conn, NewTextFrame(UnmaskFrameInPlace(f).Payload))
+		}
+	}), func(srv *http.Server) { srv.ReadTimeout, srv.WriteTimeout = time.Minute, time.Minute })
+	out := exchange(t, dial(), request(getLine)+string(frame))
+	require.Equal(t, 101, <-seen, "middleware sees the status")
+	br := bufio.NewReader(bytes.NewReader(out))
+	resp, err := http.ReadResponse(br, nil)
+	require.NoError(t, err)
+	require.Equal(t, 101, resp.StatusCode)
+	require.Equal(t, "session=1", resp.Header.Get("Set-Cookie"))
+	require.Equal(t, "was here", resp.Header.Get("X-Middleware"))
+	require.Equal(t, "1", resp.Header.Get("X-A"))
+	require.Equal(t, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", resp.Header.Get("Sec-WebSocket-Accept"))
+	require.Equal(t, []string{"Upgrade"}, resp.Header.Values("Connection"))
+	require.Empty(t, resp.Header.Get("Content-Length"))
+	f, err := ReadFrame(br)
+	require.NoError(t, err)
+	require.Equal(t, "early", string(f.Payload), "nothing stands between the answer and the frames")
+
+	rec := httptest.NewRecorder()
+	_, _, _, err = HTTPUpgrader{AnswerThroughWriter: true}.Upgrade(httpRequest(), rec)
+	require.ErrorIs(t, err, ErrNotHijacker)
+	require.Equal(t, 500, rec.Code, "101 is not said to a client that cannot have the connection")
+
+	h := &hijackable{ResponseRecorder: httptest.NewRecorder(), err: errWrite}
+	_, _, _, err = HTTPUpgrader{AnswerThroughWriter: true}.Upgrade(httpRequest(), h)
+	require.ErrorIs(t, err, errWrite)
+	require.Equal(t, 101, h.Code, "a second answer is not sent")
+	require.Zero(t, h.Body.Len())
+}
+
+func TestAnswerHeader(t *testing.T) {
+	h := http.Header{"Set-Cookie": {"a=1"}, "Sec-WebSocket-Protocol": {"x"}, "Upgrade": {"h2c"}, "Content-Type": {"text/html"}, "X-A": {"1", "2"}}
+	answer := AnswerHeader(h)
+	require.Equal(t, http.Header{"Set-Cookie": {"a=1"}, "X-A": {"1", "2"}}, answer)
+	answer.Add("X-A", "3")
+	require.Len(t, h["X-A"], 2, "it is a copy")
+	require.Empty(t, AnswerHeader(nil))
+}

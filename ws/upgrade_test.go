@@ -147,6 +147,11 @@ var requestCases = []struct {
 	{"version 8", request(getLine, "Sec-WebSocket-Version", "8"), 426, ErrHandshakeUpgradeRequired},
 	{"version 013", request(getLine, "Sec-WebSocket-Version", "013"), 426, ErrHandshakeUpgradeRequired},
 	{"versions 13, 8", request(getLine, "Sec-WebSocket-Version", "13, 8"), 426, ErrHandshakeUpgradeRequired},
+	{"version 13 twice", request(getLine, "sec-websocket-version", "13"), 101, nil},
+	{"version 13 twice in one line", request(getLine, "Sec-WebSocket-Version", "13, 13"), 101, nil},
+	{"empty subprotocols", request(getLine, "Sec-WebSocket-Protocol", ""), 101, nil},
+	{"empty extensions", request(getLine, "Sec-WebSocket-Extensions", " "), 101, nil},
+	{"empty lists beside good ones", request(getLine, "Sec-WebSocket-Extensions", "", "sec-websocket-extensions", "a", "Sec-WebSocket-Protocol", "b", "sec-websocket-protocol", ""), 101, nil},
 	{"version twice", request(getLine, "sec-websocket-version", "8"), 426, ErrHandshakeUpgradeRequired},
 	{"malformed subprotocols", request(getLine, "Sec-WebSocket-Protocol", "a b"), 400, ErrHandshakeBadSubProtocol},
 	{"malformed extensions", request(getLine, "Sec-WebSocket-Extensions", "a; =b"), 400, ErrHandshakeBadExtensions},
@@ -163,6 +168,11 @@ var rawCases = []struct {
 	status  int
 	err     error
 }{
+	{"bad escape in the path", request("GET /%zz HTTP/1.1"), 400, ErrMalformedRequest},
+	{"bad escape in the host", request("GET http://exampl%.com/ HTTP/1.1"), 400, ErrMalformedRequest},
+	{"Host is no address", request(getLine, "Host", "[1.2.3.4]"), 400, ErrHandshakeBadHost},
+	{"Host with a zone", request(getLine, "Host", "[fe80::1%25eth0]"), 400, ErrHandshakeBadHost},
+	{"absolute form without a Host", request("GET http://a.example/ HTTP/1.1", "Host", "-"), 400, ErrHandshakeBadHost},
 	{"Host with a bad byte", request(getLine, "Host", "a b"), 400, ErrHandshakeBadHost},
 	{"Host of brackets", request(getLine, "Host", "[[["), 400, ErrHandshakeBadHost},
 	{"Host with a user", request(getLine, "Host", "a@b"), 400, ErrHandshakeBadHost},
@@ -568,7 +578,7 @@ func TestUpgradeCallbacks(t *testing.T) {
 func TestUpgradeAbsoluteForm(t *testing.T) {
 	for target, want := range map[string]string{
 		"http://inside.example/chat": "inside.example", "https://inside.example:444?x": "inside.example:444",
-		"HTTP://[::1]": "[::1]", "/http://not.this/": "a.example",
+		"HTTP://[::1]": "[::1]", "ws://inside.example/chat": "inside.example", "WSS://inside.example:444": "inside.example:444", "/caf\u00e9": "a.example", "/http://not.this/": "a.example",
 	} {
 		var host string
 		_, err := Upgrader{OnHost: func(h []byte) error { host = string(h); return nil }}.Upgrade(scripted(request("GET " + target + " HTTP/1.1")))
