@@ -36,9 +36,28 @@ type AcceptOptions struct {
 	// request asks for. A pattern is one of [path.Match], letter case aside, for
 	// the host of the origin, "*.example.com" or "localhost:*"; if it contains "://",
 	// for scheme and host, "https://*.example.com". A port is part of the host
-	// unless it is the default one of the scheme. The origin "null", what has no host, and a
-	// request with more than one origin, match no pattern.
+	// unless it is the default one of the scheme. Schemes ws and wss count as http and
+	// https, and a path in an origin does not count. An origin without a host, "null" or
+	// "file://", matches only the pattern that spells it out, and a request with more
+	// than one origin matches none. A pattern that no origin can match, such as
+	// "https://example.com/", makes Accept fail with status 500.
 	OriginPatterns []string
+
+	// Hosts, if not empty, are the hosts that a client may ask for, as in
+	// [ws.Upgrader]: "app.example", "*.example", "127.0.0.1:8080". A request for another
+	// host is refused with status 421. A page whose name was made to point to this
+	// server (DNS rebinding) has the origin that it asks for: a server on a private
+	// network or on localhost needs this list against it.
+	Hosts []string
+
+	// HandshakeLimits bounds what the request may ask for, whatever the server's
+	// MaxHeaderBytes allows; beyond it the answer is 431.
+	HandshakeLimits ws.HandshakeLimits
+
+	// AnswerThroughWriter sends the answer with the WriteHeader of the
+	// http.ResponseWriter, so that middleware that acts in WriteHeader takes part: one
+	// that saves a session and sets its cookie needs this. See [ws.HTTPUpgrader].
+	AnswerThroughWriter bool
 
 	// CompressionMode is off by default.
 	CompressionMode CompressionMode
@@ -63,8 +82,8 @@ type AcceptOptions struct {
 	// OnHandshake is called once the request and its origin have been found to be in
 	// order, and may refuse it: with the answer that the error describes if it is a
 	// *[ws.ConnectionRejectedError], see [ws.RejectConnectionError], and otherwise
-	// with status 500 and the text of the error. Fields that it adds to answer
-	// are sent with status 101.
+	// with a plain status 500: the text of the error goes to the caller of Accept
+	// and not to the client. Fields that it adds to answer are sent with status 101.
 	OnHandshake func(r *http.Request, answer http.Header) error
 
 	ConnOptions
@@ -75,7 +94,14 @@ type AcceptOptions struct {
 // authorize it. opts may be nil.
 //
 // Each request that it refuses it answers through w. Fields that were set in w.Header()
-// before, cookies for instance, go out with an answer of status 101, too.
+// before, cookies for instance, go out with an answer of status 101, too. Middleware sees
+// refusals with their status, and of a handshake that succeeds only that the connection
+// is taken over, unless the options have AnswerThroughWriter.
+//
+// The server has read the request when Accept is called. The time for that is bounded only
+// by [http.Server].ReadHeaderTimeout: set it, or a client that sends one byte now and then
+// holds a connection for as long as it likes. IdleTimeout bounds connections between
+// requests. ReadTimeout and WriteTimeout end with the handshake.
 //
 // On an error nothing is left open. A refusal is a *[ws.ConnectionRejectedError], which
 // knows the status, or what a callback returned.
@@ -126,13 +152,15 @@ func (o *AcceptOptions) accepted(conn net.Conn, rw *bufio.ReadWriter, hs ws.Hand
 // upgrader returns the handshake that these options describe.
 func (o *AcceptOptions) upgrader(w http.ResponseWriter, r *http.Request, compression *wsflate.Extension) *ws.HTTPUpgrader {
 	u := &ws.HTTPUpgrader{
-		Header: answerHeader(w.Header()),
-		ChooseProtocol: func(offered []string) (string, error) {
-			if o.ChooseSubprotocol != nil {
-				return o.ChooseSubprotocol(r, offered)
-			}
-			return firstOf(o.Subprotocols, offered), nil
-		},
+		Header:              ws.AnswerHeader(w.Header()),
+		Hosts:               o.Hosts,
+		Limits:              o.HandshakeLimits,
+		AnswerThroughWriter: o.AnswerThroughWriter,
+	}
+	if o.ChooseSubprotocol != nil {
+		u.ChooseProtocol = func(offered []string) (string, error) { return o.ChooseSubprotocol(r, offered) }
+	} else if len(o.Subprotocols) > 0 {
+		u.ChooseProtocol = func(offered []string) (string, error) { return firstOf(o.Subprotocols, offered), nil }
 	}
 	u.OnRequest = func(r *http.Request) error {
 		if o.Group.closing() {
@@ -163,24 +191,4 @@ func firstOf(preferred, offered []string) string {
 		}
 	}
 	return ""
-}
-
-// notAnswered are the fields of a handler's header that are not its own to send with
-// status 101: what the handshake writes, and what describes a body.
-var notAnswered = [...]string{
-	"Connection", "Upgrade", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
-	"Sec-Websocket-Key", "Sec-Websocket-Version", "Host",
-	"Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Trailer",
-}
-
-// answerHeader returns a copy of h with what may stand in an answer of status 101.
-func answerHeader(h http.Header) http.Header {
-	answer := h.Clone()
-	if answer == nil {
-		answer = make(http.Header)
-	}
-	for _, name := range notAnswered {
-		answer.Del(name)
-	}
-	return answer
 }

@@ -382,3 +382,89 @@ func TestFailedAcceptsLeaveNothingOpen(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return open() <= before+5 }, 10*time.Second, time.Millisecond)
 }
+
+// The limits of a handshake hold whatever net/http lets pass, before origin or anything
+// else is looked at.
+func TestAcceptLimitsTheHandshake(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		opts   AcceptOptions
+		change []string
+		status int
+	}{
+		{"parameters", AcceptOptions{}, []string{"Sec-WebSocket-Extensions", "x" + strings.Repeat(";a", 33)}, 431},
+		{"parameters, compression wanted", AcceptOptions{CompressionMode: CompressionContextTakeover}, []string{"Sec-WebSocket-Extensions", "x" + strings.Repeat(";a", 33)}, 431},
+		{"parameters allowed", AcceptOptions{HandshakeLimits: ws.HandshakeLimits{MaxParameters: 33}}, []string{"Sec-WebSocket-Extensions", "x" + strings.Repeat(";a", 33)}, 101},
+		{"subprotocols", AcceptOptions{}, []string{"Sec-WebSocket-Protocol", strings.Repeat("x,", 33)}, 431},
+		{"subprotocols, some spoken", AcceptOptions{Subprotocols: []string{"x"}}, []string{"Sec-WebSocket-Protocol", strings.Repeat("x,", 33)}, 431},
+		{"half a megabyte", AcceptOptions{}, []string{"Sec-WebSocket-Extensions", "x" + strings.Repeat(";a", 256<<10)}, 431},
+		{"half a megabyte of Origin", AcceptOptions{InsecureSkipVerify: true}, []string{"Origin", strings.Repeat("x", 512<<10)}, 431},
+		{"10 KiB of Origin", AcceptOptions{}, []string{"Origin", strings.Repeat("x", 10<<10)}, 403},
+		{"host of another name", AcceptOptions{Hosts: []string{"b.example"}}, nil, 421},
+		{"one of the hosts", AcceptOptions{Hosts: []string{"b.example", "A.example"}}, nil, 101},
+		{"pattern that matches nothing", AcceptOptions{OriginPatterns: []string{"https://a.example/"}}, nil, 500},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := accepting(t, &tt.opts, closeAtOnce)
+			resp, _ := exchange(t, srv, handshake(tt.change...))
+			require.Equal(t, tt.status, resp.StatusCode)
+			if tt.status == 101 {
+				return
+			}
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.Less(t, len(body), 1000)
+		})
+	}
+}
+
+// cookieWriter is a middleware that sets a cookie when the status is written.
+type cookieWriter struct{ http.ResponseWriter }
+
+func (w cookieWriter) WriteHeader(code int) {
+	http.SetCookie(w, &http.Cookie{Name: "session", Value: "1"})
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w cookieWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func TestAcceptAnswersThroughTheWriter(t *testing.T) {
+	for _, through := range []bool{false, true} {
+		seen := make(chan int, 1)
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sw := &statusWriter{ResponseWriter: cookieWriter{w}}
+			sw.Header().Set("X-Middleware", "was here")
+			c, err := Accept(sw, r, &AcceptOptions{
+				Subprotocols:        []string{"chat"},
+				AnswerThroughWriter: through,
+				OnHandshake:         func(_ *http.Request, answer http.Header) error { answer.Set("X-Welcome", "yes"); return nil },
+			})
+			seen <- sw.status
+			if err != nil {
+				return
+			}
+			defer c.CloseNow()
+			if typ, p, err := c.Read(context.Background()); err == nil {
+				c.Write(context.Background(), typ, p)
+			}
+		}))
+		c, resp, err := Dial(background, srv.URL, &DialOptions{Subprotocols: []string{"chat"}})
+		require.NoError(t, err)
+		require.Equal(t, "chat", c.Subprotocol())
+		require.Equal(t, "was here", resp.Header.Get("X-Middleware"))
+		require.Equal(t, "yes", resp.Header.Get("X-Welcome"))
+		if through {
+			require.Equal(t, 101, <-seen, "middleware sees the status")
+			require.Equal(t, "session=1", resp.Header.Get("Set-Cookie"))
+		} else {
+			require.Zero(t, <-seen)
+			require.Empty(t, resp.Header.Get("Set-Cookie"))
+		}
+		require.NoError(t, c.Write(background, MessageText, []byte("hello")))
+		_, p, err := c.Read(background)
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(p))
+		c.CloseNow()
+		srv.Close()
+	}
+}

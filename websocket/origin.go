@@ -6,39 +6,34 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
+	"github.com/wskit/wskit/internal/peertext"
 	"github.com/wskit/wskit/ws"
 )
 
 // checkOrigin refuses a request that the page of another site may have made, unless a
 // pattern authorizes that site (RFC 6455, section 10.2).
 func checkOrigin(r *http.Request, patterns []string) error {
-	origins := r.Header.Values("Origin")
-	if sameOrigin(r, origins) {
+	if err := checkPatterns(patterns); err != nil {
+		return err
+	}
+	origins := r.Header["Origin"]
+	if sameOrigin(r, origins) || len(patterns) > 0 && authorized(origins, patterns) {
 		return nil
 	}
-	if origin, ok := ws.ParseOrigin(origins...); ok {
-		authorized, err := matchOrigin(origin, patterns)
-		if err != nil {
-			return &chainError{err.Error(), []error{err, errMisconfigured}}
-		}
-		if authorized {
-			return nil
-		}
-	}
-	return ws.RejectConnectionError(
-		ws.RejectionStatus(http.StatusForbidden),
-		ws.RejectionReason(fmt.Sprintf("websocket: origin %q is not authorized for host %q", origins, r.Host)),
-	)
+	return foreignOrigin(r, origins)
 }
 
-// errMisconfigured is the answer to a request that the server's own mistake refuses: what that
-// is concerns the server alone.
-var errMisconfigured = ws.RejectConnectionError(
-	ws.RejectionStatus(http.StatusInternalServerError),
-	ws.RejectionReason("websocket: "+http.StatusText(http.StatusInternalServerError)),
-)
+// foreignOrigin is separate to keep the stack of a handler small.
+func foreignOrigin(r *http.Request, origins []string) error {
+	return ws.RejectConnectionError(
+		ws.RejectionStatus(http.StatusForbidden),
+		ws.RejectionReason(fmt.Sprintf("websocket: origin %q is not authorized for host %q",
+			peertext.Cut(strings.Join(origins, ", ")), peertext.Cut(r.Host))),
+	)
+}
 
 // sameOrigin is [ws.SameOrigin]. A request that came in the clear may have been
 // taken off TLS by a proxy in front: then its page is one of scheme https. A page of
@@ -48,29 +43,56 @@ func sameOrigin(r *http.Request, origins []string) bool {
 		r.TLS == nil && ws.SameOrigin(r.Host, true, origins...)
 }
 
+// authorized reports whether one of the patterns matches the origin.
+func authorized(origins, patterns []string) bool {
+	if origin, ok := ws.ParseOrigin(origins...); ok {
+		return matchOrigin(origin, patterns)
+	}
+	return len(origins) == 1 && spelledOut(origins[0], patterns)
+}
+
 // matchOrigin reports whether one of the patterns matches the host of origin, or
 // scheme://host where it has a scheme. The default port matches both named and left out.
-func matchOrigin(origin *url.URL, patterns []string) (bool, error) {
+func matchOrigin(origin *url.URL, patterns []string) bool {
 	hosts := hostForms(origin)
 	for _, pattern := range patterns {
-		prefix := ""
-		if strings.Contains(pattern, "://") {
-			prefix = origin.Scheme + "://"
+		pattern, prefix := strings.ToLower(pattern), ""
+		if scheme, host, ok := strings.Cut(pattern, "://"); ok {
+			pattern, prefix = webScheme(scheme)+"://"+host, origin.Scheme+"://"
 		}
 		for _, host := range hosts {
-			if strings.EqualFold(pattern, prefix+host) { // an IPv6 address is no class of characters
-				return true, nil
+			host = prefix + strings.ToLower(host)
+			if pattern == host { // an IPv6 address is no class of characters
+				return true
 			}
-			matched, err := path.Match(strings.ToLower(pattern), strings.ToLower(prefix+host))
-			if err != nil {
-				return false, fmt.Errorf("websocket: OriginPatterns: %q: %w", pattern, err)
-			}
-			if matched {
-				return true, nil
+			if matched, _ := path.Match(pattern, host); matched {
+				return true
 			}
 		}
 	}
-	return false, nil
+	return false
+}
+
+// webScheme returns the scheme that [ws.ParseOrigin] returns for scheme.
+func webScheme(scheme string) string {
+	switch scheme {
+	case "ws":
+		return "http"
+	case "wss":
+		return "https"
+	}
+	return scheme
+}
+
+// spelledOut reports whether an origin without a host is one of the patterns, letter
+// by letter: "null", or a scheme as in "file://". No wildcard stands for these.
+func spelledOut(origin string, patterns []string) bool {
+	if scheme, rest, ok := strings.Cut(origin, "://"); ok && (rest == "" || rest[0] == '/') {
+		origin = scheme + "://"
+	} else if origin != "null" {
+		return false
+	}
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return strings.EqualFold(pattern, origin) })
 }
 
 // hostForms returns the host of an origin in all forms that mean the same: with and
@@ -85,4 +107,57 @@ func hostForms(origin *url.URL) []string {
 		return []string{strings.TrimSuffix(bare, ":"+standard), bare}
 	}
 	return []string{bare}
+}
+
+// checkPatterns returns an error if no origin matches one of the patterns. That is a
+// mistake of the server, which Accept reports whatever the request.
+func checkPatterns(patterns []string) error {
+	for _, pattern := range patterns {
+		if err := checkPattern(pattern); err != nil {
+			return fmt.Errorf("websocket: OriginPatterns: %q can match no origin: %w", pattern, err)
+		}
+	}
+	return nil
+}
+
+// checkPattern returns why no origin matches a pattern, or nil if one may.
+func checkPattern(pattern string) error {
+	if _, err := path.Match(pattern, ""); err != nil {
+		return err
+	}
+	scheme, host, ok := strings.Cut(pattern, "://")
+	if !ok {
+		scheme, host = "", pattern
+	} else if c, ok := outside(scheme, "+-."); ok {
+		return fmt.Errorf("no scheme has %q", c)
+	}
+	switch c, ok := outside(host, "-._~!$&'()+,;=:"); {
+	case ok && c == '/':
+		return fmt.Errorf("origins have no path")
+	case ok && c > '~':
+		return fmt.Errorf("a name outside ASCII needs its xn-- form")
+	case ok:
+		return fmt.Errorf("no host has %q", c)
+	case pattern == "" || scheme == "" && host == "":
+		return fmt.Errorf("it is empty")
+	}
+	return nil
+}
+
+// outside returns the first character of a pattern that is neither a letter, a digit,
+// one of more, nor what the syntax of patterns consists of. It passes over classes.
+func outside(pattern, more string) (c rune, ok bool) {
+	class := false
+	for _, c := range pattern {
+		switch {
+		case c == '[':
+			class = true
+		case c == ']':
+			class = false
+		case class, '0' <= c && c <= '9', 'a' <= c|0x20 && c|0x20 <= 'z' && c < 0x80, strings.ContainsRune(more+`*?\`, c):
+		default:
+			return c, true
+		}
+	}
+	return 0, false
 }

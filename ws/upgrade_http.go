@@ -160,7 +160,7 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	}
 	s.req.Fields = s.req.head.Fields[:0]
 	room := s.u.Limits.bytes() - len(r.Host)
-	_, asSent := r.Header["Sec-WebSocket-Key"] // a request that did not come through net/http may have such names
+	_, asSent := r.Header[fieldKey.String()] // a request that did not come through net/http may have such names
 	for i := range httpFields {
 		f := &httpFields[i]
 		values := r.Header[f.key]
