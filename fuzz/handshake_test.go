@@ -28,6 +28,17 @@ const request = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r
 // upgrader, and with ours. We are to be the strictest: what we accept they accept, so
 // that no request means one thing to a proxy and another to us. What only they accept
 // is refused with a status.
+//
+// These are the differences, and why:
+//   - We pass over one empty line in front of a request, as RFC 9112, section 2.2 asks
+//     for; net/http refuses it.
+//   - Lists may have empty members, and protocols versions: see plainLists.
+//   - We refuse two Sec-WebSocket-Key fields, also if they are equal (RFC 6455,
+//     section 11.3.1). gorilla takes the first.
+//   - A Sec-WebSocket-Version of which one member is not 13 is refused; gorilla
+//     looks for one that is.
+//   - Subprotocols are compared with regard to case (RFC 6455, section 4.1, item 10).
+//     Some libraries fold it.
 func FuzzRequest(f *testing.F) {
 	for _, more := range []string{
 		"",
@@ -42,6 +53,12 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte(strings.Replace(request, "/1.1", "/1.0", 1) + "\r\n"))
 	f.Add([]byte(strings.Replace(request, "keep-alive, ", "keep-alive,,", 1) + "\r\n"))
 	f.Add([]byte(strings.Replace(request, "websocket", "x/1, websocket", 1) + "\r\n"))
+	for _, line := range []string{"GET /%zz", "GET http://exampl%.com/", "GET http://[zz]/", "GET http://h%41/", "GET http://h%C3%A9/", "GET /caf\xc3\xa9?%zz", "GET ws://example.com/chat"} {
+		f.Add([]byte(strings.Replace(request, "GET /chat", line, 1) + "\r\n"))
+	}
+	f.Add([]byte("\r\n" + request + "\r\n"))
+	f.Add([]byte(request + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol:\r\nSec-WebSocket-Extensions:\r\n\r\n"))
+	f.Add([]byte(strings.Replace(request, ": 13", ": 13, 13", 1) + "\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var answer bytes.Buffer
 		_, err := ws.Upgrade(struct {
@@ -56,7 +73,7 @@ func FuzzRequest(f *testing.F) {
 			}
 			return
 		}
-		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(in)))
+		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(bytes.TrimPrefix(in, []byte("\r\n")))))
 		require.NoError(t, err, "net/http refuses a request that we accept")
 		if plainLists(r.Header) {
 			u := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -79,10 +80,13 @@ func (r *Request) take(err error) error {
 		return malformed(err, r.HeadLimits)
 	}
 	host, absolute := absoluteHost(r.Target)
-	if !absolute {
+	switch {
+	case !absolute:
 		host, _ = r.Fields.Value(fieldHost.String())
-	} else if r.Fields.Count(fieldHost.String()) == 0 {
-		host = nil // RFC 9112, section 3.2: the field must be there in any case
+	case r.Fields.Count(fieldHost.String()) == 0: // RFC 9112, section 3.2: it must be there in any case
+		host = nil
+	case bytes.IndexByte(host, '%') >= 0: // a byte above ASCII, which no host has on the wire
+		host = nil
 	}
 	r.Host = host
 	return nil

@@ -100,6 +100,7 @@ func TestRequestHost_RFC9112_3_2(t *testing.T) {
 		{request("GET http://b.example/ HTTP/1.1"), "b.example"},
 		{request("GET ws://b.example:81?x HTTP/1.1"), "b.example:81"},
 		{request("GET http://b.example/ HTTP/1.1", "Host", "-"), ""},
+		{request("GET http://b%C3%A9.example/ HTTP/1.1"), ""},
 	} {
 		var r Request
 		_, err := ParseRequest([]byte(c.request), &r)

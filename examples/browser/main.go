@@ -43,7 +43,8 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("chat: serving on http://%v/\n", ln.Addr())
-	log.Fatal(http.Serve(ln, nil))
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second} // Accept begins when the request is there
+	log.Fatal(server.Serve(ln))
 }
 
 // build returns the program of the page, and the script of Go's that runs it.

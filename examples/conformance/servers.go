@@ -76,7 +76,7 @@ func linger(conn net.Conn) {
 func accept(mode websocket.CompressionMode, limit int64) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, ln net.Listener) error {
 		var open sync.WaitGroup
-		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server := &http.Server{ReadHeaderTimeout: ws.DefaultHandshakeTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			open.Add(1)
 			defer open.Done()
 			c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
