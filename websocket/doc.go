@@ -53,6 +53,8 @@
 //	fragments of a message    65,536
 //	answers not yet written   1 KiB; older pongs give way to newer ones
 //	the closing handshake     5 s            CloseTimeout
+//	what a request asks for   16 KiB, 32 offers   HandshakeLimits of AcceptOptions
+//	the time for a request    none           http.Server.ReadHeaderTimeout
 //	a write                   none           WriteTimeout
 //	silence                   none           ReadIdleTimeout, KeepAlive
 //
@@ -136,10 +138,15 @@
 //   - Deadlines of [NetConn] are os.ErrDeadlineExceeded and leave the connection usable; once
 //     closed, it says net.ErrClosed.
 //   - Redirects carry credentials to no other origin, and ten are followed.
-//   - Accept compares origins by scheme and port, too, and "null" and what has no host match no
-//     pattern, not even "*". It compares subprotocols letter by letter, and refuses fields of
-//     the handshake that are malformed or empty. A version that is not 13 is status 426.
+//   - Accept compares origins by scheme and port, too. An origin without a host, "null" or
+//     "file://", matches only the pattern that spells it out. A path in an origin does not count, and
+//     ws counts as http. A pattern that can match nothing makes Accept fail.
+//   - Accept compares subprotocols letter by letter, and refuses malformed fields of the
+//     handshake, and two keys. A version that is not 13 is status 426.
+//   - An error of OnHandshake or ChooseSubprotocol reaches the client as a plain status 500, unless it is
+//     one of [ws.RejectConnectionError].
 //   - Accept writes its answer of status 101 to the connection: no middleware can hold it up, and
-//     none sees the status. A test's ResponseWriter finds it in what it lets Hijack return.
+//     none sees the status, unless AnswerThroughWriter is set. A test's ResponseWriter finds it in what
+//     it lets Hijack return.
 //   - Package wsjson writes no newline behind a value.
 package websocket

@@ -31,8 +31,10 @@
 // # Handshakes
 //
 // [Upgrader] opens connections on the server's side of a raw connection,
-// [HTTPUpgrader] under net/http. Both ask the same list of questions. [Dialer] is
-// the client's side. None of them loses a byte that the peer sent right behind its
+// [HTTPUpgrader] under net/http. Both ask the same list of questions, that of
+// [Upgrader.Decide], a function from a [Request] to an [Agreement] that does no I/O.
+// An event loop calls it between [ParseRequest] and [AppendResponse], over bytes.
+// [Dialer] is the client's side. None of them loses a byte that the peer sent right behind its
 // part of the handshake: the raw upgrade never takes it, the connections that
 // [HTTPUpgrader.Upgrade] and [Dialer.Dial] return yield it first, and
 // [Dialer.Upgrade] returns a reader that holds it.
@@ -48,8 +50,10 @@
 // # Limits and security
 //
 // Reading never allocates by the length that a header declares. A request head
-// is bounded to 16 KiB and 128 fields, a handshake to ten seconds where this package
-// owns the connection; each has a field that changes it. Mask keys come from
+// is bounded to 16 KiB and 128 fields, what it may ask for by [HandshakeLimits], and
+// a handshake to ten seconds where the connection has deadlines; each has a field
+// that changes it. What a peer sent is cut to 256 bytes in errors and answers, and
+// errors of callbacks are not sent to it. Mask keys come from
 // ChaCha8, seeded by the operating system. Whether a page of another origin may
 // connect is for the caller to decide, with [SameOrigin] and field Origin from
 // [Upgrader].OnHeader or the http.Request: browsers ask nobody before they connect.

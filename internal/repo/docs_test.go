@@ -103,7 +103,7 @@ func TestReadmeCodeCompiles(t *testing.T) {
 	require.NotEmpty(t, blocks)
 	for _, b := range blocks {
 		file := filepath.Join(t.TempDir(), "main.go")
-		code := "package main\n\nimport (\n\t\"log\"\n\t\"net/http\"\n\n\t\"" + module + "/websocket\"\n)\n\nfunc main() {\n" + b[1] + "}\n"
+		code := "package main\n\nimport (\n\t\"log\"\n\t\"net/http\"\n\t\"time\"\n\n\t\"" + module + "/websocket\"\n)\n\nfunc main() {\n" + b[1] + "}\n"
 		require.NoError(t, os.WriteFile(file, []byte(code), 0o600))
 		cmd := exec.Command("go", "vet", file)
 		cmd.Dir = root
