@@ -4,313 +4,134 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"crypto/rand"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/gobwas/pool/pbufio"
-
-	"github.com/wskit/wskit/httphead"
 )
 
 // Upgrade opens a WebSocket connection over conn, which leads to the server of
 // the URL already (RFC 6455, section 4.1): it writes the request with one Write
 // and reads the answer. br holds the bytes that were read behind the answer, and
 // must be read before conn; it is nil if there are none. Upgrade closes nothing, and
-// its errors are those of [Dialer.Dial]. It sets no deadline, but for an answer of
-// another status than 101: for the body of that it waits a second, where conn has
-// SetReadDeadline.
+// its errors are those of [Dialer.Dial]: a stream that ends before the answer is
+// whole is [io.ErrUnexpectedEOF], wrapped. It sets no deadline, but for an answer
+// of another status than 101: for the body of that it waits a second, where conn
+// has SetReadDeadline.
 func (d Dialer) Upgrade(conn io.ReadWriter, u *url.URL) (br *bufio.Reader, hs Handshake, err error) {
 	s := clientHandshakes.Get().(*clientHandshake)
 	defer s.release()
 	s.d = d
 
-	if err = s.buildRequest(u); err != nil {
+	if err = s.offer.set(&s.d, u); err != nil {
+		return nil, Handshake{}, err
+	}
+	out := slices.Grow(s.out[:0], max(0, cmp.Or(d.WriteBufferSize, DefaultClientWriteBufferSize)))
+	if s.out, err = s.offer.appendTo(out); err != nil {
 		return nil, Handshake{}, err
 	}
 	if err = writeWhole(conn, s.out); err != nil {
 		return nil, Handshake{}, fmt.Errorf("write request: %w", err)
 	}
-	br = d.reader(conn)
-	if err = s.readAnswer(conn, br); err != nil || br.Buffered() == 0 {
-		pbufio.PutReader(br)
-		br = nil
-	}
+	behind, hs, err := s.readAnswer(conn)
 	if err != nil {
 		return nil, Handshake{}, err
 	}
-	return br, s.result, nil
+	return readBehind(conn, behind, d.readBufferSize()), hs, nil
 }
 
-// reader returns a reader of conn from the pool.
-func (d *Dialer) reader(conn io.Reader) *bufio.Reader {
-	return pbufio.GetReader(conn, max(16, cmp.Or(d.ReadBufferSize, DefaultClientReadBufferSize)))
+func (d *Dialer) readBufferSize() int {
+	return max(0, cmp.Or(d.ReadBufferSize, DefaultClientReadBufferSize))
 }
 
 // clientHandshake is one handshake on the client's side.
 type clientHandshake struct {
 	d      Dialer
+	offer  Offer
 	out    []byte // the request
-	nonce  [16]byte
-	key    [keySize]byte
-	resp   httphead.Response // views into the buffer of the reader
-	fields headFields        // those of resp
-	result Handshake
+	in     []byte // what has arrived
+	parser ResponseParser
 }
 
 var clientHandshakes = sync.Pool{New: func() any { return new(clientHandshake) }}
 
 // release forgets all of this handshake but the memory of its buffers.
 func (s *clientHandshake) release() {
-	if cap(s.out) > keepMost {
+	if cap(s.out) > keepMost || cap(s.in) > keepMost {
 		return
 	}
-	s.resp.Reset()
-	*s = clientHandshake{out: s.out[:0], resp: s.resp}
+	s.parser.head.Reset()
+	*s = clientHandshake{out: s.out[:0], in: s.in[:0], parser: ResponseParser{head: s.parser.head}}
 	clientHandshakes.Put(s)
 }
 
-// buildRequest makes the request (RFC 6455, section 4.1).
-func (s *clientHandshake) buildRequest(u *url.URL) (err error) {
-	host := cmp.Or(s.d.Host, hostField(u))
-	if !validHost(host) {
-		return fmt.Errorf("host %q cannot stand in a request; a name outside ASCII needs its xn-- form", host)
+// readAnswer reads and checks the answer, and returns what was read behind it: a
+// view into s.in.
+func (s *clientHandshake) readAnswer(conn io.Reader) (behind []byte, hs Handshake, err error) {
+	n, err := s.readHead(conn)
+	if err != nil {
+		return nil, Handshake{}, err
 	}
-	rand.Read(s.nonce[:])
-	base64.StdEncoding.Encode(s.key[:], s.nonce[:])
-
-	out := slices.Grow(s.out[:0], max(0, cmp.Or(s.d.WriteBufferSize, DefaultClientWriteBufferSize)))
-	if out, err = httphead.AppendRequestLine(out, http.MethodGet, u.RequestURI()); err != nil {
-		return err
+	hs, err = s.parser.answer.check(&s.parser.head, &s.offer)
+	if e, refused := err.(*ConnectionRejectedError); refused {
+		s.showRefusal(e, conn)
 	}
-	out = append(append(out, "Host: "...), host...)
-	out = append(out, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "...)
-	out = append(append(out, s.key[:]...), "\r\n"...)
-	if out, err = s.appendOffers(out); err != nil {
-		return err
+	if err == nil {
+		err = s.parser.answer.fields.tell(s.d.OnHeader)
 	}
-	mark := len(out)
-	if out, err = appendExtra(out, s.d.Header); err != nil {
-		return err
+	if err != nil {
+		return nil, Handshake{}, err
 	}
-	out = appendAuthorization(out, mark, u.User)
-	s.out = append(out, "\r\n"...)
-	return nil
+	return s.in[n:], hs, nil
 }
 
-// appendOffers appends the fields that offer subprotocols and extensions.
-func (s *clientHandshake) appendOffers(dst []byte) ([]byte, error) {
-	for i, p := range s.d.Protocols {
-		if !httphead.IsToken(p) || slices.Contains(s.d.Protocols[:i], p) {
-			return dst, fmt.Errorf("ws: Dialer.Protocols: %q is not a token, or there twice", p)
+// readHead reads from conn until the parser has the head of an answer, of n bytes.
+func (s *clientHandshake) readHead(conn io.Reader) (n int, err error) {
+	s.parser.Limits = s.d.HeadLimits
+	s.in = slices.Grow(s.in[:0], s.d.readBufferSize())
+	for empty := 0; ; {
+		s.in = slices.Grow(s.in, 512)
+		n, err := conn.Read(s.in[len(s.in):cap(s.in)])
+		s.in = s.in[:len(s.in)+n]
+		switch {
+		case n > 0:
+			empty = 0 // an error comes again
+		case err != nil:
+			return 0, fmt.Errorf("read response: %w", inside(err))
+		default:
+			if empty++; empty == 100 {
+				return 0, fmt.Errorf("read response: %w", io.ErrNoProgress)
+			}
+			continue
 		}
-		if i == 0 {
-			dst = append(append(dst, fieldProtocol.String()...), ": "...)
-		} else {
-			dst = append(dst, ", "...)
-		}
-		dst = append(dst, p...)
-	}
-	if len(s.d.Protocols) > 0 {
-		dst = append(dst, "\r\n"...)
-	}
-	for i := range s.d.Extensions {
-		if o := &s.d.Extensions[i]; !validExtension(o) {
-			return dst, fmt.Errorf("ws: Dialer.Extensions: a parameter of %q has a value that is no token", o.Name)
+		if n, err = s.parser.parseHead(s.in); err != io.ErrUnexpectedEOF {
+			return n, err
 		}
 	}
-	return appendAgreed(dst, Handshake{Extensions: s.d.Extensions})
 }
 
-// appendAuthorization appends the field for the user of a URL, unless the caller's
-// fields, which begin at dst[mark], have one.
-func appendAuthorization(dst []byte, mark int, user *url.Userinfo) []byte {
-	if user == nil {
-		return dst
-	}
-	fields, _ := parseFieldBlock(dst[mark:]) // checked when they were appended
-	if fields.Count("Authorization") > 0 {
-		return dst
-	}
-	return appendBasic(dst, "Authorization", user)
-}
+// finalAnswer returns what has arrived of the final answer, whose head ends
+// at s.in[n].
+func (s *clientHandshake) finalAnswer() []byte { return s.in[s.parser.final:] }
 
-func appendBasic(dst []byte, field string, user *url.Userinfo) []byte {
-	password, _ := user.Password()
-	dst = append(append(dst, field...), ": Basic "...)
-	dst = base64.StdEncoding.AppendEncode(dst, []byte(user.Username()+":"+password))
-	return append(dst, "\r\n"...)
-}
-
-// answerChecks are the questions that decide whether an answer opens the
-// connection, in the order of RFC 6455, section 4.1.
-var answerChecks = [...]func(*clientHandshake) error{
-	(*clientHandshake).checkProtocol,
-	(*clientHandshake).checkUpgrade,
-	(*clientHandshake).checkConnection,
-	(*clientHandshake).checkAccept,
-	(*clientHandshake).takeExtensions,
-	(*clientHandshake).takeProtocol,
-	(*clientHandshake).tellCaller,
-}
-
-func (s *clientHandshake) readAnswer(conn io.Reader, br *bufio.Reader) error {
-	s.resp.Limits = s.d.HeadLimits
-	if err := readFinal(br, &s.resp); err != nil {
-		return err
-	}
-	if s.resp.Status != http.StatusSwitchingProtocols {
-		return s.rejected(conn, br)
-	}
-	return s.checkAnswer()
-}
-
-// checkAnswer asks the questions of the answer of status 101 in s.resp.
-func (s *clientHandshake) checkAnswer() error {
-	s.fields = sortFields(s.resp.Fields)
-	for _, check := range answerChecks {
-		if err := check(s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readFinal reads the head of the final answer, or of 101. A few interim answers
-// before it are passed over (RFC 9110, section 15.2).
-func readFinal(br *bufio.Reader, resp *httphead.Response) error {
-	for range 8 {
-		err := resp.Read(br)
-		if errors.Is(err, httphead.ErrVersion) {
-			err = &answerError{ErrHandshakeBadProtocol, err.Error()}
-			return fmt.Errorf("%w: %w", ErrMalformedResponse, err)
-		}
-		if _, malformed := errors.AsType[*httphead.Error](err); malformed {
-			return fmt.Errorf("%w: %w", ErrMalformedResponse, err)
-		}
-		if err != nil {
-			return fmt.Errorf("read response: %w", inside(err))
-		}
-		if resp.Status >= 200 || resp.Status == http.StatusSwitchingProtocols {
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: too many interim answers", ErrMalformedResponse)
-}
-
-// answerError is a fault of an answer of status 101. errors.Is finds the value
-// that names it; it does not unwrap to that, for what a server answers with when
-// it refuses a request says nothing about an answer.
-type answerError struct {
-	kind   error
-	detail string
-}
-
-func (e *answerError) Error() string { return "ws: bad answer of the server: " + e.detail }
-
-func (e *answerError) Is(target error) bool { return target == e.kind }
-
-func (s *clientHandshake) fault(kind error, field handshakeField) error {
-	if s.fields.count[field] == 0 {
-		return &answerError{kind, "no " + field.String()}
-	}
-	var values []string
-	for v := range s.resp.Fields.Values(field.String()) {
-		values = append(values, string(v))
-	}
-	return &answerError{kind, fmt.Sprintf("unexpected %s: %q", field, strings.Join(values, ", "))}
-}
-
-// checkProtocol: nothing can be upgraded in HTTP/1.0 (RFC 9110, section 7.8).
-func (s *clientHandshake) checkProtocol() error {
-	if s.resp.Minor < 1 {
-		return &answerError{ErrHandshakeBadProtocol, "HTTP/1.0"}
-	}
-	return nil
-}
-
-func (s *clientHandshake) checkUpgrade() error {
-	if value, ok := s.fields.once(fieldUpgrade); !ok || !bytes.EqualFold(value, []byte("websocket")) {
-		return s.fault(ErrHandshakeBadUpgrade, fieldUpgrade)
-	}
-	return nil
-}
-
-func (s *clientHandshake) checkConnection() error {
-	if !s.fields.connectionUpgrades() {
-		return s.fault(ErrHandshakeBadConnection, fieldConnection)
-	}
-	return nil
-}
-
-func (s *clientHandshake) checkAccept() error {
-	value, ok := s.fields.once(fieldAccept)
-	want := appendAccept(s.out[:0], s.key[:]) // the request has been sent
-	if !ok || !bytes.Equal(value, want) {
-		return s.fault(ErrHandshakeBadSecAccept, fieldAccept)
-	}
-	return nil
-}
-
-func (s *clientHandshake) takeExtensions() error {
-	for accepted, err := range s.resp.Fields.Options(fieldExtensions.String()) {
-		named := func(o httphead.Option) bool { return bytes.Equal(o.Name, accepted.Name) }
-		if err != nil || !validExtension(&accepted) || !slices.ContainsFunc(s.d.Extensions, named) || slices.ContainsFunc(s.result.Extensions, named) {
-			return s.fault(ErrHandshakeBadExtensions, fieldExtensions)
-		}
-		s.result.Extensions = append(s.result.Extensions, accepted.Clone())
-	}
-	return nil
-}
-
-func (s *clientHandshake) takeProtocol() error {
-	if s.fields.count[fieldProtocol] == 0 {
-		return nil
-	}
-	value, once := s.fields.once(fieldProtocol)
-	i := slices.IndexFunc(s.d.Protocols, func(p string) bool { return p == string(value) })
-	if i < 0 || !once {
-		return s.fault(ErrHandshakeBadSubProtocol, fieldProtocol)
-	}
-	s.result.Protocol = s.d.Protocols[i]
-	return nil
-}
-
-func (s *clientHandshake) tellCaller() error { return s.fields.tell(s.d.OnHeader) }
-
-// rejected makes the error for an answer of another status than 101, and shows
-// it to the caller.
-func (s *clientHandshake) rejected(conn io.Reader, br *bufio.Reader) error {
-	var e *ConnectionRejectedError
+// showRefusal has the caller see an answer that refuses, or completes e with the first
+// bytes of its body, or what of them arrives soon. conn is of no further use
+// afterwards.
+func (s *clientHandshake) showRefusal(e *ConnectionRejectedError, conn io.Reader) {
+	answer := io.MultiReader(bytes.NewReader(s.finalAnswer()), conn)
 	if s.d.OnStatusError != nil {
-		e = rejectedBy(&s.resp)
-		reason := bytes.Clone(s.resp.Reason) // the view ends with the next read of br
-		s.d.OnStatusError(e.status, reason, io.MultiReader(bytes.NewReader(headOf(&s.resp)), br))
-	} else {
-		e = rejectedWithBody(&s.resp, conn, br)
+		s.d.OnStatusError(e.status, s.parser.head.Reason, answer)
+		return
 	}
-	e.causes = append(e.causes, ErrHandshakeBadStatus)
-	return e
-}
-
-// rejectedBy returns the error that carries the head of resp.
-func rejectedBy(resp *httphead.Response) *ConnectionRejectedError {
-	status := StatusError(resp.Status)
-	return &ConnectionRejectedError{
-		received: true,
-		status:   resp.Status,
-		reason:   status.Error(),
-		header:   HandshakeHeaderBytes(fieldLines(nil, resp)),
-		body:     []byte{},
-		causes:   []error{status},
+	c, ok := conn.(interface{ SetReadDeadline(time.Time) error })
+	if !ok || c.SetReadDeadline(time.Now().Add(bodyTimeout)) != nil {
+		answer = bytes.NewReader(s.finalAnswer())
+	}
+	if full, err := http.ReadResponse(bufio.NewReader(answer), nil); err == nil {
+		e.body, _ = io.ReadAll(io.LimitReader(full.Body, bodyMost))
 	}
 }
 
@@ -319,29 +140,30 @@ const (
 	bodyTimeout = time.Second // how long it is waited for
 )
 
-// rejectedWithBody is rejectedBy with the first bytes of the body, or what of them
-// arrives soon. br reads from conn, which is of no further use afterwards.
-func rejectedWithBody(resp *httphead.Response, conn io.Reader, br *bufio.Reader) *ConnectionRejectedError {
-	e, head := rejectedBy(resp), headOf(resp)
-	rest := io.LimitReader(br, int64(br.Buffered()))
-	if c, ok := conn.(interface{ SetReadDeadline(time.Time) error }); ok && c.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
-		rest = br
+// readBehind returns a reader of conn that holds what has been read of it already, or
+// nil if that is nothing. It copies behind.
+func readBehind(conn io.Reader, behind []byte, size int) *bufio.Reader {
+	if len(behind) == 0 {
+		return nil
 	}
-	if full, err := http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(head), rest)), nil); err == nil {
-		e.body, _ = io.ReadAll(io.LimitReader(full.Body, bodyMost))
-	}
-	return e
+	br := bufio.NewReaderSize(&prefixed{bytes.Clone(behind), conn}, max(size, len(behind)))
+	br.Peek(len(behind)) // which are there
+	return br
 }
 
-// headOf returns the head of resp in memory of its own.
-func headOf(resp *httphead.Response) []byte {
-	head := fmt.Appendf(nil, "HTTP/%d.%d %d %s\r\n", resp.Major, resp.Minor, resp.Status, resp.Reason)
-	return append(fieldLines(head, resp), "\r\n"...)
+// prefixed reads a prefix, and then what is behind it.
+type prefixed struct {
+	prefix []byte
+	io.Reader
 }
 
-func fieldLines(dst []byte, resp *httphead.Response) []byte {
-	for _, f := range resp.Fields {
-		dst, _ = httphead.AppendField(dst, f.Name, f.Value) // parsed, and so valid
+func (p *prefixed) Read(b []byte) (int, error) {
+	if p.prefix == nil {
+		return p.Reader.Read(b)
 	}
-	return dst
+	n := copy(b, p.prefix)
+	if p.prefix = p.prefix[n:]; len(p.prefix) == 0 {
+		p.prefix = nil
+	}
+	return n, nil
 }

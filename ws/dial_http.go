@@ -3,72 +3,95 @@ package ws
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/wskit/wskit/httphead"
 )
 
-// NewRequest returns the request of a handshake for who sends it through net/http
-// (RFC 6455, section 4.1): an http.Client and what it knows of proxies, cookies and
-// redirects then takes the place of [Dialer.Dial]. It uses Protocols, Extensions,
-// Header, Host and OnHeader of d.
+// NewRequest returns the request of a handshake for a client that sends it through
+// net/http (RFC 6455, section 4.1): an http.Client and what it knows of cookies and
+// redirects then takes the place of [Dialer.Dial], with d itself as its Transport
+// or another one. It uses Protocols, Extensions, Header, Host and OnHeader of d.
+// The keys of the request's Header are spelled as in RFC 6455, section 11.3, which is
+// not the form that Get and Set of http.Header look for: some servers compare case.
 //
-// check is to be called with the answer, once. It asks what Dial asks, and returns
-// the errors that Dial returns for an answer. body is what is known of the body of an
-// answer of another status than 101, for the *[ConnectionRejectedError].
+// The caller must call check once, with the answer. It asks what Dial asks, and
+// returns the errors that Dial returns for an answer. body is what is known of the
+// body of an answer of another status than 101, for the *[ConnectionRejectedError].
 func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request, check func(resp *http.Response, body []byte) (Handshake, error), err error) {
+	if ctx == nil {
+		return nil, nil, fmt.Errorf("ws: dial: %w", errNilContext)
+	}
 	u, err := parseURL(urlstr)
 	if err != nil {
 		return nil, nil, fmt.Errorf("ws: dial: %w", err)
 	}
-	s := &clientHandshake{d: d}
-	if err = s.buildRequest(u); err != nil {
+	o := new(Offer)
+	var out []byte
+	if err = o.set(&d, u); err == nil {
+		out, err = o.appendTo(nil)
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("ws: dial %s: %w", u.Host, err)
 	}
-	_, block, _ := bytes.Cut(s.out, []byte("\r\n"))
+	_, block, _ := bytes.Cut(out, []byte("\r\n"))
 	fields, err := parseFieldBlock(bytes.TrimSuffix(block, []byte("\r\n")))
 	if err != nil {
 		return nil, nil, err
 	}
 	u.Scheme, u.User = httpScheme(isSecure(u)), nil // the user stands in Authorization
+	u.RawQuery = escapeTarget(u.RawQuery)
 	r = (&http.Request{
 		Method: http.MethodGet, URL: u, Header: make(http.Header, len(fields)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, // for a RoundTripper that serves it itself
 	}).WithContext(ctx)
 	for _, f := range fields {
-		if fieldOf(f.Name) == fieldHost {
+		switch handshake := fieldOf(f.Name); handshake {
+		case fieldHost:
 			r.Host = string(f.Value)
-		} else {
+		case handshakeFields:
 			r.Header.Add(string(f.Name), string(f.Value))
+		default:
+			r.Header[handshake.String()] = append(r.Header[handshake.String()], string(f.Value))
 		}
 	}
-	return r, s.checkHTTP, nil
+	if r.Header.Get("User-Agent") == "" {
+		r.Header.Set("User-Agent", "") // or net/http sends its own
+	}
+	return r, func(resp *http.Response, body []byte) (Handshake, error) {
+		hs, err := checkHTTP(resp, o, d.OnHeader)
+		if e, refused := errors.AsType[*ConnectionRejectedError](err); refused && e.received {
+			e.body = append(e.body, body...)
+		}
+		return hs, err
+	}, nil
 }
 
-// checkHTTP is readAnswer for an answer that net/http has read.
-func (s *clientHandshake) checkHTTP(resp *http.Response, body []byte) (Handshake, error) {
-	s.resp.Status, s.resp.Reason = resp.StatusCode, []byte(http.StatusText(resp.StatusCode))
-	s.resp.Major, s.resp.Minor = resp.ProtoMajor, resp.ProtoMinor
-	if resp.Proto == "" && resp.ProtoMajor == 0 { // a RoundTripper made the answer up, and left out what no peer can
-		s.resp.Major, s.resp.Minor = 1, 1
+// checkHTTP is [CheckResponse] for an answer that net/http has read.
+func checkHTTP(resp *http.Response, o *Offer, onHeader func(key, value []byte) error) (Handshake, error) {
+	head := httphead.Response{
+		Major: resp.ProtoMajor, Minor: resp.ProtoMinor,
+		Status: resp.StatusCode, Reason: []byte(http.StatusText(resp.StatusCode)),
 	}
-	s.resp.Fields = nil
+	if resp.Proto == "" && resp.ProtoMajor == 0 { // a RoundTripper made the answer up, and left out what no peer can
+		head.Major, head.Minor = 1, 1
+	}
 	for name, values := range resp.Header {
 		for _, v := range values {
-			s.resp.Fields = append(s.resp.Fields, httphead.Field{Name: []byte(name), Value: []byte(v)})
+			head.Fields = append(head.Fields, httphead.Field{Name: []byte(name), Value: []byte(v)})
 		}
 	}
-	if s.resp.Status != http.StatusSwitchingProtocols {
-		e := rejectedBy(&s.resp)
-		e.body = append(e.body, body...)
-		e.causes = append(e.causes, ErrHandshakeBadStatus)
-		return Handshake{}, e
+	var a answer
+	hs, err := a.check(&head, o)
+	if err == nil {
+		err = a.fields.tell(onHeader)
 	}
-	if err := s.checkAnswer(); err != nil {
+	if err != nil {
 		return Handshake{}, err
 	}
-	return s.result, nil
+	return hs, nil
 }
 
 func httpScheme(secure bool) string {

@@ -31,7 +31,10 @@ func TestNewRequest_RFC6455_4_1(t *testing.T) {
 			Protocols:  []string{"chat", "wamp"},
 			Extensions: []httphead.Option{httphead.NewOption("x", map[string]string{"y": "12"}), httphead.NewOption("z", nil)},
 			Header:     HandshakeHeaderString("X-A: b\r\nX-A: c\r\n"),
-		}, http.Header{"Sec-Websocket-Protocol": {"chat, wamp"}, "Sec-Websocket-Extensions": {"x; y=12, z"}, "X-A": {"b", "c"}}},
+		}, http.Header{"Sec-WebSocket-Protocol": {"chat, wamp"}, "Sec-WebSocket-Extensions": {"x; y=12, z"}, "X-A": {"b", "c"}}},
+		{"ws://a.example/ü?q=ü d", "http://a.example/%C3%BC?q=%C3%BC%20d", "a.example", Dialer{}, nil},
+		{"ws://a.example/", "http://a.example/", "a.example", Dialer{Header: HandshakeHeaderString("user-agent: me\r\n")}, http.Header{"User-Agent": {"me"}}},
+		{"ws://a.example/", "http://a.example/", "a.example", Dialer{Header: HandshakeHeaderString("User-Agent:\r\n")}, http.Header{"User-Agent": {""}}},
 	} {
 		r, _, err := tt.with.NewRequest(t.Context(), tt.url)
 		require.NoError(t, err, tt.url)
@@ -39,9 +42,11 @@ func TestNewRequest_RFC6455_4_1(t *testing.T) {
 		require.Equal(t, "GET", r.Method)
 		require.Equal(t, tt.sent, r.URL.String())
 		require.Equal(t, tt.host, r.Host)
-		require.Len(t, r.Header.Get("Sec-Websocket-Key"), keySize)
-		r.Header.Del("Sec-Websocket-Key")
-		want := http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"}}
+		key := r.Header["Sec-WebSocket-Key"]
+		require.Len(t, key, 1)
+		require.Len(t, key[0], keySize)
+		delete(r.Header, "Sec-WebSocket-Key")
+		want := http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-WebSocket-Version": {"13"}, "User-Agent": {userAgent}}
 		for name, values := range tt.more {
 			want[name] = values
 		}

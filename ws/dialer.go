@@ -133,6 +133,8 @@ func (d Dialer) Dial(ctx context.Context, urlstr string) (conn net.Conn, br *buf
 	return conn, br, hs, nil
 }
 
+var errNilContext = errors.New("nil Context")
+
 // contextError is why ctx ended: its error, and its cause if that is another.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)

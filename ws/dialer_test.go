@@ -76,28 +76,32 @@ func TestDialerRequest_RFC6455_4_1(t *testing.T) {
 		url, line, host string
 		with            Dialer
 		more            []string
+		agent           bool // says its User-Agent itself
 	}{
-		{"ws://a.example", "GET / HTTP/1.1", "a.example", Dialer{}, nil},
-		{"ws://a.example:80/chat", "GET /chat HTTP/1.1", "a.example", Dialer{}, nil},
-		{"ws://a.example:443/", "GET / HTTP/1.1", "a.example:443", Dialer{}, nil},
-		{"wss://a.example:443/", "GET / HTTP/1.1", "a.example", Dialer{}, nil},
-		{"wss://a.example:80/", "GET / HTTP/1.1", "a.example:80", Dialer{}, nil},
-		{"http://a.example:8080/", "GET / HTTP/1.1", "a.example:8080", Dialer{}, nil},
-		{"ws://a.example:/?", "GET /? HTTP/1.1", "a.example", Dialer{}, nil},
-		{"ws://127.0.0.1:81/a%20b?c=d&e", "GET /a%20b?c=d&e HTTP/1.1", "127.0.0.1:81", Dialer{}, nil},
-		{"ws://[::1]", "GET / HTTP/1.1", "[::1]", Dialer{}, nil},
-		{"ws://[::1]:81", "GET / HTTP/1.1", "[::1]:81", Dialer{}, nil},
-		{"ws://[fe80::1%25eth0]:81", "GET / HTTP/1.1", "[fe80::1]:81", Dialer{}, nil},
-		{"ws://a.example./", "GET / HTTP/1.1", "a.example.", Dialer{}, nil},
-		{"ws://a.example/", "GET / HTTP/1.1", "b.example", Dialer{Host: "b.example"}, nil},
-		{"ws://user:pass@a.example/", "GET / HTTP/1.1", "a.example", Dialer{}, []string{"Authorization: Basic dXNlcjpwYXNz"}},
+		{"ws://a.example", "GET / HTTP/1.1", "a.example", Dialer{}, nil, false},
+		{"ws://a.example:80/chat", "GET /chat HTTP/1.1", "a.example", Dialer{}, nil, false},
+		{"ws://a.example:443/", "GET / HTTP/1.1", "a.example:443", Dialer{}, nil, false},
+		{"wss://a.example:443/", "GET / HTTP/1.1", "a.example", Dialer{}, nil, false},
+		{"wss://a.example:80/", "GET / HTTP/1.1", "a.example:80", Dialer{}, nil, false},
+		{"http://a.example:8080/", "GET / HTTP/1.1", "a.example:8080", Dialer{}, nil, false},
+		{"ws://a.example:/?", "GET /? HTTP/1.1", "a.example", Dialer{}, nil, false},
+		{"ws://127.0.0.1:81/a%20b?c=d&e", "GET /a%20b?c=d&e HTTP/1.1", "127.0.0.1:81", Dialer{}, nil, false},
+		{"ws://[::1]", "GET / HTTP/1.1", "[::1]", Dialer{}, nil, false},
+		{"ws://[::1]:81", "GET / HTTP/1.1", "[::1]:81", Dialer{}, nil, false},
+		{"ws://[fe80::1%25eth0]:81", "GET / HTTP/1.1", "[fe80::1]:81", Dialer{}, nil, false},
+		{"ws://a.example./", "GET / HTTP/1.1", "a.example.", Dialer{}, nil, false},
+		{"ws://a.example/", "GET / HTTP/1.1", "b.example", Dialer{Host: "b.example"}, nil, false},
+		{"ws://user:pass@a.example/", "GET / HTTP/1.1", "a.example", Dialer{}, []string{"Authorization: Basic dXNlcjpwYXNz"}, false},
 		{"ws://user:pass@a.example/", "GET / HTTP/1.1", "a.example",
-			Dialer{Header: HandshakeHeaderHTTP{"Authorization": {"Bearer x"}}}, []string{"Authorization: Bearer x"}},
+			Dialer{Header: HandshakeHeaderHTTP{"Authorization": {"Bearer x"}}}, []string{"Authorization: Bearer x"}, false},
 		{"ws://a.example/", "GET / HTTP/1.1", "a.example", Dialer{
 			Protocols:  []string{"chat", "wamp"},
 			Extensions: []httphead.Option{httphead.NewOption("x", map[string]string{"y": "12"}), httphead.NewOption("z", nil)},
 			Header:     HandshakeHeaderString("X-A: b\r\nX-A: c\r\n"),
-		}, []string{"Sec-WebSocket-Protocol: chat, wamp", "Sec-WebSocket-Extensions: x; y=12, z", "X-A: b", "X-A: c"}},
+		}, []string{"Sec-WebSocket-Protocol: chat, wamp", "Sec-WebSocket-Extensions: x; y=12, z", "X-A: b", "X-A: c"}, false},
+		{"ws://a.example/", "GET / HTTP/1.1", "a.example", Dialer{Header: HandshakeHeaderString("user-agent: me\r\n")}, []string{"user-agent: me"}, true},
+		{"ws://a.example/", "GET / HTTP/1.1", "a.example", Dialer{Header: HandshakeHeaderString("X-A: b\r\nUser-Agent:\r\nX-B: c\r\n")}, []string{"X-A: b", "X-B: c"}, true},
+		{"ws://a.example/ü?q=ü d", "GET /%C3%BC?q=%C3%BC%20d HTTP/1.1", "a.example", Dialer{}, nil, false},
 	} {
 		t.Run(tt.url, func(t *testing.T) {
 			srv := &fakeServer{answer: goodAnswer + "\r\n"}
@@ -111,7 +115,12 @@ func TestDialerRequest_RFC6455_4_1(t *testing.T) {
 			for _, field := range append(tt.more, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13") {
 				require.Contains(t, lines, field)
 			}
-			require.Len(t, lines, 6+len(tt.more))
+			n := 6 + len(tt.more)
+			if !tt.agent {
+				require.Contains(t, lines, "User-Agent: "+userAgent)
+				n++
+			}
+			require.Len(t, lines, n)
 
 			conn := scripted(srv.request.String())
 			_, err = Upgrade(conn)
@@ -168,6 +177,14 @@ func TestDialerAnswers_RFC6455_4_1(t *testing.T) {
 		{"interim answers first", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + answer(), nil},
 		{"subprotocol", answer("Sec-WebSocket-Protocol", "wamp"), nil},
 		{"extension", answer("Sec-WebSocket-Extensions", "y; a=b"), nil},
+		{"Upgrade and close in one list", answer("Connection", "Upgrade, close"), nil},
+		{"Upgrade and close in two fields", answer("connection", "close"), nil},
+		{"empty subprotocol", answer("Sec-WebSocket-Protocol", ""), nil},
+		{"empty subprotocol beside a good one", answer("Sec-WebSocket-Protocol", "wamp", "sec-websocket-protocol", ""), nil},
+		{"empty extensions", answer("Sec-WebSocket-Extensions", ""), nil},
+		{"empty extensions beside good ones", answer("Sec-WebSocket-Extensions", "", "sec-websocket-extensions", "y"), nil},
+		{"32 parameters", answer("Sec-WebSocket-Extensions", "y"+strings.Repeat(";a", 32)), nil},
+		{"33 parameters", answer("Sec-WebSocket-Extensions", "y"+strings.Repeat(";a", 33)), ErrHandshakeBadExtensions},
 		{"both extensions", answer("Sec-WebSocket-Extensions", "y", "sec-websocket-extensions", "x"), nil},
 
 		{"HTTP/1.0", strings.Replace(answer(), "HTTP/1.1", "HTTP/1.0", 1), ErrHandshakeBadProtocol},

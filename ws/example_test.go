@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 
@@ -149,4 +151,58 @@ func ExampleParseRequest() {
 	// Sec-WebSocket-Protocol: chat
 	//
 	// chat, 7 bytes of frames
+}
+
+// A whole handshake of a client over bytes, as an event loop does it: the loop writes
+// the request, and appends what arrives until the answer is whole.
+func ExampleResponseParser() {
+	u, _ := url.Parse("ws://example.com/chat")
+	offer, err := ws.Dialer{Protocols: []string{"chat.v2", "chat.v1"}}.Offer(u)
+	if err != nil {
+		log.Fatal(err)
+	}
+	request, err := ws.AppendRequest(nil, &offer)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var (
+		parser  ws.ResponseParser
+		arrived []byte
+	)
+	for _, piece := range serverAnswer(request) {
+		arrived = append(arrived, piece...)
+		agreed, n, err := parser.Parse(arrived, &offer)
+		switch {
+		case err == io.ErrUnexpectedEOF:
+			fmt.Println("short")
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Println("open, subprotocol", agreed.Protocol)
+			frame, _, _ := ws.ParseHeader(arrived[n:])
+			fmt.Println("first frame:", frame.OpCode, frame.Length, "bytes")
+		}
+	}
+	// Output:
+	// short
+	// short
+	// open, subprotocol chat.v1
+	// first frame: text 2 bytes
+}
+
+// serverAnswer returns what a server sends for the request, in three pieces, and a frame
+// behind it.
+func serverAnswer(request []byte) [][]byte {
+	var r ws.Request
+	if _, err := ws.ParseRequest(request, &r); err != nil {
+		log.Fatal(err)
+	}
+	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == "chat.v1" }}
+	agreed, err := upgrader.Decide(&r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer := ws.AppendFrame(ws.AppendResponse(nil, agreed), ws.NewTextFrame([]byte("hi")))
+	return [][]byte{answer[:20], answer[20:90], answer[90:]}
 }

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/gobwas/pool/pbufio"
-
 	"github.com/wskit/wskit/httphead"
 )
 
@@ -54,19 +52,21 @@ func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr
 	if _, err = conn.Write(req); err != nil {
 		return conn, fmt.Errorf("proxy: write request: %w", err)
 	}
-	br := d.reader(conn)
-	resp := httphead.Response{Limits: d.HeadLimits}
-	if err = readFinal(br, &resp); err == nil && resp.Status/100 != 2 {
-		err = rejectedWithBody(&resp, conn, br)
+	s := clientHandshakes.Get().(*clientHandshake)
+	defer s.release()
+	s.d = Dialer{HeadLimits: d.HeadLimits, ReadBufferSize: d.ReadBufferSize}
+	n, err := s.readHead(conn)
+	if err == nil && s.parser.head.Status/100 != 2 {
+		refusal := rejectedBy(&s.parser.head)
+		s.showRefusal(refusal, conn)
+		err = refusal
 	}
 	if err != nil {
-		pbufio.PutReader(br)
 		return conn, fmt.Errorf("proxy: %w", err)
 	}
-	if br.Buffered() > 0 {
-		return unread(conn, br), nil
+	if br := readBehind(conn, s.in[n:], d.readBufferSize()); br != nil {
+		conn = unread(conn, br)
 	}
-	pbufio.PutReader(br)
 	return conn, nil
 }
 

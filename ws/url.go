@@ -34,15 +34,46 @@ func parseURL(s string) (*url.URL, error) {
 	return u, nil
 }
 
+var errNilURL = errors.New("nil URL")
+
+// escapeTarget escapes what may not stand in a request line: net/url leaves a raw query
+// as it is.
+func escapeTarget(s string) string {
+	plain := func(c byte) bool { return '!' <= c && c <= '~' }
+	i := 0
+	for i < len(s) && plain(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	const hex = "0123456789ABCDEF"
+	b := []byte(s[:i])
+	for ; i < len(s); i++ {
+		if c := s[i]; plain(c) {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(b)
+}
+
 // isSecure reports whether u is reached over TLS.
 func isSecure(u *url.URL) bool { return u.Scheme == "wss" || u.Scheme == "https" }
 
 func defaultPort(u *url.URL) string {
-	if isSecure(u) {
+	switch {
+	case isSecure(u):
 		return "443"
+	case isSOCKS(u):
+		return "1080"
 	}
 	return "80"
 }
+
+// isSOCKS reports whether u is a proxy that speaks SOCKS (RFC 1928).
+func isSOCKS(u *url.URL) bool { return u.Scheme == "socks5" || u.Scheme == "socks5h" }
 
 // hostPort returns the address to connect to.
 func hostPort(u *url.URL) string { return withPort(u.Hostname(), u) }

@@ -1,0 +1,274 @@
+package ws
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/internal/peertext"
+)
+
+// ParseResponse parses the answer to o at the start of p, which holds what has
+// arrived since the request was sent, and compares the two (RFC 6455, section
+// 4.1). n is how many bytes of p the answer takes: frames may follow it. It
+// returns [io.ErrUnexpectedEOF] if p holds only a part of an answer; a
+// [ResponseParser] does not look at that part again.
+//
+// The agreement owns its memory. A refusal is a *[ConnectionRejectedError] without
+// a body, which follows the n bytes in p. Other errors are ErrHandshake values
+// and [ErrMalformedResponse]. The head is bounded to 16 KiB and 128 fields.
+func ParseResponse(p []byte, o *Offer) (hs Handshake, n int, err error) {
+	return new(ResponseParser).Parse(p, o)
+}
+
+// ResponseParser parses an answer that arrives in pieces. The zero value is ready.
+// It must not be copied while an answer is under way.
+type ResponseParser struct {
+	// Limits bounds the head. The zero value stands for 16 KiB and 128 fields.
+	Limits httphead.Limits
+
+	begin    int // of the head under way; interim ones stand before it
+	searched int // how much of that was searched for its end
+	tried    int // how much of it was parsed
+	interim  int
+	final    int               // where the final head began
+	head     httphead.Response // views into what was parsed last
+	answer   answer
+}
+
+// Parse is [ParseResponse] for a p that grows from call to call until the error is
+// not [io.ErrUnexpectedEOF]: each byte is looked at a bounded number of times. The
+// next call begins with another answer. p may lie elsewhere in each call.
+func (r *ResponseParser) Parse(p []byte, o *Offer) (hs Handshake, n int, err error) {
+	if n, err = r.parseHead(p); err != nil {
+		return Handshake{}, 0, err
+	}
+	hs, err = r.answer.check(&r.head, o)
+	r.answer = answer{}
+	return hs, n, err
+}
+
+// mostInterim is how many interim answers are passed over (RFC 9110, section
+// 15.2).
+const mostInterim = 7
+
+// parseHead sets head to the head of the final answer, or of 101. n is the size of
+// that and of the interim ones before it.
+func (r *ResponseParser) parseHead(p []byte) (n int, err error) {
+	for {
+		head, ok := r.whole(p[r.begin:])
+		if !ok {
+			return 0, io.ErrUnexpectedEOF
+		}
+		r.head.Limits = r.Limits
+		n, err := r.head.Parse(head)
+		switch {
+		case err == io.ErrUnexpectedEOF:
+			return 0, err
+		case errors.Is(err, httphead.ErrVersion):
+			err = fmt.Errorf("%w: %w", ErrMalformedResponse, &answerError{ErrHandshakeBadProtocol, err.Error()})
+		case err != nil:
+			err = fmt.Errorf("%w: %w", ErrMalformedResponse, err)
+		case r.head.Status >= 200 || r.head.Status == http.StatusSwitchingProtocols:
+			r.final = r.begin
+			n += r.begin
+		case r.interim == mostInterim:
+			err = fmt.Errorf("%w: too many interim answers", ErrMalformedResponse)
+		default:
+			r.begin, r.searched, r.tried, r.interim = r.begin+n, 0, 0, r.interim+1
+			continue
+		}
+		r.begin, r.searched, r.tried, r.interim = 0, 0, 0, 0
+		return n, err
+	}
+}
+
+// whole returns what of p is worth parsing: a whole head, or, for a fault that
+// shows early, the first bytes and twice as many each time.
+func (r *ResponseParser) whole(p []byte) (head []byte, ok bool) {
+	if len(p) == 0 {
+		return nil, false
+	}
+	if r.tried > 0 {
+		if end := httphead.End(p, r.searched); end >= 0 {
+			return p[:end], true
+		}
+	}
+	r.searched = len(p)
+	if r.tried > 0 && len(p)/2 < r.tried && !r.Limits.Exceeded(len(p)) {
+		return nil, false
+	}
+	r.tried = len(p)
+	return p, true
+}
+
+// CheckResponse compares the head of an answer with what the client asked for, and
+// returns what the two agree on (RFC 6455, section 4.1). r need not come from
+// bytes: for HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), it holds their status and
+// fields. It does not retain r. The errors are those of [ParseResponse].
+func CheckResponse(r *httphead.Response, o *Offer) (Handshake, error) {
+	return new(answer).check(r, o)
+}
+
+// answer is the head of an answer beside the offer that it answers.
+type answer struct {
+	offer  *Offer
+	head   *httphead.Response
+	fields headFields // those of head
+	result Handshake
+}
+
+// answerChecks are the questions that decide whether an answer opens the
+// connection, in the order of RFC 6455, section 4.1.
+var answerChecks = [...]struct {
+	check func(*answer) error
+	http1 bool // of an upgrade alone
+}{
+	{(*answer).checkStatus, false},
+	{(*answer).checkProtocol, true},
+	{(*answer).checkUpgrade, true},
+	{(*answer).checkConnection, true},
+	{(*answer).checkAccept, true},
+	{(*answer).takeExtensions, false},
+	{(*answer).takeProtocol, false},
+}
+
+func (a *answer) check(head *httphead.Response, o *Offer) (Handshake, error) {
+	a.offer, a.head, a.fields = o, head, sortFields(head.Fields)
+	for i := range answerChecks {
+		if c := &answerChecks[i]; o.http1() || !c.http1 {
+			if err := c.check(a); err != nil {
+				return Handshake{}, err
+			}
+		}
+	}
+	return a.result, nil
+}
+
+// answerError is a fault of an answer that accepts. errors.Is finds the value
+// that names it; it does not unwrap to that, for what a server answers with when
+// it refuses a request says nothing about an answer.
+type answerError struct {
+	kind   error
+	detail string
+}
+
+func (e *answerError) Error() string { return "ws: bad answer of the server: " + e.detail }
+
+func (e *answerError) Is(target error) bool { return target == e.kind }
+
+// fault names the field and shows the first bytes of what it says.
+func (a *answer) fault(kind error, field handshakeField) error {
+	if a.fields.count[field] == 0 {
+		return &answerError{kind, "no " + field.String()}
+	}
+	var said []byte
+	for v := range a.head.Fields.Values(field.String()) {
+		if len(said) > 0 {
+			said = append(said, ", "...)
+		}
+		if said = append(said, v[:min(len(v), peertext.Max+1)]...); len(said) > peertext.Max {
+			break
+		}
+	}
+	return &answerError{kind, fmt.Sprintf("unexpected %s: %q", field, peertext.Cut(said))}
+}
+
+func (a *answer) checkStatus() error {
+	accepts := a.head.Status == http.StatusSwitchingProtocols
+	if !a.offer.http1() {
+		accepts = a.head.Status/100 == 2 // RFC 8441, section 5
+	}
+	if accepts {
+		return nil
+	}
+	e := rejectedBy(a.head)
+	e.causes = append(e.causes, ErrHandshakeBadStatus)
+	return e
+}
+
+// checkProtocol: nothing can be upgraded in HTTP/1.0 (RFC 9110, section 7.8).
+func (a *answer) checkProtocol() error {
+	if a.head.Major != 1 || a.head.Minor < 1 {
+		return &answerError{ErrHandshakeBadProtocol, fmt.Sprintf("HTTP/%d.%d", a.head.Major, a.head.Minor)}
+	}
+	return nil
+}
+
+func (a *answer) checkUpgrade() error {
+	if value, ok := a.fields.once(fieldUpgrade); !ok || !bytes.EqualFold(value, []byte("websocket")) {
+		return a.fault(ErrHandshakeBadUpgrade, fieldUpgrade)
+	}
+	return nil
+}
+
+func (a *answer) checkConnection() error {
+	if !a.fields.connectionUpgrades() {
+		return a.fault(ErrHandshakeBadConnection, fieldConnection)
+	}
+	return nil
+}
+
+func (a *answer) checkAccept() error {
+	var want [acceptSize]byte
+	key := a.offer.key()
+	value, ok := a.fields.once(fieldAccept)
+	if !ok || !bytes.Equal(value, appendAccept(want[:0], key[:])) {
+		return a.fault(ErrHandshakeBadSecAccept, fieldAccept)
+	}
+	return nil
+}
+
+func (a *answer) takeExtensions() error {
+	if a.fields.count[fieldExtensions] == 0 {
+		return nil
+	}
+	if len(a.offer.Extensions) == 0 { // nothing of it is stored
+		return a.fault(ErrHandshakeBadExtensions, fieldExtensions)
+	}
+	for accepted, err := range a.head.Fields.Options(fieldExtensions.String()) {
+		named := func(o httphead.Option) bool { return bytes.Equal(o.Name, accepted.Name) }
+		if err != nil || !validExtension(&accepted) || !slices.ContainsFunc(a.offer.Extensions, named) || slices.ContainsFunc(a.result.Extensions, named) {
+			return a.fault(ErrHandshakeBadExtensions, fieldExtensions)
+		}
+		a.result.Extensions = append(a.result.Extensions, accepted.Clone())
+	}
+	return nil
+}
+
+func (a *answer) takeProtocol() error {
+	if a.fields.count[fieldProtocol] == 0 {
+		return nil
+	}
+	value, once := a.fields.once(fieldProtocol)
+	i := slices.IndexFunc(a.offer.Protocols, func(p string) bool { return p == string(value) })
+	if i < 0 || !once {
+		return a.fault(ErrHandshakeBadSubProtocol, fieldProtocol)
+	}
+	a.result.Protocol = a.offer.Protocols[i]
+	return nil
+}
+
+// rejectedBy returns the error that carries the head of an answer that refuses.
+func rejectedBy(head *httphead.Response) *ConnectionRejectedError {
+	status := StatusError(head.Status)
+	return &ConnectionRejectedError{
+		received: true,
+		status:   head.Status,
+		reason:   status.Error(),
+		header:   HandshakeHeaderBytes(fieldLines(nil, head)),
+		body:     []byte{},
+		causes:   []error{status},
+	}
+}
+
+func fieldLines(dst []byte, head *httphead.Response) []byte {
+	for _, f := range head.Fields {
+		dst, _ = httphead.AppendField(dst, f.Name, f.Value) // parsed, and so valid
+	}
+	return dst
+}
