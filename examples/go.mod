@@ -11,9 +11,9 @@ require (
 )
 
 require (
-	github.com/gobwas/pool v0.2.1 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/text v0.43.0 // indirect
 )
 
 replace github.com/wskit/wskit => ..

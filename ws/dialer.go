@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"time"
 
@@ -68,12 +69,23 @@ type Dialer struct {
 	// it may well go to a Unix socket. It must return when the context ends.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
+	// NetDialTLS, if set, opens TLS connections to servers and to proxies of scheme
+	// https in place of NetDial and TLSConfig; TLSConfig and TLSClient are then for
+	// servers behind a proxy. It must return when the context ends.
+	NetDialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
+
 	// Proxy returns the proxy to go through, or nil for none;
-	// [http.ProxyFromEnvironment] is one. It is asked with a request whose URL
-	// has scheme http for ws and https for wss. Proxies of scheme http and https
-	// are told to CONNECT, with the user of the URL in Proxy-Authorization. A nil
-	// Proxy stands for no proxy.
+	// [ProxyFromEnvironment] and [http.ProxyFromEnvironment] are such functions.
+	// It is asked with a request whose URL has scheme http for ws and https for
+	// wss. Proxies of scheme http and https are told to CONNECT, with the user of
+	// the URL in Proxy-Authorization. Those of scheme socks5 and socks5h (RFC 1928,
+	// RFC 1929) look the server's name up themselves. A nil Proxy stands for no
+	// proxy.
 	Proxy func(*http.Request) (*url.URL, error)
+
+	// ProxyHeader, if set, returns the fields to send with CONNECT to a proxy of
+	// scheme http or https; target is the host and port to connect to.
+	ProxyHeader func(ctx context.Context, proxy *url.URL, target string) (http.Header, error)
 
 	// TLSConfig is used for wss and for proxies of scheme https. It is cloned;
 	// ServerName, where it is empty, is set to the host's name, and NextProtos
@@ -108,29 +120,42 @@ func Dial(ctx context.Context, urlstr string) (net.Conn, *bufio.Reader, Handshak
 // alone may ignore br. Where br is not nil, conn has a method NetConn that returns
 // the connection itself.
 //
-// When ctx ends, or the Timeout, Dial closes what it has opened and returns an
-// error that wraps ctx.Err() and the context's cause. An answer of another status
+// When ctx ends, or the Timeout, Dial sets a deadline that has passed, closes what
+// it has opened, and returns an error that wraps ctx.Err() and the context's cause. An answer of another status
 // than 101 is a *[ConnectionRejectedError], in which errors.As finds a
 // [StatusError], too. The other errors are ErrHandshake values,
 // [ErrMalformedResponse], and those of the network, wrapped.
 func (d Dialer) Dial(ctx context.Context, urlstr string) (conn net.Conn, br *bufio.Reader, hs Handshake, err error) {
+	if ctx == nil {
+		return nil, nil, Handshake{}, fmt.Errorf("ws: dial: %w", errNilContext)
+	}
 	u, err := parseURL(urlstr)
 	if err != nil {
 		return nil, nil, Handshake{}, fmt.Errorf("ws: dial: %w", err)
 	}
-	if timeout := handshakeTimeout(d.Timeout); timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
 	conn, br, hs, err = d.dial(ctx, u)
 	if err != nil {
-		if _, answered := errors.AsType[*ConnectionRejectedError](err); ctx.Err() != nil && !answered {
-			err = contextError(ctx)
-		}
-		return nil, nil, Handshake{}, fmt.Errorf("ws: dial %s: %w", u.Host, err)
+		return nil, nil, Handshake{}, dialError(ctx, u, err)
 	}
 	return conn, br, hs, nil
+}
+
+// bound returns ctx, bounded by Timeout.
+func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if timeout := handshakeTimeout(d.Timeout); timeout > 0 {
+		return context.WithTimeout(ctx, timeout)
+	}
+	return ctx, func() {}
+}
+
+// dialError is err as it leaves Dial: the end of ctx is told in place of what it broke.
+func dialError(ctx context.Context, u *url.URL, err error) error {
+	if _, answered := errors.AsType[*ConnectionRejectedError](err); ctx.Err() != nil && !answered {
+		err = contextError(ctx)
+	}
+	return fmt.Errorf("ws: dial %s: %w", u.Host, err)
 }
 
 var errNilContext = errors.New("nil Context")
@@ -146,60 +171,120 @@ func contextError(ctx context.Context) error {
 
 // dial connects and shakes hands. On an error all that it opened is closed.
 func (d *Dialer) dial(ctx context.Context, u *url.URL) (net.Conn, *bufio.Reader, Handshake, error) {
-	proxy, err := d.proxy(u)
+	conn, g, err := d.connect(ctx, u)
 	if err != nil {
 		return nil, nil, Handshake{}, err
+	}
+	br, hs, err := d.Upgrade(conn, u)
+	if err = g.end(conn, err); err != nil {
+		return nil, nil, Handshake{}, err
+	}
+	if br != nil {
+		conn = unread(conn, br)
+	}
+	return conn, br, hs, nil
+}
+
+// connect opens the connection for the handshake with the server of u, through the
+// proxy and TLS. The caller must end the guard, which belongs to the outermost
+// connection. On an error all that was opened is closed.
+func (d *Dialer) connect(ctx context.Context, u *url.URL) (net.Conn, *guard, error) {
+	proxy, err := d.proxy(u)
+	if err != nil {
+		return nil, nil, err
 	}
 	first := u
 	if proxy != nil {
 		first = proxy
 	}
-	socket, err := d.netDial(ctx, "tcp", hostPort(first))
-	if err != nil {
-		return nil, nil, Handshake{}, err
+	dial, secured := d.netDial, isSecure(first) && d.NetDialTLS != nil
+	if secured {
+		dial = d.NetDialTLS
 	}
-	// From here on the end of ctx closes the socket, and so ends whatever
-	// waits for it.
-	closed := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		socket.Close()
-		close(closed)
-	})
-	conn, br, hs, err := d.open(ctx, socket, proxy, u)
-	if !stop() {
-		<-closed
-		err = cmp.Or(err, ctx.Err())
+	socket, err := dial(ctx, "tcp", hostPort(first))
+	if err == nil && socket == nil {
+		err = errors.New("the function that dials returned no connection")
 	}
 	if err != nil {
-		socket.Close() // first, so that no layer above it waits to say goodbye
-		conn.Close()
-		return nil, nil, Handshake{}, err
+		return nil, nil, proxyError(proxy, err)
 	}
-	return conn, br, hs, nil
+	g := newGuard(ctx, socket)
+	conn, err := d.layers(ctx, socket, secured, proxy, u)
+	if err != nil {
+		return nil, nil, g.end(conn, err)
+	}
+	return conn, g, nil
 }
 
-// open goes from a socket to a WebSocket connection. It returns the outermost
+// layers puts proxy, TLS and WrapConn around a socket; secured says that it came with
+// TLS to the proxy, or to the server where there is none. It returns the outermost
 // connection also with an error, for the caller to close.
-func (d *Dialer) open(ctx context.Context, socket net.Conn, proxy, u *url.URL) (conn net.Conn, br *bufio.Reader, hs Handshake, err error) {
+func (d *Dialer) layers(ctx context.Context, socket net.Conn, secured bool, proxy, u *url.URL) (conn net.Conn, err error) {
 	conn = socket
+	if c, ok := conn.(*tls.Conn); ok && secured { // as net/http does, in case it is still to be done
+		if err = handshakeTLS(ctx, c); err != nil {
+			return conn, proxyError(proxy, err)
+		}
+	}
 	if proxy != nil {
-		if conn, err = d.tunnel(ctx, conn, proxy, connectAddress(u)); err != nil {
-			return conn, nil, hs, err
+		if conn, err = d.tunnel(ctx, conn, secured, proxy, connectAddress(u)); err != nil {
+			return conn, proxyError(proxy, err)
 		}
 	}
-	if isSecure(u) {
+	if isSecure(u) && (proxy != nil || !secured) {
 		if conn, err = d.secure(ctx, conn, serverName(u)); err != nil {
-			return conn, nil, hs, err
+			return conn, err
 		}
 	}
-	if d.WrapConn != nil {
-		conn = d.WrapConn(conn)
+	if d.WrapConn == nil {
+		return conn, nil
 	}
-	br, hs, err = d.Upgrade(conn, u)
-	if err == nil && br != nil {
-		conn = unread(conn, br)
+	wrapped := d.WrapConn(conn)
+	if wrapped == nil {
+		return conn, errors.New("WrapConn returned no connection")
 	}
-	return conn, br, hs, err
+	return wrapped, nil
+}
+
+// guard has the end of a context end whatever waits for a socket.
+type guard struct {
+	ctx    context.Context
+	socket net.Conn
+	stop   func() bool
+	closed chan struct{} // by the end of ctx
+}
+
+func newGuard(ctx context.Context, socket net.Conn) *guard {
+	g := &guard{ctx: ctx, socket: socket, closed: make(chan struct{})}
+	g.stop = context.AfterFunc(ctx, func() {
+		abort(socket)
+		close(g.closed)
+	})
+	return g
+}
+
+// end ends the guard, once. If there is an error, or ctx has ended, it closes the socket
+// and conn, which is around it, and returns the error.
+func (g *guard) end(conn net.Conn, err error) error {
+	if !g.stop() {
+		<-g.closed
+		err = cmp.Or(err, g.ctx.Err())
+	}
+	if err != nil {
+		abort(g.socket) // first, so that no layer above it waits to say goodbye
+		conn.Close()
+	}
+	return err
+}
+
+// longAgo is a deadline that interrupts what is under way.
+var longAgo = time.Unix(1, 0)
+
+// abort closes a connection. The deadline comes first: there are connections whose Close
+// unblocks nothing.
+func abort(conn net.Conn) {
+	conn.SetDeadline(longAgo)
+	conn.Close()
 }
 
 func (d *Dialer) netDial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -212,11 +297,16 @@ func (d *Dialer) netDial(ctx context.Context, network, addr string) (net.Conn, e
 // secure makes conn the TLS connection to the server of that name.
 func (d *Dialer) secure(ctx context.Context, conn net.Conn, hostname string) (net.Conn, error) {
 	if d.TLSClient != nil {
-		return d.TLSClient(conn, hostname), nil
+		secured := d.TLSClient(conn, hostname)
+		if secured == nil {
+			return conn, errors.New("TLSClient returned no connection")
+		}
+		return secured, nil
 	}
 	config := d.tlsConfig()
 	config.ServerName = cmp.Or(config.ServerName, hostname)
-	return handshakeTLS(ctx, conn, config)
+	c := tls.Client(conn, config)
+	return c, handshakeTLS(ctx, c)
 }
 
 // tlsConfig returns a copy of TLSConfig that speaks HTTP/1.1 and nothing else: a
@@ -230,9 +320,17 @@ func (d *Dialer) tlsConfig() *tls.Config {
 	return config
 }
 
-func handshakeTLS(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
-	c := tls.Client(conn, config)
-	return c, c.HandshakeContext(ctx)
+// handshakeTLS shakes hands, and tells the trace of ctx about it.
+func handshakeTLS(ctx context.Context, c *tls.Conn) error {
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace != nil && trace.TLSHandshakeStart != nil {
+		trace.TLSHandshakeStart()
+	}
+	err := c.HandshakeContext(ctx)
+	if trace != nil && trace.TLSHandshakeDone != nil {
+		trace.TLSHandshakeDone(c.ConnectionState(), err)
+	}
+	return err
 }
 
 // PutReader says that a reader which [Dialer.Dial] or [Dialer.Upgrade] returned is

@@ -696,7 +696,7 @@ func TestDialThroughProxies(t *testing.T) {
 		}
 	}
 	for name, d := range map[string]Dialer{
-		"neither http nor https": {Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("socks5://p.example:1080") }},
+		"neither http nor https": {Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("socks4://p.example:1080") }},
 		"names no host":          {Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://:80") }},
 		"write failed":           {Proxy: func(*http.Request) (*url.URL, error) { return nil, errWrite }},
 	} {
@@ -834,11 +834,11 @@ func TestConnectRequest(t *testing.T) {
 		"ws://[fe80::1%25eth0]:81":     "[fe80::1]:81",
 		"wss://[fe80::1%25e%20th0%20]": "[fe80::1]:443",
 	} {
-		req, err := connectRequest(connectAddress(target(t, in)), nil)
+		req, err := connectRequest(connectAddress(target(t, in)), nil, nil)
 		require.NoError(t, err)
 		require.Equal(t, "CONNECT "+want+" HTTP/1.1\r\nHost: "+want+"\r\n\r\n", string(req))
 	}
-	_, err := connectRequest("a b:80", nil)
+	_, err := connectRequest("a b:80", nil, nil)
 	require.Error(t, err)
 }
 

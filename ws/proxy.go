@@ -1,14 +1,36 @@
 package ws
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"slices"
+
+	"golang.org/x/net/http/httpproxy"
+	socks "golang.org/x/net/proxy"
 
 	"github.com/wskit/wskit/httphead"
 )
+
+// ProxyFromEnvironment returns the proxy for a request that the variables
+// HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, as [http.ProxyFromEnvironment] does,
+// or else the one that ALL_PROXY names; names in lower case mean the same. NO_PROXY
+// counts for all of them, and localhost has no proxy. The variables are read at each
+// call. It is for [Dialer].Proxy.
+func ProxyFromEnvironment(r *http.Request) (*url.URL, error) {
+	config := httpproxy.FromEnvironment()
+	all := cmp.Or(os.Getenv("ALL_PROXY"), os.Getenv("all_proxy"))
+	config.HTTPProxy = cmp.Or(config.HTTPProxy, all)
+	config.HTTPSProxy = cmp.Or(config.HTTPSProxy, all)
+	return config.ProxyFunc()(r.URL)
+}
 
 // proxy returns the proxy to go through to u, or nil.
 func (d *Dialer) proxy(u *url.URL) (*url.URL, error) {
@@ -16,41 +38,58 @@ func (d *Dialer) proxy(u *url.URL) (*url.URL, error) {
 		return nil, nil
 	}
 	target := *u
-	target.Scheme = "http"
-	if isSecure(u) {
-		target.Scheme = "https"
-	}
+	target.Scheme = httpScheme(isSecure(u))
 	proxy, err := d.Proxy(&http.Request{Method: http.MethodGet, URL: &target, Host: target.Host, Header: make(http.Header)})
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("proxy: %w", err)
 	case proxy == nil:
 		return nil, nil
-	case proxy.Scheme != "http" && proxy.Scheme != "https":
-		return nil, fmt.Errorf("proxy: scheme %q is neither http nor https; other proxies can be reached through NetDial", proxy.Scheme)
+	case proxy.Scheme != "http" && proxy.Scheme != "https" && !isSOCKS(proxy):
+		return nil, fmt.Errorf("proxy: scheme %q is neither http nor https nor socks5; other proxies can be reached through NetDial", proxy.Scheme)
 	case proxy.Hostname() == "":
 		return nil, fmt.Errorf("proxy: URL %q names no host", proxy.Redacted())
 	}
 	return proxy, nil
 }
 
-// tunnel has the proxy at the other end of conn connect to addr (RFC 9110,
-// section 9.3.6), and returns the connection that leads there. It returns a
+// proxyError is err, of the connection to a proxy if there is one.
+func proxyError(proxy *url.URL, err error) error {
+	if proxy == nil {
+		return err
+	}
+	return fmt.Errorf("proxy %s: %w", proxy.Host, err)
+}
+
+// tunnel has the proxy at the other end of conn connect to addr, and returns the
+// connection that leads there. secured says that conn has TLS already. It returns a
 // connection also with an error, for the caller to close.
-func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) (_ net.Conn, err error) {
-	if proxy.Scheme == "https" {
+func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, secured bool, proxy *url.URL, addr string) (net.Conn, error) {
+	if isSOCKS(proxy) {
+		return conn, connectSOCKS(conn, proxy, addr)
+	}
+	if isSecure(proxy) && !secured {
 		config := d.tlsConfig()
 		config.ServerName = serverName(proxy)
-		if conn, err = handshakeTLS(ctx, conn, config); err != nil {
-			return conn, fmt.Errorf("proxy: %w", err)
+		c := tls.Client(conn, config)
+		if err := handshakeTLS(ctx, c); err != nil {
+			return c, err
+		}
+		conn = c
+	}
+	var header http.Header
+	if d.ProxyHeader != nil {
+		var err error
+		if header, err = d.ProxyHeader(ctx, proxy, addr); err != nil {
+			return conn, err
 		}
 	}
-	req, err := connectRequest(addr, proxy.User)
+	req, err := connectRequest(addr, proxy.User, header)
 	if err != nil {
-		return conn, fmt.Errorf("proxy: %w", err)
+		return conn, err
 	}
-	if _, err = conn.Write(req); err != nil {
-		return conn, fmt.Errorf("proxy: write request: %w", err)
+	if err = writeWhole(conn, req); err != nil {
+		return conn, fmt.Errorf("write request: %w", err)
 	}
 	s := clientHandshakes.Get().(*clientHandshake)
 	defer s.release()
@@ -62,7 +101,7 @@ func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr
 		err = refusal
 	}
 	if err != nil {
-		return conn, fmt.Errorf("proxy: %w", err)
+		return conn, err
 	}
 	if br := readBehind(conn, s.in[n:], d.readBufferSize()); br != nil {
 		conn = unread(conn, br)
@@ -70,7 +109,8 @@ func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr
 	return conn, nil
 }
 
-func connectRequest(addr string, user *url.Userinfo) ([]byte, error) {
+// connectRequest returns the request to connect to addr (RFC 9110, section 9.3.6).
+func connectRequest(addr string, user *url.Userinfo, header http.Header) ([]byte, error) {
 	req, err := httphead.AppendRequestLine(nil, http.MethodConnect, addr)
 	if err != nil {
 		return nil, err
@@ -79,7 +119,46 @@ func connectRequest(addr string, user *url.Userinfo) ([]byte, error) {
 		return nil, err
 	}
 	if user != nil {
+		header = maps.Clone(header)
+		delete(header, "Proxy-Authorization")
 		req = appendBasic(req, "Proxy-Authorization", user)
 	}
+	if req, err = appendHTTP(req, header); err != nil {
+		return nil, err
+	}
 	return append(req, "\r\n"...), nil
+}
+
+// appendHTTP appends the fields of h in the order of their names.
+func appendHTTP(dst []byte, h http.Header) (_ []byte, err error) {
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, v := range h[name] {
+			if dst, err = httphead.AppendField(dst, name, v); err != nil {
+				return dst, fmt.Errorf("field %q: %w", name, err)
+			}
+		}
+	}
+	return dst, nil
+}
+
+// connectSOCKS has the proxy at the other end of conn connect to addr (RFC 1928). The
+// proxy looks the name up, in both schemes, as with net/http.
+func connectSOCKS(conn net.Conn, proxy *url.URL, addr string) error {
+	var auth *socks.Auth
+	if proxy.User != nil {
+		password, _ := proxy.User.Password()
+		auth = &socks.Auth{User: proxy.User.Username(), Password: password}
+	}
+	dialer, err := socks.SOCKS5("tcp", hostPort(proxy), auth, nil)
+	if err != nil {
+		return err
+	}
+	over, ok := dialer.(interface {
+		DialWithConn(ctx context.Context, conn net.Conn, network, addr string) (net.Addr, error)
+	})
+	if !ok {
+		return errors.ErrUnsupported // no version of the module is like that
+	}
+	_, err = over.DialWithConn(context.Background(), conn, "tcp", addr) // the guard ends it
+	return err
 }

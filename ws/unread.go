@@ -45,14 +45,19 @@ func (c *unreadConn) NetConn() net.Conn { return c.Conn }
 
 // Detach returns what br holds, in memory of its own, and the connection behind it, so
 // that br may be let go of. conn and br are as [Dialer.Dial] and [HTTPUpgrader.Upgrade]
-// return them, or br reads from conn; br may be nil.
+// return them, or br reads from conn. br may be nil, as for what [Dialer.RoundTrip]
+// returns: then it is the one of conn, if that has one.
 func Detach(conn io.ReadWriteCloser, br *bufio.Reader) (behind io.ReadWriteCloser, received []byte) {
+	c, ours := conn.(*unreadConn)
+	if br == nil && ours {
+		br = c.br
+	}
 	if br == nil || br.Buffered() == 0 {
 		return conn, nil
 	}
 	received = make([]byte, br.Buffered())
 	io.ReadFull(br, received) // which are there
-	if c, ok := conn.(*unreadConn); ok && c.br == br {
+	if ours && c.br == br {
 		return c.Conn, received
 	}
 	return conn, received

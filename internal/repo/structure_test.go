@@ -137,11 +137,12 @@ func TestOnePackageCommentEach(t *testing.T) {
 func TestRootModuleStaysLean(t *testing.T) {
 	allowed := map[string]string{
 		"github.com/gobwas/httphead":    "grammar of field values",
-		"github.com/gobwas/pool":        "buffers by size",
 		"github.com/klauspost/compress": "deflate of large messages and at high levels",
 		"github.com/stretchr/testify":   "tests",
 		"go.uber.org/goleak":            "tests: goroutines left behind",
 		"go.yaml.in/yaml/v3":            "what testify needs",
+		"golang.org/x/net":              "SOCKS, and proxies of the environment",
+		"golang.org/x/text":             "what x/net needs",
 	}
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	require.NoError(t, err)

@@ -1,0 +1,184 @@
+package ws
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+
+	"github.com/wskit/wskit/httphead"
+)
+
+// RoundTrip sends a request of [Dialer.NewRequest] over a connection of its own and
+// returns the answer: with it a Dialer is an [http.RoundTripper], so that an
+// http.Client adds cookies and follows redirects. It connects as [Dialer.Dial]
+// does, and uses of d what concerns that, HeadLimits and Timeout. Fields go out
+// with the names as they stand in r.Header. The trace of [httptrace] in the
+// request's context is told of the connection, of TLS and of the request.
+//
+// The Body of an answer of status 101 is the connection, a [net.Conn] that yields
+// first what was read behind the answer; the context has no more say then. That of
+// another answer has to be closed, and ends with the context. The Header
+// holds all fields, Connection too. A request with a body is an error.
+func (d Dialer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body.Close()
+		return nil, errors.New("ws: round trip: a handshake has no body")
+	}
+	ctx, cancel := d.bound(r.Context())
+	resp, err := d.roundTrip(ctx, cancel, r)
+	if err != nil {
+		err = dialError(ctx, r.URL, err)
+		cancel()
+		return nil, err
+	}
+	return resp, nil
+}
+
+// roundTrip is RoundTrip in the context ctx, which belongs to the answer if there is no
+// error.
+func (d *Dialer) roundTrip(ctx context.Context, cancel context.CancelFunc, r *http.Request) (*http.Response, error) {
+	request, err := appendHTTPRequest(nil, r)
+	if err != nil {
+		return nil, err
+	}
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace == nil {
+		trace = new(httptrace.ClientTrace)
+	}
+	if trace.GetConn != nil {
+		trace.GetConn(hostPort(r.URL))
+	}
+	conn, g, err := d.connect(ctx, r.URL)
+	if err != nil {
+		return nil, err
+	}
+	if trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: conn})
+	}
+	resp, err := d.exchange(conn, request, r, trace)
+	if err != nil {
+		return nil, g.end(conn, err)
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		if err := g.end(conn, nil); err != nil {
+			return nil, err
+		}
+		cancel()
+		return resp, nil
+	}
+	resp.Body = &refusalBody{resp.Body, sync.OnceFunc(func() {
+		g.end(conn, net.ErrClosed)
+		cancel()
+	})}
+	return resp, nil
+}
+
+// appendHTTPRequest appends r as it stands.
+func appendHTTPRequest(dst []byte, r *http.Request) ([]byte, error) {
+	host := r.Host
+	if host == "" {
+		host = hostField(r.URL)
+	}
+	dst, err := httphead.AppendRequestLine(dst, r.Method, escapeTarget(r.URL.RequestURI()))
+	if err != nil {
+		return nil, err
+	}
+	if dst, err = httphead.AppendField(dst, fieldHost.String(), host); err != nil {
+		return nil, err
+	}
+	header := r.Header
+	if agent, ok := header["User-Agent"]; ok && len(agent) > 0 && agent[0] == "" { // as net/http has it
+		header = header.Clone()
+		delete(header, "User-Agent")
+	}
+	if dst, err = appendHTTP(dst, header); err != nil {
+		return nil, err
+	}
+	return append(dst, "\r\n"...), nil
+}
+
+// exchange writes the request for r and reads the head of the answer.
+func (d *Dialer) exchange(conn net.Conn, request []byte, r *http.Request, trace *httptrace.ClientTrace) (*http.Response, error) {
+	err := writeWhole(conn, request)
+	if trace.WroteRequest != nil {
+		trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write request: %w", err)
+	}
+	s := clientHandshakes.Get().(*clientHandshake)
+	defer s.release()
+	s.d = *d
+	n, err := s.readHead(&tracedReader{conn, trace.GotFirstResponseByte})
+	if err != nil {
+		return nil, err
+	}
+	var resp *http.Response
+	if s.parser.head.Status == http.StatusSwitchingProtocols {
+		resp = httpResponse(&s.parser.head)
+		resp.Body = conn
+		if br := readBehind(conn, s.in[n:], d.readBufferSize()); br != nil {
+			resp.Body = unread(conn, br)
+		}
+	} else if resp, err = http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(s.finalAnswer())), conn)), r); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformedResponse, err)
+	}
+	resp.Request = r
+	if c, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		state := c.ConnectionState()
+		resp.TLS = &state
+	}
+	return resp, nil
+}
+
+// httpResponse returns the answer with that head, without a body. It retains nothing of
+// it. [http.ReadResponse] takes Connection away where it says close, too.
+func httpResponse(head *httphead.Response) *http.Response {
+	resp := &http.Response{
+		Status:     fmt.Sprintf("%d %s", head.Status, head.Reason),
+		StatusCode: head.Status,
+		Proto:      fmt.Sprintf("HTTP/%d.%d", head.Major, head.Minor),
+		ProtoMajor: head.Major,
+		ProtoMinor: head.Minor,
+		Header:     make(http.Header, len(head.Fields)),
+	}
+	for _, f := range head.Fields {
+		resp.Header.Add(string(f.Name), string(f.Value))
+	}
+	return resp
+}
+
+// refusalBody is the body of an answer that refuses.
+type refusalBody struct {
+	io.ReadCloser
+	end func() // of the connection; may be called again
+}
+
+// Close closes the connection, which ends a Read.
+func (b *refusalBody) Close() error {
+	b.end()
+	return nil
+}
+
+// tracedReader tells of the first byte that it reads.
+type tracedReader struct {
+	io.Reader
+	first func()
+}
+
+func (r *tracedReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if n > 0 && r.first != nil {
+		r.first()
+		r.first = nil
+	}
+	return n, err
+}
