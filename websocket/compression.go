@@ -17,7 +17,9 @@ const (
 	CompressionContextTakeover
 
 	// CompressionNoContextTakeover compresses each message by itself: a connection
-	// holds no memory for it between messages.
+	// holds no memory for it between messages. Some servers do not agree to that for
+	// what they send: a client then holds the window that it would hold with
+	// CompressionContextTakeover, 32 KiB, to receive.
 	CompressionNoContextTakeover
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,15 +23,23 @@ import (
 // DialOptions are the options of [Dial]. The zero value is ready to use. Dial does not
 // change them: one value serves any number of calls at once.
 type DialOptions struct {
-	// HTTPClient sends the request; nil stands for [http.DefaultClient]. What it
-	// says of proxies, TLS, cookies, redirects and the connection is done. Its
-	// Timeout bounds the handshake, and not the connection.
+	// HTTPClient sends the request; nil means [http.DefaultClient]. Its Jar,
+	// CheckRedirect and Timeout are honored; Timeout bounds only the handshake.
+	//
+	// Of a Transport that is an [http.Transport], Dial takes what it says about
+	// dialing, TLS, proxies and timeouts, and opens a connection of its own: one to a
+	// proxy of scheme http or https by CONNECT, for ws too. It reads a head of
+	// MaxResponseHeaderBytes, or 16 KiB and 128 fields if that is zero. Where Proxy
+	// is [http.ProxyFromEnvironment], ALL_PROXY counts too, as in
+	// [ws.ProxyFromEnvironment]. Any other RoundTripper, and a Transport with
+	// OnProxyConnectResponse, gets the request.
 	HTTPClient *http.Client
 
 	// HTTPHeader is sent with the request. What the handshake itself writes is left out of
 	// it, as are offers of extensions, so that the header of a request that is handed
 	// on may stand here. A field Sec-WebSocket-Protocol is taken for Subprotocols if those
-	// are empty.
+	// are empty. Without a field User-Agent, Dial sends "wskit/" and its version; an
+	// empty one is not sent.
 	HTTPHeader http.Header
 
 	// Host is the value of field Host, if it is not to be that of the URL.
@@ -71,10 +80,13 @@ const (
 // was none; otherwise up to 1024 bytes of its body can be read, and its Body need not be
 // closed. An answer of another status than 101 is a *[ws.ConnectionRejectedError].
 //
-// Dial returns at once when ctx ends, and leaves nothing open. A TCP connection that was being
-// made then is the client's, which may keep it for another request, as any that is idle: see
-// [http.Client.CloseIdleConnections].
+// Dial returns at once when ctx ends, and leaves nothing open. A RoundTripper that gets the
+// request may keep a TCP connection that was being made, as any that is idle: see
+// [http.Client.CloseIdleConnections]. A nil ctx is an error.
 func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.Response, error) {
+	if ctx == nil {
+		return nil, nil, errors.New("websocket: dial: nil Context")
+	}
 	if opts == nil {
 		opts = new(DialOptions)
 	}
@@ -98,11 +110,12 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 		return nil, nil, ErrGroupClosed
 	}
 	client := d.client()
-	handshake, cancel := ctx, func() {}
+	handshake, cancel := context.WithCancel(ctx) // at the end, for what hangs on it
+	defer cancel()
 	if timeout := d.opts.client().Timeout; timeout > 0 {
 		handshake, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
 	}
-	defer cancel()
 
 	request, check, err := d.dialer().NewRequest(d.trace(handshake), urlstr)
 	if err != nil {
@@ -154,6 +167,7 @@ func (o *DialOptions) subprotocols() []string {
 // the connection away that the answer opens, and with our bounds to redirects.
 func (d *dialing) client() *http.Client {
 	client := *d.opts.client()
+	client.Transport = handshakes(client.Transport)
 	client.Timeout = 0
 	client.CheckRedirect = boundRedirects(client.CheckRedirect)
 	return &client

@@ -2,17 +2,163 @@ package websocket
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"math"
 	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
 	"reflect"
 	"time"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/ws"
 )
+
+// handshakeTransport does what an [http.Transport] says, through the handshake of package
+// ws: the Transport itself asks a proxy for a ws URL as for a page, takes the field Connection
+// away that says close beside Upgrade, and reads heads of 10 MB.
+type handshakeTransport struct{ *http.Transport }
+
+// handshakes returns what sends a handshake in place of rt, or rt.
+func handshakes(rt http.RoundTripper) http.RoundTripper {
+	if rt == nil {
+		rt = http.DefaultTransport
+	}
+	if t, ok := rt.(*http.Transport); ok && t.OnProxyConnectResponse == nil {
+		return handshakeTransport{t}
+	}
+	return rt
+}
+
+// RoundTrip hands out no connection that a later request gets.
+func (t handshakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	stages := stages{tls: t.TLSHandshakeTimeout, answer: t.ResponseHeaderTimeout}
+	ctx := stages.watch(r.Context())
+	defer stages.end()
+	resp, err := t.dialer().RoundTrip(r.WithContext(ctx))
+	if late, ok := errors.AsType[*stageError](context.Cause(ctx)); ok && err != nil {
+		err = late
+	}
+	if resp != nil {
+		resp.Request = r
+	}
+	return resp, err
+}
+
+// dialer returns the dialer that connects as t does.
+func (t handshakeTransport) dialer() ws.Dialer {
+	d := ws.Dialer{
+		Timeout:        -1,
+		ReadBufferSize: t.ReadBufferSize,
+		NetDial:        promptly(t.DialContext),
+		NetDialTLS:     promptly(t.DialTLSContext),
+		Proxy:          t.Proxy,
+		ProxyHeader:    t.GetProxyConnectHeader,
+		TLSConfig:      t.TLSClientConfig,
+	}
+	if most := t.MaxResponseHeaderBytes; most != 0 {
+		d.HeadLimits = httphead.Limits{MaxBytes: int(min(most, math.MaxInt)), MaxFields: -1}
+	}
+	if d.NetDial == nil {
+		d.NetDial = promptly(withoutContext(t.Dial))
+	}
+	if d.NetDialTLS == nil {
+		d.NetDialTLS = promptly(withoutContext(t.DialTLS))
+	}
+	if d.ProxyHeader == nil && t.ProxyConnectHeader != nil {
+		d.ProxyHeader = func(context.Context, *url.URL, string) (http.Header, error) { return t.ProxyConnectHeader, nil }
+	}
+	if t.Proxy != nil && reflect.ValueOf(t.Proxy).Pointer() == reflect.ValueOf(http.ProxyFromEnvironment).Pointer() {
+		d.Proxy = ws.ProxyFromEnvironment
+	}
+	return d
+}
+
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func withoutContext(dial func(network, addr string) (net.Conn, error)) dialFunc {
+	if dial == nil {
+		return nil
+	}
+	return func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }
+}
+
+// promptly returns a dial that returns when the context ends, whatever the caller's
+// does. A connection that is made too late is closed.
+func promptly(dial dialFunc) dialFunc {
+	if dial == nil {
+		return nil
+	}
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		done := make(chan result)
+		go func() {
+			conn, err := dial(ctx, network, addr)
+			select {
+			case done <- result{conn, err}:
+			case <-ctx.Done():
+				if conn != nil {
+					conn.Close()
+				}
+			}
+		}()
+		select {
+		case r := <-done:
+			return r.conn, r.err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// stages bounds the stages of a handshake, of which a trace tells.
+type stages struct {
+	tls, answer time.Duration
+	cancel      context.CancelCauseFunc
+	timer       *time.Timer
+}
+
+// stageError is a stage that took too long: a [net.Error].
+type stageError struct{ stage string }
+
+func (e *stageError) Error() string   { return "timeout waiting for " + e.stage }
+func (e *stageError) Timeout() bool   { return true }
+func (e *stageError) Temporary() bool { return true }
+
+func (s *stages) watch(ctx context.Context) context.Context {
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		TLSHandshakeStart: func() { s.begin(s.tls, "the TLS handshake") },
+		TLSHandshakeDone:  func(tls.ConnectionState, error) { s.end() },
+		WroteRequest:      func(httptrace.WroteRequestInfo) { s.begin(s.answer, "the answer") },
+	})
+}
+
+func (s *stages) begin(most time.Duration, stage string) {
+	if most > 0 {
+		s.timer = time.AfterFunc(most, func() { s.cancel(&stageError{stage}) })
+	}
+}
+
+func (s *stages) end() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
 
 // underlying returns the transport of a connection out of the body of an answer of status
 // 101, and what of it has been read already. conn is the net.Conn known to lie under body,
 // or nil: a RoundTripper that is no http.Transport may not have told.
 func underlying(body io.ReadWriteCloser, conn net.Conn) (transport io.ReadWriteCloser, received []byte) {
+	if c, ok := body.(net.Conn); ok { // of a handshakeTransport
+		return ws.Detach(c, nil)
+	}
 	if conn == nil {
 		return body, nil
 	}

@@ -42,10 +42,10 @@ func TestNewRequest_RFC6455_4_1(t *testing.T) {
 		require.Equal(t, "GET", r.Method)
 		require.Equal(t, tt.sent, r.URL.String())
 		require.Equal(t, tt.host, r.Host)
-		key := r.Header["Sec-WebSocket-Key"]
+		key := r.Header[fieldKey.String()]
 		require.Len(t, key, 1)
 		require.Len(t, key[0], keySize)
-		delete(r.Header, "Sec-WebSocket-Key")
+		delete(r.Header, fieldKey.String())
 		want := http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-WebSocket-Version": {"13"}, "User-Agent": {userAgent}}
 		for name, values := range tt.more {
 			want[name] = values

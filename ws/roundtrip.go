@@ -32,6 +32,9 @@ func (d Dialer) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body.Close()
 		return nil, errors.New("ws: round trip: a handshake has no body")
 	}
+	if err := checkURL(r.URL); err != nil {
+		return nil, fmt.Errorf("ws: round trip: %w", err)
+	}
 	ctx, cancel := d.bound(r.Context())
 	resp, err := d.roundTrip(ctx, cancel, r)
 	if err != nil {

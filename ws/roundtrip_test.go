@@ -78,6 +78,8 @@ func TestRoundTripRefused(t *testing.T) {
 
 	_, err = Dialer{}.RoundTrip(httptest.NewRequest("POST", "http://a.example", strings.NewReader("x")))
 	require.ErrorContains(t, err, "no body")
+	_, err = Dialer{}.RoundTrip(httptest.NewRequest("GET", "ftp://a.example", nil))
+	require.ErrorContains(t, err, "neither ws nor wss")
 	never := Dialer{NetDial: func(context.Context, string, string) (net.Conn, error) { t.Error("dialed"); return nil, io.EOF }}
 	r.Header["X"] = []string{"1\r\nX-Evil: 2"}
 	_, err = never.RoundTrip(r)

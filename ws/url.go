@@ -18,20 +18,32 @@ func parseURL(s string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch u.Scheme {
-	case "ws", "wss", "http", "https":
-	default:
-		return nil, fmt.Errorf("URL scheme %q is neither ws nor wss", u.Scheme)
+	if err := checkURL(u); err != nil {
+		return nil, err
 	}
-	switch {
-	case u.Opaque != "" || u.Hostname() == "":
-		return nil, errors.New("URL names no host")
-	case !validHost(hostField(u)):
-		return nil, fmt.Errorf("host %q cannot stand in a request; a name outside ASCII needs its xn-- form", u.Hostname())
-	case u.Fragment != "" || strings.HasSuffix(s, "#"):
+	if u.Fragment != "" || strings.HasSuffix(s, "#") {
 		return nil, errors.New("URL has a fragment")
 	}
 	return u, nil
+}
+
+// checkURL reports why u names no server to connect to.
+func checkURL(u *url.URL) error {
+	if u == nil {
+		return errNilURL
+	}
+	switch u.Scheme {
+	case "ws", "wss", "http", "https":
+	default:
+		return fmt.Errorf("URL scheme %q is neither ws nor wss", u.Scheme)
+	}
+	switch {
+	case u.Opaque != "" || u.Hostname() == "":
+		return errors.New("URL names no host")
+	case !validHost(hostField(u)):
+		return fmt.Errorf("host %q cannot stand in a request; a name outside ASCII needs its xn-- form", u.Hostname())
+	}
+	return nil
 }
 
 var errNilURL = errors.New("nil URL")

@@ -65,6 +65,10 @@ func (p Parameters) sends(offer Parameters) bool {
 // the two have agreed on (RFC 7692, section 7.1). A bound that we have offered for ourselves, and
 // the offer to give up takeover, hold even where the server does not repeat them.
 //
+// A server that was offered server_no_context_takeover and does not repeat it is accepted, as
+// servers in wide use behave so: agreed lacks the parameter then, and the client
+// keeps a window of what it receives, up to 32 KiB, between messages.
+//
 // It returns a *[ParameterError] for an answer that does not fit the offer, and the client
 // must fail the connection then. Other errors are the caller's: p has window bits that do not
 // exist, or answer is that of another extension.
@@ -89,8 +93,6 @@ func (p Parameters) Confirm(answer httphead.Option) (agreed Parameters, err erro
 // fits returns an error for an answer to the offer p that no server may give.
 func (p Parameters) fits(answer Parameters) error {
 	switch {
-	case p.ServerNoContextTakeover && !answer.ServerNoContextTakeover: // section 7.1.1.1
-		return &ParameterError{serverNoContextTakeover, "was offered and not accepted"}
 	case p.ServerMaxWindowBits.Defined() && !answer.ServerMaxWindowBits.Defined(): // section 7.1.2.1
 		return &ParameterError{serverMaxWindowBits, "was offered and not accepted"}
 	case answer.ServerMaxWindowBits.bits() > p.ServerMaxWindowBits.bits():

@@ -252,7 +252,8 @@ func TestConfirm(t *testing.T) {
 		{Parameters{}, "; server_no_context_takeover; server_no_context_takeover", Parameters{}, "twice"},
 
 		{Parameters{ServerNoContextTakeover: true}, "; server_no_context_takeover", Parameters{ServerNoContextTakeover: true}, ""},
-		{Parameters{ServerNoContextTakeover: true}, "", Parameters{}, "not accepted"},
+		{Parameters{ServerNoContextTakeover: true}, "", Parameters{}, ""}, // as servers of the field answer: the client keeps a window
+		{DefaultParameters, "; client_no_context_takeover", Parameters{ClientNoContextTakeover: true}, ""},
 		{Parameters{ClientNoContextTakeover: true}, "", Parameters{ClientNoContextTakeover: true}, ""}, // section 7.1.1.2: our word holds
 
 		{Parameters{ServerMaxWindowBits: 10}, "; server_max_window_bits=10", Parameters{ServerMaxWindowBits: 10}, ""},
