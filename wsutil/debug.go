@@ -2,9 +2,12 @@ package wsutil
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
+	"net/http"
 
 	"github.com/wskit/wskit/ws"
 )
@@ -16,8 +19,8 @@ type DebugDialer struct {
 
 	// OnRequest is called with the bytes of the request and OnResponse with those of
 	// the answer, both when the handshake is over, well or not, and each unless there
-	// are none. A refusal is shown with as much of its body as was read. They may keep
-	// the bytes.
+	// are none. A refusal is shown with as much of its body as was read, and nothing that
+	// follows the body. They may keep the bytes.
 	OnRequest, OnResponse func([]byte)
 }
 
@@ -27,7 +30,9 @@ func (d *DebugDialer) Dial(ctx context.Context, urlstr string) (net.Conn, *bufio
 	dialer := d.Dialer
 	dialer.WrapConn = func(conn net.Conn) net.Conn {
 		if d.Dialer.WrapConn != nil {
-			conn = d.Dialer.WrapConn(conn)
+			if conn = d.Dialer.WrapConn(conn); conn == nil {
+				return nil
+			}
 		}
 		rec = &recordedConn{Conn: conn}
 		return rec
@@ -37,16 +42,38 @@ func (d *DebugDialer) Dial(ctx context.Context, urlstr string) (net.Conn, *bufio
 		return conn, br, hs, err
 	}
 	rec.over = true
-	behind := 0 // frames that came with the answer
+	answer := rec.in
 	if br != nil {
-		behind = br.Buffered()
+		answer = answer[:len(answer)-br.Buffered()] // without the frames that came with it
+	}
+	if refusal, ok := errors.AsType[*ws.ConnectionRejectedError](err); ok {
+		answer = answer[:refusalSize(answer, refusal.StatusCode())]
 	}
 	tell(d.OnRequest, rec.out)
-	tell(d.OnResponse, rec.in[:len(rec.in)-behind])
+	tell(d.OnResponse, answer)
 	if conn == net.Conn(rec) {
 		conn = rec.Conn
 	}
 	return conn, br, hs, err
+}
+
+// refusalSize returns how many bytes at the start of p are the answer of that status with
+// its body, and interim answers before it.
+func refusalSize(p []byte, status int) int {
+	src := bytes.NewReader(p)
+	br := bufio.NewReader(src)
+	for {
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			return len(p)
+		}
+		if _, err = io.Copy(io.Discard, resp.Body); err != nil {
+			return len(p) // and was cut short
+		}
+		if resp.StatusCode == status {
+			return len(p) - src.Len() - br.Buffered()
+		}
+	}
 }
 
 // DebugUpgrader is a [ws.Upgrader] that shows the bytes of its handshakes. It may be

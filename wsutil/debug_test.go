@@ -38,6 +38,14 @@ func serve(t *testing.T, f func(conn net.Conn)) func(context.Context, string, st
 func TestDebugDialer(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	const refusal = "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nno..."
+	const interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+	const chunked = "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\nX: y\r\n\r\n"
+	const empty = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+	const short = "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nno..."
+	const toEnd = "HTTP/1.1 404 Not Found\r\n\r\nno..."
+	refuse := func(text string) func(net.Conn, []byte) {
+		return func(conn net.Conn, _ []byte) { io.WriteString(conn, text) }
+	}
 	for _, tt := range []struct {
 		name    string
 		answer  func(conn net.Conn, upgraded []byte)
@@ -48,6 +56,12 @@ func TestDebugDialer(t *testing.T) {
 		{"upgrade", func(conn net.Conn, upgraded []byte) { conn.Write(upgraded) }, true, "", ""},
 		{"frames behind", func(conn net.Conn, upgraded []byte) { conn.Write(append(upgraded, "\x81\x02Hi"...)) }, true, "\x81\x02Hi", ""},
 		{"refusal", func(conn net.Conn, _ []byte) { io.WriteString(conn, refusal) }, false, "", refusal},
+		{"bytes behind a refusal", refuse(refusal + "HTTP/1.1 200 OK\r\n\r\n"), false, "", refusal},
+		{"bytes behind a chunked refusal", refuse(chunked + "behind"), false, "", chunked},
+		{"bytes behind a refusal without a body", refuse(empty + "behind"), false, "", empty},
+		{"bytes behind a refusal, interim answer first", refuse(interim + refusal + "behind"), false, "", interim + refusal},
+		{"refusal cut short", refuse(short), false, "", short},
+		{"refusal to the end", refuse(toEnd), false, "", toEnd},
 		{"nothing", func(net.Conn, []byte) {}, false, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
