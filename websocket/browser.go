@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,10 @@ type browserSocket struct {
 	mu         sync.Mutex
 	changed    sync.Cond // what follows
 	frames     [][]byte  // to be read: headers and payloads
+	held       int       // what frames hold, in bytes
+	heldMost   int       // up to which another message may join them; negative for any
 	ended      bool      // the object is closed
+	fault      error     // why it was closed, if that was not the peer's doing
 	closed     bool      // Close was called
 	readUntil  time.Time
 	writeUntil time.Time
@@ -47,10 +51,20 @@ const (
 	bufferedLook = 5 * time.Millisecond
 )
 
+// DefaultBrowserQueue is what a 0 in [DialOptions].BrowserQueue stands for.
+const DefaultBrowserQueue = 16 << 20
+
+// frameOverhead is what a slice of frames costs beside its bytes.
+const frameOverhead = 48
+
+var errBrowserQueue = errors.New("messages arrived faster than they were read, and DialOptions.BrowserQueue is full")
+
 var errBrowserRefused = errors.New("the browser could not open the connection; it does not tell programs why")
 
-func newBrowserSocket() *browserSocket {
-	s := &browserSocket{outcome: make(chan error, 1)}
+// newBrowserSocket returns a socket whose queue is bounded to so many bytes, where 0 stands
+// for the default and a negative number for no bound.
+func newBrowserSocket(queue int) *browserSocket {
+	s := &browserSocket{outcome: make(chan error, 1), heldMost: cmp.Or(queue, DefaultBrowserQueue)}
 	s.changed.L = &s.mu
 	s.protocol.Reset(&wsutil.Config{State: ws.StateServerSide, MaxMessage: -1, MaxFragments: -1})
 	return s
@@ -59,11 +73,21 @@ func newBrowserSocket() *browserSocket {
 // opened is the event that the connection is open.
 func (s *browserSocket) opened() { s.outcome <- nil }
 
-// received is the event of a message. It keeps p.
+// received is the event of a message. It keeps p. Nothing holds a browser's peer back: where
+// too much waits to be read, the connection ends.
 func (s *browserSocket) received(op ws.OpCode, p []byte) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.enqueue(op, p)
+	full := s.heldMost >= 0 && s.held > s.heldMost && !s.closed && !s.ended
+	if full {
+		s.ended, s.fault = true, errBrowserQueue
+		s.changed.Broadcast()
+	} else {
+		s.enqueue(op, p)
+	}
+	s.mu.Unlock()
+	if full {
+		s.object.close(browserCode(ws.StatusPolicyViolation), "messages are not read")
+	}
 }
 
 // end is the event that the object is closed: clean says that both close frames are there.
@@ -86,11 +110,16 @@ func (s *browserSocket) enqueue(op ws.OpCode, p []byte) {
 	if s.closed || s.ended {
 		return
 	}
-	s.frames = append(s.frames, ws.AppendHeader(nil, ws.Header{Fin: true, OpCode: op, Length: int64(len(p))}))
+	s.hold(ws.AppendHeader(nil, ws.Header{Fin: true, OpCode: op, Length: int64(len(p))}))
 	if len(p) > 0 {
-		s.frames = append(s.frames, p)
+		s.hold(p)
 	}
 	s.changed.Broadcast()
+}
+
+func (s *browserSocket) hold(p []byte) {
+	s.frames = append(s.frames, p)
+	s.held += len(p) + frameOverhead
 }
 
 // Read reads what the events have brought.
@@ -105,6 +134,8 @@ func (s *browserSocket) Read(p []byte) (int, error) {
 			return 0, os.ErrDeadlineExceeded
 		case len(s.frames) > 0:
 			return s.dequeue(p), nil
+		case s.fault != nil:
+			return 0, s.fault
 		case s.ended:
 			return 0, io.EOF
 		}
@@ -117,9 +148,11 @@ func (s *browserSocket) dequeue(p []byte) (n int) {
 	for n < len(p) && len(s.frames) > 0 {
 		moved := copy(p[n:], s.frames[0])
 		n += moved
+		s.held -= moved
 		if s.frames[0] = s.frames[0][moved:]; len(s.frames[0]) == 0 {
 			s.frames[0] = nil
 			s.frames = s.frames[1:]
+			s.held -= frameOverhead
 		}
 	}
 	return n
@@ -203,7 +236,7 @@ func browserCode(code ws.StatusCode) ws.StatusCode {
 func (s *browserSocket) Close() error {
 	s.mu.Lock()
 	closed, ended := s.closed, s.ended
-	s.closed, s.frames = true, nil
+	s.closed, s.frames, s.held = true, nil, 0
 	s.changed.Broadcast()
 	s.mu.Unlock()
 	if closed || s.object == nil {

@@ -387,3 +387,45 @@ func TestBrowserTextNotUTF8(t *testing.T) {
 		require.Equal(t, StatusCode(4007), CloseStatus(err))
 	})
 }
+
+// What waits to be read is bounded: the messages up to there can be read, and then the
+// connection is over. A single message may be larger, and small ones count too.
+func TestBrowserQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct{ queue, size, held int }{
+			{1000, 100, 6}, // 102 bytes, and overhead
+			{1000, 0, 21},
+			{1000, 5000, 1},
+			{0, 1 << 20, 16},
+		} {
+			f := new(fakeBrowser)
+			c := inBrowser(t, f, DialOptions{BrowserQueue: tt.queue, ConnOptions: ConnOptions{ReadLimit: -1}})
+			for range tt.held + 5 {
+				f.received(ws.OpBinary, make([]byte, tt.size))
+			}
+			require.Equal(t, []CloseError{{4008, "messages are not read"}}, f.closes)
+			f.end(true, 4008, "") // which comes late
+			for range tt.held {
+				_, p, err := c.Read(t.Context())
+				require.NoError(t, err)
+				require.Len(t, p, tt.size)
+			}
+			_, _, err := c.Read(t.Context())
+			require.ErrorIs(t, err, errBrowserQueue)
+			require.ErrorIs(t, c.Write(t.Context(), MessageText, nil), net.ErrClosed)
+			require.Zero(t, f.browserSocket.held)
+		}
+		for _, queue := range []int{-1, 1000} { // without a bound, and with a reader that keeps up
+			f := new(fakeBrowser)
+			c := inBrowser(t, f, DialOptions{BrowserQueue: queue})
+			for range 100 {
+				f.received(ws.OpBinary, make([]byte, 100))
+				if queue > 0 {
+					_, _, err := c.Read(t.Context())
+					require.NoError(t, err)
+				}
+			}
+			require.Empty(t, f.closes)
+		}
+	})
+}

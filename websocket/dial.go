@@ -59,6 +59,12 @@ type DialOptions struct {
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
 
+	// BrowserQueue bounds what a page has received and not read, in bytes: a message
+	// that arrives while more than that waits ends the connection with status 1008.
+	// 0 means [DefaultBrowserQueue], a negative number no bound. It counts only in
+	// browsers.
+	BrowserQueue int
+
 	ConnOptions
 }
 

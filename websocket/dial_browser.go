@@ -19,7 +19,7 @@ func (d *dialing) dialBrowser(ctx context.Context, urlstr string, open opener) (
 	if err != nil {
 		return nil, nil, err
 	}
-	s := newBrowserSocket()
+	s := newBrowserSocket(d.opts.BrowserQueue)
 	if err := s.connect(ctx, request.URL.String(), d.opts.subprotocols(), open); err != nil {
 		return nil, nil, err
 	}

@@ -114,8 +114,12 @@
 //     browser closes with a handshake, without a code.
 //   - A message goes out once it is whole, also that of a Writer, and FragmentSize does not count.
 //     Text that is not UTF-8 is an error of the write, and closes the connection.
-//   - A write waits while the browser holds more than 1 MiB that is not with the network. What
-//     arrives is held until it is read, however much it is: the read limit is for the reader.
+//   - A write waits while the browser holds more than 1 MiB that is not with the network.
+//   - A browser cannot hold its server back. What arrives waits to be read, and if another message
+//     arrives while more than BrowserQueue of [DialOptions] waits, 16 MiB, the connection ends: the
+//     messages that wait can be read, and then reads return an error. A page should read in a
+//     goroutine of its own, ask for more only when it is done with what it has, or use
+//     [Conn.CloseRead] if it expects nothing.
 //
 // # Coming from coder/websocket
 //
