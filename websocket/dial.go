@@ -10,12 +10,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/internal/peertext"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsflate"
 )
@@ -132,7 +134,7 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 		if resp != nil {
 			resp.Body = http.NoBody // closed already
 		}
-		return nil, resp, withContext(handshake, err)
+		return nil, resp, withContext(handshake, shorter(err))
 	}
 	cfg, err := d.finish(resp, check)
 	if err != nil {
@@ -141,6 +143,28 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	c, err := openConn(handshake, &cfg)
 	return c, resp, err
 }
+
+// clientErrorMost is what a client's error says at most: the server has a say in it where it
+// redirects.
+const clientErrorMost = 4 * peertext.Max
+
+// shorter returns an error of a client with a text that is bounded.
+func shorter(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		e.URL = peertext.Cut(e.URL)
+	}
+	if len(err.Error()) > clientErrorMost {
+		return &cutError{err}
+	}
+	return err
+}
+
+// cutError is an error whose text is cut.
+type cutError struct{ error }
+
+func (e *cutError) Error() string { return e.error.Error()[:clientErrorMost] + "..." }
+
+func (e *cutError) Unwrap() error { return e.error }
 
 // dialer returns the handshake that the options describe.
 func (d *dialing) dialer() ws.Dialer {

@@ -340,3 +340,24 @@ func TestDialLeavesAHookToNetHTTP(t *testing.T) {
 	_, _, err := Dial(t.Context(), "wss://a.example", &DialOptions{HTTPClient: &http.Client{Transport: tr}})
 	require.ErrorIs(t, err, os.ErrPermission)
 }
+
+// What the server sent is cut in every error.
+func TestDialErrorsAreCut(t *testing.T) {
+	long := strings.Repeat("x", 8000)
+	for name, answer := range map[string]string{
+		"redirect to a bad scheme": "HTTP/1.1 302 Found\r\nLocation: ftp://" + long + "/\r\nContent-Length: 0\r\n\r\n",
+		"redirect to no URL":       "HTTP/1.1 302 Found\r\nLocation: http://%zz" + long + "/\r\nContent-Length: 0\r\n\r\n",
+		"Content-Length":           "HTTP/1.1 403 Forbidden\r\nContent-Length: " + long + "\r\n\r\n",
+		"reason":                   "HTTP/1.1 403 " + long + "\r\nContent-Length: 0\r\n\r\n",
+		"status line":              long + "\r\n\r\n",
+		"accept":                   wiredAnswer + "Sec-WebSocket-Accept: " + long + "\r\n\r\n",
+		"parameter":                wiredAnswer + "Sec-WebSocket-Extensions: permessage-deflate; " + long + "\r\n\r\n",
+	} {
+		addr := wired(t, func(string) string { return answer })
+		for _, client := range []*http.Client{nil, otherTransport(t)} {
+			_, _, err := Dial(t.Context(), "ws://"+addr, &DialOptions{HTTPClient: client, CompressionMode: CompressionContextTakeover})
+			require.Error(t, err, name)
+			require.Less(t, len(err.Error()), 1200, name)
+		}
+	}
+}

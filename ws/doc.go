@@ -34,7 +34,10 @@
 // [HTTPUpgrader] under net/http. Both ask the same list of questions, that of
 // [Upgrader.Decide], a function from a [Request] to an [Agreement] that does no I/O.
 // An event loop calls it between [ParseRequest] and [AppendResponse], over bytes.
-// [Dialer] is the client's side. None of them loses a byte that the peer sent right behind its
+// [Dialer] is the client's side, on top of functions over bytes: an [Offer] says
+// what the client asks for, [AppendRequest] renders it, and a [ResponseParser] takes
+// what has arrived until the answer is whole. [CheckResponse] judges an answer of any
+// version of HTTP. None of them loses a byte that the peer sent right behind its
 // part of the handshake: the raw upgrade never takes it, the connections that
 // [HTTPUpgrader.Upgrade] and [Dialer.Dial] return yield it first, and
 // [Dialer.Upgrade] returns a reader that holds it.
@@ -49,10 +52,10 @@
 //
 // # Limits and security
 //
-// Reading never allocates by the length that a header declares. A request head
-// is bounded to 16 KiB and 128 fields, what it may ask for by [HandshakeLimits], and
-// a handshake to ten seconds where the connection has deadlines; each has a field
-// that changes it. What a peer sent is cut to 256 bytes in errors and answers, and
+// Reading never allocates by the length that a header declares. The head of a
+// request or an answer is bounded to 16 KiB and 128 fields, what a request may ask
+// for by [HandshakeLimits], and a handshake to ten seconds where the connection has
+// deadlines; each has a field that changes it. What a peer sent is cut to 256 bytes in errors and answers, and
 // errors of callbacks are not sent to it. Mask keys come from
 // ChaCha8, seeded by the operating system. Whether a page of another origin may
 // connect is for the caller to decide, with [SameOrigin] and field Origin from

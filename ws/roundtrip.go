@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/internal/peertext"
 )
 
 // RoundTrip sends a request of [Dialer.NewRequest] over a connection of its own and
@@ -132,7 +133,7 @@ func (d *Dialer) exchange(conn net.Conn, request []byte, r *http.Request, trace 
 			resp.Body = unread(conn, br)
 		}
 	} else if resp, err = http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(s.finalAnswer())), conn)), r); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformedResponse, err)
+		return nil, fmt.Errorf("%w: %s", ErrMalformedResponse, peertext.Cut(err.Error()))
 	}
 	resp.Request = r
 	if c, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {

@@ -232,7 +232,8 @@ type ParameterError struct {
 	Reason string
 }
 
-// Error returns name and reason, the name quoted: the peer may have chosen it.
+// Error returns name and reason. The peer may have chosen the name: it is quoted, and cut
+// to 256 bytes.
 func (e *ParameterError) Error() string {
-	return fmt.Sprintf("wsflate: parameter %q %s (RFC 7692, section 7.1)", e.Name, e.Reason)
+	return fmt.Sprintf("wsflate: parameter %.256q %s (RFC 7692, section 7.1)", e.Name, e.Reason)
 }
