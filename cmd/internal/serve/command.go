@@ -23,17 +23,21 @@ type options struct {
 	compress, logFormat, static  string
 	origins, subprotocols        []string
 	maxMessage                   int64
-	maxConnections               int
+	maxConnections, maxBacklog   int
 	keepAlive, idle, shutdown    time.Duration
 }
 
 const long = `Serve endpoints to try a client against, and a page to try them with:
 
   /echo       sends each message back
-  /chat       a chat room: text in, JSON out; ?room= and ?name= choose
-  /broadcast  sends each message to everyone who is connected here
+  /chat       a chat room: text in (64 KiB at most), JSON out; ?room= and ?name= choose
+  /broadcast  sends each message to all clients that are connected here
   /metrics    figures in the format of Prometheus
   /           the page, or with --static the directory; the page is then at /wskit
+
+No member of /chat and /broadcast waits for another one. If several messages with more
+than --max-backlog bytes in all would wait for a slow member, the server closes that
+member with 1008. wskit_slow_members_total of /metrics counts these members.
 
 The URLs go to stdout, the log to stderr. Ctrl-C closes all connections with 1001 and
 ends the server.
@@ -67,6 +71,7 @@ func Command() *cobra.Command {
 	flags.StringSliceVarP(&o.subprotocols, "subprotocol", "s", nil, "subprotocols to speak, the best first")
 	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "the longest message in bytes; -1: any")
 	flags.IntVar(&o.maxConnections, "max-connections", 0, "refuse connections beyond this many; 0: none")
+	flags.IntVar(&o.maxBacklog, "max-backlog", defaultBacklog, "bytes that may wait for a slow member of /chat or /broadcast before it is closed; -1: any")
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for so long; 0: never")
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for so long; 0: never")
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server ends")

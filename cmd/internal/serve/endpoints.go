@@ -23,7 +23,7 @@ func (s *server) echo(ctx context.Context, conn *websocket.Conn, _ *http.Request
 	return nil
 }
 
-// broadcastTo sends each message to everyone who is connected there.
+// broadcastTo sends each message to all clients that are connected there.
 func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, _ *http.Request) error {
 	leave := s.broadcast.join(ctx, conn)
 	defer leave()
@@ -47,8 +47,15 @@ type said struct {
 	At   time.Time `json:"at"`
 }
 
-// chat sends each text to everyone in the room, with the name of the one who said it.
+// maxChatText is the longest text of /chat in bytes. In JSON a byte may become
+// six.
+const maxChatText = 64 << 10
+
+// chat sends each text to all members of the room, with the name of its sender.
 func (s *server) chat(ctx context.Context, conn *websocket.Conn, r *http.Request) error {
+	if s.maxMessage < 0 || s.maxMessage > maxChatText {
+		conn.SetReadLimit(maxChatText)
+	}
 	query := r.URL.Query()
 	name, topic := label(query.Get("name"), "anonymous"), label(query.Get("room"), "lobby")
 	room, empty := s.rooms.enter(topic)

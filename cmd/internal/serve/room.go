@@ -1,76 +1,132 @@
 package serve
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/wskit/wskit/websocket"
 )
 
-// backlog is how many messages may wait for a member that reads slowly.
-const backlog = 256
+const (
+	// defaultBacklog is how many bytes may wait for a member unless
+	// --max-backlog says otherwise.
+	defaultBacklog = 1 << 20
+
+	// messageCost is what a waiting message counts in addition to its payload:
+	// about what an empty one occupies.
+	messageCost = 256
+)
 
 // room sends messages to its members. The zero value is an empty room.
 type room struct {
+	backlog int    // bytes that may wait for a member; 0: defaultBacklog, negative: any number
+	onSlow  func() // called when backlog closes a member; nil: not called
+
 	mu      sync.Mutex
-	members map[*websocket.Conn]chan *websocket.PreparedMessage
+	members map[*websocket.Conn]*queue
 	users   int // of rooms
 }
 
-// join makes conn a member, until the function is called that it returns. A goroutine
-// writes to it, so that no member waits for another one.
+// queue holds what waits for one member. The lock of its room guards the fields.
+type queue struct {
+	wake     sync.Cond // when there is a message, or none will come any more
+	messages []waiting
+	bytes    int // the sum of the costs
+	over     bool
+}
+
+type waiting struct {
+	*websocket.PreparedMessage
+	cost int
+}
+
+// join makes conn a member until the returned function is called. A goroutine
+// writes to conn, so that no member waits for another one.
 func (r *room) join(ctx context.Context, conn *websocket.Conn) (leave func()) {
-	queue := make(chan *websocket.PreparedMessage, backlog)
+	q := &queue{wake: sync.Cond{L: &r.mu}}
 	r.mu.Lock()
 	if r.members == nil {
-		r.members = make(map[*websocket.Conn]chan *websocket.PreparedMessage)
+		r.members = make(map[*websocket.Conn]*queue)
 	}
-	r.members[conn] = queue
+	r.members[conn] = q
 	r.mu.Unlock()
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		for m := range queue {
-			conn.WritePrepared(ctx, m) // an error has closed the connection, which its reader notices
+		for m := r.next(q); m != nil; m = r.next(q) {
+			conn.WritePrepared(ctx, m) // an error closes conn, which its reader notices
 		}
 	})
 	return func() {
+		r.mu.Lock()
 		r.remove(conn)
+		r.mu.Unlock()
 		writer.Wait()
 	}
 }
 
-// remove ends the membership of conn.
-func (r *room) remove(conn *websocket.Conn) {
+// next waits for a message and takes it out of q. It returns nil once the
+// membership is over: what waited then is dropped.
+func (r *room) next(q *queue) *websocket.PreparedMessage {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if queue, ok := r.members[conn]; ok {
+	for len(q.messages) == 0 && !q.over {
+		q.wake.Wait()
+	}
+	if q.over {
+		return nil
+	}
+	m := q.messages[0]
+	q.messages[0] = waiting{}
+	q.messages = q.messages[1:]
+	q.bytes -= m.cost
+	return m.PreparedMessage
+}
+
+// remove ends the membership of conn. The caller holds the lock.
+func (r *room) remove(conn *websocket.Conn) {
+	if q, ok := r.members[conn]; ok {
 		delete(r.members, conn)
-		close(queue)
+		q.messages, q.over = nil, true
+		q.wake.Signal()
 	}
 }
 
-// send sends a message to all members. A member whose backlog is full has to go.
+// send sends a message to all members. It closes a member for which too much
+// would wait, and does not wait for that.
 func (r *room) send(typ websocket.MessageType, p []byte) error {
-	m, err := websocket.NewPreparedMessage(typ, p)
+	prepared, err := websocket.NewPreparedMessage(typ, p)
 	if err != nil {
 		return err
 	}
+	m := waiting{prepared, len(p) + messageCost}
+	most := cmp.Or(r.backlog, defaultBacklog)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for conn, queue := range r.members {
-		select {
-		case queue <- m:
-		default:
-			delete(r.members, conn)
-			close(queue)
-			go conn.Close(websocket.StatusPolicyViolation, "too slow")
+	for conn, q := range r.members {
+		// A message may always wait alone: a member that answers each message
+		// may do so before the write to it has returned.
+		if most > 0 && len(q.messages) > 0 && q.bytes+m.cost > most {
+			r.remove(conn)
+			if r.onSlow != nil {
+				r.onSlow()
+			}
+			go conn.Close(websocket.StatusPolicyViolation, fmt.Sprintf("too slow: more than %d bytes wait", most))
+			continue
 		}
+		q.messages = append(q.messages, m)
+		q.bytes += m.cost
+		q.wake.Signal()
 	}
 	return nil
 }
 
 // rooms are the chat rooms by name, as long as somebody is in them.
 type rooms struct {
+	backlog int
+	onSlow  func()
+
 	mu    sync.Mutex
 	named map[string]*room
 }
@@ -84,7 +140,7 @@ func (rs *rooms) enter(name string) (*room, func()) {
 	}
 	r, ok := rs.named[name]
 	if !ok {
-		r = new(room)
+		r = &room{backlog: rs.backlog, onSlow: rs.onSlow}
 		rs.named[name] = r
 	}
 	r.users++
