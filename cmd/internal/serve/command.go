@@ -20,6 +20,7 @@ import (
 type options struct {
 	addr, cert, key, saveCert    string
 	selfSigned, anyOrigin, quiet bool
+	dotfiles                     bool
 	compress, logFormat, static  string
 	origins, subprotocols        []string
 	maxMessage                   int64
@@ -75,7 +76,8 @@ func Command() *cobra.Command {
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for so long; 0: never")
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for so long; 0: never")
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server ends")
-	flags.StringVar(&o.static, "static", "", "directory to serve")
+	flags.StringVar(&o.static, "static", "", "directory to serve: its regular files, but no link out of it and no name that begins with a dot")
+	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: serve names that begin with a dot, too")
 	flags.StringVar(&o.logFormat, "log", "text", "format of the log: text or json")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "log errors alone")
 	return cmd
@@ -104,6 +106,8 @@ func (o *options) check() error {
 		return exit.Usagef("--key needs --cert")
 	case o.saveCert != "" && !o.selfSigned:
 		return exit.Usagef("--tls-save needs --tls")
+	case o.dotfiles && o.static == "":
+		return exit.Usagef("--dotfiles needs --static")
 	case o.maxConnections < 0 || o.keepAlive < 0 || o.idle < 0 || o.shutdown <= 0:
 		return exit.Usagef("--max-connections, --keep-alive, --idle-timeout and --shutdown-timeout cannot be negative")
 	}

@@ -3,9 +3,7 @@ package serve
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -142,22 +140,13 @@ func TestDeafMembers(t *testing.T) {
 				require.NoError(t, good.Write(t.Context(), websocket.MessageText, make([]byte, tt.size)))
 				_, _, err := good.Read(t.Context())
 				require.NoError(t, err)
-				if strings.Contains(getBody(t, web.URL+"/metrics"), counted) {
+				if _, metrics := get(t, web.URL+"/metrics"); strings.Contains(metrics, counted) {
 					return
 				}
 			}
 			t.Fatal("the deaf member is never closed")
 		})
 	}
-}
-
-func getBody(t *testing.T, url string) string {
-	response, err := http.Get(url)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return string(body)
 }
 
 // TestChatLimit has texts at the limit of the chat, and of --max-message where that

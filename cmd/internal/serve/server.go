@@ -50,7 +50,7 @@ func (s *server) handler() http.Handler {
 	mux.Handle("GET /frames", &s.frames)
 	mux.Handle("/wskit/", http.StripPrefix("/wskit/", page()))
 	if s.files != nil {
-		mux.Handle("/", http.FileServerFS(contained{s.files.FS()}))
+		mux.Handle("/", http.FileServerFS(directory{s.files, s.dotfiles}))
 	} else {
 		mux.Handle("/", page())
 	}

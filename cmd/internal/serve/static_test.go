@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,13 +34,63 @@ func TestStatic(t *testing.T) {
 		"/away/secret":   {403, "403 Forbidden\n"},
 		"/nothing":       {404, "404 page not found\n"},
 		"/%2e%2e/secret": {404, "404 page not found\n"},
+		"/sub/file/x":    {404, "404 page not found\n"},
+		"/sub%5cfile":    {404, "404 page not found\n"},
+		"/sub%00file":    {404, "404 page not found\n"},
 	} {
-		response, err := http.Get(web.URL + path)
-		require.NoError(t, err, path)
-		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		require.NoError(t, err, path)
-		require.Equal(t, want.status, response.StatusCode, path)
-		require.Equal(t, want.body, string(body), path)
+		status, body := get(t, web.URL+path)
+		require.Equal(t, want.status, status, path)
+		require.Equal(t, want.body, body, path)
 	}
+}
+
+func get(t *testing.T, url string) (status int, body string) {
+	response, err := http.Get(url)
+	require.NoError(t, err, url)
+	defer response.Body.Close()
+	p, err := io.ReadAll(response.Body)
+	require.NoError(t, err, url)
+	return response.StatusCode, string(p)
+}
+
+// TestStaticDotfiles hides names that begin with a dot, unless --dotfiles is given.
+// They are missing from listings, too.
+func TestStaticDotfiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"sub/plain", ".env", ".git/config", "sub/.hidden", "sub/..data/file", "sub/dot.in.it"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600))
+	}
+	require.NoError(t, os.Symlink(filepath.Join(t.TempDir()), filepath.Join(dir, "sub", "out")))
+	require.NoError(t, os.Symlink("plain", filepath.Join(dir, "sub", "in")))
+	require.NoError(t, os.Symlink("nothing", filepath.Join(dir, "sub", "broken")))
+
+	_, hiding := startServer(t, func(o *options) { o.static = dir })
+	_, showing := startServer(t, func(o *options) { o.static, o.dotfiles = dir, true })
+	for path, hidden := range map[string]bool{
+		"/sub/plain": false, "/sub/dot.in.it": false, "/sub/in": false,
+		"/.env": true, "/.git/config": true, "/.git/": true, "/sub/.hidden": true, "/sub/..data/file": true,
+		"/%2eenv": true, "/sub//.hidden": true, "/sub/../.env": true,
+	} {
+		status, body := get(t, hiding.URL+path)
+		if hidden {
+			require.Equal(t, http.StatusNotFound, status, path)
+			require.Equal(t, "404 page not found\n", body, path)
+		} else {
+			require.Equal(t, http.StatusOK, status, path)
+		}
+		status, _ = get(t, showing.URL+path)
+		require.Equal(t, http.StatusOK, status, path)
+	}
+	list := func(url string) (names []string) {
+		_, body := get(t, url)
+		for _, m := range regexp.MustCompile(`>([^<>]+)</a>`).FindAllStringSubmatch(body, -1) {
+			names = append(names, m[1])
+		}
+		return names
+	}
+	require.Equal(t, []string{"sub/"}, list(hiding.URL+"/"))
+	require.Equal(t, []string{"dot.in.it", "in", "plain"}, list(hiding.URL+"/sub/"))
+	require.Equal(t, []string{".env", ".git/", "sub/"}, list(showing.URL+"/"))
+	require.Equal(t, []string{"..data/", ".hidden", "dot.in.it", "in", "plain"}, list(showing.URL+"/sub/"))
 }
