@@ -141,12 +141,7 @@ func (o *options) run(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w: choose another --addr", err)
 	}
-	web := &http.Server{
-		Handler:           s.handler(),
-		TLSConfig:         config,
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-	}
+	web := s.web(config)
 	printURLs(cmd.OutOrStdout(), ln.Addr().(*net.TCPAddr), config != nil)
 	done := make(chan error, 1)
 	go func() {
@@ -164,7 +159,8 @@ func (o *options) run(cmd *cobra.Command) error {
 	}
 }
 
-// end closes everything, and in the end by force.
+// end lets requests and connections end, and closes those that are left after
+// --shutdown-timeout.
 func (o *options) end(s *server, web *http.Server) error {
 	s.log.Info("shutting down", "connections", s.group.Len())
 	ctx, cancel := context.WithTimeout(context.Background(), o.shutdown)

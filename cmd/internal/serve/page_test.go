@@ -22,7 +22,9 @@ func startServer(t *testing.T, change func(*options)) (*server, *httptest.Server
 	}
 	s, err := newServer(o, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	require.NoError(t, err)
-	web := httptest.NewServer(s.handler())
+	web := httptest.NewUnstartedServer(nil)
+	web.Config = s.web(nil)
+	web.Start()
 	t.Cleanup(func() {
 		s.frames.close()
 		s.group.Shutdown(t.Context())

@@ -47,10 +47,10 @@ func (s *server) handler() http.Handler {
 	mux.Handle("/chat", s.endpoint("chat", s.chat))
 	mux.Handle("/broadcast", s.endpoint("broadcast", s.broadcastTo))
 	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.Handle("GET /frames", &s.frames)
+	mux.Handle("GET /frames", steady(&s.frames))
 	mux.Handle("/wskit/", http.StripPrefix("/wskit/", page()))
 	if s.files != nil {
-		mux.Handle("/", http.FileServerFS(directory{s.files, s.dotfiles}))
+		mux.Handle("/", steady(http.FileServerFS(directory{s.files, s.dotfiles})))
 	} else {
 		mux.Handle("/", page())
 	}
