@@ -1,10 +1,11 @@
-// Package nettest has what websocket.NetConn returns pass the tests of
-// golang.org/x/net/nettest, on which the root module does not depend.
+// Package nettest runs the tests of golang.org/x/net/nettest against
+// websocket.NetConn. The root module does not depend on golang.org/x/net.
 package nettest
 
 import (
 	"context"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,21 +42,47 @@ func TestNetConnOverTCP(t *testing.T) {
 	})
 }
 
-// open returns both sides of a connection over a and b.
+// open returns both sides of a connection over a and b. stop closes both without
+// a handshake, for in most tests nobody reads any more, after the calls of Close
+// that are under way.
 func open(a, b net.Conn) (_, _ net.Conn, stop func(), _ error) {
-	options := &websocket.ConnOptions{CloseTimeout: 100 * time.Millisecond, ReadLimit: -1}
-	c, err := websocket.NewConn(a, nil, ws.Handshake{}, ws.StateClientSide, options)
+	client, err := newSide(a, ws.StateClientSide)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	s, err := websocket.NewConn(b, nil, ws.Handshake{}, ws.StateServerSide, options)
+	server, err := newSide(b, ws.StateServerSide)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	ctx := context.Background()
-	stop = func() {
-		c.Close(websocket.StatusNormalClosure, "") // waits for one that is under way
-		s.Close(websocket.StatusNormalClosure, "")
+	return client, server, func() { client.stop(); server.stop() }, nil
+}
+
+// side is one side of a connection that stop can close after Close.
+type side struct {
+	net.Conn
+	conn    *websocket.Conn
+	closing sync.RWMutex // read-locked by Close
+}
+
+func newSide(conn net.Conn, state ws.State) (*side, error) {
+	// Close waits for the peer to read what was written before: on a busy machine
+	// that may take any time.
+	options := &websocket.ConnOptions{CloseTimeout: time.Hour, ReadLimit: -1}
+	c, err := websocket.NewConn(conn, nil, ws.Handshake{}, state, options)
+	if err != nil {
+		return nil, err
 	}
-	return websocket.NetConn(ctx, c, websocket.MessageBinary), websocket.NetConn(ctx, s, websocket.MessageBinary), stop, nil
+	return &side{Conn: websocket.NetConn(context.Background(), c, websocket.MessageBinary), conn: c}, nil
+}
+
+func (s *side) Close() error {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	return s.Conn.Close()
+}
+
+func (s *side) stop() {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	s.conn.CloseNow()
 }
