@@ -43,7 +43,15 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("chat: serving on http://%v/\n", ln.Addr())
-	server := &http.Server{ReadHeaderTimeout: 10 * time.Second} // Accept begins when the request is there
+	// The timeouts are for requests. They do not apply to a connection after the
+	// upgrade: Accept has the options for those.
+	server := &http.Server{
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      5 * time.Minute, // the page is large, and the network may be slow
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
 	log.Fatal(server.Serve(ln))
 }
 

@@ -76,16 +76,23 @@ func linger(conn net.Conn) {
 func accept(mode websocket.CompressionMode, limit int64) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, ln net.Listener) error {
 		var open sync.WaitGroup
-		server := &http.Server{ReadHeaderTimeout: ws.DefaultHandshakeTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			open.Add(1)
-			defer open.Done()
-			c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-				CompressionMode: mode, ConnOptions: websocket.ConnOptions{ReadLimit: limit},
-			})
-			if err == nil {
-				echoConn(ctx, c)
-			}
-		})}
+		server := &http.Server{
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				open.Add(1)
+				defer open.Done()
+				c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+					CompressionMode: mode, ConnOptions: websocket.ConnOptions{ReadLimit: limit},
+				})
+				if err == nil {
+					echoConn(ctx, c)
+				}
+			}),
+			ReadHeaderTimeout: 10 * time.Second,
+			ReadTimeout:       30 * time.Second,
+			WriteTimeout:      30 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    16 << 10,
+		}
 		defer context.AfterFunc(ctx, func() { server.Close() })()
 		err := server.Serve(ln)
 		open.Wait()

@@ -12,6 +12,9 @@ const (
 	Protocol = "echo"
 
 	handshakeTimeout = 10 * time.Second
+	requestTimeout   = 30 * time.Second      // to read a request, and to write the answer
+	idleTimeout      = 2 * time.Minute       // between two requests
+	maxHead          = 16 << 10              // bytes of the head of a request; net/http adds 4 KiB
 	acceptPause      = 50 * time.Millisecond // after a failed accept
 )
 

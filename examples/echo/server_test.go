@@ -319,6 +319,36 @@ func TestHandshakeTimeout(t *testing.T) {
 	}
 }
 
+// A client of the page that stops at some point does not stay for ever.
+func TestPageTimeouts(t *testing.T) {
+	const get = "GET / HTTP/1.1\r\nHost: a.example\r\n"
+	for sent, want := range map[string]time.Duration{
+		get + "\r\n":                      idleTimeout,
+		get + "Content-Length: 5\r\n\r\n": requestTimeout,
+	} {
+		for _, v := range variants {
+			if v.name == "raw" {
+				continue // it has no page
+			}
+			synctest.Test(t, func(t *testing.T) {
+				ln := newPipeListener(t).(*pipeListener)
+				ctx, cancel := context.WithCancel(t.Context())
+				served := make(chan error, 1)
+				go func() { served <- v.serve(new(Server), ctx, ln) }()
+				c := ln.dial()
+				_, err := io.WriteString(c, sent)
+				require.NoError(t, err)
+				began := time.Now()
+				_, err = io.Copy(io.Discard, c)
+				require.NoError(t, err)
+				require.Equal(t, want, time.Since(began), v.name)
+				cancel()
+				require.NoError(t, <-served)
+			})
+		}
+	}
+}
+
 // A peer that does not read is given up, and the memory it holds with it.
 func TestPeerThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,11 +37,16 @@ func (s *Server) ServeHTTP(ctx context.Context, ln net.Listener) error {
 }
 
 // serveHTTP serves until ctx ends. Then it closes ln, and waits for the requests under way
-// and for stop, which is to end upgraded connections: Shutdown does not know those.
+// and for stop, which is to end upgraded connections: Shutdown does not know those. Nor
+// do the timeouts of net/http apply to them.
 func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, stop func(context.Context) error) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: handshakeTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHead,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	failed := make(chan error, 1)
