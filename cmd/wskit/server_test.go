@@ -87,6 +87,7 @@ func startServers(cleanup func(func())) map[string]string {
 	server := httptest.NewTLSServer(serve(echo))
 	cleanup(server.Close)
 	urls["TLS"] = "wss" + strings.TrimPrefix(server.URL, "https")
+	urls["TLS_PROXY"] = server.URL
 	strict := httptest.NewUnstartedServer(serve(echo)) // which wants the client's certificate
 	strict.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	strict.StartTLS()
@@ -96,6 +97,18 @@ func startServers(cleanup func(func())) map[string]string {
 	urls["GARBAGE"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.WriteString(conn, "220 ready\r\n\r\n") })
 	urls["SILENT"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.Copy(io.Discard, conn) })
 	urls["PROXY"] = "http://" + listen(cleanup, proxy)
+	for name, answer := range map[string]string{
+		"PROXY_403":  "403 Forbidden\r\nContent-Length: 8\r\n\r\nnot you\n",
+		"PROXY_404":  "404 Not Found\r\nContent-Length: 0\r\n\r\n",
+		"PROXY_503":  "503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+		"PROXY_NTLM": "407 Proxy Authentication Required\r\nProxy-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n",
+	} {
+		urls[name] = listen(cleanup, func(conn net.Conn) {
+			http.ReadRequest(bufio.NewReader(conn))
+			io.WriteString(conn, "HTTP/1.1 "+answer)
+		})
+	}
+	urls["PROXY_CLOSES"] = listen(cleanup, func(conn net.Conn) { http.ReadRequest(bufio.NewReader(conn)) })
 	return urls
 }
 

@@ -274,7 +274,7 @@ func (o *options) probe(ctx context.Context, u *url.URL, c config) (compressed b
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		return false, connect.Reason(u, err)
+		return false, o.Reason(u, err)
 	}
 	w := &worker{conn: conn, load: &load{config: c}}
 	w.begin(conn, hs)

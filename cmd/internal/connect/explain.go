@@ -11,26 +11,60 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/wskit/wskit/ws"
 )
 
-// Explain says in one line why connecting to u has failed, and what to do about it.
-func Explain(u *url.URL, err error) string {
-	for _, explain := range []func(*url.URL, error) string{refusal, certificate, network} {
-		if text := explain(u, err); text != "" {
+// explain says in one line why connecting to u through proxy, which is nil for
+// none, has failed, and what to do about it.
+func explain(u, proxy *url.URL, err error) string {
+	through := ""
+	if proxy != nil {
+		if text := proxyFault(u, proxy, err); text != "" {
 			return text
 		}
+		through = fmt.Sprintf(" (through proxy %s)", proxy.Host)
 	}
-	return fmt.Sprintf("%s: %v", u.Redacted(), err)
+	at := serverAt(u)
+	for _, text := range []string{refusal(u, err), certificate(at, err), network(at, err)} {
+		if text != "" {
+			return text + through
+		}
+	}
+	return fmt.Sprintf("%s: %v%s", u.Redacted(), err, through)
+}
+
+// peer is who is talked to, in the words of messages.
+type peer struct {
+	name          string // "example.com:80" or "proxy example.com:3128"
+	plain, secure string // schemes of its URL
+	rename        string // how to check the certificate for another name
+}
+
+func serverAt(u *url.URL) peer {
+	return peer{u.Host, "ws", "wss", "use that name, or --server-name, or --insecure"}
+}
+
+func proxyAt(u *url.URL) peer {
+	return peer{"proxy " + u.Host, "http", "https", "use that name in --proxy, or --insecure"}
 }
 
 // Kind is a short name for the cause of err, to count errors by.
 func Kind(err error) string {
 	var status ws.StatusError
 	var dns *net.DNSError
+	if inner := ofProxy(err); inner != nil {
+		switch {
+		case errors.As(inner, &status):
+			return fmt.Sprintf("proxy refused with %d", int(status))
+		case notWebSocket(inner):
+			return "not an HTTP proxy"
+		}
+		return "proxy: " + Kind(inner)
+	}
 	switch {
 	case errors.As(err, &status):
 		return fmt.Sprintf("handshake refused with %d", int(status))
@@ -46,7 +80,7 @@ func Kind(err error) string {
 		return "unknown host"
 	case timedOut(err):
 		return "timeout"
-	case certificate(&url.URL{}, err) != "":
+	case certificate(peer{}, err) != "":
 		return "certificate"
 	case notWebSocket(err):
 		return "not a WebSocket server"
@@ -72,7 +106,7 @@ func refusal(u *url.URL, err error) string {
 	case s == http.StatusNotFound:
 		return fmt.Sprintf("nothing at path %s (%s): check the URL", u.Path, answer)
 	case s == http.StatusProxyAuthRequired:
-		return fmt.Sprintf("the proxy asks who you are (%s): write --proxy http://name:password@host:port", answer)
+		return fmt.Sprintf("%s answers as a proxy does (%s%s): write --proxy http://name:password@host:port", u.Host, answer, challenges(err))
 	case s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable:
 		return fmt.Sprintf("the server is busy (%s): try again later", answer)
 	case s/100 == 3:
@@ -84,24 +118,35 @@ func refusal(u *url.URL, err error) string {
 }
 
 func location(err error) string {
-	var rejected *ws.ConnectionRejectedError
-	if errors.As(err, &rejected) && rejected.Header().Get("Location") != "" {
-		return " to " + rejected.Header().Get("Location")
+	if to := answerOf(err).Header().Get("Location"); to != "" {
+		return " to " + quote(to)
 	}
 	return ""
 }
 
 // firstLine is the beginning of the body of a refusal, which often says why.
 func firstLine(err error) string {
-	var rejected *ws.ConnectionRejectedError
-	if !errors.As(err, &rejected) {
-		return ""
-	}
-	line, _, _ := strings.Cut(strings.TrimSpace(string(rejected.Body())), "\n")
+	line, _, _ := strings.Cut(strings.TrimSpace(string(answerOf(err).Body())), "\n")
 	if line == "" || len(line) > 200 || strings.HasPrefix(line, "<") {
 		return ""
 	}
-	return fmt.Sprintf(": %q", line)
+	return ": " + quote(strings.TrimSpace(line))
+}
+
+// answerOf returns the answer that refused, which is empty if there is none.
+func answerOf(err error) *ws.ConnectionRejectedError {
+	if answer, ok := errors.AsType[*ws.ConnectionRejectedError](err); ok {
+		return answer
+	}
+	return new(ws.ConnectionRejectedError)
+}
+
+// quote makes what a peer sent fit for a terminal, in at most 256 of its bytes.
+func quote(s string) string {
+	if len(s) > 256 {
+		return strconv.Quote(s[:256]) + "…"
+	}
+	return strconv.Quote(s)
 }
 
 // notWebSocket reports whether the peer has answered with something else than a
@@ -119,7 +164,7 @@ func notWebSocket(err error) bool {
 }
 
 // certificate explains what is wrong in TLS.
-func certificate(u *url.URL, err error) string {
+func certificate(at peer, err error) string {
 	var (
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
@@ -129,19 +174,19 @@ func certificate(u *url.URL, err error) string {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return fmt.Sprintf("the certificate of %s is of an unknown authority: trust it with --ca FILE, or do not check with --insecure", u.Host)
+		return fmt.Sprintf("the certificate of %s is of an unknown authority: trust it with --ca FILE, or do not check with --insecure", at.name)
 	case errors.As(err, &name):
-		return fmt.Sprintf("the certificate is not for %s (%v): use that name, or --server-name, or --insecure", u.Hostname(), name)
+		return fmt.Sprintf("the certificate is not for %s (%v): %s", at.name, name, at.rename)
 	case errors.As(err, &invalid):
-		return fmt.Sprintf("the certificate of %s is not valid (%v): --insecure does not check it", u.Host, invalid)
+		return fmt.Sprintf("the certificate of %s is not valid (%v): --insecure does not check it", at.name, invalid)
 	case errors.As(err, &record):
-		return fmt.Sprintf("%s does not speak TLS: write ws:// in place of wss://", u.Host)
+		return fmt.Sprintf("%s does not speak TLS: write %s:// in place of %s://", at.name, at.plain, at.secure)
 	case errors.As(err, &alert) && alert.Op == "remote error":
 		hint := "check host and port"
 		if strings.Contains(alert.Err.Error(), "certificate") {
 			hint = "it wants a certificate that it trusts, --cert FILE"
 		}
-		return fmt.Sprintf("%s ends the TLS handshake (%v): %s", u.Host, alert.Err, hint)
+		return fmt.Sprintf("%s ends the TLS handshake (%v): %s", at.name, alert.Err, hint)
 	}
 	return ""
 }
@@ -153,21 +198,21 @@ func timedOut(err error) bool {
 }
 
 // network explains why there is no connection at all.
-func network(u *url.URL, err error) string {
+func network(at peer, err error) string {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Sprintf("nothing listens at %s: is the server running, and is the port right?", u.Host)
+		return fmt.Sprintf("nothing listens at %s: is the server running, and is the port right?", at.name)
 	case errors.As(err, &dns):
 		return fmt.Sprintf("host %s is not known: check the name", dns.Name)
 	case timedOut(err):
-		return fmt.Sprintf("%s did not answer in time: check host and port, or give a longer --timeout", u.Host)
+		return fmt.Sprintf("%s did not answer in time: check host and port, or give a longer --timeout", at.name)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Sprintf("no address of this machine, or no free port, to connect to %s from: check --source, or add to it", u.Host)
+		return fmt.Sprintf("no address of this machine, or no free port, to connect to %s from: check --source, or add to it", at.name)
 	case errors.Is(err, syscall.ECONNRESET):
-		return fmt.Sprintf("%s closed the connection in the handshake: is it a WebSocket server?", u.Host)
+		return fmt.Sprintf("%s closed the connection in the handshake: is it a WebSocket server?", at.name)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return fmt.Sprintf("no way to %s: check the network", u.Host)
+		return fmt.Sprintf("no way to %s: check the network", at.name)
 	}
 	return ""
 }

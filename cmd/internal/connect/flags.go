@@ -6,7 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"fmt"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -198,7 +198,28 @@ func URL(arg string) (*url.URL, error) {
 	return u, nil
 }
 
-// Reason is Explain as an error with the exit status for it.
+// Reason says in one line why connecting to u, without a proxy, has failed, and what
+// to do about it. The error has the exit status for that.
 func Reason(u *url.URL, err error) error {
-	return exit.With(exit.NoConnection, fmt.Errorf("%s", Explain(u, err)))
+	return exit.With(exit.NoConnection, errors.New(explain(u, nil, err)))
+}
+
+// Reason is the function Reason for a Dialer of f, which may go through a proxy.
+func (f *Flags) Reason(u *url.URL, err error) error {
+	return exit.With(exit.NoConnection, errors.New(explain(u, f.proxyTo(u), err)))
+}
+
+// proxyTo returns the proxy through which a Dialer goes to u, or nil.
+func (f *Flags) proxyTo(u *url.URL) *url.URL {
+	proxyOf, err := f.proxyFunc()
+	if err != nil || proxyOf == nil {
+		return nil
+	}
+	target := *u
+	target.Scheme = map[string]string{"ws": "http", "wss": "https"}[u.Scheme]
+	proxy, err := proxyOf(&http.Request{URL: &target})
+	if err != nil {
+		return nil
+	}
+	return proxy
 }

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wskit/wskit/cmd/internal/connect"
 	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/websocket"
@@ -120,7 +119,7 @@ func (c *client) connect(ctx context.Context) (*websocket.Conn, error) {
 		if ctx.Err() != nil {
 			return nil, exit.With(exit.Interrupted, nil)
 		}
-		return nil, connect.Reason(c.url, err)
+		return nil, c.Reason(c.url, err)
 	}
 	c.printer.connected(c.url, hs)
 	if c.trace {

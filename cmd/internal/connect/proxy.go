@@ -1,0 +1,117 @@
+package connect
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// proxyFault explains what went wrong on the way to the proxy or in the proxy. It
+// returns "" if the proxy did its part.
+func proxyFault(u, proxy *url.URL, err error) string {
+	at := proxyAt(proxy)
+	inner := ofProxy(err)
+	if inner == nil && dialing(err) {
+		inner = err // only the proxy is dialed
+	}
+	var status ws.StatusError
+	var dns *net.DNSError
+	switch {
+	case inner == nil && timedOut(err):
+		return fmt.Sprintf("no answer in time, from %s or through it from %s: check both, or give a longer --timeout", at.name, u.Host)
+	case inner == nil:
+		return ""
+	case errors.As(inner, &status):
+		return proxyRefusal(u, proxy, int(status), inner)
+	case errors.Is(inner, io.EOF), errors.Is(inner, io.ErrUnexpectedEOF), errors.Is(inner, syscall.ECONNRESET), errors.Is(inner, syscall.EPIPE):
+		return fmt.Sprintf("%s closed the connection in place of an answer: is it an HTTP proxy, and does it take %s://?", at.name, proxy.Scheme)
+	case errors.Is(inner, ws.ErrMalformedResponse):
+		return fmt.Sprintf("%s is not an HTTP proxy (%v): check host, port and scheme", at.name, inner)
+	case errors.As(inner, &dns):
+		return fmt.Sprintf("proxy host %s is not known: check the name. --proxy none goes without it", dns.Name)
+	case errors.Is(inner, syscall.ECONNREFUSED):
+		return fmt.Sprintf("nothing listens at %s: is it running, and is the port right? --proxy none goes without it", at.name)
+	}
+	for _, text := range []string{certificate(at, inner), network(at, inner)} {
+		if text != "" {
+			return text
+		}
+	}
+	return fmt.Sprintf("%s: %v", at.name, inner)
+}
+
+// ofProxy returns what went wrong between this program and a proxy, once they were
+// connected. Package ws has no type that tells: its text does.
+func ofProxy(err error) error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if text, ok := strings.CutPrefix(e.Error(), "proxy: "); ok {
+			if inner := errors.Unwrap(e); inner != nil {
+				return inner
+			}
+			return errors.New(text)
+		}
+	}
+	return nil
+}
+
+// dialing reports whether there was no connection at all.
+func dialing(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// proxyRefusal explains the answer of a proxy that does not connect us.
+func proxyRefusal(u, proxy *url.URL, status int, err error) string {
+	name := proxyAt(proxy).name
+	answer := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	switch status {
+	case http.StatusProxyAuthRequired:
+		answer += challenges(err)
+		switch {
+		case proxy.User == nil && !takesBasic(err):
+			return fmt.Sprintf("%s asks who you are (%s) in a way that wskit does not know: it knows Basic", name, answer)
+		case proxy.User == nil:
+			return fmt.Sprintf("%s asks who you are (%s): write --proxy %s://name:password@%s", name, answer, proxy.Scheme, proxy.Host)
+		case !takesBasic(err):
+			return fmt.Sprintf("%s refused the name and password, sent as Basic (%s): wskit knows no other scheme", name, answer)
+		}
+		return fmt.Sprintf("%s refused the name and password (%s): check them", name, answer)
+	case http.StatusForbidden:
+		return fmt.Sprintf("%s refuses to connect to %s (%s%s): it may allow other hosts and ports only", name, u.Host, answer, firstLine(err))
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return fmt.Sprintf("%s cannot connect to %s (%s%s): is the server running, and are host and port right?", name, u.Host, answer, firstLine(err))
+	case http.StatusTooManyRequests:
+		return fmt.Sprintf("%s is busy (%s): try again later", name, answer)
+	}
+	return fmt.Sprintf("%s does not connect to %s (%s%s%s): is it an HTTP proxy that knows CONNECT?", name, u.Host, answer, location(err), firstLine(err))
+}
+
+// challenges is what the answer says of how to authenticate to a proxy.
+func challenges(err error) string {
+	lines := answerOf(err).Header().Values("Proxy-Authenticate")
+	if len(lines) == 0 {
+		return ", without Proxy-Authenticate"
+	}
+	return ", Proxy-Authenticate: " + quote(strings.Join(lines, ", "))
+}
+
+// takesBasic reports whether one of the challenges is for the scheme Basic (RFC 9110,
+// section 11.7.1), or there are none.
+func takesBasic(err error) bool {
+	lines := answerOf(err).Header().Values("Proxy-Authenticate")
+	for _, line := range lines {
+		for challenge := range strings.SplitSeq(line, ",") {
+			if fields := strings.Fields(challenge); len(fields) > 0 && strings.EqualFold(fields[0], "Basic") {
+				return true
+			}
+		}
+	}
+	return len(lines) == 0
+}
