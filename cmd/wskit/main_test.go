@@ -39,6 +39,8 @@ func TestScripts(t *testing.T) {
 			"interrupt": interrupt,
 			"get":       get,
 			"waitfor":   waitFor,
+			"deaf":      deaf,
+			"flood":     flood,
 
 			"connectclient": connectClient,
 			"endless":       endless,

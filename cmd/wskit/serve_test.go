@@ -3,13 +3,18 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
 )
 
 // served is a wskit serve of a script.
@@ -71,5 +76,27 @@ func endless(ts *testscript.TestScript, _ bool, args []string) {
 	cmd.Wait()
 	if got := cmd.ProcessState.ExitCode(); got != 130 {
 		ts.Fatalf("exit status %d, want 130", got)
+	}
+}
+
+// deaf opens a connection that reads nothing until the end of the script: deaf URL.
+func deaf(ts *testscript.TestScript, _ bool, args []string) {
+	conn, _, _, err := ws.Dial(context.Background(), args[0])
+	ts.Check(err)
+	ts.Defer(func() { conn.Close() })
+}
+
+// flood sends texts, each when the one before has come back, until what another
+// URL yields matches: flood URL METRICS REGEXP.
+func flood(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	conn, _, err := websocket.Dial(ctx, args[0], &websocket.DialOptions{ConnOptions: websocket.ConnOptions{ReadLimit: -1}})
+	ts.Check(err)
+	defer conn.CloseNow()
+	want := regexp.MustCompile("(?m)" + args[2])
+	for !want.Match(fetch(ts, args[1])) {
+		ts.Check(conn.Write(ctx, websocket.MessageText, bytes.Repeat([]byte("x"), 60_000)))
+		_, _, err := conn.Read(ctx)
+		ts.Check(err)
 	}
 }

@@ -336,15 +336,20 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	want := regexp.MustCompile("(?m)" + args[1])
 	for range 1000 {
-		response, err := http.Get(args[0])
-		ts.Check(err)
-		p, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		ts.Check(err)
-		if want.Match(p) {
+		if want.Match(fetch(ts, args[0])) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("%s never yields %s", args[0], args[1])
+}
+
+// fetch returns what a GET of a URL yields.
+func fetch(ts *testscript.TestScript, url string) []byte {
+	response, err := http.Get(url)
+	ts.Check(err)
+	defer response.Body.Close()
+	p, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	return p
 }

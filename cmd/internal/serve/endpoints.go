@@ -24,8 +24,8 @@ func (s *server) echo(ctx context.Context, conn *websocket.Conn, _ *http.Request
 }
 
 // broadcastTo sends each message to all clients that are connected there.
-func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, _ *http.Request) error {
-	leave := s.broadcast.join(ctx, conn)
+func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, r *http.Request) error {
+	leave := s.broadcast.join(ctx, conn, s.tooSlow("broadcast", r))
 	defer leave()
 	for m, err := range conn.Messages(ctx) {
 		if err != nil {
@@ -36,6 +36,14 @@ func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, _ *http.
 		}
 	}
 	return nil
+}
+
+// tooSlow returns what counts and logs that a member is closed.
+func (s *server) tooSlow(endpoint string, r *http.Request) func() {
+	return func() {
+		s.metrics.slow.WithLabelValues(endpoint).Inc()
+		s.log.Warn("member is too slow", "endpoint", endpoint, "remote", r.RemoteAddr)
+	}
 }
 
 // said is what a chat room sends.
@@ -60,7 +68,7 @@ func (s *server) chat(ctx context.Context, conn *websocket.Conn, r *http.Request
 	name, topic := label(query.Get("name"), "anonymous"), label(query.Get("room"), "lobby")
 	room, empty := s.rooms.enter(topic)
 	defer empty()
-	leave := room.join(ctx, conn)
+	leave := room.join(ctx, conn, s.tooSlow("chat", r))
 	say := func(kind, text string) error {
 		p, err := json.Marshal(said{kind, topic, name, text, time.Now().UTC()})
 		if err != nil {

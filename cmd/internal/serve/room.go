@@ -21,8 +21,7 @@ const (
 
 // room sends messages to its members. The zero value is an empty room.
 type room struct {
-	backlog int    // bytes that may wait for a member; 0: defaultBacklog, negative: any number
-	onSlow  func() // called when backlog closes a member; nil: not called
+	backlog int // bytes that may wait for a member; 0: defaultBacklog, negative: any number
 
 	mu      sync.Mutex
 	members map[*websocket.Conn]*queue
@@ -35,6 +34,7 @@ type queue struct {
 	messages []waiting
 	bytes    int // the sum of the costs
 	over     bool
+	tooSlow  func()
 }
 
 type waiting struct {
@@ -43,9 +43,10 @@ type waiting struct {
 }
 
 // join makes conn a member until the returned function is called. A goroutine
-// writes to conn, so that no member waits for another one.
-func (r *room) join(ctx context.Context, conn *websocket.Conn) (leave func()) {
-	q := &queue{wake: sync.Cond{L: &r.mu}}
+// writes to conn, so that no member waits for another one. tooSlow is called,
+// under the lock of the room, when too much would wait for conn.
+func (r *room) join(ctx context.Context, conn *websocket.Conn, tooSlow func()) (leave func()) {
+	q := &queue{wake: sync.Cond{L: &r.mu}, tooSlow: tooSlow}
 	r.mu.Lock()
 	if r.members == nil {
 		r.members = make(map[*websocket.Conn]*queue)
@@ -109,9 +110,7 @@ func (r *room) send(typ websocket.MessageType, p []byte) error {
 		// may do so before the write to it has returned.
 		if most > 0 && len(q.messages) > 0 && q.bytes+m.cost > most {
 			r.remove(conn)
-			if r.onSlow != nil {
-				r.onSlow()
-			}
+			q.tooSlow()
 			go conn.Close(websocket.StatusPolicyViolation, fmt.Sprintf("too slow: more than %d bytes wait", most))
 			continue
 		}
@@ -125,7 +124,6 @@ func (r *room) send(typ websocket.MessageType, p []byte) error {
 // rooms are the chat rooms by name, as long as somebody is in them.
 type rooms struct {
 	backlog int
-	onSlow  func()
 
 	mu    sync.Mutex
 	named map[string]*room
@@ -140,7 +138,7 @@ func (rs *rooms) enter(name string) (*room, func()) {
 	}
 	r, ok := rs.named[name]
 	if !ok {
-		r = &room{backlog: rs.backlog, onSlow: rs.onSlow}
+		r = &room{backlog: rs.backlog}
 		rs.named[name] = r
 	}
 	r.users++

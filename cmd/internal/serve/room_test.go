@@ -16,14 +16,14 @@ import (
 
 // memberOf makes both sides of a connection whose server side is a member of r.
 // The pipe between them holds nothing.
-func memberOf(t *testing.T, r *room) (member, client *websocket.Conn, leave func()) {
+func memberOf(t *testing.T, r *room, tooSlow func()) (member, client *websocket.Conn, leave func()) {
 	a, b := net.Pipe()
 	options := &websocket.ConnOptions{ReadLimit: -1, FragmentSize: -1}
 	member, err := websocket.NewConn(a, nil, ws.Handshake{}, ws.StateServerSide, options)
 	require.NoError(t, err)
 	client, err = websocket.NewConn(b, nil, ws.Handshake{}, ws.StateClientSide, options)
 	require.NoError(t, err)
-	return member, client, r.join(t.Context(), member)
+	return member, client, r.join(t.Context(), member, tooSlow)
 }
 
 // TestRoomBacklog has a member that reads nothing. The message that is being
@@ -44,8 +44,8 @@ func TestRoomBacklog(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				slow := 0
-				r := &room{backlog: tt.backlog, onSlow: func() { slow++ }}
-				member, client, leave := memberOf(t, r)
+				r := &room{backlog: tt.backlog}
+				member, client, leave := memberOf(t, r, func() { slow++ })
 				defer client.CloseNow()
 				p := []byte(strings.Repeat("x", tt.size))
 				for range tt.fit + 1 { // one is being written
@@ -73,7 +73,7 @@ func TestRoomBacklog(t *testing.T) {
 func TestRoomAnyBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &room{backlog: -1}
-		member, client, leave := memberOf(t, r)
+		member, client, leave := memberOf(t, r, func() {})
 		for range 20 {
 			require.NoError(t, r.send(websocket.MessageBinary, make([]byte, 1<<20)))
 		}
@@ -91,8 +91,8 @@ func TestRoomAnyBacklog(t *testing.T) {
 func TestRoomSlowMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &room{backlog: 1000}
-		_, deaf, leaveDeaf := memberOf(t, r)
-		member, good, leaveGood := memberOf(t, r)
+		_, deaf, leaveDeaf := memberOf(t, r, func() {})
+		member, good, leaveGood := memberOf(t, r, func() {})
 		ctx := context.Background()
 		for i := range 10 {
 			want := strings.Repeat(string(rune('a'+i)), 400*i)

@@ -35,8 +35,7 @@ func newServer(o *options, log *slog.Logger) (*server, error) {
 	}
 	s.group.Reason = "server is going down"
 	s.metrics = newMetrics(&s.group)
-	s.broadcast.backlog, s.broadcast.onSlow = o.maxBacklog, s.metrics.slow.WithLabelValues("broadcast").Inc
-	s.rooms.backlog, s.rooms.onSlow = o.maxBacklog, s.metrics.slow.WithLabelValues("chat").Inc
+	s.broadcast.backlog, s.rooms.backlog = o.maxBacklog, o.maxBacklog
 	return s, nil
 }
 
