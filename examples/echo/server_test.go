@@ -319,7 +319,7 @@ func TestHandshakeTimeout(t *testing.T) {
 	}
 }
 
-// A client of the page that stops at some point does not stay for ever.
+// A client of the page that stops at some point is left.
 func TestPageTimeouts(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: a.example\r\n"
 	for sent, want := range map[string]time.Duration{

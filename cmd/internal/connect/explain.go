@@ -37,7 +37,7 @@ func explain(u, proxy *url.URL, err error) string {
 	return fmt.Sprintf("%s: %v%s", u.Redacted(), err, through)
 }
 
-// peer is who is talked to, in the words of messages.
+// peer is the server or the proxy in the words of messages.
 type peer struct {
 	name          string // "example.com:80" or "proxy example.com:3128"
 	plain, secure string // schemes of its URL

@@ -13,8 +13,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// proxyFault explains what went wrong on the way to the proxy or in the proxy. It
-// returns "" if the proxy did its part.
+// proxyFault explains a fault of the proxy, or of the way to it. It returns "" if the
+// proxy has connected this program with the server.
 func proxyFault(u, proxy *url.URL, err error) string {
 	at := proxyAt(proxy)
 	inner := ofProxy(err)
@@ -47,8 +47,8 @@ func proxyFault(u, proxy *url.URL, err error) string {
 	return fmt.Sprintf("%s: %v", at.name, inner)
 }
 
-// ofProxy returns what went wrong between this program and a proxy, once they were
-// connected. Package ws has no type that tells: its text does.
+// ofProxy returns what went wrong between this program and a proxy after they were
+// connected. Package ws marks that with a prefix of the text, and not with a type.
 func ofProxy(err error) error {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		if text, ok := strings.CutPrefix(e.Error(), "proxy: "); ok {
@@ -61,13 +61,13 @@ func ofProxy(err error) error {
 	return nil
 }
 
-// dialing reports whether there was no connection at all.
+// dialing reports whether err is about opening the first connection.
 func dialing(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "dial"
 }
 
-// proxyRefusal explains the answer of a proxy that does not connect us.
+// proxyRefusal explains the answer with which a proxy refused to connect.
 func proxyRefusal(u, proxy *url.URL, status int, err error) string {
 	name := proxyAt(proxy).name
 	answer := fmt.Sprintf("%d %s", status, http.StatusText(status))

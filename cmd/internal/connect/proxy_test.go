@@ -162,12 +162,12 @@ func TestProxyFaults(t *testing.T) {
 			`proxy PROXY refused the name and password (407 Proxy Authentication Required, Proxy-Authenticate: "Negotiate, basic realm=x"): check them`,
 			"proxy refused with 407",
 		},
-		"NTLM alone after credentials": {
+		"only NTLM after credentials": {
 			"http://ann:secret@" + answering(t, "HTTP/1.1 407 Proxy Authentication Required\nProxy-Authenticate: NTLM\nContent-Length: 0\n\n"),
 			`proxy PROXY refused the name and password, sent as Basic (407 Proxy Authentication Required, Proxy-Authenticate: "NTLM"): wskit knows no other scheme`,
 			"proxy refused with 407",
 		},
-		"NTLM alone without credentials": {
+		"only NTLM without credentials": {
 			"http://" + answering(t, "HTTP/1.1 407 Proxy Authentication Required\nProxy-Authenticate: NTLM, Negotiate\nContent-Length: 0\n\n"),
 			`proxy PROXY asks who you are (407 Proxy Authentication Required, Proxy-Authenticate: "NTLM, Negotiate") in a way that wskit does not know: it knows Basic`,
 			"proxy refused with 407",

@@ -76,8 +76,8 @@ func Command() *cobra.Command {
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for so long; 0: never")
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for so long; 0: never")
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server ends")
-	flags.StringVar(&o.static, "static", "", "directory to serve: its regular files, but no link out of it and no name that begins with a dot")
-	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: serve names that begin with a dot, too")
+	flags.StringVar(&o.static, "static", "", "directory to serve: its regular files, without links out of it and names that begin with a dot")
+	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: also serve names that begin with a dot")
 	flags.StringVar(&o.logFormat, "log", "text", "format of the log: text or json")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "log errors alone")
 	return cmd

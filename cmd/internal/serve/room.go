@@ -106,7 +106,7 @@ func (r *room) send(typ websocket.MessageType, p []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for conn, q := range r.members {
-		// A message may always wait alone: a member that answers each message
+		// One message may always wait: a member that answers each message
 		// may do so before the write to it has returned.
 		if most > 0 && len(q.messages) > 0 && q.bytes+m.cost > most {
 			r.remove(conn)

@@ -59,7 +59,7 @@ func TestRoomBacklog(t *testing.T) {
 
 				require.NoError(t, r.send(websocket.MessageText, p))
 				require.Empty(t, r.members)
-				require.Empty(t, q.messages, "nothing is held for a member that has to go")
+				require.Empty(t, q.messages, "nothing is held for a member that is closed")
 				require.Equal(t, 1, slow)
 				<-member.Done()
 				require.NoError(t, r.send(websocket.MessageText, p))

@@ -15,7 +15,7 @@ import (
 // os.Root, which follows no link out of it.
 type directory struct {
 	root     *os.Root
-	dotfiles bool // serve names that begin with a dot
+	dotfiles bool // also serve names that begin with a dot
 }
 
 // Open opens a file to read. Its errors are those that net/http answers with 403
@@ -60,11 +60,12 @@ func (d directory) open(name string) (fs.File, error) {
 	return f, nil
 }
 
-// served reports whether files of this type are served. Reading a FIFO or a
-// device may wait for ever.
+// served reports whether files of this type are served. A read of a FIFO or a
+// device may never return.
 func served(mode fs.FileMode) bool { return mode.IsRegular() || mode.IsDir() }
 
-// hidden reports whether an element of the path begins with a dot.
+// hidden reports whether an element of the path begins with a dot. A link counts
+// by its own name: to make one is to publish what it leads to.
 func (d directory) hidden(name string) bool {
 	return !d.dotfiles && name != "." && slices.ContainsFunc(strings.Split(name, "/"), func(element string) bool {
 		return strings.HasPrefix(element, ".")

@@ -54,7 +54,7 @@ func get(t *testing.T, url string) (status int, body string) {
 }
 
 // TestStaticDotfiles hides names that begin with a dot, unless --dotfiles is given.
-// They are missing from listings, too.
+// Listings leave them out.
 func TestStaticDotfiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"sub/plain", ".env", ".git/config", "sub/.hidden", "sub/..data/file", "sub/dot.in.it"} {

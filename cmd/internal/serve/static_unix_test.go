@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStaticIrregular has files of which a read may wait for ever, or whose opening
-// may do something: they are refused, and a listing leaves them out. To open a
-// FIFO would wait for a writer.
+// TestStaticIrregular asks for files whose opening or reading may never return:
+// they are refused, and a listing leaves them out. To open a FIFO waits for a
+// writer.
 func TestStaticIrregular(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

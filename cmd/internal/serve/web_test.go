@@ -194,8 +194,8 @@ func TestSteadyEvents(t *testing.T) {
 	})
 }
 
-// TestUpgradedLivesOn has a connection be silent for longer than all timeouts of
-// net/http, which are none of its own.
+// TestUpgradedLivesOn has a connection that is silent for longer than all timeouts
+// of net/http: they end with the upgrade.
 func TestUpgradedLivesOn(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		serveInTime(t, nil, secure, func(t *testing.T, s timed) {
