@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/wskit/wskit/cmd/internal/exit"
@@ -22,7 +23,8 @@ type server struct {
 	frames    frames
 	rooms     rooms
 	broadcast room
-	files     *os.Root // what --static names, or nil
+	files     *os.Root     // what --static names, or nil
+	open      atomic.Int64 // connections, and handshakes under way
 }
 
 func newServer(o *options, log *slog.Logger) (*server, error) {
@@ -64,6 +66,8 @@ func (s *server) endpoint(name string, talk talk) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		log := s.log.With("endpoint", name, "remote", r.RemoteAddr)
 		watchers := s.frames.of(r.URL.Query().Get("id"))
+		s.open.Add(1) // before it is compared with --max-connections
+		defer s.open.Add(-1)
 		conn, err := websocket.Accept(w, r, s.accepting(name, watchers))
 		if err != nil {
 			s.metrics.refused.WithLabelValues(name).Inc()
@@ -87,7 +91,7 @@ func (s *server) accepting(name string, watchers *watchers) *websocket.AcceptOpt
 		InsecureSkipVerify: s.anyOrigin,
 		CompressionMode:    compressionModes[s.compress],
 		OnHandshake: func(*http.Request, http.Header) error {
-			if s.maxConnections > 0 && s.group.Len() >= s.maxConnections {
+			if s.maxConnections > 0 && s.open.Load() > int64(s.maxConnections) {
 				return ws.RejectConnectionError(ws.RejectionStatus(http.StatusServiceUnavailable),
 					ws.RejectionReason("there are as many connections as are allowed"))
 			}

@@ -84,11 +84,13 @@ func serveInTime(t *testing.T, change func(*options), secure bool, test func(t *
 	})
 }
 
+// upgrade is the fields of a handshake.
+const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+
 // TestStalledClients has clients that stop at some point of a request: each is
 // left at the right time.
 func TestStalledClients(t *testing.T) {
 	const host = "Host: a.example\r\n"
-	const upgrade = host + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "long"), make([]byte, 1<<20), 0o600))
 	for _, tt := range []struct {
@@ -100,7 +102,7 @@ func TestStalledClients(t *testing.T) {
 		{"says nothing", "", true, false, headTimeout},
 		{"says nothing, TLS", "", true, true, headTimeout},
 		{"half a head", "GET / HTTP/1.1\r\n" + host, true, false, headTimeout},
-		{"half a head of a handshake", "GET /echo HTTP/1.1\r\n" + upgrade, true, false, headTimeout},
+		{"half a head of a handshake", "GET /echo HTTP/1.1\r\n" + host + upgrade, true, false, headTimeout},
 		{"silent after an answer", "GET /wskit/ HTTP/1.1\r\n" + host + "\r\n", true, false, idleTimeout},
 		{"a body that does not come", "GET /wskit/ HTTP/1.1\r\n" + host + "Content-Length: 5\r\n\r\n", true, false, requestTimeout},
 		{"a chunked body that does not come", "POST /long HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n", true, false, requestTimeout},
@@ -108,6 +110,7 @@ func TestStalledClients(t *testing.T) {
 		{"reads no file", "GET /long HTTP/1.1\r\n" + host + "\r\n", false, false, writeTimeout},
 		{"reads no metrics", "GET /metrics HTTP/1.1\r\n" + host + "\r\n", false, false, writeTimeout},
 		{"reads no events", "GET /frames?id=x HTTP/1.1\r\n" + host + "\r\n", false, false, writeTimeout},
+		{"reads no upgrade", "GET /echo HTTP/1.1\r\n" + host + upgrade + "\r\n", false, false, ws.DefaultHandshakeTimeout},
 		{"reads no refusal", "GET /echo HTTP/1.1\r\n" + host + "\r\n", false, false, writeTimeout},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,6 +194,27 @@ func TestSteadyEvents(t *testing.T) {
 		}
 		require.NoError(t, lines.Err())
 		require.Contains(t, lines.Text(), `"direction":"in","opcode":"ping"`)
+	})
+}
+
+// TestMaxConnectionsDuringHandshake has a client that does not read the answer to
+// its handshake: it counts, and no longer than it is there.
+func TestMaxConnectionsDuringHandshake(t *testing.T) {
+	serveInTime(t, func(o *options) { o.maxConnections = 1 }, false, func(t *testing.T, s timed) {
+		first := s.dial()
+		_, err := io.WriteString(first, "GET /echo HTTP/1.1\r\nHost: a.example\r\n"+upgrade+"\r\n")
+		require.NoError(t, err)
+		synctest.Wait()
+		d := ws.Dialer{NetDial: func(context.Context, string, string) (net.Conn, error) { return s.dial(), nil }}
+		_, _, _, err = d.Dial(t.Context(), "ws://a.example/echo")
+		var refused ws.StatusError
+		require.ErrorAs(t, err, &refused)
+		require.EqualValues(t, http.StatusServiceUnavailable, refused)
+		first.Close()
+		synctest.Wait()
+		second, _, _, err := d.Dial(t.Context(), "ws://a.example/echo")
+		require.NoError(t, err)
+		second.Close()
 	})
 }
 
