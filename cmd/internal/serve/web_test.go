@@ -244,6 +244,25 @@ func TestUpgradedLivesOn(t *testing.T) {
 	}
 }
 
+// TestDeafClients has clients that send a message and read nothing: the server holds
+// what it writes to them for 30 s.
+func TestDeafClients(t *testing.T) {
+	for _, endpoint := range []string{"echo", "chat", "broadcast"} {
+		serveInTime(t, nil, false, func(t *testing.T, s timed) {
+			d := ws.Dialer{NetDial: func(context.Context, string, string) (net.Conn, error) { return s.dial(), nil }}
+			deaf, _, _, err := d.Dial(t.Context(), "ws://a.example/"+endpoint)
+			require.NoError(t, err)
+			defer deaf.Close()
+			require.NoError(t, ws.WriteFrame(deaf, ws.MaskFrame(ws.NewTextFrame(make([]byte, 60_000)))))
+			time.Sleep(29 * time.Second)
+			require.Equal(t, 1, s.group.Len(), endpoint)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			require.Zero(t, s.group.Len(), endpoint)
+		})
+	}
+}
+
 // TestEndWithStalledClients ends the server while a member reads nothing, a
 // download is stuck, and a page watches: that takes --shutdown-timeout at most.
 func TestEndWithStalledClients(t *testing.T) {
