@@ -6,7 +6,6 @@ import (
 	"io"
 	"log"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/ws"
@@ -159,59 +158,57 @@ func ExampleForm() {
 	// Output: true true
 }
 
-// A connection without I/O that compresses, from one end to the other. Text is checked once it
-// is inflated: the Protocol has only seen what it was compressed to.
+// A connection without I/O that compresses, from one end to the other.
 func Example_protocol() {
 	var agreed wsflate.Parameters // by the handshake
-	server := wsutil.NewProtocol(&wsutil.Config{State: ws.StateServerSide | ws.StateRSV1})
-	client := wsutil.NewProtocol(&wsutil.Config{State: ws.StateClientSide | ws.StateRSV1})
-	sender := wsflate.NewSender(agreed, ws.StateServerSide, nil)
-	receiver := wsflate.NewReceiver(agreed, ws.StateClientSide)
-
-	send := func(dst []byte, op ws.OpCode, p []byte) ([]byte, error) {
-		if payload, compressed := sender.AppendMessage(nil, p); compressed {
-			h := ws.Header{Fin: true, OpCode: op, Rsv: ws.Rsv(true, false, false)}
-			return server.AppendFragment(dst, h, payload)
-		}
-		return server.AppendMessage(dst, op, p)
+	connect := func(side ws.State) *wsutil.Protocol {
+		return wsutil.NewProtocol(&wsutil.Config{
+			State:    side,
+			Inflater: wsflate.NewReceiver(agreed, side),
+			Deflater: wsflate.NewSender(agreed, side, nil),
+		})
 	}
-	inflate := func(ev wsutil.Event) ([]byte, error) {
-		if ev.Rsv == 0 {
-			return ev.Payload, nil
-		}
-		p, err := receiver.Append(nil, ev.Payload, true, 1<<20)
-		if err == nil && ev.OpCode == ws.OpText && !utf8.Valid(p) {
-			err = wsutil.ErrInvalidUTF8
-		}
-		return p, err
-	}
+	server, client := connect(ws.StateServerSide), connect(ws.StateClientSide)
 
-	var wire []byte
+	// The server sends: what is too short to be compressed leaves as it is.
+	var toClient []byte
 	for _, text := range []string{"short", strings.Repeat("Hello, ", 20), strings.Repeat("Hello, ", 20), strings.Repeat("\xff", 100)} {
 		var err error
-		if wire, err = send(wire, ws.OpText, []byte(text)); err != nil {
+		if toClient, err = server.AppendMessage(toClient, ws.OpText, []byte(text)); err != nil {
 			log.Fatal(err)
 		}
 	}
+
+	// The client receives, until something ends the connection, and tells the server why.
+	var toServer []byte
 	for {
-		ev, n, err := client.NextMessage(wire)
-		if err != nil {
-			return // io.ErrUnexpectedEOF: wait for more
+		ev, n, err := client.NextMessage(toClient)
+		if err == io.ErrUnexpectedEOF {
+			return // receive more
 		}
-		wire = wire[n:]
-		p, err := inflate(ev)
 		if err != nil {
-			answer, _ := client.AppendClose(nil, wsutil.CloseCode(err), "")
-			fmt.Println(wsutil.CloseCode(err), len(answer))
-			return
+			fmt.Println(err)
+			toServer = client.AppendCloseFor(toServer, err)
+			break
 		}
-		fmt.Println(ev.Rsv != 0, len(p), n < 20)
+		toClient = toClient[n:]
+		fmt.Println(ev.Compressed(), len(ev.Payload), n < 20)
 	}
+
+	// The server gets the close frame, and answers it.
+	ev, _, err := server.NextMessage(toServer)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(server.AppendReply(nil, ev)) > 0, server.Transport(false, true) == wsutil.Shut)
+	fmt.Println(server.Err())
 	// Output:
 	// false 5 true
 	// true 140 true
 	// true 140 true
-	// 1007 8
+	// ws: protocol error: text is not valid UTF-8 (RFC 6455, section 8.1)
+	// true true
+	// wsutil: connection closed: 1007 (invalid frame payload data): "text is not valid UTF-8"
 }
 
 // Messages are streamed, and each refers to those before it.

@@ -23,29 +23,10 @@ type Helper struct {
 	MaxMessage int64
 }
 
-// DefaultHelper is what the functions CompressFrame and DecompressFrame use.
-var DefaultHelper Helper
-
 // Buffer collects what is written to it; a [bytes.Buffer] is one.
 type Buffer interface {
 	Bytes() []byte
 	Write([]byte) (int, error)
-}
-
-// CompressFrame is [Helper.CompressFrame] of [DefaultHelper].
-func CompressFrame(f ws.Frame) (ws.Frame, error) { return DefaultHelper.CompressFrame(f) }
-
-// CompressFrameBuffer is [Helper.CompressFrameBuffer] of [DefaultHelper].
-func CompressFrameBuffer(buf Buffer, f ws.Frame) (ws.Frame, error) {
-	return DefaultHelper.CompressFrameBuffer(buf, f)
-}
-
-// DecompressFrame is [Helper.DecompressFrame] of [DefaultHelper].
-func DecompressFrame(f ws.Frame) (ws.Frame, error) { return DefaultHelper.DecompressFrame(f) }
-
-// DecompressFrameBuffer is [Helper.DecompressFrameBuffer] of [DefaultHelper].
-func DecompressFrameBuffer(buf Buffer, f ws.Frame) (ws.Frame, error) {
-	return DefaultHelper.DecompressFrameBuffer(buf, f)
 }
 
 // CompressFrame returns f compressed, with RSV1, in memory of its own; it does not change f. A

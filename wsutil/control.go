@@ -10,8 +10,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// ErrNotControlFrame says that a frame or message which is none of close, ping and
-// pong was given to a function that answers those.
+// ErrNotControlFrame says that a function that answers close, ping and pong was
+// given another frame or message.
 var ErrNotControlFrame = errors.New("wsutil: not a control frame")
 
 // FrameHandlerFunc is called with a frame: its header, and a reader of its payload,
@@ -185,18 +185,6 @@ func HandleControlMessage(w io.Writer, s ws.State, m Message) error {
 	b := controlBuffers.Get().(*controlBuffer)
 	defer controlBuffers.Put(b)
 	return b.answer(w, s, m.OpCode, m.Payload)
-}
-
-// HandleClientControlMessage, for a server: [HandleControlMessage] for what came
-// from a client.
-func HandleClientControlMessage(w io.Writer, m Message) error {
-	return HandleControlMessage(w, ws.StateServerSide, m)
-}
-
-// HandleServerControlMessage, for a client: [HandleControlMessage] for what came
-// from a server.
-func HandleServerControlMessage(w io.Writer, m Message) error {
-	return HandleControlMessage(w, ws.StateClientSide, m)
 }
 
 // ControlWriter writes one control frame: what is written is collected, and

@@ -26,13 +26,13 @@ var answers = []struct {
 	{"5.5.2 longest ping", frame(ws.OpPing, true, strings.Repeat("p", 125)), []ws.Frame{frame(ws.OpPong, true, strings.Repeat("p", 125))}, nil},
 	{"5.5.3 pong", frame(ws.OpPong, true, "hi"), nil, nil},
 	{"5.5.3 empty pong", frame(ws.OpPong, true, ""), nil, nil},
-	{"5.5.1 close", closeFrame(1000, "bye"), []ws.Frame{closeFrame(1000, "")}, ClosedError{1000, "bye"}},
+	{"5.5.1 close", closeFrame(1000, "bye"), []ws.Frame{closeFrame(1000, "bye")}, ClosedError{1000, "bye"}},
 	{"5.5.1 close without a code", ws.NewCloseFrame(nil), []ws.Frame{{Header: ws.Header{Fin: true, OpCode: ws.OpClose}}}, ClosedError{Code: 1005}},
-	{"5.5.1 longest close", closeFrame(4999, strings.Repeat("r", 123)), []ws.Frame{closeFrame(4999, "")}, ClosedError{4999, strings.Repeat("r", 123)}},
-	{"5.5.1 one byte", frame(ws.OpClose, true, "x"), []ws.Frame{closeFrame(1002, "")}, ws.ErrProtocolCloseBodyOneByte},
-	{"7.4.1 reserved code", frame(ws.OpClose, true, "\x03\xED"), []ws.Frame{closeFrame(1002, "")}, ws.ErrProtocolStatusCodeApplicationLevel},
-	{"7.4.2 code 999", frame(ws.OpClose, true, "\x03\xE7"), []ws.Frame{closeFrame(1002, "")}, ws.ErrProtocolStatusCodeNotInUse},
-	{"8.1 reason", frame(ws.OpClose, true, "\x03\xE8\xFF"), []ws.Frame{closeFrame(1007, "")}, ws.ErrProtocolInvalidUTF8},
+	{"5.5.1 longest close", closeFrame(4999, strings.Repeat("r", 123)), []ws.Frame{closeFrame(4999, strings.Repeat("r", 123))}, ClosedError{4999, strings.Repeat("r", 123)}},
+	{"5.5.1 one byte", frame(ws.OpClose, true, "x"), []ws.Frame{faultFrame(ws.ErrProtocolCloseBodyOneByte)}, ws.ErrProtocolCloseBodyOneByte},
+	{"7.4.1 reserved code", frame(ws.OpClose, true, "\x03\xED"), []ws.Frame{faultFrame(ws.ErrProtocolStatusCodeApplicationLevel)}, ws.ErrProtocolStatusCodeApplicationLevel},
+	{"7.4.2 code 999", frame(ws.OpClose, true, "\x03\xE7"), []ws.Frame{faultFrame(ws.ErrProtocolStatusCodeNotInUse)}, ws.ErrProtocolStatusCodeNotInUse},
+	{"8.1 reason", frame(ws.OpClose, true, "\x03\xE8\xFF"), []ws.Frame{closeFrame(1007, "text is not valid UTF-8")}, ws.ErrProtocolInvalidUTF8},
 	{"text", frame(ws.OpText, true, "hi"), nil, ErrNotControlFrame},
 	{"continuation", frame(ws.OpContinuation, true, "hi"), nil, ErrNotControlFrame},
 	{"reserved", frame(0xB, true, "hi"), nil, ErrNotControlFrame},
@@ -121,8 +121,10 @@ func TestControlHandlerCloseCodes(t *testing.T) {
 			require.Equal(t, ClosedError{Code: code}, err)
 			require.Equal(t, []ws.Frame{closeFrame(code, "")}, frameList(t, p.out.Bytes()))
 		} else {
-			require.ErrorAs(t, err, new(*ws.ProtocolError))
-			require.Equal(t, []ws.Frame{closeFrame(1002, "")}, frameList(t, p.out.Bytes()))
+			var fault *ws.ProtocolError
+			require.ErrorAs(t, err, &fault)
+			require.Equal(t, ws.StatusProtocolError, fault.Code)
+			require.Equal(t, []ws.Frame{faultFrame(fault)}, frameList(t, p.out.Bytes()))
 		}
 	}
 }

@@ -31,7 +31,7 @@ func TestReadData(t *testing.T) {
 							answers = append(answers, frame(ws.OpPong, true, string(m.Payload)))
 						case ws.OpClose:
 							code, reason, _ := ws.ParseCloseBody(m.Payload)
-							answers = append(answers, closeFrame(code, ""))
+							answers = append(answers, closeFrame(code, reason))
 							end = ClosedError{code, reason}
 						case ws.OpText, ws.OpBinary:
 							want = append(want, m)
@@ -57,13 +57,13 @@ func TestReadData(t *testing.T) {
 	}
 }
 
-// RFC 6455, section 7.1.7: a fault of the peer is answered with its code, once.
+// RFC 6455, section 7.1.7: a fault of the peer is answered with its code and reason, once.
 func TestReadDataFaults(t *testing.T) {
 	long := ws.AppendHeader(nil, ws.Header{Fin: true, OpCode: ws.OpBinary, Masked: true, Length: DefaultMaxMessage + 1})
 	for _, tt := range []struct {
 		name string
 		wire []byte
-		err  error
+		err  *ws.ProtocolError
 		code ws.StatusCode
 	}{
 		{"5.1 not masked", ws.AppendFrame(nil, frame(ws.OpText, true, "a")), ws.ErrProtocolMaskRequired, 1002},
@@ -87,7 +87,7 @@ func TestReadDataFaults(t *testing.T) {
 				require.ErrorIs(t, err, tt.err)
 				require.Nil(t, got)
 				require.Zero(t, op)
-				require.Equal(t, []ws.Frame{closeFrame(tt.code, "")}, frameList(t, p.out.Bytes()))
+				require.Equal(t, []ws.Frame{closeFrame(tt.code, tt.err.Reason)}, frameList(t, p.out.Bytes()))
 				require.Equal(t, 1, p.writes)
 			})
 		}

@@ -49,7 +49,7 @@ func (e ClosedError) Error() string {
 //     code may not be sent;
 //   - a [ws.ProtocolError] in the chain is its Code and Reason: the peer broke a
 //     rule;
-//   - [ErrReadIdle] and [ErrKeepAlive] are [ws.StatusPolicyViolation];
+//   - [ErrReadIdle] or [ErrKeepAlive] in the chain is [ws.StatusPolicyViolation];
 //   - everything else is our own trouble, [ws.StatusInternalServerError] without
 //     a reason.
 func CloseReply(err error) (code ws.StatusCode, reason string) {
@@ -67,8 +67,9 @@ func CloseReply(err error) (code ws.StatusCode, reason string) {
 	if errors.As(err, &fault) {
 		return fault.Code, fault.Reason
 	}
-	if isSilence(err) {
-		return ws.StatusPolicyViolation, err.Error()
+	var silence *timeoutError
+	if errors.As(err, &silence) && silence != ErrCloseTimeout {
+		return ws.StatusPolicyViolation, silence.text
 	}
 	return ws.StatusInternalServerError, ""
 }

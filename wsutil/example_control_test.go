@@ -106,7 +106,7 @@ func ExampleTracer() {
 	// < text masked 37fa213d 5 "Hello"
 	// > text 5 "HELLO"
 	// < close masked 37fa213d 5 1000 "bye"
-	// > close 2 1000
+	// > close 5 1000 "bye"
 }
 
 // Writers, with their buffers, come from a pool: one is lent for each message.

@@ -96,7 +96,7 @@ func TestRefuseHugeFrame_RFC6455_7_4_1(t *testing.T) {
 		require.Equal(t, ErrMessageTooLarge, err)
 		require.Equal(t, huge, src.left)
 		require.LessOrEqual(t, src.reads, 2)
-		require.Equal(t, []ws.Frame{closeFrame(ws.StatusMessageTooBig, "")}, frameList(t, p.out.Bytes()))
+		require.Equal(t, []ws.Frame{closeFrame(ws.StatusMessageTooBig, "message is longer than the limit")}, frameList(t, p.out.Bytes()))
 	}
 }
 

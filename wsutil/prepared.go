@@ -26,7 +26,7 @@ type form struct {
 	next   *form
 }
 
-// preparedFrame is a frame as a server sends it, and what of it is payload.
+// preparedFrame is a frame as a server sends it, and its payload.
 type preparedFrame struct {
 	frame, payload []byte
 	rsv            byte

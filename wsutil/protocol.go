@@ -18,8 +18,9 @@ import (
 // Its methods fall into three parts:
 //
 //   - receiving: [Protocol.Next], [Protocol.NextMessage], [Protocol.NextChunk],
-//     [Protocol.Gather], [Protocol.Room], [Protocol.InMessage],
-//     [Protocol.WireSize] and [Protocol.EOF];
+//     [Protocol.Gather], [Protocol.Room], [Protocol.Direct], [Protocol.Discard],
+//     [Protocol.InMessage], [Protocol.InFrame], [Protocol.WireSize] and
+//     [Protocol.EOF];
 //   - sending: the Append methods, [Protocol.Undo] and [Protocol.Release];
 //   - time: [Protocol.Waits], [Protocol.Heard], [Protocol.PingSent],
 //     [Protocol.CloseBy], [Protocol.Deadline] and [Protocol.Tick].
@@ -47,12 +48,11 @@ type Protocol struct {
 	head      [ws.MaxHeaderSize - 1]byte
 	headLen   uint8     // bytes in head; the input ended inside a header
 	pos       uint8     // in key, of the open frame's next byte
-	flags     flags     //
 	state     ws.State  // the side, and the bits that extensions claim
 	maskBit   byte      // of the frames that arrive: 0x80 or 0
 	part      part      // partFirst if message begins where the open message does
 	controlOp ws.OpCode // of the open frame if that is a control frame, or 0
-	discard   bool      // messages are dropped
+	flags     flags
 
 	// The sending half.
 	sendOp ws.OpCode // of the message that is being sent in fragments, or 0
@@ -60,7 +60,7 @@ type Protocol struct {
 }
 
 // flags say where in the stream of frames the receiving half is.
-type flags uint8
+type flags uint16
 
 const (
 	flagHead    flags = 1 << iota // head holds the beginning of a header
@@ -71,6 +71,7 @@ const (
 	flagPacked                    // the open message is compressed
 	flagLent                      // the last event's payload lies in lent or message
 	flagStopped                   // the receiving half has ended
+	flagDiscard                   // messages are dropped
 )
 
 // NewProtocol returns a Protocol at the beginning of a connection, after the

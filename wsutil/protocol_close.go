@@ -9,20 +9,25 @@ import (
 
 // Closing is how far the closing handshake has come (RFC 6455, section 7.1).
 type Closing struct {
-	// Sent and Received are the codes of our close frame and of the peer's: 0 as
-	// long as there is none, ws.StatusNoStatusRcvd for a frame without a code.
+	// Sent and Received are the codes of our close frame and of the peer's: 0 until
+	// there is one, ws.StatusNoStatusRcvd for a frame without a code.
 	Sent, Received ws.StatusCode
 
 	PeerFirst bool // the peer's close frame came before ours was made
 }
 
-// Done reports whether both close frames are there.
+// Done reports whether both sides have sent a close frame.
 func (s Closing) Done() bool { return s.Sent != 0 && s.Received != 0 }
 
 // Closing returns the state of the closing handshake.
 func (c *Protocol) Closing() Closing {
 	s := c.closing.Load()
 	return Closing{Sent: sentIn(s), Received: receivedIn(s), PeerFirst: s&peerFirst != 0}
+}
+
+// replyDue is [Protocol.ReplyDue] of a connection that has ended with err, if any.
+func (s Closing) replyDue(err error) bool {
+	return s.Sent == 0 && (s.Received != 0 || isFault(err))
 }
 
 // ending is how a connection has ended.
@@ -42,7 +47,7 @@ func (c *Protocol) Fail(err error) error {
 
 // Err returns the error that has ended the connection: a [ClosedError] after the
 // peer's close frame, a *[ws.ProtocolError] if the peer has broken a rule, or what
-// Fail was told. It is nil while the connection is open, also while our close
+// Fail was given. It is nil while the connection is open, also while our close
 // frame waits for the peer's.
 func (c *Protocol) Err() error {
 	if e := c.ended.Load(); e != nil {
@@ -72,9 +77,9 @@ type Status struct {
 func (c *Protocol) Status() Status {
 	s := Status{Err: c.Err(), Closing: c.Closing()}
 	switch {
-	case s.Done(), s.Err != nil && !c.ReplyDue():
+	case s.Done(), s.Err != nil && !s.replyDue(s.Err):
 		s.Phase = PhaseOver
-	case s.Err != nil, s.Sent != 0:
+	case s.Err != nil, s.Sent != 0, s.Received != 0:
 		s.Phase = PhaseClosing
 	}
 	return s
@@ -82,17 +87,7 @@ func (c *Protocol) Status() Status {
 
 // ReplyDue reports whether the peer has to be told how the connection has ended:
 // [Protocol.AppendCloseFor] of [Protocol.Err] makes the close frame.
-func (c *Protocol) ReplyDue() bool {
-	s := c.closing.Load()
-	if sentIn(s) != 0 {
-		return false
-	}
-	if receivedIn(s) != 0 {
-		return true
-	}
-	_, fault := errors.AsType[*ws.ProtocolError](c.Err())
-	return fault
-}
+func (c *Protocol) ReplyDue() bool { return c.Closing().replyDue(c.Err()) }
 
 // Action is what a driver does with its transport.
 type Action uint8
@@ -101,13 +96,13 @@ type Action uint8
 const (
 	Proceed   Action = iota // receive and send: the connection is open, or a reply is due
 	HalfClose               // end sending, and then drop the input
-	DropInput               // receive, without a look at it, until the peer ends its side
+	DropInput               // receive and drop, until the peer ends its side
 	Shut                    // close the transport
 )
 
 // Transport returns what a driver does with its transport now. unread says that
 // input has arrived which the Protocol has not consumed; halfCloses says that the
-// transport can end its sending alone, as TCP and TLS can.
+// transport can end its sending and still receive, as TCP and TLS can.
 //
 // The server closes the transport first (RFC 6455, section 7.1.1). But closing a
 // TCP socket with unread input resets it, and the peer may then lose what was
@@ -117,7 +112,7 @@ const (
 func (c *Protocol) Transport(unread, halfCloses bool) Action {
 	err := c.Err()
 	switch s := c.Closing(); {
-	case err == nil, c.ReplyDue():
+	case err == nil, s.replyDue(err):
 		return Proceed
 	case s.Done() && c.state.ClientSide():
 		return DropInput

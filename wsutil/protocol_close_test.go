@@ -17,7 +17,7 @@ func closeBody(code ws.StatusCode, reason string) string {
 	return string(binary.BigEndian.AppendUint16(nil, uint16(code))) + reason
 }
 
-// The peer closes first: its code is reported, then echoed, and that is all.
+// The peer closes first: its code and reason are reported, then echoed, and that is all.
 func TestPeerClosesFirst_RFC6455_5_5_1(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
@@ -26,8 +26,8 @@ func TestPeerClosesFirst_RFC6455_5_5_1(t *testing.T) {
 	}{
 		{"no code", "", ClosedError{Code: ws.StatusNoStatusRcvd}, ""},
 		{"code", closeBody(1000, ""), ClosedError{Code: 1000}, closeBody(1000, "")},
-		{"code and reason", closeBody(4999, "bye ü"), ClosedError{4999, "bye ü"}, closeBody(4999, "")},
-		{"longest reason", closeBody(3000, strings.Repeat("r", 123)), ClosedError{3000, strings.Repeat("r", 123)}, closeBody(3000, "")},
+		{"code and reason", closeBody(4999, "bye ü"), ClosedError{4999, "bye ü"}, closeBody(4999, "bye ü")},
+		{"longest reason", closeBody(3000, strings.Repeat("r", 123)), ClosedError{3000, strings.Repeat("r", 123)}, closeBody(3000, strings.Repeat("r", 123))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, fn := range nexts {

@@ -37,7 +37,7 @@ type Inflater interface {
 // type Sender of package wsflate is one.
 type Deflater interface {
 	// AppendMessage appends the compressed message p to dst. If compressed is
-	// false, p is to be sent as it is.
+	// false, the caller sends p as it is, and out is dst, perhaps with more room.
 	AppendMessage(dst, p []byte) (out []byte, compressed bool)
 
 	// AppendPart appends the compressed next part of a message to dst.
@@ -173,7 +173,7 @@ func (cfg *Config) state() ws.State {
 		s |= ws.StateServerSide
 	}
 	if cfg.Inflater != nil {
-		s = s.Clear(ws.StateExtended).Set(ws.StateRSV1)
+		s = s.Set(ws.StateRSV1)
 	}
 	return s
 }

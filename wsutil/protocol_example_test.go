@@ -1,8 +1,11 @@
 package wsutil_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"log"
+	"time"
 
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
@@ -31,8 +34,7 @@ func ExampleProtocol() {
 				return send, nil // come again with more
 			case err != nil:
 				// Answers a fault, and a close frame that has not been answered.
-				send, _ = c.AppendClose(send, wsutil.CloseCode(err), "")
-				return send, err
+				return c.AppendCloseFor(send, err), err
 			case ev.OpCode.IsControl():
 				send = c.AppendReply(send, ev)
 			default:
@@ -59,8 +61,8 @@ func ExampleProtocol() {
 	// opcode 1: "Hello"
 	// opcode 10: "still there?"
 	// opcode 1: "in two fragments"
-	// opcode 8: "\x03\xe8"
-	// wsutil: connection closed: 1000 (normal closure)
+	// opcode 8: "\x03\xe8bye"
+	// wsutil: connection closed: 1000 (normal closure): "bye"
 }
 
 // The input comes in pieces, here of ten bytes, and messages are handed on as they
@@ -106,4 +108,112 @@ func ExampleCloseCode() {
 	// ws: protocol error: frame from a client is not masked (RFC 6455, section 5.1)
 	// 1002
 	// "\x88\a\x03\xeamask!"
+}
+
+// A large message is received where it is wanted: Gather appends what has arrived, and
+// Room says where the next bytes go.
+func ExampleProtocol_Room() {
+	sender := wsutil.NewProtocol(nil)
+	payload := bytes.Repeat([]byte("0123456789"), 10_000)
+	wire, _ := sender.AppendMessage(nil, ws.OpBinary, payload)
+	conn := bytes.NewReader(wire) // or a socket
+
+	c := wsutil.NewProtocol(&wsutil.Config{State: ws.StateClientSide})
+	input := make([]byte, 4096)
+	var message []byte
+	for last := false; !last; {
+		grown, room := c.Room(message)
+		if room == nil {
+			n, err := conn.Read(input)
+			if err != nil {
+				log.Fatal(err)
+			}
+			var ev wsutil.Event
+			ev, _, err = c.Gather(&message, input[:n])
+			if err != nil && err != io.ErrUnexpectedEOF {
+				log.Fatal(err)
+			}
+			last = err == nil && ev.Last() // this peer sends no control frames
+			continue
+		}
+		n, err := conn.Read(room)
+		if err != nil {
+			log.Fatal(err)
+		}
+		ev, _, err := c.Next(room[:n])
+		if err != nil {
+			log.Fatal(err)
+		}
+		message, last = grown[:len(grown)+n], ev.Last()
+	}
+	fmt.Println(bytes.Equal(message, payload))
+	// Output: true
+}
+
+// A message is sent in parts, with a ping between them.
+func ExampleOutgoing() {
+	c := wsutil.NewProtocol(nil)
+	var send []byte
+	message := wsutil.NewOutgoing(ws.OpText, nil)
+	for i, part := range []string{"a ", "message ", "in parts"} {
+		message.Add([]byte(part), i == 2)
+		for message.Pending() {
+			var body []byte
+			var err error
+			send, body, err = c.AppendFrame(send, &message)
+			if err != nil {
+				log.Fatal(err)
+			}
+			send = append(send, body...) // or write it behind send, without a copy
+		}
+		if i == 0 {
+			send, _ = c.AppendPing(send, nil)
+		}
+	}
+	fmt.Println(message.Done(), message.Size())
+
+	client := wsutil.NewProtocol(&wsutil.Config{State: ws.StateClientSide})
+	for {
+		ev, n, err := client.NextMessage(send)
+		if err != nil {
+			break // io.ErrUnexpectedEOF: that was all
+		}
+		send = send[n:]
+		fmt.Printf("opcode %d: %q\n", ev.OpCode, ev.Payload)
+	}
+	// Output:
+	// true 18
+	// opcode 9: ""
+	// opcode 1: "a message in parts"
+}
+
+// A timer calls Tick at each Deadline. Here the peer never answers.
+func ExampleProtocol_Tick() {
+	start := time.Duration(0) // a real driver uses time.Since of some moment
+	c := wsutil.NewProtocol(&wsutil.Config{
+		KeepAlive:        30 * time.Second,
+		KeepAliveTimeout: 10 * time.Second,
+		Now:              start,
+	})
+	c.Waits(start) // a read of the transport begins; Heard ends it
+	for {
+		now, ok := c.Deadline()
+		if !ok {
+			break
+		}
+		switch due := c.Tick(now); {
+		case due.Err != nil:
+			err := c.Fail(due.Err)
+			send := c.AppendCloseFor(nil, err)
+			fmt.Println(now, err, len(send) > 0)
+			return
+		case due.Ping:
+			send, _ := c.AppendPing(nil, nil)
+			c.PingSent(now)
+			fmt.Printf("%v ping %x\n", now, send)
+		}
+	}
+	// Output:
+	// 30s ping 8900
+	// 40s wsutil: the peer did not answer the keepalive ping in time true
 }

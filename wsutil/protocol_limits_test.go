@@ -133,7 +133,7 @@ func TestSetMaxMessage(t *testing.T) {
 }
 
 // A header declares a lot and nothing follows: no memory is taken for it. What
-// arrives is held in at most twice its size.
+// arrives is held in at most 2.5 times its size, as the sizes of the pool have it.
 func TestMemoryGrowsWithWhatArrives(t *testing.T) {
 	c := NewProtocol(&Config{MaxMessage: -1})
 	head := declare(fin(ws.OpBinary), 1<<30)
@@ -147,7 +147,7 @@ func TestMemoryGrowsWithWhatArrives(t *testing.T) {
 		_, _, err = c.NextMessage(piece)
 		require.Equal(t, io.ErrUnexpectedEOF, err)
 		require.Len(t, c.message.B, arrived)
-		require.LessOrEqual(t, cap(c.message.B), 2*arrived)
+		require.LessOrEqual(t, cap(c.message.B), arrived*5/2)
 	}
 	require.ErrorIs(t, c.EOF(), io.ErrUnexpectedEOF)
 	require.Nil(t, c.message)

@@ -14,9 +14,9 @@ import (
 type way uint8
 
 const (
-	view   way = iota // it stays in the input, or lies in a lent buffer if it was compressed
-	into              // into dst, as much as fits
-	behind            // as view, but a compressed one is appended to dst, and the event has all of dst
+	view     way = iota // it stays in the input, or lies in a lent buffer if it was compressed
+	into                // into dst, as much as fits
+	appended            // as view, but a compressed one is appended to dst, and the event has all of dst
 )
 
 // chunkSize is the size of the buffer for a chunk of a compressed message.
@@ -52,9 +52,9 @@ func (c *Protocol) step(p, dst []byte, w way) (ev Event, n int, err error) {
 	switch {
 	case c.controlOp != 0:
 		ev, k, err = c.controlFrame(rest)
-	case c.discard:
+	case c.flags&flagDiscard != 0:
 		ev, k = c.skip(rest)
-	case w == into && len(dst) == 0 && c.rest > 0, w == into && len(dst) == 0 && c.flags&flagPacked != 0:
+	case w == into && len(dst) == 0 && c.rest > 0:
 		ev = c.event(nil)
 	case c.flags&flagPacked != 0:
 		ev, k, err = c.inflate(rest, dst, w)
@@ -107,7 +107,11 @@ func (c *Protocol) open(h ws.Header) error {
 }
 
 func (c *Protocol) openData(h ws.Header) error {
-	if h.OpCode != ws.OpContinuation {
+	if h.OpCode == ws.OpContinuation {
+		if c.set.inflater != nil && h.Rsv1() {
+			return ws.ErrProtocolNonZeroRsv // RFC 7692, section 6.1, also with ws.StateExtended
+		}
+	} else {
 		c.flags |= flagMessage
 		c.most = c.limit.Load()
 		if c.set.inflater != nil && h.Rsv1() {
@@ -117,7 +121,7 @@ func (c *Protocol) openData(h ws.Header) error {
 	}
 	lim := limits{message: c.most, frame: c.set.maxFrame, fragments: c.set.maxFragments}
 	switch {
-	case c.discard:
+	case c.flags&flagDiscard != 0:
 		lim = limits{math.MaxInt64, math.MaxInt64, math.MaxInt32}
 	case c.flags&flagPacked != 0:
 		lim.message = wireLimit(c.most)
@@ -170,13 +174,16 @@ func (c *Protocol) endFrame() bool {
 	return final
 }
 
-// Discard makes the receiving half drop the messages that arrive: their events
-// have no payload, and no limit applies to them, nor are they decompressed or
-// validated. It is for a driver that has sent its close frame and waits for the
+// Discard makes the receiving half drop the messages that arrive, from the next
+// byte on: their events have no payload, and they are neither limited nor
+// decompressed nor validated. It is for a driver that has sent its close frame and waits for the
 // peer's.
 func (c *Protocol) Discard() {
-	c.discard = true
-	c.drop()
+	c.reclaim()
+	c.message = free(c.message)
+	if c.flags&flagStopped == 0 {
+		c.flags |= flagDiscard
+	}
 }
 
 // skip drops p, the next piece of the open frame.
@@ -216,25 +223,28 @@ func (c *Protocol) plain(p, dst []byte, w way) (Event, int, error) {
 	return ev, n, nil
 }
 
-// mostUnmasked is how much of a compressed frame is unmasked at once: NextChunk
-// masks again what it does not consume.
+// mostUnmasked is how much of a compressed frame is unmasked at once. What is not
+// consumed of it is masked again, so that no more is unmasked than may fit.
 const mostUnmasked = 16 << 10
 
 // inflate returns what p, the next piece of the open frame of a compressed
 // message, decodes to. It consumes less than p if dst gets full.
 func (c *Protocol) inflate(p, dst []byte, w way) (Event, int, error) {
 	s := c.set
-	if w != behind {
-		p = p[:min(len(p), mostUnmasked)]
+	switch w {
+	case view:
+		p = p[:min(len(p), chunkSize)]
+	case into:
+		p = p[:min(len(p), len(dst)+64, mostUnmasked)]
 	}
 	c.unmask(p)
 	final := c.flags&flagFinal != 0 && int64(len(p)) == c.rest
 	out, size, used, done, err := dst, 0, len(p), final, error(nil)
+	full := false // there may be more
 	switch w {
-	case behind:
-		if out, err = s.inflater.Append(dst, p, final, inflatedLimit(c.most)); err == nil {
-			size = len(out) - len(dst)
-		}
+	case appended:
+		out, err = s.inflater.Append(dst, p, final, inflatedLimit(c.most))
+		size = len(out) - len(dst)
 	case view:
 		if c.lent == nil {
 			c.lent = bufpool.Get(chunkSize)
@@ -244,15 +254,17 @@ func (c *Protocol) inflate(p, dst []byte, w way) (Event, int, error) {
 		fallthrough
 	case into:
 		size, used, done, err = s.inflater.Read(dst, p, final)
-		out = dst[:size:size]
+		out, full = dst[:size:size], size == len(dst)
 		c.mask(p[used:])
 	}
 	s.decoded += int64(size)
+	text := out[len(out)-size : len(out)-int(max(s.decoded-c.most, 0))]
 	switch {
-	case err != nil:
-	case s.decoded > c.most:
-		err = ErrMessageTooLarge
-	case c.in.checksText() && (!c.in.text.Valid(out[len(out)-size:]) || done && !c.in.text.Done()):
+	case c.in.checksText() && !c.in.text.Valid(text):
+		err = ErrInvalidUTF8 // the first fault in the message, however it was cut
+	case s.decoded > c.most || CloseCode(err) == ws.StatusMessageTooBig:
+		err = ErrMessageTooLarge // whoever has counted
+	case err == nil && done && c.in.checksText() && !c.in.text.Done():
 		err = ErrInvalidUTF8
 	}
 	if err != nil {
@@ -260,7 +272,7 @@ func (c *Protocol) inflate(p, dst []byte, w way) (Event, int, error) {
 	}
 	c.rest -= int64(used)
 	ev := c.event(out)
-	if c.rest == 0 && (done || c.flags&flagFinal == 0) && c.endFrame() {
+	if c.rest == 0 && (done || c.flags&flagFinal == 0 && !full) && c.endFrame() {
 		ev.part |= partLast
 	}
 	return ev, used, nil
@@ -308,8 +320,8 @@ func (c *Protocol) closed(p []byte) error {
 	if err != nil {
 		return err
 	}
+	c.closing.receive(code) // before Err is set: until then the reply would not be due
 	c.stop(ClosedError{code, reason})
-	c.closing.receive(code)
 	return nil
 }
 
@@ -342,9 +354,9 @@ func (c *Protocol) unmaskText(p []byte) bool {
 
 // NextChunk is [Protocol.Next] with the payload of data messages in dst: the
 // event's payload is the beginning of dst. It consumes no more of p than fits
-// dst; the rest of p belongs to the next call. If dst
-// is empty, NextChunk opens the next message and returns its first event without
-// payload, as soon as a byte of it has arrived.
+// dst; the rest of p belongs to the next call, and the caller may move or copy it
+// before that. If dst is empty, NextChunk opens the next message and returns its
+// first event without payload, as soon as a byte of it has arrived.
 func (c *Protocol) NextChunk(dst, p []byte) (ev Event, n int, err error) {
 	return c.step(p, dst, into)
 }
@@ -352,7 +364,7 @@ func (c *Protocol) NextChunk(dst, p []byte) (ev Event, n int, err error) {
 // plainNext reports whether Next may be used for what p begins with, without
 // decompression.
 func (c *Protocol) plainNext(p []byte) bool {
-	return c.set.inflater == nil || c.discard || c.flags == 0 && (len(p) == 0 || p[0]>>4&rsv1 == 0)
+	return c.set.inflater == nil || c.flags&flagDiscard != 0 || c.flags == 0 && (len(p) == 0 || p[0]>>4&rsv1 == 0)
 }
 
 // Gather appends the next message to *dst. Its data events end a message and have
@@ -365,26 +377,28 @@ func (c *Protocol) plainNext(p []byte) bool {
 // *dst grows with the bytes that arrive, never with the length that a header
 // declares, and nothing is allocated if it has room. Gather does not retain dst.
 func (c *Protocol) Gather(dst *[]byte, p []byte) (ev Event, n int, err error) {
-	if c.plainNext(p) {
+	packed := !c.plainNext(p)
+	if packed {
+		ev, n, err = c.step(p, *dst, appended)
+	} else {
 		ev, n, err = c.Next(p)
 		if err == nil && ev.part == whole && !ev.OpCode.IsControl() {
 			*dst = append(*dst, ev.Payload...)
 			ev.Payload = nil
 			return ev, n, nil
 		}
-	} else {
-		ev, n, err = c.step(p, *dst, behind)
 	}
-	return c.gatherOn(dst, p, ev, n, err)
+	return c.gatherOn(dst, p, ev, n, err, packed)
 }
 
-// gatherOn is Gather after its first event.
-func (c *Protocol) gatherOn(dst *[]byte, p []byte, ev Event, n int, err error) (Event, int, error) {
+// gatherOn is Gather after its first event. packed says that the payload of a
+// compressed message was appended already.
+func (c *Protocol) gatherOn(dst *[]byte, p []byte, ev Event, n int, err error, packed bool) (Event, int, error) {
 	for {
 		switch {
 		case err != nil, ev.OpCode.IsControl():
 			return ev, n, err
-		case ev.Compressed():
+		case packed && ev.Compressed():
 			*dst = ev.Payload
 		default:
 			*dst = append(c.ahead(*dst, len(ev.Payload)), ev.Payload...)
@@ -394,10 +408,10 @@ func (c *Protocol) gatherOn(dst *[]byte, p []byte, ev Event, n int, err error) (
 			return ev, n, nil
 		}
 		var k int
-		if c.plainNext(p[n:]) {
-			ev, k, err = c.Next(p[n:])
+		if packed = !c.plainNext(p[n:]); packed {
+			ev, k, err = c.step(p[n:], *dst, appended)
 		} else {
-			ev, k, err = c.step(p[n:], *dst, behind)
+			ev, k, err = c.Next(p[n:])
 		}
 		n += k
 	}
@@ -422,14 +436,14 @@ func (c *Protocol) ahead(dst []byte, n int) []byte {
 // direct returns how many of the next bytes of input are payload of a data frame
 // that is not compressed.
 func (c *Protocol) direct() int64 {
-	if c.flags&(flagFrame|flagPacked) != flagFrame || c.controlOp != 0 || c.discard {
+	if c.flags&(flagFrame|flagPacked) != flagFrame || c.controlOp != 0 || c.flags&flagDiscard != 0 {
 		return 0
 	}
 	return c.rest
 }
 
 // Room returns where the next bytes of input are wanted, if a large part of a
-// frame is still to come that needs no decompression: room is free memory behind
+// frame is still to come that needs no decompression: room is free memory after
 // dst, and grown is dst, moved if it had no room. The caller receives n bytes
 // into room, gives room[:n] to [Protocol.Next], which decodes them in place, and
 // goes on with grown extended by n bytes. room is nil if the input is wanted
@@ -458,21 +472,20 @@ func (c *Protocol) Direct(p []byte) []byte {
 	return p[:min(int64(len(p)), rest)]
 }
 
-// InMessage reports whether a part of a message has been returned whose end has
-// not.
+// InMessage reports whether a chunk of a message has been returned and its last
+// one has not.
 func (c *Protocol) InMessage() bool { return c.flags&flagBegun != 0 }
 
 // Stopped reports whether the receiving half has ended: whatever arrives does not
 // count.
 func (c *Protocol) Stopped() bool { return c.flags&flagStopped != 0 }
 
-// InFrame reports whether a frame has begun whose end has not arrived.
+// InFrame reports whether a frame has begun that has not ended.
 func (c *Protocol) InFrame() bool { return c.flags&(flagHead|flagFrame) != 0 }
 
-// WireSize returns the payload bytes on the wire of the message that the last
-// data event belongs to, by the headers so far. It is meant for a compressed
-// message; for one of a single frame that is not compressed it may be that of an
-// earlier message.
+// WireSize returns how many payload bytes a compressed message has on the wire,
+// by the headers that have arrived so far: the message that the last data event
+// belongs to. For other messages it may be the size of an earlier message.
 func (c *Protocol) WireSize() int64 { return c.in.size }
 
 // NextMessage is [Protocol.Next] for whole messages: its data events are First
@@ -511,7 +524,7 @@ func (c *Protocol) NextMessage(p []byte) (ev Event, n int, err error) {
 	}
 }
 
-// gatherRoom returns free memory behind what was gathered of a message, for n
+// gatherRoom returns free memory after what was gathered of a message, for n
 // bytes of input.
 func (c *Protocol) gatherRoom(n int) []byte {
 	c.reclaim()
@@ -550,7 +563,8 @@ func (c *Protocol) gather(ev *Event, placed bool) bool {
 	return true
 }
 
-// EOF says that no more bytes will arrive, and gives buffers back. It returns
+// EOF says that no more bytes will arrive, and gives buffers back. The caller has
+// taken all events before: Next has returned [io.ErrUnexpectedEOF]. EOF returns
 // what this makes of the connection: a [ClosedError] with the code and reason of
 // the peer's close frame, or with [ws.StatusAbnormalClosure] if there was none; an
 // error that wraps [io.ErrUnexpectedEOF] if the input ended inside a frame or a
@@ -585,7 +599,7 @@ func (c *Protocol) fail(err error) (Event, int, error) {
 // stop ends the receiving half, and with it the connection.
 func (c *Protocol) stop(err error) {
 	c.Fail(err)
-	if c.flags&flagPacked != 0 || c.set.inflater != nil && c.flags&flagMessage == 0 {
+	if c.set.inflater != nil {
 		c.set.inflater.Close()
 	}
 	c.flags = flagStopped

@@ -77,8 +77,7 @@ func (m *Outgoing) Pending() bool { return !m.done && (len(m.payload) > 0 || !m.
 // Begun reports whether a frame of the message was appended.
 func (m *Outgoing) Begun() bool { return m.begun }
 
-// Size returns the bytes of the message so far, and WireSize the payload bytes
-// of the frames made of it.
+// Size returns the bytes of the message so far.
 func (m *Outgoing) Size() int { return m.size }
 
 // WireSize returns the payload bytes of the frames that were made of the message.
@@ -87,7 +86,7 @@ func (m *Outgoing) WireSize() int { return m.wire }
 // OpCode returns the opcode of the message.
 func (m *Outgoing) OpCode() ws.OpCode { return m.op }
 
-// mostCoalesced is the longest payload that AppendFrame copies behind its header:
+// mostCoalesced is the longest payload that AppendFrame copies after its header:
 // up to here a copy costs no more than a vectored write.
 const mostCoalesced = 32 << 10
 
@@ -286,6 +285,9 @@ func (c *Protocol) appendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, er
 // AppendPrepared is [Protocol.AppendMessage] for a prepared message. The frame is
 // copied: [Protocol.AppendFrame] does without.
 func (c *Protocol) AppendPrepared(dst []byte, p *PreparedMessage) ([]byte, error) {
+	if p.op.IsControl() {
+		return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: p.op}, p.payload)
+	}
 	m := p.Outgoing()
 	return c.appendAll(dst, &m)
 }
@@ -313,8 +315,8 @@ func (c *Protocol) appendAll(dst []byte, m *Outgoing) ([]byte, error) {
 // extension of its own. OpCode of h is that of the message, for each of its
 // fragments; Fin is set for the last one; Rsv has the reserved bits of this frame.
 // Everything else in the header is made here, and p is sent as it is: it is not
-// compressed. Control frames but close frames may be appended, too, also between
-// the fragments (RFC 6455, section 5.4). Ownership and errors are those of
+// compressed. Pings and pongs may be appended as well, also between the fragments
+// (RFC 6455, section 5.4). Ownership and errors are those of
 // [Protocol.AppendMessage], and [ErrControlOverflow].
 func (c *Protocol) AppendFragment(dst []byte, h ws.Header, p []byte) ([]byte, error) {
 	if h.OpCode == ws.OpClose {
@@ -423,7 +425,7 @@ func (c *Protocol) Release() {
 
 var errCloseByHand = fmt.Errorf("%w: AppendClose makes close frames", ErrNotSendable)
 
-// sendHeader takes the header of a frame that is to be sent, with Length set, and
+// sendHeader takes the header of the next frame to send, with Length set, and
 // returns it as it goes on the wire, but for the key. The frame counts as sent
 // then.
 func (c *Protocol) sendHeader(h ws.Header) (ws.Header, error) {
@@ -448,8 +450,8 @@ func (c *Protocol) sendHeader(h ws.Header) (ws.Header, error) {
 	return h, nil
 }
 
-// unsendable returns the caller's mistake that err is, which [ws.CheckHeader] says
-// of a frame that is to be sent.
+// unsendable returns the caller's mistake that err is, which [ws.CheckHeader] returns
+// for a frame of ours.
 func unsendable(err error) error {
 	if err == ws.ErrProtocolControlPayloadOverflow {
 		return ErrControlOverflow

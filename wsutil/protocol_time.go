@@ -1,7 +1,7 @@
 package wsutil
 
 import (
-	"errors"
+	"math"
 	"os"
 	"time"
 )
@@ -21,18 +21,16 @@ var (
 	ErrKeepAlive    error = &timeoutError{"the peer did not answer the keepalive ping in time"}
 )
 
-// timeoutError is a [net.Error] whose time has run out.
+// timeoutError is a [net.Error] whose time has run out. Its text is also the reason
+// of the close frame.
 type timeoutError struct{ text string }
 
-func (e *timeoutError) Error() string   { return e.text }
+func (e *timeoutError) Error() string   { return "wsutil: " + e.text }
 func (e *timeoutError) Timeout() bool   { return true }
 func (e *timeoutError) Temporary() bool { return true }
 func (e *timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
 
-// isSilence reports whether err ends the connection because the peer was silent.
-func isSilence(err error) bool { return errors.Is(err, ErrReadIdle) || errors.Is(err, ErrKeepAlive) }
-
-// times are what a connection has to do by the time alone. Silence is counted by
+// times is the state of what time makes due. Silence is counted by
 // the time for which reads have waited: while nobody reads, nobody knows what the
 // peer has sent.
 type times struct {
@@ -41,10 +39,11 @@ type times struct {
 	waited  time.Duration // for how long reads had waited before, all in all
 	silent  time.Duration // what that was when the last bytes arrived
 	asked   time.Duration // what that was when the ping was sent, or became due
-	closeBy time.Duration // when the closing handshake has to be over, 0 if it has not begun
+	closeBy time.Duration // when the connection has to be over, if closes is set
 	waits   bool          // a read waits
 	pinged  bool          // a ping was due, and no byte has arrived since
 	owed    bool          // a ping was due and is not sent yet
+	closes  bool
 }
 
 // total returns for how long reads have waited at the given time.
@@ -97,10 +96,19 @@ func (c *Protocol) CloseBy(at time.Duration) {
 	if c.time == nil {
 		c.time = new(times)
 	}
-	if t := c.time; t.closeBy == 0 || at < t.closeBy {
-		t.closeBy = at
+	if t := c.time; !t.closes || at < t.closeBy {
+		t.closes, t.closeBy = true, at
 	}
 }
+
+// untimed reports whether the connection is closing and has no time for that yet.
+func (c *Protocol) untimed() bool {
+	return (c.time == nil || !c.time.closes) && c.set.closeTimeout != math.MaxInt64 &&
+		c.Status().Phase == PhaseClosing
+}
+
+// after returns the time d after t, or the end of time.
+func after(t, d time.Duration) time.Duration { return t + min(d, math.MaxInt64-max(t, 0)) }
 
 // stuckPing is how many times longer the peer may stay silent while a keepalive
 // ping cannot be sent, because a frame in front of it is taken slowly.
@@ -109,50 +117,50 @@ const stuckPing = 10
 // patience returns how long the peer may stay silent after a ping.
 func (c *Protocol) patience() time.Duration {
 	if c.time.owed {
-		return stuckPing * (c.set.keepAlive + c.set.keepAliveTimeout)
+		d := after(c.set.keepAlive, c.set.keepAliveTimeout)
+		return stuckPing * min(d, math.MaxInt64/stuckPing)
 	}
 	return c.set.keepAliveTimeout
 }
 
 // Deadline returns the next time at which [Protocol.Tick] has something to do. ok
 // is false if nothing is due, however much time passes. The answer holds until the
-// next call of this part. If the connection is closing and no time is set for
-// that, the next Tick sets it, and Deadline returns 0.
+// next call of this part, or until a close frame, a fault or Fail changes the
+// Status. If the connection is closing and no time is set for that, the next Tick
+// sets it, and Deadline returns 0.
 func (c *Protocol) Deadline() (at time.Duration, ok bool) {
+	if c.untimed() {
+		return 0, true
+	}
 	t := c.time
-	if t == nil || t.closeBy == 0 {
-		if c.Status().Phase == PhaseClosing {
-			return 0, true
-		}
-		if t == nil {
-			return 0, false
-		}
+	if t == nil {
+		return 0, false
 	}
 	earlier := func(due time.Duration) {
 		if !ok || due < at {
 			at, ok = due, true
 		}
 	}
-	if t.closeBy != 0 {
+	if t.closes {
 		earlier(t.closeBy)
 	}
 	if c.set.readIdle > 0 && t.waits {
-		earlier(t.waiting + c.set.readIdle - (t.waited - t.silent))
+		earlier(after(t.waiting-(t.waited-t.silent), c.set.readIdle))
 	}
 	switch {
 	case c.set.keepAlive == 0 || c.Err() != nil:
 	case !t.pinged:
-		earlier(t.heard + c.set.keepAlive)
+		earlier(after(t.heard, c.set.keepAlive))
 	case t.waits:
-		earlier(t.waiting + c.patience() - (t.waited - t.asked))
+		earlier(after(t.waiting-(t.waited-t.asked), c.patience()))
 	}
 	return at, ok
 }
 
 // Due is what [Protocol.Tick] has found to be due.
 type Due struct {
-	// Ping says that a ping is due: send one, and call [Protocol.PingSent]. It is
-	// not asked for again before that.
+	// Ping says that a ping is due: send one, and call [Protocol.PingSent]. Tick
+	// does not ask for another one before that, nor for any after our close frame.
 	Ping bool
 
 	// Err is not nil if the time for something has run out: ErrCloseTimeout,
@@ -164,15 +172,15 @@ type Due struct {
 
 // Tick returns what is due at the given time.
 func (c *Protocol) Tick(now time.Duration) (due Due) {
-	if (c.time == nil || c.time.closeBy == 0) && c.Status().Phase == PhaseClosing {
-		c.CloseBy(now + c.set.closeTimeout)
+	if c.untimed() {
+		c.CloseBy(after(now, c.set.closeTimeout))
 	}
 	t := c.time
 	if t == nil {
 		return due
 	}
 	switch {
-	case t.closeBy != 0 && t.closeBy <= now:
+	case t.closes && t.closeBy <= now:
 		due.Err = ErrCloseTimeout
 		return due
 	case c.set.readIdle > 0 && t.waits && t.total(now)-t.silent >= c.set.readIdle:
@@ -183,9 +191,10 @@ func (c *Protocol) Tick(now time.Duration) (due Due) {
 		if t.waits && t.total(now)-t.asked >= c.patience() {
 			due.Err = ErrKeepAlive
 		}
-	case now >= t.heard+c.set.keepAlive:
-		due.Ping = !t.owed
-		t.pinged, t.owed, t.asked = true, true, t.total(now)
+	case now-t.heard >= c.set.keepAlive:
+		open := c.closing.Load() == 0 // our close frame has asked the peer for an answer
+		due.Ping = open && !t.owed
+		t.pinged, t.owed, t.asked = true, open, t.total(now)
 	}
 	return due
 }

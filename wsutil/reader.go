@@ -15,7 +15,7 @@ var ErrNoFrameAdvance = errors.New("wsutil: Read before NextFrame")
 // Reader reads messages from a connection, in pieces of any size and without a
 // buffer of its own: [Reader.NextFrame] goes to the next message or control frame,
 // and [Reader.Read] yields its payload, unmasked and over all its fragments. It takes
-// no byte behind the frame that it is in.
+// no byte after the frame that it is in.
 //
 // The fields are set before the first call. State says on which side we read, and
 // which reserved bits extensions claim; the Reader keeps [ws.StateFragmented] in it.
@@ -85,31 +85,10 @@ func NewReader(src io.Reader, s ws.State) *Reader {
 	return &Reader{Source: src, State: s}
 }
 
-// NewClientSideReader returns the [NewReader] of a client: it reads what a server
-// sends.
-func NewClientSideReader(src io.Reader) *Reader { return NewReader(src, ws.StateClientSide) }
-
-// NewServerSideReader returns the [NewReader] of a server: it reads what a client
-// sends.
-func NewServerSideReader(src io.Reader) *Reader { return NewReader(src, ws.StateServerSide) }
-
 // DefaultReader returns the Reader that functions like [ReadData] read with: text is
 // checked, and a message has at most [DefaultMaxMessage] bytes.
 func DefaultReader(src io.Reader, s ws.State) *Reader {
 	return &Reader{Source: src, State: s, CheckUTF8: true, MaxMessageSize: DefaultMaxMessage}
-}
-
-// NextReader reads the header of the next message or control frame from src and
-// returns it with a reader of its payload, over all fragments. Nothing is limited,
-// and control frames between the fragments are skipped: a [Reader] can do more. The
-// payload is to be read to its end before anything else of src.
-func NextReader(src io.Reader, s ws.State) (ws.Header, io.Reader, error) {
-	r := NewReader(src, s)
-	h, err := r.NextFrame()
-	if err != nil {
-		return h, nil, err
-	}
-	return h, r, nil
 }
 
 // Reset makes r what [NewReader] returns: all fields are as new, also those that the
@@ -123,7 +102,7 @@ func (r *Reader) Reset(src io.Reader, s ws.State) {
 // continuation, or a control frame, which has then been given to OnIntermediate
 // and is over; otherwise a new message, or a control frame, whose payload Read yields.
 // What has not been read of the frame before is skipped. On an error that has to do
-// with the header it is returned, too.
+// with the header it returns the header as well.
 func (r *Reader) NextFrame() (h ws.Header, err error) {
 	if r.open && r.err == nil {
 		r.keep(r.skipFrame())

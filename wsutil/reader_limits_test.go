@@ -70,7 +70,7 @@ func TestReaderWithinLimits(t *testing.T) {
 // A million empty fragments are refused by default, and cost nothing but the reading
 // where they are allowed.
 func TestReaderManyFragments(t *testing.T) {
-	const n = 1_000_000
+	const n = DefaultMaxFragments
 	wire := append([]byte("\x02\x00"), bytes.Repeat([]byte{0, 0}, n)...)
 	wire = append(wire, "\x80\x01a"...)
 

@@ -12,7 +12,7 @@ const repliesMost = 512
 // Replies holds pongs and a keepalive ping that cannot be sent yet, because
 // something else is being sent. It is bounded: older pongs give way to newer ones,
 // since a pong may answer only the most recent ping (RFC 6455, section 5.5.3). A
-// keepalive ping never gives way. The zero value is empty and holds no memory. A
+// ping gives way only to other pings. The zero value is empty and holds no memory. A
 // Replies is not for concurrent use: the driver guards it with the lock under which
 // it finds out that something else is being sent.
 type Replies struct {
@@ -29,15 +29,22 @@ func (r *Replies) Add(op ws.OpCode, p []byte) {
 		r.b = bufpool.Get(repliesMost)
 	}
 	b := r.b.B
-	ping := false
-	for len(b)+4+len(p) > repliesMost {
-		ping = ping || ws.OpCode(b[0]) == ws.OpPing
-		b = append(b[:0], b[2+int(b[1]):]...)
-	}
-	if ping {
-		b = append(b, byte(ws.OpPing), 0)
+	for len(b)+2+len(p) > repliesMost {
+		i := oldest(b)
+		b = append(b[:i], b[i+2+int(b[i+1]):]...)
 	}
 	r.b.B = append(append(b, byte(op), byte(len(p))), p...)
+}
+
+// oldest returns where in b the frame begins that gives way first: the first pong,
+// or the first frame if all are pings.
+func oldest(b []byte) int {
+	for i := 0; i < len(b); i += 2 + int(b[i+1]) {
+		if ws.OpCode(b[i]) != ws.OpPing {
+			return i
+		}
+	}
+	return 0
 }
 
 // Take moves all frames to a new Replies and leaves r empty.

@@ -50,6 +50,9 @@ func closeFrame(code ws.StatusCode, reason string) ws.Frame {
 	return ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason))
 }
 
+// faultFrame is the close frame that answers a fault of the peer: its code and reason.
+func faultFrame(fault *ws.ProtocolError) ws.Frame { return closeFrame(fault.Code, fault.Reason) }
+
 // frameList reads frames from p until its end, unmasked.
 func frameList(t testing.TB, p []byte) (frames []ws.Frame) {
 	t.Helper()

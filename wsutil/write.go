@@ -31,38 +31,6 @@ func WriteMessage(w io.Writer, s ws.State, op ws.OpCode, p []byte) error {
 	return writeFrame(w, s, &ws.Header{Fin: true, OpCode: op}, p)
 }
 
-// WriteServerMessage, for a server: [WriteMessage] to a client.
-func WriteServerMessage(w io.Writer, op ws.OpCode, p []byte) error {
-	return WriteMessage(w, ws.StateServerSide, op, p)
-}
-
-// WriteServerText, for a server: [WriteMessage] of a text to a client. That p is UTF-8
-// is the caller's to see to.
-func WriteServerText(w io.Writer, p []byte) error {
-	return WriteMessage(w, ws.StateServerSide, ws.OpText, p)
-}
-
-// WriteServerBinary, for a server: [WriteMessage] of a binary message to a client.
-func WriteServerBinary(w io.Writer, p []byte) error {
-	return WriteMessage(w, ws.StateServerSide, ws.OpBinary, p)
-}
-
-// WriteClientMessage, for a client: [WriteMessage] to a server.
-func WriteClientMessage(w io.Writer, op ws.OpCode, p []byte) error {
-	return WriteMessage(w, ws.StateClientSide, op, p)
-}
-
-// WriteClientText, for a client: [WriteMessage] of a text to a server. That p is UTF-8
-// is the caller's to see to.
-func WriteClientText(w io.Writer, p []byte) error {
-	return WriteMessage(w, ws.StateClientSide, ws.OpText, p)
-}
-
-// WriteClientBinary, for a client: [WriteMessage] of a binary message to a server.
-func WriteClientBinary(w io.Writer, p []byte) error {
-	return WriteMessage(w, ws.StateClientSide, ws.OpBinary, p)
-}
-
 // mostCopied is how much a server copies behind a header. [ws.WriteFrame] would do the
 // same, and takes longer to be told. For more it knows sockets. What is none may be a
 // socket in a wrapper, on which two Writes of 1 MiB took 230 us and one with a copy
