@@ -173,7 +173,7 @@ func (c *Conn) writeControlFrame(f ws.Frame) error {
 	if err != nil {
 		return err
 	}
-	return c.transmit(background, out, nil, spoiled)
+	return c.transmit(background, out, spoiled)
 }
 
 // Within the hook that tells of the peer's close frame, both are there once ours is sent.

@@ -127,7 +127,7 @@ func (c *Conn) writeClose(ctx context.Context, frame func(dst []byte) []byte) {
 	}
 	b := bufpool.Get(ws.MaxHeaderSize + ws.MaxControlFramePayloadSize)
 	defer b.Free()
-	if out := frame(b.B); len(out) > 0 && c.transmit(ctx, out, nil, spoiled) == nil {
+	if out := frame(b.B); len(out) > 0 && c.transmit(ctx, out, spoiled) == nil {
 		c.countControl(ws.OpClose, true, StatusCode(c.protocol.Closing().Sent))
 	}
 }

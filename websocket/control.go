@@ -86,7 +86,7 @@ func (c *Conn) writeControl(ctx context.Context, op ws.OpCode, p []byte) error {
 	}
 	if err == nil {
 		c.limitWrite(cmp.Or(c.opts.WriteTimeout, c.protocol.CloseTimeout()))
-		err = c.transmit(ctx, out, nil, intact)
+		err = c.transmit(ctx, out, intact)
 		c.wrote()
 	}
 	if err == nil {

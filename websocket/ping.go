@@ -70,7 +70,7 @@ func (c *Conn) sendPing(ctx context.Context) (*ping, error) {
 	if err != nil {
 		err = c.refused(err)
 	} else {
-		err = c.transmit(ctx, out, nil, intact)
+		err = c.transmit(ctx, out, intact)
 	}
 	if err != nil {
 		c.pings.forget(p)

@@ -51,7 +51,7 @@ func (c *Conn) sendSmall(ctx context.Context, op ws.OpCode, p []byte) error {
 	out, err := c.protocol.AppendMessage(b.B, op, p)
 	if err != nil {
 		err = c.refused(err)
-	} else if err = c.transmit(ctx, out, nil, intact); err != nil {
+	} else if err = c.transmit(ctx, out, intact); err != nil {
 		c.protocol.Undo()
 	}
 	b.Free()
@@ -104,12 +104,15 @@ func (c *Conn) sendFrame(ctx context.Context, m *wsutil.Outgoing, first recovery
 		b.Free()
 		return c.refused(err)
 	}
-	if len(out) == 0 {
-		out, body = body, nil
-	} else {
+	switch {
+	case len(out) == 0:
+		err = c.transmit(ctx, body, to)
+	case len(body) == 0:
 		b.Adopt(out)
+		err = c.transmit(ctx, out, to)
+	default:
+		err = c.transmitTimed(ctx, out, body, to)
 	}
-	err = c.transmit(ctx, out, body, to)
 	b.Free()
 	if err != nil && c.residue == nil {
 		c.protocol.Undo()
@@ -227,18 +230,19 @@ const (
 	kept                    // as usable as before, with the bytes kept for the next write
 )
 
-// transmit writes p and more, a whole frame, in one write if it can.
-func (c *Conn) transmit(ctx context.Context, p, more []byte, to recovery) error {
+// transmit writes p, a whole frame.
+func (c *Conn) transmit(ctx context.Context, p []byte, to recovery) error {
 	if ctx.Done() != nil || c.opts.WriteTimeout > 0 || c.residue != nil {
-		return c.transmitTimed(ctx, p, more, to)
+		return c.transmitTimed(ctx, p, nil, to)
 	}
-	if _, err := c.transport.write(p, more); err != nil {
+	if _, err := c.transport.Write(p); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil
 }
 
-// transmitTimed is transmit under a context that may end, or with a time to keep.
+// transmitTimed is transmit of p and more, in one write if it can, under a context that
+// may end or with a time to keep.
 func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) error {
 	if c.opts.WriteTimeout > 0 {
 		c.limitWrite(c.opts.WriteTimeout)
