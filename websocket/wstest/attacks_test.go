@@ -15,7 +15,7 @@ import (
 )
 
 // notYet names the attacks that are known to succeed.
-var notYet = []string{"offer-flood", "long-fields", "refused-body", "after-close", "linger"}
+var notYet = []string{"offer-flood", "long-fields", "refused-body"}
 
 // A server of package websocket with compression survives everything, if its
 // http.Server limits the time that a head may take. It survives long fields
