@@ -41,50 +41,86 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (MessageType, []byte,
 	if err := c.beginRead(ctx); err != nil {
 		return 0, dst, err
 	}
+	// The fast path: a message that arrives whole, in one frame. A connection waits
+	// here, on a stack that is shallow.
+	var ev wsutil.Event
+	var err error
+	if c.stream == nil && len(c.input.p) == 0 {
+		err = c.fill(ctx)
+	}
+	if err == nil && c.stream == nil && !c.observed() && c.protocol.Plain(c.input.p) {
+		var n int
+		ev, n, err = c.protocol.Next(c.input.p)
+		c.input.p = c.input.p[n:]
+		if ev.Whole() {
+			dst = append(dst, ev.Payload...)
+			c.endRead()
+			return MessageType(ev.OpCode), dst, nil
+		}
+		if err != nil {
+			err = c.goOn(ctx, err)
+		}
+	}
+	if err != nil {
+		return 0, dst, c.endReadWith(err)
+	}
+	return c.readRest(ctx, dst, ev)
+}
+
+// readRest is ReadAppend after its first event, if there was one.
+func (c *Conn) readRest(ctx context.Context, dst []byte, ev wsutil.Event) (MessageType, []byte, error) {
 	was := dst
-	op, err := c.readMessage(ctx, &dst)
+	op, err := c.readMessage(ctx, &dst, ev)
 	if err = c.endReadWith(err); err != nil && op == 0 {
 		return 0, was, err
 	}
 	return MessageType(op), dst, nil
 }
 
-// readMessage is ReadAppend with the read lock held. op is 0 if there is no message.
-func (c *Conn) readMessage(ctx context.Context, dst *[]byte) (op ws.OpCode, err error) {
+// readMessage appends the rest of a message to *dst, of which ev is an event that was
+// not handled yet, or none. op is 0 if there is no message.
+func (c *Conn) readMessage(ctx context.Context, dst *[]byte, ev wsutil.Event) (op ws.OpCode, err error) {
 	start := len(*dst)
-	for {
-		switch {
-		case c.stream != nil:
-			err = c.skip(ctx)
-		case len(c.input.p) == 0:
-			err = c.fill(ctx)
-		}
-		if err != nil {
-			return 0, err
-		}
-		ev, n, err := c.protocol.Gather(dst, c.input.p)
-		c.input.p = c.input.p[n:]
-		if err != nil || ev.OpCode.IsControl() {
-			if ev, err = c.gatherOn(ctx, dst, ev, err); err != nil {
-				return 0, err
+	switch {
+	case c.stream != nil:
+		err = c.skip(ctx)
+	case ev.OpCode.IsControl():
+		err = c.control(ctx, ev)
+	case ev.OpCode != 0:
+		*dst = c.protocol.Extend(*dst, ev)
+	}
+	for err == nil && (!ev.Last() || ev.OpCode.IsControl()) {
+		if len(c.input.p) == 0 {
+			if ev, err = c.receiveInto(ctx, dst); err != nil || ev.Last() {
+				break
+			}
+			if err = c.fill(ctx); err != nil {
+				break
 			}
 		}
-		if ev.Last() {
-			return ev.OpCode, c.countRead(ev, len(*dst)-start)
+		var n int
+		ev, n, err = c.protocol.Gather(dst, c.input.p)
+		c.input.p = c.input.p[n:]
+		switch {
+		case err != nil:
+			err = c.goOn(ctx, err)
+		case ev.OpCode.IsControl():
+			err = c.control(ctx, ev)
 		}
 	}
+	if err != nil {
+		return 0, err
+	}
+	return ev.OpCode, c.countRead(ev, len(*dst)-start)
 }
 
-// gatherOn goes on with a message after a control frame or an error, or when more input
-// is needed. If the message ends with that, ev is its last event.
-func (c *Conn) gatherOn(ctx context.Context, dst *[]byte, ev wsutil.Event, err error) (wsutil.Event, error) {
-	switch {
-	case err == io.ErrUnexpectedEOF:
-		return c.receiveInto(ctx, dst)
-	case err != nil:
-		return wsutil.Event{}, c.peerFault(ctx, err)
+// goOn returns what an error of the protocol means for a read: nil if more input is
+// needed, and otherwise how the connection ends.
+func (c *Conn) goOn(ctx context.Context, err error) error {
+	if err == io.ErrUnexpectedEOF {
+		return nil
 	}
-	return wsutil.Event{}, c.control(ctx, ev)
+	return c.peerFault(ctx, err)
 }
 
 // receiveInto receives what is to come of a large frame behind *dst. The frame, and

@@ -185,6 +185,13 @@ func (c *Conn) notLocked(ctx context.Context) error {
 // unlock releases the write lock, after the replies were written that were left
 // meanwhile. drop and set are those of [writeLock.unlock].
 func (c *Conn) unlock(drop, set uint32) {
+	if !c.write.tryUnlock(drop, set) {
+		c.unlockCrowded(drop, set)
+	}
+}
+
+// unlockCrowded is unlock where others wait or have left replies.
+func (c *Conn) unlockCrowded(drop, set uint32) {
 	for rounds := 0; ; rounds++ {
 		r := c.write.unlock(drop, set, rounds > 0)
 		if r.Empty() {

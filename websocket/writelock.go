@@ -101,6 +101,9 @@ func (l *writeLock) lock(ctx context.Context, k kind, done <-chan struct{}) bool
 
 // tryLock takes the lock if it is free and nobody waits.
 func (l *writeLock) tryLock(k kind) bool {
+	if l.state.CompareAndSwap(0, writeHeld) { // as most often
+		return true
+	}
 	s := l.state.Load()
 	return s&writeCrowded == 0 && k.free(s) && l.state.CompareAndSwap(s, s|writeHeld)
 }
@@ -171,8 +174,7 @@ func (l *writeLock) leave(w *waiter) bool {
 // next waiter gets the rest: otherwise a flood of pings would keep the lock from all
 // others.
 func (l *writeLock) unlock(drop, set uint32, answered bool) (replies wsutil.Replies) {
-	if s := l.state.Load(); s&writeCrowded == 0 &&
-		l.state.CompareAndSwap(s, s&^(writeHeld|drop)|set) {
+	if l.tryUnlock(drop, set) {
 		return wsutil.Replies{}
 	}
 	l.mu.Lock()
@@ -195,6 +197,12 @@ func (l *writeLock) unlock(drop, set uint32, answered bool) (replies wsutil.Repl
 	}
 	l.state.Store(s)
 	return wsutil.Replies{}
+}
+
+// tryUnlock is unlock if nobody waits and there are no replies.
+func (l *writeLock) tryUnlock(drop, set uint32) bool {
+	s := l.state.Load()
+	return s&writeCrowded == 0 && l.state.CompareAndSwap(s, s&^(writeHeld|drop)|set)
 }
 
 // endMessage says that the open message is over. The lock is not needed for that, and

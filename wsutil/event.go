@@ -45,6 +45,11 @@ func (ev Event) First() bool { return ev.part&partFirst != 0 }
 // Last reports whether the chunk ends a message. A control frame does.
 func (ev Event) Last() bool { return ev.part&partLast != 0 }
 
+// Whole reports whether the event is a data message that is complete in it.
+func (ev Event) Whole() bool {
+	return ev.part == whole && !ev.OpCode.IsControl()
+}
+
 // Compressed reports whether the message was compressed by the extension of the
 // Protocol's [Inflater].
 func (ev Event) Compressed() bool { return ev.part&partPacked != 0 }

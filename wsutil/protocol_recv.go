@@ -361,9 +361,9 @@ func (c *Protocol) NextChunk(dst, p []byte) (ev Event, n int, err error) {
 	return c.step(p, dst, into)
 }
 
-// plainNext reports whether Next may be used for what p begins with, without
-// decompression.
-func (c *Protocol) plainNext(p []byte) bool {
+// Plain reports whether [Protocol.Next] does not decompress what p begins with, so
+// that its chunks are views of p.
+func (c *Protocol) Plain(p []byte) bool {
 	return c.set.inflater == nil || c.flags&flagDiscard != 0 || c.flags == 0 && (len(p) == 0 || p[0]>>4&rsv1 == 0)
 }
 
@@ -377,7 +377,7 @@ func (c *Protocol) plainNext(p []byte) bool {
 // *dst grows with the bytes that arrive, never with the length that a header
 // declares, and nothing is allocated if it has room. Gather does not retain dst.
 func (c *Protocol) Gather(dst *[]byte, p []byte) (ev Event, n int, err error) {
-	packed := !c.plainNext(p)
+	packed := !c.Plain(p)
 	if packed {
 		ev, n, err = c.step(p, *dst, appended)
 	} else {
@@ -401,20 +401,26 @@ func (c *Protocol) gatherOn(dst *[]byte, p []byte, ev Event, n int, err error, p
 		case packed && ev.Compressed():
 			*dst = ev.Payload
 		default:
-			*dst = append(c.ahead(*dst, len(ev.Payload)), ev.Payload...)
+			*dst = c.Extend(*dst, ev)
 		}
 		if ev.Last() {
 			ev.Payload = nil
 			return ev, n, nil
 		}
 		var k int
-		if packed = !c.plainNext(p[n:]); packed {
+		if packed = !c.Plain(p[n:]); packed {
 			ev, k, err = c.step(p[n:], *dst, appended)
 		} else {
 			ev, k, err = c.Next(p[n:])
 		}
 		n += k
 	}
+}
+
+// Extend appends the payload of a chunk to dst as [Protocol.Gather] does, with some
+// room for what is still to come of the frame.
+func (c *Protocol) Extend(dst []byte, ev Event) []byte {
+	return append(c.ahead(dst, len(ev.Payload)), ev.Payload...)
 }
 
 // directLeast is the least part of a frame that is worth being received where the
@@ -502,7 +508,7 @@ func (c *Protocol) WireSize() int64 { return c.in.size }
 func (c *Protocol) NextMessage(p []byte) (ev Event, n int, err error) {
 	for {
 		k, placed := 0, false
-		if c.plainNext(p[n:]) {
+		if c.Plain(p[n:]) {
 			ev, k, err = c.Next(p[n:])
 		} else {
 			placed = true

@@ -41,6 +41,16 @@ type Buffer struct {
 // Get returns an empty buffer with room for n bytes. Its capacity is less than
 // 2.5 times n, or 1152 bytes if n is small. Memory above 4 MiB is not pooled.
 func Get(n int) *Buffer {
+	if class := classFor(n); class < unpooled && !race.Enabled {
+		if b, ok := pools[class].Get().(*Buffer); ok {
+			return b
+		}
+	}
+	return get(n)
+}
+
+// get is Get for a pool that has no buffer, and under the race detector.
+func get(n int) *Buffer {
 	if b := Idle(n); b != nil {
 		return b
 	}
