@@ -109,7 +109,7 @@ func (c *Conn) endRead() {
 	if c.protocol.Err() != nil {
 		c.lastRead()
 	}
-	if c.input.buffer != nil {
+	if b := c.input.buffer; b != nil && len(c.input.p) <= cap(b.B)/4 {
 		c.input.shrink()
 	}
 	c.read.release()

@@ -51,10 +51,16 @@ func Size(n uint64, masked bool) int {
 // Append appends the header, with this first byte, of an unmasked frame of n bytes of
 // payload.
 func Append(dst []byte, lead byte, n uint64) []byte {
-	switch {
-	case n <= ShortLength:
+	if n <= ShortLength {
 		return append(dst, lead, byte(n))
-	case n <= math.MaxUint16:
+	}
+	return appendLong(dst, lead, n)
+}
+
+// appendLong is Append where the length takes bytes of its own. It is apart so that
+// Append is inlined.
+func appendLong(dst []byte, lead byte, n uint64) []byte {
+	if n <= math.MaxUint16 {
 		return append(dst, lead, MediumLength, byte(n>>8), byte(n))
 	}
 	return binary.BigEndian.AppendUint64(append(dst, lead, LongLength), n)
