@@ -50,8 +50,8 @@
 // stands for the default.
 //
 //	a message, decompressed   32,768 bytes   ReadLimit, SetReadLimit; negative for none
-//	fragments of a message    65,536
-//	answers not yet written   1 KiB; older pongs give way to newer ones
+//	fragments of a message    1,048,576      MaxFragments
+//	answers not yet written   512 bytes; older pongs give way to newer ones
 //	the closing handshake     5 s            CloseTimeout
 //	what a request asks for   16 KiB, 32 offers   HandshakeLimits of AcceptOptions
 //	the time for a request    none           http.Server.ReadHeaderTimeout
@@ -134,8 +134,8 @@
 //   - Errors of reads stay what they were first, and do not become net.ErrClosed; those of
 //     writes are net.ErrClosed, and what ended the connection.
 //   - CloseTimeout bounds all of Close, and a read under way gets what arrives before the
-//     peer's close frame. Close may be called by callbacks, and is [ErrClosePending] there.
-//     Closing what is closed is no error, a reason that is too long is cut, and after a code
+//     peer's close frame. Close may be called by callbacks, and finishes the handshake
+//     in place of the read that has called them. Closing what is closed is no error, a reason that is too long is cut, and after a code
 //     that may not be sent the connection is open.
 //   - Text that arrives is UTF-8. A message that is too long yields no data.
 //   - A message of more than FragmentSize, 128 KiB, goes out in frames of that size.
