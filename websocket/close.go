@@ -78,6 +78,19 @@ func (c *Conn) handshake(code ws.StatusCode, reason string) error {
 	return &opError{"close", c.ended().err}
 }
 
+// closeWrite sends a close frame and leaves the rest of the handshake to the reads.
+func (c *Conn) closeWrite(code StatusCode) error {
+	c.limitClosing(c.protocol.CloseTimeout())
+	c.sendClose(context.Background(), func(dst []byte) []byte {
+		dst, _ = c.protocol.AppendClose(dst, ws.StatusCode(code), "")
+		return dst
+	})
+	if c.protocol.Closing().Sent == 0 {
+		return c.notLocked(context.Background())
+	}
+	return nil
+}
+
 // handshakeUnder is handshake for no longer than ctx lasts: then the transport is
 // closed.
 func (c *Conn) handshakeUnder(ctx context.Context, code ws.StatusCode, reason string) {

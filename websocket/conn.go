@@ -89,6 +89,7 @@ func (cfg *connConfig) protocol() *wsutil.Config {
 		MaxMessage:       cmp.Or(cfg.ReadLimit, DefaultReadLimit),
 		MaxFragments:     cfg.MaxFragments,
 		FragmentSize:     cfg.FragmentSize,
+		CheckUTF8:        cfg.CheckUTF8,
 		CloseTimeout:     cmp.Or(max(cfg.CloseTimeout, 0), DefaultCloseTimeout),
 		ReadIdleTimeout:  cfg.ReadIdleTimeout,
 		KeepAlive:        cfg.KeepAlive,

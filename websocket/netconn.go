@@ -25,6 +25,10 @@ import (
 // reach the peer, the rest of them by the next write. Over TLS, and on transports without
 // deadlines, they close the connection.
 //
+// The connection has a method CloseWrite() error, as a [net.TCPConn] has: it sends a
+// close frame, and reads go on until the peer's. A WebSocket cannot end one direction
+// for longer than CloseTimeout.
+//
 // Close is [Conn.Close] with StatusNormalClosure; after it, reads and writes are
 // net.ErrClosed. Addresses are those of the transport,
 // or "websocket/unknown-addr" if it has none. All methods may be called by any number of
@@ -118,6 +122,13 @@ func (n *netConn) Write(p []byte) (int, error) {
 		return 0, n.write.explain(ctx, err)
 	}
 	return len(p), n.write.explain(ctx, err)
+}
+
+// CloseWrite ends the stream that is written: it sends a close frame with
+// StatusNormalClosure and does not wait. What the peer has still to say can be read,
+// for CloseTimeout at most, and ends with io.EOF.
+func (n *netConn) CloseWrite() error {
+	return n.conn.closeWrite(StatusNormalClosure)
 }
 
 // Close leaves nothing behind in the parent of the deadlines.

@@ -61,6 +61,12 @@ type ConnOptions struct {
 	// stands for [DefaultFragmentSize], a negative value for no limit.
 	FragmentSize int
 
+	// CheckUTF8 makes writing text that is not UTF-8 an error, with nothing sent and
+	// the connection as usable as before. If a Writer has sent a part of the message
+	// already, the connection is closed. Without it the caller must ensure that text is UTF-8, since the
+	// peer closes the connection otherwise. It costs a few nanoseconds a message.
+	CheckUTF8 bool
+
 	// MaxFragments is the maximum number of frames of a message. 0 means
 	// [wsutil.DefaultMaxFragments], a negative value no limit. A message of more
 	// frames closes the connection with [StatusMessageTooBig].
@@ -106,7 +112,7 @@ var plainSettings settings
 
 func (cfg *connConfig) settings() *settings {
 	o := cfg.ConnOptions
-	o.ReadLimit, o.FragmentSize, o.MaxFragments, o.CloseTimeout = 0, 0, 0, 0
+	o.ReadLimit, o.FragmentSize, o.MaxFragments, o.CloseTimeout, o.CheckUTF8 = 0, 0, 0, 0, false
 	o.ReadIdleTimeout, o.KeepAlive, o.KeepAliveTimeout = 0, 0, 0
 	if o == (ConnOptions{}) && cfg.subprotocol == "" && cfg.onPing == nil && cfg.onPong == nil {
 		return &plainSettings

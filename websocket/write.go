@@ -102,7 +102,11 @@ func (c *Conn) sendFrame(ctx context.Context, m *wsutil.Outgoing, first recovery
 	out, body, err := c.protocol.AppendFrame(b.B, m)
 	if err != nil {
 		b.Free()
-		return c.refused(err)
+		err = c.refused(err)
+		if m.Begun() && errors.Is(err, wsutil.ErrNotSendable) {
+			c.fail(fmt.Errorf("a message is half sent that cannot be ended: %w", err))
+		}
+		return err
 	}
 	switch {
 	case len(out) == 0:

@@ -75,7 +75,7 @@ func (z *toyInflater) Read(dst, chunk []byte, last bool) (n, used int, done bool
 	}
 }
 
-func (z *toyInflater) Append(dst, chunk []byte, last bool, limit int64) ([]byte, error) {
+func (z *toyInflater) Extend(dst, chunk []byte, last bool, limit int64) ([]byte, error) {
 	for {
 		var room [64]byte
 		made := int64(len(z.cur))
@@ -98,6 +98,8 @@ type toyDeflater struct {
 	prev, cur []byte
 	open      bool // a message in parts
 	closed    int
+	undone    int
+	before    []byte // prev before the last message
 }
 
 // runs appends the pairs that p is.
@@ -155,7 +157,12 @@ func (z *toyDeflater) PreparedForm(n int) interface {
 	return toyForm(n &^ 15)
 }
 
-func (z *toyDeflater) Enter(p []byte) { z.prev = bytes.Clone(p) }
+func (z *toyDeflater) Enter(p []byte) { z.before, z.prev = z.prev, bytes.Clone(p) }
+
+func (z *toyDeflater) Undo() {
+	z.undone++
+	z.prev = z.before
+}
 
 func (z *toyDeflater) Close() {
 	z.closed++

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wskit/wskit/internal/utf8s"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -16,6 +17,7 @@ type PreparedMessage struct {
 	op      ws.OpCode
 	frame   []byte               // of a server
 	payload []byte               // in frame
+	valid   bool                 // payload is UTF-8
 	forms   atomic.Pointer[form] // a list that grows at its head
 }
 
@@ -42,7 +44,7 @@ func NewPreparedMessage(op ws.OpCode, p []byte) (*PreparedMessage, error) {
 	f := ws.NewFrame(op, true, p)
 	size := ws.HeaderSize(f.Header)
 	frame := ws.AppendFrame(make([]byte, 0, size+len(p)), f)
-	return &PreparedMessage{op: op, frame: frame, payload: frame[size:]}, nil
+	return &PreparedMessage{op: op, frame: frame, payload: frame[size:], valid: utf8s.Valid(p)}, nil
 }
 
 // OpCode returns the opcode of the message.

@@ -19,14 +19,16 @@ const (
 // Inflater decompresses the messages that arrive (RFC 7692, section 7.2.2). The
 // type Receiver of package wsflate is one.
 type Inflater interface {
-	// Append inflates chunk, the next piece of a message's payload in any cut,
-	// and appends the result to dst. last says that the message ends with chunk.
+	// Extend inflates chunk, the next piece of a message's payload in any cut,
+	// and appends the result to dst, which ends with what the earlier pieces of
+	// the message have inflated to. last says that the message ends with chunk.
 	// The message may inflate to limit bytes in all, without a limit if limit is
 	// negative.
-	Append(dst, chunk []byte, last bool, limit int64) ([]byte, error)
+	Extend(dst, chunk []byte, last bool, limit int64) ([]byte, error)
 
-	// Read is Append for at most len(dst) bytes. It reports how many bytes of
-	// dst and of chunk it has used, and whether the message is complete.
+	// Read inflates chunk into dst, of which it keeps nothing. It reports how many
+	// bytes of dst and of chunk it has used, and whether the message is complete.
+	// A message is inflated by Extend or by Read.
 	Read(dst, chunk []byte, last bool) (n, used int, done bool, err error)
 
 	// Close gives back what an unfinished message holds.
@@ -51,6 +53,10 @@ type Deflater interface {
 
 	// Enter says that p was sent in its prepared form.
 	Enter(p []byte)
+
+	// Undo takes back the last message of AppendMessage or Enter, which was not
+	// sent.
+	Undo()
 
 	// Close forgets all that was sent before, so that later messages do not
 	// refer to it. The Deflater stays usable.
@@ -84,6 +90,11 @@ type Config struct {
 	// MaxFragments is the maximum number of frames of a message. 0 means
 	// DefaultMaxFragments, a negative value no limit.
 	MaxFragments int
+
+	// CheckUTF8 makes text that is not UTF-8 an error of the Append function that is
+	// given it, ErrNotSendable: a peer would close the connection (RFC 6455, section
+	// 8.1). Without it the caller must ensure that text is UTF-8.
+	CheckUTF8 bool
 
 	// FragmentSize is the maximum payload of the data frames that AppendFrame
 	// makes of a message that is not compressed, in bytes. A longer message is
@@ -119,6 +130,7 @@ type settings struct {
 	maxFrame     int64
 	maxFragments int32
 	fragment     int
+	checkText    bool
 	closeTimeout time.Duration
 
 	readIdle, keepAlive, keepAliveTimeout time.Duration
@@ -147,6 +159,7 @@ func (cfg *Config) settings() *settings {
 		readIdle:         max(cfg.ReadIdleTimeout, 0),
 		keepAlive:        max(cfg.KeepAlive, 0),
 		keepAliveTimeout: max(cfg.KeepAliveTimeout, 0),
+		checkText:        cfg.CheckUTF8,
 		inflater:         cfg.Inflater,
 		deflater:         cfg.Deflater,
 	}

@@ -243,7 +243,7 @@ func (c *Protocol) inflate(p, dst []byte, w way) (Event, int, error) {
 	full := false // there may be more
 	switch w {
 	case appended:
-		out, err = s.inflater.Append(dst, p, final, inflatedLimit(c.most))
+		out, err = s.inflater.Extend(dst, p, final, inflatedLimit(c.most))
 		size = len(out) - len(dst)
 	case view:
 		if c.lent == nil {
@@ -373,6 +373,10 @@ func (c *Protocol) Plain(p []byte) bool {
 // message that has arrived appended. Errors and n are those of [Protocol.Next]: with
 // [io.ErrUnexpectedEOF] the part that has arrived is appended, and the next call goes
 // on after it.
+//
+// Until a message is complete, *dst has to end with what was appended of it, and
+// no other function may receive the rest of a compressed message: only Gather goes
+// on with what it has begun.
 //
 // *dst grows with the bytes that arrive, never with the length that a header
 // declares, and nothing is allocated if it has room. Gather does not retain dst.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/wskit/wskit/internal/framing"
+	"github.com/wskit/wskit/internal/utf8s"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -35,7 +36,8 @@ type undo uint8
 
 const (
 	undoFrame  undo = 1 << iota // the last call appended the beginning of a message
-	undoPacked                  // and the Deflater has taken it in
+	undoPacked                  // and the Deflater has taken it in, whole
+	undoPart                    // and the Deflater has begun to take it in
 )
 
 // Outgoing is a message that is being sent: see [Protocol.AppendFrame]. It is
@@ -46,6 +48,8 @@ type Outgoing struct {
 	prepared *PreparedMessage
 	size     int
 	wire     int
+	text     utf8s.Validator // of the parts so far
+	checked  int             // bytes of the message that text has seen
 	op       ws.OpCode
 	more     bool // parts are to be added
 	begun    bool // a frame was made
@@ -114,6 +118,9 @@ func (c *Protocol) AppendFrame(dst []byte, m *Outgoing) (out, body []byte, err e
 	if err := c.maySend(m.op); err != nil {
 		return dst, nil, err
 	}
+	if c.set.checkText && m.op == ws.OpText && !m.validText() {
+		return dst, nil, errText
+	}
 	c.undo = 0
 	switch deflater := c.set.deflater; {
 	case m.prepared != nil:
@@ -165,6 +172,20 @@ func (c *Protocol) FrameRoom(m *Outgoing) int {
 	return ws.MaxHeaderSize + n
 }
 
+// validText reports whether the message is UTF-8 as far as it is there.
+func (m *Outgoing) validText() bool {
+	if m.prepared != nil {
+		return m.prepared.valid
+	}
+	if fresh := m.size - m.checked; fresh > 0 {
+		m.text.Valid(m.payload[len(m.payload)-fresh:])
+		m.checked = m.size
+	}
+	return m.text.Valid(nil) && (m.more || m.text.Done())
+}
+
+var errText = fmt.Errorf("%w: text is not UTF-8", ErrNotSendable)
+
 var errInside = fmt.Errorf("%w: the message before it lacks its last fragment", ErrNotSendable)
 
 // appendPlain is AppendFrame for a message that is not compressed.
@@ -207,7 +228,9 @@ func (c *Protocol) appendPacked(dst []byte, m *Outgoing, asPart bool) (out []byt
 	if !m.begun {
 		h.Rsv = rsv1
 	}
-	c.undo |= undoPacked
+	if c.undo |= undoPacked; asPart {
+		c.undo |= undoPart
+	}
 	if h, err = c.sendHeader(h); err != nil {
 		c.set.deflater.Close()
 		return dst, err
@@ -265,7 +288,7 @@ func (c *Protocol) appendPrepared(dst []byte, m *Outgoing) (out, body []byte, er
 // was.
 func (c *Protocol) AppendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, error) {
 	if c.sendOp == 0 && (op == ws.OpText || op == ws.OpBinary) && c.closing.Load() == 0 &&
-		c.set.deflater == nil && len(p) <= c.set.fragment {
+		c.set.deflater == nil && len(p) <= c.set.fragment && (op == ws.OpBinary || !c.set.checkText) {
 		c.undo = undoFrame // a whole message of an open connection: there is nothing else to ask
 		return appendFrame(dst, framing.FinBit|byte(op), c.state.ClientSide(), p), nil
 	}
@@ -314,8 +337,8 @@ func (c *Protocol) appendAll(dst []byte, m *Outgoing) ([]byte, error) {
 // AppendFragment appends one frame that the caller has cut, or has changed by an
 // extension of its own. OpCode of h is that of the message, for each of its
 // fragments; Fin is set for the last one; Rsv has the reserved bits of this frame.
-// Everything else in the header is made here, and p is sent as it is: it is not
-// compressed. Pings and pongs may be appended as well, also between the fragments
+// Everything else in the header is made here, and p is sent as it is: it is
+// neither compressed nor checked. Pings and pongs may be appended as well, also between the fragments
 // (RFC 6455, section 5.4). Ownership and errors are those of
 // [Protocol.AppendMessage], and [ErrControlOverflow].
 func (c *Protocol) AppendFragment(dst []byte, h ws.Header, p []byte) ([]byte, error) {
@@ -408,8 +431,11 @@ func (c *Protocol) Undo() bool {
 	if c.undo&undoFrame == 0 {
 		return false
 	}
-	if c.undo&undoPacked != 0 {
+	switch {
+	case c.undo&undoPart != 0:
 		c.set.deflater.Close()
+	case c.undo&undoPacked != 0:
+		c.set.deflater.Undo()
 	}
 	c.sendOp, c.undo = 0, 0
 	return true
