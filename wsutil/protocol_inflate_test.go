@@ -240,6 +240,13 @@ func TestNextChunkUnmasksLittle(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.LessOrEqual(t, z.most, 10+64)
+
+	for in := toServer(packed(ws.OpBinary, true), strings.Repeat("\xffa", 5000)); len(in) > 0; {
+		_, n, err := c.Next(in)
+		require.NoError(t, err)
+		in = in[n:]
+	}
+	require.LessOrEqual(t, z.most, chunkSize)
 }
 
 type countingInflater struct {
