@@ -53,6 +53,8 @@ func TestCloseInsideGatheredMessage(t *testing.T) {
 // Next and NextMessage, one after the other.
 func TestMixed(t *testing.T) {
 	c := NewProtocol(client)
+	_, err := nexts["NextMessage"].feed(t, c, join(toClient(open(ws.OpText), "be"), toClient(fin(0), "fore")))
+	require.NoError(t, err)
 	p := join(toClient(open(ws.OpText), "first "), toClient(open(0), "second "), toClient(fin(0), "third"),
 		toClient(open(ws.OpText), "one "), toClient(fin(0), "two"))
 	ev, n, err := c.Next(p)

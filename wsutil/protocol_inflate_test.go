@@ -367,6 +367,8 @@ func TestMixedCompressed(t *testing.T) {
 		toServer(packed(ws.OpText, true), squeeze("next")))
 	for name, begin := range map[string]next{"Next": (*Protocol).Next, "NextChunk": chunked(4, false)} {
 		c := NewProtocol(withToy(Config{}))
+		_, err := nexts["NextMessage"].feed(t, c, toServer(packed(ws.OpText, true), squeeze("before")))
+		require.NoError(t, err)
 		p := bytes.Clone(in)
 		ev, n, err := begin(c, p)
 		require.NoError(t, err)

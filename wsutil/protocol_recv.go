@@ -292,7 +292,7 @@ func (c *Protocol) controlFrame(p []byte) (ev Event, n int, err error) {
 	p = p[:n:n]
 	c.unmask(p)
 	c.rest -= int64(n)
-	if c.lent != nil || c.rest > 0 && n > 0 {
+	if c.lent != nil || c.rest > 0 {
 		c.lent = c.lent.Append(p)
 		p = c.lent.B
 	}
@@ -463,7 +463,7 @@ func (c *Protocol) Room(dst []byte) (grown, room []byte) {
 	if rest < directLeast {
 		return dst, nil
 	}
-	if free := cap(dst) - len(dst); free < directLeast && int64(free) < rest {
+	if cap(dst)-len(dst) < directLeast {
 		dst = c.ahead(dst, 0)
 	}
 	end := int(min(rest, int64(cap(dst)-len(dst)))) + len(dst)
