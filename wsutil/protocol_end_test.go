@@ -272,3 +272,13 @@ func TestCloseReply(t *testing.T) {
 		require.Equal(t, tt.code, CloseCode(tt.err))
 	}
 }
+
+// Between the peer's close frame and the error that it sets, the connection is closing:
+// another goroutine may look at that moment.
+func TestStatusBetweenCloseFrameAndError(t *testing.T) {
+	c := NewProtocol(nil)
+	c.closing.receive(ws.StatusGoingAway)
+	require.Equal(t, Status{Closing: Closing{Received: ws.StatusGoingAway, PeerFirst: true}, Phase: PhaseClosing}, c.Status())
+	require.True(t, c.ReplyDue())
+	require.Equal(t, Proceed, c.Transport(false, true))
+}
