@@ -53,12 +53,26 @@ func (d *Dialer) proxy(u *url.URL) (*url.URL, error) {
 	return proxy, nil
 }
 
+// ProxyError is an error on the way to a server that a proxy, or the connection to
+// it, is to blame for: it cannot be reached, or does not connect to the server. It is
+// found by errors.As in what a [Dialer] returns.
+type ProxyError struct {
+	Host string // of the proxy, with its port if the URL had one
+	Err  error  // a [ConnectionRejectedError] if the proxy has refused
+}
+
+// Error returns the host of the proxy and the error.
+func (e *ProxyError) Error() string { return "proxy " + e.Host + ": " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *ProxyError) Unwrap() error { return e.Err }
+
 // proxyError is err, of the connection to a proxy if there is one.
 func proxyError(proxy *url.URL, err error) error {
 	if proxy == nil {
 		return err
 	}
-	return fmt.Errorf("proxy %s: %w", proxy.Host, err)
+	return &ProxyError{proxy.Host, err}
 }
 
 // tunnel has the proxy at the other end of conn connect to addr, and returns the

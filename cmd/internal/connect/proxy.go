@@ -47,16 +47,10 @@ func proxyFault(u, proxy *url.URL, err error) string {
 	return fmt.Sprintf("%s: %v", at.name, inner)
 }
 
-// ofProxy returns what went wrong between this program and a proxy after they were
-// connected. Package ws marks that with a prefix of the text, and not with a type.
+// ofProxy returns what went wrong between this program and a proxy, or nil.
 func ofProxy(err error) error {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if text, ok := strings.CutPrefix(e.Error(), "proxy: "); ok {
-			if inner := errors.Unwrap(e); inner != nil {
-				return inner
-			}
-			return errors.New(text)
-		}
+	if e, ok := errors.AsType[*ws.ProxyError](err); ok {
+		return e.Err
 	}
 	return nil
 }

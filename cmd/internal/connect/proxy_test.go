@@ -85,12 +85,12 @@ func TestProxyFaults(t *testing.T) {
 		"closed port": {
 			"http://" + closedPort(t),
 			"nothing listens at proxy PROXY: is it running, and is the port right? --proxy none goes without it",
-			"connection refused",
+			"proxy: connection refused",
 		},
-		"unknown host": {
+		"proxy: unknown host": {
 			"http://no.such.host.invalid:3128",
 			"proxy host no.such.host.invalid is not known: check the name. --proxy none goes without it",
-			"unknown host",
+			"proxy: unknown host",
 		},
 		"403": {
 			"http://" + answering(t, "HTTP/1.1 403 Forbidden\nContent-Length: 12\n\nport is 81.\n"),
