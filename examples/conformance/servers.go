@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wskit/wskit/examples/driver"
 	"github.com/wskit/wskit/examples/echo"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
@@ -22,8 +23,8 @@ func Servers(limit int64) []Assembly {
 		{Name: "ws over TCP", Serve: tcp.ServeTCP, excuse: wholeText},
 		{Name: "ws over net/http", Serve: tcp.ServeHTTP, excuse: wholeText.and(netHTTP)},
 		{Name: "wsutil's helpers", Serve: raw(helpers, limit)},
-		{Name: "wsutil.Protocol", Serve: raw(protocol, limit)},
-		{Name: "wsutil.Protocol and wsflate", Compresses: true, Serve: raw(compressing, limit)},
+		{Name: "wsutil.Protocol", Serve: drive(false, limit)},
+		{Name: "wsutil.Protocol and wsflate", Compresses: true, Serve: drive(true, limit)},
 		{Name: "websocket", Serve: accept(off, limit), excuse: netHTTP},
 		{Name: "websocket, takeover", Compresses: true, Serve: accept(takeover, limit), excuse: netHTTP},
 		{Name: "websocket, no takeover", Compresses: true, Serve: accept(none, limit), excuse: netHTTP},
@@ -47,6 +48,17 @@ func raw(serve func(net.Conn, int64), limit int64) func(context.Context, net.Lis
 			open.Go(func() { defer conn.Close(); serve(conn, limit) })
 		}
 	}
+}
+
+// drive is an echo of the connection without I/O, in its simplest driver.
+func drive(compress bool, limit int64) func(context.Context, net.Listener) error {
+	return func(ctx context.Context, ln net.Listener) error {
+		return driver.Serve(ctx, ln, driverOptions(compress, limit), driver.Echo)
+	}
+}
+
+func driverOptions(compress bool, limit int64) driver.Options {
+	return driver.Options{Config: wsutil.Config{MaxMessage: limit}, Compress: compress}
 }
 
 // helpers is an echo of the one-line functions of wsutil.

@@ -1,0 +1,103 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// Options are what both sides may choose. The zero value is ready for use.
+type Options struct {
+	wsutil.Config // limits and times; New sets State, Now, Inflater and Deflater
+
+	Compress     bool          // agree on permessage-deflate if the peer wants it, too
+	WriteTimeout time.Duration // of each frame; 0 means 10 s
+}
+
+// Accept does the server's handshake on conn, which it closes if that fails.
+func Accept(conn net.Conn, o Options) (*Conn, error) {
+	extension := wsflate.Extension{Adapts: true}
+	var upgrader ws.Upgrader
+	if o.Compress {
+		upgrader.Negotiate = extension.Negotiate
+	}
+	if _, err := upgrader.Upgrade(conn); err != nil {
+		if half, ok := conn.(writeCloser); ok { // the client reads why it was refused
+			half.CloseWrite()
+			conn.SetReadDeadline(time.Now().Add(wsutil.LingerTime))
+			io.Copy(io.Discard, conn)
+		}
+		return nil, errors.Join(err, conn.Close())
+	}
+	agreed, ok := extension.Accepted()
+	return New(conn, nil, ws.StateServerSide, agreed, ok, o), nil
+}
+
+// Dial opens a connection to a server.
+func Dial(ctx context.Context, url string, o Options) (*Conn, error) {
+	offer := wsflate.Parameters{ClientMaxWindowBits: wsflate.AnyWindowBits}
+	var dialer ws.Dialer
+	if o.Compress {
+		dialer.Extensions = []httphead.Option{offer.Option()}
+	}
+	conn, _, hs, err := dialer.Dial(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	compress := len(hs.Extensions) > 0
+	if compress {
+		if offer, err = offer.Confirm(hs.Extensions[0]); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	return New(conn, nil, ws.StateClientSide, offer, compress, o), nil
+}
+
+// New returns a connection whose handshake is done; received are the bytes that followed it.
+func New(conn net.Conn, received []byte, side ws.State, agreed wsflate.Parameters, compress bool, o Options) *Conn {
+	o.State, o.Now = side, 0
+	if compress {
+		o.Inflater, o.Deflater = wsflate.NewReceiver(agreed, side), wsflate.NewSender(agreed, side, nil)
+	}
+	c := &Conn{conn: conn, begin: time.Now(), in: received, timeout: cmp.Or(o.WriteTimeout, 10*time.Second)}
+	c.half, _ = conn.(writeCloser)
+	c.protocol.Reset(&o.Config)
+	return c
+}
+
+// Echo is a handler that sends every message back.
+func Echo(c *Conn, m wsutil.Event) { c.Send(m.OpCode, m.Payload) }
+
+// Serve accepts connections on ln, and runs each of them on a goroutine. When ctx ends it
+// closes ln, waits for the connections and returns nil.
+func Serve(ctx context.Context, ln net.Listener, o Options, handle func(*Conn, wsutil.Event)) error {
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	var open sync.WaitGroup
+	defer open.Wait()
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case err == nil:
+			open.Go(func() {
+				if c, err := Accept(conn, o); err == nil {
+					c.Run(ctx, handle)
+				}
+			})
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default: // out of descriptors, perhaps: connections will end
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+}
