@@ -70,6 +70,9 @@ func (c *Conn) Close(code ws.StatusCode, reason string) (err error) {
 	return err
 }
 
+// Status returns how far the connection has come.
+func (c *Conn) Status() wsutil.Status { return c.protocol.Status() }
+
 // decode consumes what was received.
 func (c *Conn) decode(handle func(*Conn, wsutil.Event)) {
 	for c.action() == wsutil.Proceed {

@@ -19,11 +19,15 @@ import (
 type Options struct {
 	wsutil.Config // limits and times; New sets State, Now, Inflater and Deflater
 
-	Compress     bool          // agree on permessage-deflate if the peer wants it, too
+	Compress     bool // agree on permessage-deflate if the peer wants it, too
+	Sender       wsflate.SenderConfig
 	WriteTimeout time.Duration // of each frame; 0 means 10 s
 }
 
-// Accept does the server's handshake on conn, which it closes if that fails.
+const mostRefused = 256 << 10 // bytes that are dropped behind a request that was refused
+
+// Accept does the server's handshake on conn, which it closes if that fails. It takes at most
+// ws.DefaultHandshakeTimeout.
 func Accept(conn net.Conn, o Options) (*Conn, error) {
 	extension := wsflate.Extension{Adapts: true}
 	var upgrader ws.Upgrader
@@ -34,7 +38,7 @@ func Accept(conn net.Conn, o Options) (*Conn, error) {
 		if half, ok := conn.(writeCloser); ok { // the client reads why it was refused
 			half.CloseWrite()
 			conn.SetReadDeadline(time.Now().Add(wsutil.LingerTime))
-			io.Copy(io.Discard, conn)
+			io.CopyN(io.Discard, conn, mostRefused)
 		}
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -66,7 +70,7 @@ func Dial(ctx context.Context, url string, o Options) (*Conn, error) {
 func New(conn net.Conn, received []byte, side ws.State, agreed wsflate.Parameters, compress bool, o Options) *Conn {
 	o.State, o.Now = side, 0
 	if compress {
-		o.Inflater, o.Deflater = wsflate.NewReceiver(agreed, side), wsflate.NewSender(agreed, side, nil)
+		o.Inflater, o.Deflater = wsflate.NewReceiver(agreed, side), wsflate.NewSender(agreed, side, &o.Sender)
 	}
 	c := &Conn{conn: conn, begin: time.Now(), in: received, timeout: cmp.Or(o.WriteTimeout, 10*time.Second)}
 	c.half, _ = conn.(writeCloser)
