@@ -61,11 +61,16 @@ func (p *peer) wantEnd(at time.Duration) {
 	require.Equal(p.t, at, time.Since(p.begin))
 }
 
-// run tests a driver of this side against the script of its peer. It returns what Run has
-// returned, and when.
-func run(t *testing.T, side ws.State, o driver.Options, handle func(*driver.Conn, wsutil.Event), script func(p *peer, cancel func())) (err error, at time.Duration) {
+// run tests a driver of this side against the script of its peer. It returns when Run has
+// returned, and what.
+func run(t *testing.T, side ws.State, o driver.Options, handle func(*driver.Conn, wsutil.Event), script func(p *peer, cancel func())) (at time.Duration, err error) {
+	return runOver(t, func() (net.Conn, net.Conn) { return wstest.Pipe(nil) }, side, o, handle, script)
+}
+
+// runOver is run over a transport of its own.
+func runOver(t *testing.T, pipe func() (ours, theirs net.Conn), side ws.State, o driver.Options, handle func(*driver.Conn, wsutil.Event), script func(p *peer, cancel func())) (at time.Duration, err error) {
 	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := wstest.Pipe(nil)
+		ours, theirs := pipe()
 		p := &peer{theirs, t, time.Now(), wsutil.NewProtocol(&wsutil.Config{State: ws.StateClientSide})}
 		if side.ClientSide() {
 			p.protocol = wsutil.NewProtocol(nil)
@@ -82,7 +87,7 @@ func run(t *testing.T, side ws.State, o driver.Options, handle func(*driver.Conn
 		<-done
 		theirs.Close()
 	})
-	return err, at
+	return at, err
 }
 
 const second = time.Second
@@ -91,7 +96,7 @@ const second = time.Second
 func TestKeepAlive(t *testing.T) {
 	for _, side := range []ws.State{ws.StateServerSide, ws.StateClientSide} {
 		o := driver.Options{Config: wsutil.Config{KeepAlive: 30 * second, KeepAliveTimeout: 10 * second}}
-		err, at := run(t, side, o, driver.Echo, func(p *peer, _ func()) {
+		at, err := run(t, side, o, driver.Echo, func(p *peer, _ func()) {
 			p.want(ws.OpPing, "", 30*second)
 			p.write(func(dst []byte) ([]byte, error) { return p.protocol.AppendPong(dst, nil) })
 			p.want(ws.OpPing, "", 60*second)
@@ -110,7 +115,7 @@ func TestReadIdle(t *testing.T) {
 		time.Sleep(20 * second) // of the bubble: the handler works
 		driver.Echo(c, m)
 	}
-	err, at := run(t, ws.StateServerSide, o, slow, func(p *peer, _ func()) {
+	at, err := run(t, ws.StateServerSide, o, slow, func(p *peer, _ func()) {
 		p.send("a")
 		p.want(ws.OpText, "a", 20*second)
 		p.want(ws.OpClose, "\x03\xf0the peer was silent for longer than ReadIdleTimeout", 25*second)
@@ -118,6 +123,18 @@ func TestReadIdle(t *testing.T) {
 	})
 	require.Equal(t, wsutil.ErrReadIdle, err)
 	require.Equal(t, 25*second, at)
+}
+
+// Nor does the time in which a ping waits to be written.
+func TestReadIdleWhilePinging(t *testing.T) {
+	o := driver.Options{Config: wsutil.Config{ReadIdleTimeout: 5 * second, KeepAlive: 3 * second, KeepAliveTimeout: time.Minute}}
+	narrow := func() (net.Conn, net.Conn) { return wstest.Pipe(&wstest.PipeOptions{Buffer: 1}) }
+	at, err := runOver(t, narrow, ws.StateServerSide, o, driver.Echo, func(p *peer, _ func()) {
+		time.Sleep(9 * second) // of the bubble
+		io.Copy(io.Discard, p)
+	})
+	require.Equal(t, wsutil.ErrReadIdle, err)
+	require.Equal(t, 11*second, at)
 }
 
 // The closing handshake that this side begins (RFC 6455, section 7.1.2): messages are dropped
@@ -131,7 +148,7 @@ func TestClose_RFC6455_7_1_2(t *testing.T) {
 	}
 	for _, side := range []ws.State{ws.StateServerSide, ws.StateClientSide} {
 		calls = 0
-		err, at := run(t, side, driver.Options{}, bye, func(p *peer, _ func()) {
+		at, err := run(t, side, driver.Options{}, bye, func(p *peer, _ func()) {
 			p.send("a")
 			p.want(ws.OpClose, "\x03\xe8bye", 0)
 			p.send("b")
@@ -141,7 +158,7 @@ func TestClose_RFC6455_7_1_2(t *testing.T) {
 		require.Equal(t, wsutil.DefaultCloseTimeout, at)
 		require.Equal(t, 1, calls)
 	}
-	err, at := run(t, ws.StateServerSide, driver.Options{}, bye, func(p *peer, _ func()) {
+	at, err := run(t, ws.StateServerSide, driver.Options{}, bye, func(p *peer, _ func()) {
 		p.send("a")
 		p.want(ws.OpClose, "\x03\xe8bye", 0)
 		p.send("b")
@@ -150,7 +167,7 @@ func TestClose_RFC6455_7_1_2(t *testing.T) {
 	})
 	require.Equal(t, wsutil.ClosedError{Code: 4000}, err)
 	require.Zero(t, at)
-	err, at = run(t, ws.StateClientSide, driver.Options{}, bye, func(p *peer, _ func()) {
+	at, err = run(t, ws.StateClientSide, driver.Options{}, bye, func(p *peer, _ func()) {
 		p.send("a")
 		p.want(ws.OpClose, "\x03\xe8bye", 0)
 		p.write(func(dst []byte) ([]byte, error) { return p.protocol.AppendClose(dst, 4000, "") })
@@ -163,7 +180,7 @@ func TestClose_RFC6455_7_1_2(t *testing.T) {
 // The end of the context, also before Run: the peer is told to go.
 func TestContext(t *testing.T) {
 	for _, wait := range []time.Duration{0, second} {
-		err, at := run(t, ws.StateServerSide, driver.Options{}, driver.Echo, func(p *peer, cancel func()) {
+		at, err := run(t, ws.StateServerSide, driver.Options{}, driver.Echo, func(p *peer, cancel func()) {
 			time.Sleep(wait) // of the bubble
 			cancel()
 			p.want(ws.OpClose, "\x03\xe9", wait)
@@ -179,7 +196,7 @@ func TestContext(t *testing.T) {
 // and drops what arrives for a while, so that the peer reads what it was told (RFC 6455,
 // sections 7.1.1 and 7.1.7).
 func TestEndOfTransport_RFC6455_7_1_1(t *testing.T) {
-	err, at := run(t, ws.StateServerSide, driver.Options{Config: wsutil.Config{MaxMessage: 3}}, driver.Echo, func(p *peer, _ func()) {
+	at, err := run(t, ws.StateServerSide, driver.Options{Config: wsutil.Config{MaxMessage: 3}}, driver.Echo, func(p *peer, _ func()) {
 		p.send("abc")
 		p.send("abcd")
 		p.send("e")
@@ -190,7 +207,7 @@ func TestEndOfTransport_RFC6455_7_1_1(t *testing.T) {
 	require.Equal(t, wsutil.ErrMessageTooLarge, err)
 	require.Equal(t, wsutil.LingerTime, at)
 
-	err, at = run(t, ws.StateServerSide, driver.Options{}, driver.Echo, func(p *peer, _ func()) {
+	at, err = run(t, ws.StateServerSide, driver.Options{}, driver.Echo, func(p *peer, _ func()) {
 		p.write(func(dst []byte) ([]byte, error) {
 			dst, err := p.protocol.AppendClose(dst, ws.StatusNormalClosure, "")
 			return append(dst, "behind"...), err
@@ -201,12 +218,28 @@ func TestEndOfTransport_RFC6455_7_1_1(t *testing.T) {
 	require.Equal(t, wsutil.ClosedError{Code: ws.StatusNormalClosure}, err)
 	require.Equal(t, wsutil.LingerTime, at)
 
-	err, at = run(t, ws.StateServerSide, driver.Options{}, driver.Echo, func(p *peer, _ func()) {
+	at, err = run(t, ws.StateServerSide, driver.Options{}, driver.Echo, func(p *peer, _ func()) {
 		p.write(func(dst []byte) ([]byte, error) { return append(dst, 0x81, 0x85), nil })
 		p.Close()
 	})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Zero(t, at)
+}
+
+// A transport that cannot half-close: a peer that was told of its fault is not waited for as
+// long, since it does not see the end.
+func TestNoHalfClose(t *testing.T) {
+	whole := func() (net.Conn, net.Conn) {
+		ours, theirs := wstest.Pipe(nil)
+		return struct{ net.Conn }{ours}, theirs
+	}
+	at, err := runOver(t, whole, ws.StateServerSide, driver.Options{}, driver.Echo, func(p *peer, _ func()) {
+		p.send("\xff")
+		p.want(ws.OpClose, "\x03\xeftext is not valid UTF-8", 0)
+		p.wantEnd(wsutil.LingerTime / 10)
+	})
+	require.Equal(t, wsutil.ErrInvalidUTF8, err)
+	require.Equal(t, wsutil.LingerTime/10, at)
 }
 
 // The peer reads nothing: the connection ends after WriteTimeout, and nothing follows a frame
@@ -219,7 +252,7 @@ func TestWriteTimeout(t *testing.T) {
 		}
 		again = c.Send(ws.OpBinary, make([]byte, 40<<10))
 	}
-	err, at := run(t, ws.StateServerSide, driver.Options{WriteTimeout: 3 * second}, flood, func(p *peer, _ func()) {
+	at, err := run(t, ws.StateServerSide, driver.Options{WriteTimeout: 3 * second}, flood, func(p *peer, _ func()) {
 		p.send("a")
 	})
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
