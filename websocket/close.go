@@ -216,18 +216,11 @@ func (c *Conn) peerFault(ctx context.Context, err error) error {
 
 // settle does with the transport what is left to do, and closes it.
 func (c *Conn) settle(ctx context.Context) error {
-	patience := wsutil.LingerTime
 	switch c.protocol.Transport(len(c.input.p) > 0, c.transport.halfCloses()) {
 	case wsutil.HalfClose:
-		if !c.endWriting() {
-			patience /= 10
-		}
-		c.linger(ctx, patience)
+		c.linger(ctx, c.protocol.Linger(c.endWriting()))
 	case wsutil.DropInput:
-		if !c.protocol.Closing().Done() {
-			patience /= 10 // the peer does not learn that nothing more comes
-		}
-		c.linger(ctx, patience)
+		c.linger(ctx, c.protocol.Linger(false))
 	}
 	c.shut()
 	return c.ended().read

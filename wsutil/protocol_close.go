@@ -3,6 +3,7 @@ package wsutil
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/wskit/wskit/ws"
 )
@@ -107,8 +108,7 @@ const (
 // The server closes the transport first (RFC 6455, section 7.1.1). But closing a
 // TCP socket with unread input resets it, and the peer may then lose what was
 // sent last. Therefore input that follows a close frame or a fault is received and
-// dropped. A driver gives the peer until LingerTime for that, or the tenth part of
-// it after a fault if the transport cannot half-close: see [Protocol.CloseBy].
+// dropped, for as long as [Protocol.Linger] says: see [Protocol.CloseBy].
 func (c *Protocol) Transport(unread, halfCloses bool) Action {
 	err := c.Err()
 	switch s := c.Closing(); {
@@ -124,6 +124,16 @@ func (c *Protocol) Transport(unread, halfCloses bool) Action {
 		return HalfClose
 	}
 	return DropInput
+}
+
+// Linger returns for how long input is dropped at most, LingerTime. It is the tenth
+// part of that if the peer does not learn that nothing more comes, since there were
+// not two close frames and the transport did not half-close.
+func (c *Protocol) Linger(halfClosed bool) time.Duration {
+	if halfClosed || c.Closing().Done() {
+		return LingerTime
+	}
+	return LingerTime / 10
 }
 
 func isFault(err error) bool {

@@ -100,6 +100,12 @@ func TestEnds(t *testing.T) {
 				for i, action := range want {
 					require.Equal(t, action, c.Transport(i&1 != 0, i < 2), "%s, unread %t, half-closes %t", side.name, i&1 != 0, i < 2)
 				}
+				require.Equal(t, LingerTime, c.Linger(true))
+				if c.Closing().Done() {
+					require.Equal(t, LingerTime, c.Linger(false))
+				} else {
+					require.Equal(t, LingerTime/10, c.Linger(false))
+				}
 				before := c.Err()
 				require.Equal(t, tt.replyDue, len(c.AppendCloseFor(nil, before)) > 0 && before != nil && tt.phase == PhaseClosing)
 			}

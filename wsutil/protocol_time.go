@@ -59,7 +59,8 @@ func (t *times) total(now time.Duration) time.Duration {
 func (c *Protocol) Timed() bool { return c.set.readIdle > 0 || c.set.keepAlive > 0 }
 
 // Waits says that a read of the transport begins to wait. Silence of the peer
-// counts from here to [Protocol.Heard].
+// counts from here to [Protocol.Heard]. A read that only ended because something
+// was due has not ended for this purpose: a driver calls Tick, and reads on.
 func (c *Protocol) Waits(now time.Duration) {
 	if t := c.time; t != nil && !t.waits {
 		t.waits, t.waiting = true, now

@@ -144,18 +144,12 @@ func (c *Conn) write(body []byte) {
 
 // linger does with the transport what is left to do before it is closed.
 func (c *Conn) linger() {
-	patience := wsutil.LingerTime
-	switch c.action() {
-	case wsutil.Shut:
+	action := c.action()
+	if action == wsutil.Shut {
 		return
-	case wsutil.HalfClose:
-		c.half.CloseWrite()
-	case wsutil.DropInput:
-		if !c.protocol.Closing().Done() {
-			patience /= 10 // the peer does not learn that nothing more comes
-		}
 	}
-	c.protocol.CloseBy(c.now() + patience)
+	halfClosed := action == wsutil.HalfClose && c.half.CloseWrite() == nil
+	c.protocol.CloseBy(c.now() + c.protocol.Linger(halfClosed))
 	c.setReadDeadline()
 	io.Copy(io.Discard, c.conn)
 }
