@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
 	"time"
 
 	"github.com/wskit/wskit/internal/bufpool"
@@ -50,6 +49,19 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	return err
 }
 
+// CloseContext is [Conn.Close] for no longer than ctx lasts: when ctx ends, the
+// transport is closed.
+func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
+	if ctx == nil {
+		return &opError{"close", errNilContext}
+	}
+	defer context.AfterFunc(ctx, func() {
+		defer c.guard()
+		c.fail(contextError(ctx, withinClosing))
+	})()
+	return c.Close(code, reason)
+}
+
 // CloseNow closes the transport without a handshake: the peer does not learn why, and
 // may lose what was sent last. It does nothing if the connection is closed already, so
 // that it can be deferred, and always returns nil.
@@ -91,16 +103,6 @@ func (c *Conn) closeWrite(code StatusCode) error {
 	return nil
 }
 
-// handshakeUnder is handshake for no longer than ctx lasts: then the transport is
-// closed.
-func (c *Conn) handshakeUnder(ctx context.Context, code ws.StatusCode, reason string) {
-	defer context.AfterFunc(ctx, func() {
-		defer c.guard()
-		c.fail(contextError(ctx, withinClosing))
-	})()
-	c.handshake(code, reason)
-}
-
 // aside calls f, and returns at the latest when the connection is closed: closing a
 // transport without deadlines may not end what f does with it.
 func (c *Conn) aside(f func()) {
@@ -108,16 +110,25 @@ func (c *Conn) aside(f func()) {
 		f()
 		return
 	}
-	ended := make(chan any, 1)
+	ended := make(chan any) // what f has panicked with
+	left := make(chan struct{})
+	defer close(left)
 	go func() {
-		defer func() { ended <- recover() }()
+		defer func() {
+			v := recover()
+			select {
+			case ended <- v:
+			case <-left:
+				if v != nil {
+					c.panicked(v)
+				}
+			}
+		}()
 		f()
 	}()
 	select {
-	case p := <-ended:
-		if p != nil { // of a callback, which is for the caller
-			panic(p)
-		}
+	case v := <-ended:
+		repanic(v)
 	case <-c.done:
 	}
 }
@@ -232,7 +243,7 @@ func (c *Conn) endWriting() bool {
 		return false
 	}
 	defer c.unlock(0, 0)
-	return c.transport.ReadWriteCloser.(writeCloser).CloseWrite() == nil
+	return c.transport.closeWrite() == nil
 }
 
 // linger drops what arrives until the peer ends its side, for d at most.
@@ -286,21 +297,10 @@ func (c *Conn) shut() {
 		c.opts.Group.remove(c)
 	}
 	if h := c.opts.Hooks; h != nil && h.Closed != nil {
-		c.callWriting(func() { h.Closed(c, c.CloseRecord()) })
+		c.callbacks.writing.Add(1)
+		defer c.callbacks.writing.Add(-1)
+		h.Closed(c, c.CloseRecord())
 	}
-}
-
-// panicked ends the connection after a callback has panicked with v on a goroutine of
-// this package. The peer is told, if that does not take long.
-func (c *Conn) panicked(v any) {
-	err := &PanicError{Value: v, Stack: debug.Stack()}
-	defer func() {
-		if h := c.opts.Hooks; h != nil && h.Panicked != nil {
-			h.Panicked(c, err)
-		}
-	}()
-	defer func() { recover() }() // the hook Closed, once more
-	c.giveUp(err)
 }
 
 // failure is how a connection has ended, as reads and writes report it for ever.

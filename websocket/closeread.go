@@ -42,7 +42,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	s.last = r
 	begun := ctx.Err() == nil && c.read.take() // so that reads from here on are refused
 	go func() {
-		err := errPanicked
+		err := errExited
 		defer close(r.done)
 		defer func() { cancel(err) }()
 		defer func() {

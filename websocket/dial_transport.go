@@ -93,23 +93,29 @@ func promptly(dial dialFunc) dialFunc {
 		return nil
 	}
 	type result struct {
-		conn net.Conn
-		err  error
+		conn     net.Conn
+		err      error
+		panicked any
 	}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		done := make(chan result)
 		go func() {
-			conn, err := dial(ctx, network, addr)
-			select {
-			case done <- result{conn, err}:
-			case <-ctx.Done():
-				if conn != nil {
-					conn.Close()
+			r := result{err: errExited}
+			defer func() {
+				r.panicked = recover()
+				select {
+				case done <- r:
+				case <-ctx.Done():
+					if r.conn != nil {
+						r.conn.Close()
+					}
 				}
-			}
+			}()
+			r.conn, r.err = dial(ctx, network, addr)
 		}()
 		select {
 		case r := <-done:
+			repanic(r.panicked)
 			return r.conn, r.err
 		case <-ctx.Done():
 			return nil, ctx.Err()

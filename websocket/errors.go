@@ -34,14 +34,20 @@ var (
 	errWriteTimeout = &chainError{"the peer did not take what was written in time", []error{os.ErrDeadlineExceeded}}
 	errNoDeadlines  = errors.New("the transport has no deadlines")
 	errStale        = errors.New("websocket: read: the next message has been asked for")
-	errPanicked     = errors.New("a callback panicked")
+	errExited       = errors.New("a callback has ended its goroutine")
+	errNilContext   = errors.New("nil Context")
 	errTakenOver    = errors.New("Close has taken the read lock over")
 )
 
-// PanicError says that a callback or hook has panicked on a goroutine of this package,
-// for instance that of [Conn.CloseRead]: the connection was closed with
-// [StatusInternalError]. A panic on a goroutine of the caller, in [Conn.Read] for
-// instance, is the caller's.
+// PanicError is the error of a connection that ended because a callback or hook
+// panicked. The peer gets [StatusInternalError] if it takes the close frame within a
+// second. On a goroutine of this package, for instance that of [Conn.CloseRead], the
+// panic ends there, and the connection ends with it. On a goroutine of the caller, in
+// [Conn.Read] for instance, the panic goes on to the caller, and the connection ends
+// only if it was left within a message or a write.
+//
+// It does not wrap Value: a panic with an error of the network or of the peer is still
+// the program's own.
 type PanicError struct {
 	Value any    // what the callback has panicked with
 	Stack []byte // of its goroutine
@@ -49,12 +55,6 @@ type PanicError struct {
 
 // Error returns the value, without the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("a callback panicked: %v", e.Value) }
-
-// Unwrap returns the value if it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
 
 // chainError is an error that is several others, of which text tells.
 type chainError struct {

@@ -87,7 +87,7 @@ func (n *netConn) readSome(ctx context.Context, p []byte) (int, error) {
 			return 0, n.end(err)
 		}
 		if typ != n.typ {
-			n.conn.handshakeUnder(ctx, ws.StatusUnsupportedData, fmt.Sprintf("unexpected %v", typ))
+			n.conn.CloseContext(ctx, StatusUnsupportedData, fmt.Sprintf("unexpected %v", typ))
 			return 0, fmt.Errorf("websocket: read: unexpected %v", typ)
 		}
 		r.(*stream).resumable = true

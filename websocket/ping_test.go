@@ -187,7 +187,7 @@ func TestCallbackPanics(t *testing.T) {
 		}()
 		require.PanicsWithValue(t, "mine", func() { s.Read(background) })
 		_, _, err := s.Read(background)
-		require.ErrorIs(t, err, errPanicked)
+		requirePanic(t, err)
 	})
 }
 

@@ -163,7 +163,9 @@ func (c *Conn) call(f func()) (held bool) {
 		held = !lent || c.read.takeBack()
 		switch {
 		case !returned && held:
-			c.abandonRead()
+			v := recover()
+			c.abandonRead(v)
+			repanic(v)
 		case returned && !held:
 			<-c.done
 		}
@@ -171,39 +173,4 @@ func (c *Conn) call(f func()) (held bool) {
 	f()
 	returned = true
 	return
-}
-
-// abandonRead releases the read lock after a callback has panicked. If a part of a
-// message is lost by that, or the peer was not told yet how the connection has ended,
-// the connection is closed.
-func (c *Conn) abandonRead() {
-	if c.protocol.InMessage() && c.stream == nil || c.protocol.Err() != nil {
-		c.protocol.Fail(errPanicked)
-		c.protocol.EOF()
-		defer c.shut()
-	}
-	c.endRead()
-}
-
-// callWriting calls a function of the user's that may run while the write lock is
-// held. If f does not return, nor is that lock released, and the connection is over.
-func (c *Conn) callWriting(f func()) {
-	returned := false
-	c.callbacks.writing.Add(1)
-	defer func() {
-		c.callbacks.writing.Add(-1)
-		if !returned {
-			c.fail(errPanicked)
-		}
-	}()
-	f()
-	returned = true
-}
-
-// guard is deferred by the goroutines of this package that may call functions of the
-// user's. A panic of one fails the connection and does not end the process.
-func (c *Conn) guard() {
-	if v := recover(); v != nil {
-		c.panicked(v)
-	}
 }

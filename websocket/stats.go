@@ -58,9 +58,10 @@ func (c *Conn) Stats() *Stats { return c.opts.Stats }
 
 // Hooks are functions that are called as things happen, by the goroutine that reads or
 // writes, which waits for them. Each may be nil. They may use the connection, but not read
-// from it, nor write to it from those about writing, from which [Conn.CloseNow] is the way to
-// close it. A panic is the caller's; one of those about writing ends the connection. One
-// Hooks may serve any number of connections.
+// from it. Hooks about writing may not write to it either: they close it with
+// [Conn.CloseNow]. A panic goes on to the caller of the method that called the hook; on a
+// goroutine of this package it ends there, see [PanicError]. A panic of a hook about
+// writing ends the connection. One Hooks may serve any number of connections.
 type Hooks struct {
 	// MessageRead and MessageWritten tell of a whole message: its bytes as the program
 	// sees them, and as payload on the wire.

@@ -75,6 +75,19 @@ func (t *transport) halfCloses() bool {
 	return ok
 }
 
+// closeWrite ends the sending of a transport that halfCloses. Under TLS, so does the
+// connection below: the alert ends no more than the records, and a peer that waits
+// for the end of TCP would wait on.
+func (t *transport) closeWrite() error {
+	err := t.ReadWriteCloser.(writeCloser).CloseWrite()
+	if tls, ok := t.ReadWriteCloser.(secured); ok && err == nil {
+		if raw, ok := tls.NetConn().(writeCloser); ok {
+			err = raw.CloseWrite()
+		}
+	}
+	return err
+}
+
 // drop reads and drops what arrives until the peer ends its side. A socket waits
 // without a buffer.
 func (t *transport) drop() {

@@ -79,7 +79,6 @@ func (w *messageWriter) Close() error {
 	}
 	err := w.send(rest, true)
 	if err == nil {
-		w.conn.countWritten(&w.message)
 		w.end(ErrWriterClosed)
 	}
 	return err
@@ -106,6 +105,9 @@ func (w *messageWriter) send(p []byte, last bool) error {
 			return err
 		}
 		err := c.sendFrame(w.ctx, &w.message, intact)
+		if err == nil && w.message.Done() {
+			c.countWritten(&w.message)
+		}
 		if err != nil || w.message.Done() {
 			c.unlock(writeOpen, 0)
 		} else {

@@ -42,8 +42,7 @@ func Read(ctx context.Context, c *websocket.Conn, v any) error {
 	}
 	*b = *bytes.NewBuffer(p) // which may have grown
 	if err := json.Unmarshal(p, v); err != nil {
-		defer context.AfterFunc(ctx, func() { c.CloseNow() })()
-		c.Close(websocket.StatusInvalidFramePayloadData, "message is not the JSON that was expected")
+		c.CloseContext(ctx, websocket.StatusInvalidFramePayloadData, "message is not the JSON that was expected")
 		return fmt.Errorf("wsjson: read: %w", err)
 	}
 	return nil

@@ -39,20 +39,14 @@ func Read(ctx context.Context, c *websocket.Conn, v proto.Message) error {
 	}
 	*b = p // which may have grown
 	if typ != websocket.MessageBinary {
-		closeUnder(ctx, c, websocket.StatusUnsupportedData, "expected a binary message")
+		c.CloseContext(ctx, websocket.StatusUnsupportedData, "expected a binary message")
 		return fmt.Errorf("wspb: read: the message is a %v", typ)
 	}
 	if err := proto.Unmarshal(p, v); err != nil {
-		closeUnder(ctx, c, websocket.StatusInvalidFramePayloadData, "message is not the protocol buffer that was expected")
+		c.CloseContext(ctx, websocket.StatusInvalidFramePayloadData, "message is not the protocol buffer that was expected")
 		return fmt.Errorf("wspb: read: %w", err)
 	}
 	return nil
-}
-
-// closeUnder closes c within the time that ctx leaves.
-func closeUnder(ctx context.Context, c *websocket.Conn, code websocket.StatusCode, reason string) {
-	defer context.AfterFunc(ctx, func() { c.CloseNow() })()
-	c.Close(code, reason)
 }
 
 // Write writes v in the form of [proto.Marshal] as one binary message. The connection is as
