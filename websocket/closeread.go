@@ -29,8 +29,12 @@ type closeRead struct {
 // The context it returns ends with ctx, and when the connection does: the cause says
 // why then. The goroutine ends with either; if ctx ends, the connection stays open. A
 // second call returns the same context, unless that has ended: then it is as the first
-// one. Other reads get [ErrConcurrentRead]; one that is under way is waited for.
+// one. Other reads get [ErrConcurrentRead]; one that is under way is waited for. A nil ctx
+// starts nothing: the context returned has ended, and its cause says so.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	if ctx == nil {
+		return neverContext("read")
+	}
 	s := &c.closeReads
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -93,7 +93,7 @@ const (
 // [http.Client.CloseIdleConnections]. A nil ctx is an error.
 func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.Response, error) {
 	if ctx == nil {
-		return nil, nil, errors.New("websocket: dial: nil Context")
+		return nil, nil, fmt.Errorf("websocket: dial: %w", errNilContext)
 	}
 	if opts == nil {
 		opts = new(DialOptions)

@@ -35,6 +35,7 @@ var (
 	errNoDeadlines  = errors.New("the transport has no deadlines")
 	errStale        = errors.New("websocket: read: the next message has been asked for")
 	errExited       = errors.New("a callback has ended its goroutine")
+	errNotPrepared  = errors.New("a PreparedMessage that NewPreparedMessage has not made")
 	errNilContext   = errors.New("nil Context")
 	errTakenOver    = errors.New("Close has taken the read lock over")
 )
@@ -96,6 +97,13 @@ type opError struct {
 
 func (e *opError) Error() string { return "websocket: " + e.op + ": " + e.err.Error() }
 func (e *opError) Unwrap() error { return e.err }
+
+// neverContext returns a context that has ended because the caller's is nil.
+func neverContext(op string) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(&opError{op, errNilContext})
+	return ctx
+}
 
 // contextEnd returns why ctx has ended: its error, and its cause if that is another one.
 func contextEnd(ctx context.Context) error { return withContext(ctx, ctx.Err()) }

@@ -76,6 +76,9 @@ func (g *Group) members() []*Conn {
 // A program calls it beside [http.Server.Shutdown], which stops the server from
 // taking new requests. A second call waits, too.
 func (g *Group) Shutdown(ctx context.Context) error {
+	if ctx == nil {
+		return fmt.Errorf("websocket: shutdown: %w", errNilContext)
+	}
 	empty := g.close()
 	var closing sync.WaitGroup
 	defer closing.Wait()

@@ -19,7 +19,7 @@ import (
 // takes no longer than the deadline of the read allows.
 // The peer's close frame with [StatusNormalClosure] or [StatusGoingAway] is io.EOF.
 //
-// When ctx ends, so do all reads and writes. Deadlines end those that are under way with
+// When ctx ends, so do all reads and writes; with a nil ctx each is an error. Deadlines end those that are under way with
 // os.ErrDeadlineExceeded, and the connection can be used again with a later one: a read
 // goes on where it was, and of a write the number of bytes that it returns will
 // reach the peer, the rest of them by the next write. Over TLS, and on transports without
@@ -37,6 +37,9 @@ import (
 // A stream has no messages that could be too long, and nothing gathers one here: NetConn
 // lifts the read limit of c. [Conn.SetReadLimit] sets another one after it.
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
+	if ctx == nil {
+		ctx = neverContext("NetConn")
+	}
 	c.SetReadLimit(-1)
 	n := &netConn{conn: c, typ: msgType, turn: make(chan struct{}, 1)}
 	n.read.ctx(ctx)

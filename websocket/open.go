@@ -28,6 +28,9 @@ func NewConn(rwc io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.
 	if opts == nil {
 		opts = new(ConnOptions)
 	}
+	if rwc == nil {
+		return nil, errors.New("websocket: nil transport")
+	}
 	flate, err := agreedCompression(hs.Extensions)
 	if side.ServerSide() == side.ClientSide() {
 		err = errors.New("the side is neither that of the server nor that of the client")

@@ -70,7 +70,7 @@ func (l *readLock) want() <-chan struct{} {
 
 // beginRead takes the read lock.
 func (c *Conn) beginRead(ctx context.Context) error {
-	if ctx.Done() != nil && ctx.Err() != nil {
+	if ctx == nil || ctx.Done() != nil && ctx.Err() != nil {
 		return c.notBegun(ctx)
 	}
 	if !c.read.take() {
@@ -79,8 +79,11 @@ func (c *Conn) beginRead(ctx context.Context) error {
 	return nil
 }
 
-// notBegun is what a read returns whose context has ended before.
+// notBegun is what a read returns whose context has ended before, or is nil.
 func (c *Conn) notBegun(ctx context.Context) error {
+	if ctx == nil {
+		return &opError{"read", errNilContext}
+	}
 	if f := c.ended(); f != nil {
 		return f.read
 	}

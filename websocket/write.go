@@ -138,6 +138,9 @@ func (c *Conn) abandon(ctx context.Context, err error) error {
 // it anew, which costs what Write costs without compression. Where the connection
 // compresses, so is m if it becomes smaller, whatever its length.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
+	if m == nil || m.message == nil {
+		return &opError{"write", errNotPrepared}
+	}
 	out := m.message.Outgoing()
 	return c.send(ctx, &out)
 }
@@ -162,7 +165,7 @@ func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
 
 // lock takes the write lock.
 func (c *Conn) lock(ctx context.Context, k kind) error {
-	if ctx.Done() != nil && ctx.Err() != nil {
+	if ctx == nil || ctx.Done() != nil && ctx.Err() != nil {
 		return c.notLocked(ctx)
 	}
 	if !c.write.tryLock(k) && !c.write.lock(ctx, k, c.done) {
@@ -177,6 +180,9 @@ func (c *Conn) lock(ctx context.Context, k kind) error {
 
 // notLocked says why nothing can be written any longer, or not under ctx.
 func (c *Conn) notLocked(ctx context.Context) error {
+	if ctx == nil {
+		return &opError{"write", errNilContext}
+	}
 	if f := c.ended(); f != nil {
 		return f.write
 	}

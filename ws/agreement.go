@@ -221,7 +221,12 @@ func (u *Upgrader) appendLines(dst []byte, hs Handshake) ([]byte, error) {
 
 // AppendResponse appends the answer of HTTP/1.1 that a stands for to dst (RFC 6455,
 // section 4.2.2, item 5). a comes from [Upgrader.Decide].
-func AppendResponse(dst []byte, a Agreement) []byte { return a.r.appendResponse(dst) }
+func AppendResponse(dst []byte, a Agreement) []byte {
+	if a.r == nil {
+		return dst // nothing was agreed on
+	}
+	return a.r.appendResponse(dst)
+}
 
 // appendResponse appends the answer to r, on which decide has agreed.
 func (r *Request) appendResponse(dst []byte) []byte {

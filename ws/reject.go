@@ -255,8 +255,13 @@ func (b HandshakeHeaderBytes) WriteTo(w io.Writer) (int64, error) {
 // HandshakeHeaderFunc is a [HandshakeHeader] that a function writes.
 type HandshakeHeaderFunc func(io.Writer) (int64, error)
 
-// WriteTo calls f.
-func (f HandshakeHeaderFunc) WriteTo(w io.Writer) (int64, error) { return f(w) }
+// WriteTo calls f. A nil f writes nothing.
+func (f HandshakeHeaderFunc) WriteTo(w io.Writer) (int64, error) {
+	if f == nil {
+		return 0, nil
+	}
+	return f(w)
+}
 
 // HandshakeHeaderHTTP is a [HandshakeHeader] made of a header of net/http.
 type HandshakeHeaderHTTP http.Header

@@ -95,6 +95,9 @@ type Upgrader struct {
 // DefaultUpgrader is what [Upgrade] uses.
 var DefaultUpgrader Upgrader
 
+// errNilConn is what the handshakes over a nil connection return.
+var errNilConn = errors.New("ws: handshake: nil connection")
+
 // Upgrade is [Upgrader.Upgrade] of [DefaultUpgrader].
 func Upgrade(conn io.ReadWriter) (Handshake, error) {
 	return DefaultUpgrader.Upgrade(conn)
@@ -120,6 +123,9 @@ func Upgrade(conn io.ReadWriter) (Handshake, error) {
 // It allocates nothing, but for 16 bytes on a socket, unless a subprotocol, an
 // extension or a field of the caller's goes into the answer.
 func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
+	if conn == nil {
+		return Handshake{}, errNilConn
+	}
 	bounded, err := u.setDeadline(conn)
 	if err != nil {
 		return Handshake{}, err

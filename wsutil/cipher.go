@@ -29,6 +29,9 @@ func (c *CipherReader) Reset(r io.Reader, key [4]byte) {
 // Read reads from the source into p and masks what came. Its errors are those of
 // the source.
 func (c *CipherReader) Read(p []byte) (n int, err error) {
+	if c.src == nil {
+		return 0, errNilSource
+	}
 	n, err = c.src.Read(p)
 	ws.Cipher(p[:n], c.key, c.pos)
 	c.pos = (c.pos + n) & 3
@@ -58,6 +61,9 @@ func (c *CipherWriter) Reset(w io.Writer, key [4]byte) {
 // buffer, which for more than 1 MiB is written several times. Its errors are those
 // of the destination.
 func (c *CipherWriter) Write(p []byte) (n int, err error) {
+	if c.dst == nil {
+		return 0, errNilDestination
+	}
 	b := bufpool.Get(min(len(p), mostMasked))
 	defer b.Free()
 	for {

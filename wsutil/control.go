@@ -70,7 +70,12 @@ func (c ControlHandler) handle(op ws.OpCode, h ws.Header) error {
 	b := controlBuffers.Get().(*controlBuffer)
 	defer controlBuffers.Put(b)
 	payload := b.payload[:h.Length]
-	if len(payload) > 0 {
+	switch {
+	case len(payload) > 0 && c.Src == nil:
+		return errNilSource
+	case c.Dst == nil && op != ws.OpPong:
+		return errNilDestination
+	case len(payload) > 0:
 		if _, err := io.ReadFull(c.Src, payload); err != nil {
 			return inside(err)
 		}
@@ -213,6 +218,9 @@ func NewControlWriterBuffer(dest io.Writer, s ws.State, op ws.OpCode, buf []byte
 // too long it takes nothing and returns [ErrControlOverflow], and the payload may
 // still be sent as it was. Even an empty p makes for a frame.
 func (c *ControlWriter) Write(p []byte) (int, error) {
+	if c.w == nil {
+		return 0, errNilDestination
+	}
 	if c.w.err == nil && len(p) > c.w.Available() {
 		return 0, ErrControlOverflow
 	}
@@ -221,4 +229,9 @@ func (c *ControlWriter) Write(p []byte) (int, error) {
 
 // Flush sends the frame; the next Write begins another. If nothing was written
 // since the last Flush, not even no bytes, it does nothing.
-func (c *ControlWriter) Flush() error { return c.w.Flush() }
+func (c *ControlWriter) Flush() error {
+	if c.w == nil {
+		return errNilDestination
+	}
+	return c.w.Flush()
+}

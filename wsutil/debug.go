@@ -91,6 +91,9 @@ type DebugUpgrader struct {
 // Upgrade is [ws.Upgrader.Upgrade], with the callbacks.
 func (d *DebugUpgrader) Upgrade(conn io.ReadWriter) (ws.Handshake, error) {
 	var rec *record
+	if conn == nil {
+		return d.Upgrader.Upgrade(nil)
+	}
 	if c, ok := conn.(net.Conn); ok {
 		recorded := &recordedConn{Conn: c}
 		conn, rec = recorded, &recorded.record

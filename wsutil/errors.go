@@ -40,6 +40,12 @@ func (e ClosedError) Error() string {
 	return s
 }
 
+// What a zero value returns that has to be given a stream first.
+var (
+	errNilSource      = errors.New("wsutil: read: nil source")
+	errNilDestination = errors.New("wsutil: write: nil destination")
+)
+
 // CloseReply returns the code and reason of the close frame that tells the peer
 // of err (RFC 6455, section 7.1.7). It is the one place that decides this:
 //

@@ -14,8 +14,13 @@ type RecvExtension interface {
 // RecvExtensionFunc is a function that is a [RecvExtension].
 type RecvExtensionFunc func(ws.Header) (ws.Header, error)
 
-// UnsetBits calls fn.
-func (fn RecvExtensionFunc) UnsetBits(h ws.Header) (ws.Header, error) { return fn(h) }
+// UnsetBits calls fn. A nil fn leaves h as it is.
+func (fn RecvExtensionFunc) UnsetBits(h ws.Header) (ws.Header, error) {
+	if fn == nil {
+		return h, nil
+	}
+	return fn(h)
+}
 
 // SendExtension is what a [Writer] asks about the reserved bits of the frames
 // that it sends. SetBits is called with the header of every frame, continuations
@@ -28,5 +33,10 @@ type SendExtension interface {
 // SendExtensionFunc is a function that is a [SendExtension].
 type SendExtensionFunc func(ws.Header) (ws.Header, error)
 
-// SetBits calls fn.
-func (fn SendExtensionFunc) SetBits(h ws.Header) (ws.Header, error) { return fn(h) }
+// SetBits calls fn. A nil fn leaves h as it is.
+func (fn SendExtensionFunc) SetBits(h ws.Header) (ws.Header, error) {
+	if fn == nil {
+		return h, nil
+	}
+	return fn(h)
+}

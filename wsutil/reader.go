@@ -110,6 +110,9 @@ func (r *Reader) NextFrame() (h ws.Header, err error) {
 	if r.err != nil {
 		return h, r.err
 	}
+	if r.Source == nil {
+		return h, errNilSource
+	}
 	h, stays, err := r.readHeader()
 	over := err == io.EOF && !r.State.Fragmented()
 	if err == nil && !r.SkipHeaderCheck {

@@ -41,6 +41,9 @@ func NewTracer(rw io.ReadWriter, log io.Writer) *Tracer {
 
 // Read reads from the connection.
 func (t *Tracer) Read(p []byte) (int, error) {
+	if t.rw == nil {
+		return 0, errNilSource
+	}
 	n, err := t.rw.Read(p)
 	t.in.scan(p[:n], t.print)
 	return n, err
@@ -48,6 +51,9 @@ func (t *Tracer) Read(p []byte) (int, error) {
 
 // Write writes to the connection.
 func (t *Tracer) Write(p []byte) (int, error) {
+	if t.rw == nil {
+		return 0, errNilDestination
+	}
 	n, err := t.rw.Write(p)
 	t.out.scan(p[:n], t.print)
 	return n, err

@@ -60,6 +60,9 @@ func writeFrame(w io.Writer, s ws.State, h *ws.Header, p []byte) error {
 // writeFull writes p with one Write. Not every writer keeps the promise of [io.Writer]
 // to say why it took less.
 func writeFull(w io.Writer, p []byte) error {
+	if w == nil {
+		return errNilDestination
+	}
 	n, err := w.Write(p)
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
