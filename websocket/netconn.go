@@ -22,8 +22,10 @@ import (
 // When ctx ends, so do all reads and writes; with a nil ctx each is an error. Deadlines end those that are under way with
 // os.ErrDeadlineExceeded, and the connection can be used again with a later one: a read
 // goes on where it was, and of a write the number of bytes that it returns will
-// reach the peer, the rest of them by the next write. Over TLS, and on transports without
-// deadlines, they close the connection.
+// reach the peer, the rest of them by the next write. Over TLS a deadline closes the
+// connection if it ends a write, and so does any on a transport without deadlines: what
+// follows is an error that wraps os.ErrDeadlineExceeded and is a timeout as net.Error
+// has it.
 //
 // The connection has a method CloseWrite() error, as a [net.TCPConn] has: it sends a
 // close frame, and reads go on until the peer's. A WebSocket cannot end one direction
@@ -235,7 +237,7 @@ func (d *deadline) close() {
 }
 
 // explain returns err, or os.ErrDeadlineExceeded or net.ErrClosed if that has ended ctx, and
-// not its parent.
+// not its parent. All that a deadline has ended is a timeout.
 func (d *deadline) explain(ctx context.Context, err error) error {
 	if err == nil || d.parent.Err() != nil {
 		return err
@@ -243,8 +245,18 @@ func (d *deadline) explain(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case cause == net.ErrClosed:
 		return fmt.Errorf("websocket: %w", net.ErrClosed)
-	case cause == os.ErrDeadlineExceeded && errors.Is(err, os.ErrDeadlineExceeded):
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+	case cause == os.ErrDeadlineExceeded:
 		return os.ErrDeadlineExceeded
+	default: // an earlier deadline has closed the connection
+		return &netTimeout{err}
 	}
 	return err
 }
+
+// netTimeout is an error that is a timeout as [net.Error] has it.
+type netTimeout struct{ error }
+
+func (e *netTimeout) Timeout() bool   { return true }
+func (e *netTimeout) Temporary() bool { return false }
+func (e *netTimeout) Unwrap() error   { return e.error }

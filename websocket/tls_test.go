@@ -156,6 +156,37 @@ func TestTLSFault(t *testing.T) {
 	})
 }
 
+// A deadline that closes a NetConn over TLS is a timeout, and so is all that follows,
+// until the program closes it itself.
+func TestTLSNetConnDeadline(t *testing.T) {
+	tlsConfigs()
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		s, _ := tlsPair(t, a, b, ConnOptions{}, ConnOptions{})
+		n := NetConn(background, s, MessageBinary)
+		n.SetDeadline(time.Now().Add(time.Second))
+		_, err := n.Write([]byte("nobody reads"))
+		require.Equal(t, os.ErrDeadlineExceeded, err)
+		<-s.Done()
+		for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {
+			n.SetDeadline(at)
+			_, wrote := n.Write([]byte("over"))
+			_, read := n.Read(make([]byte, 1))
+			for _, err := range []error{wrote, read} {
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				timeout, ok := err.(net.Error)
+				require.True(t, ok && timeout.Timeout(), "%T", err)
+				require.ErrorContains(t, err, withinFrame)
+			}
+		}
+		n.Close()
+		_, err = n.Write([]byte("closed"))
+		require.ErrorIs(t, err, net.ErrClosed)
+		_, ok := err.(net.Error)
+		require.False(t, ok)
+	})
+}
+
 // The alert with which TLS ends does not wait for a peer that has stopped to read.
 func TestTLSCloseInTime(t *testing.T) {
 	tlsConfigs()
