@@ -171,4 +171,3 @@ func TestLingerDropsInput(t *testing.T) {
 		s.CloseNow()
 	})
 }
-

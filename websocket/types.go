@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
@@ -58,30 +59,21 @@ const (
 	StatusTLSHandshake            StatusCode = 1015 // never on the wire
 )
 
-var statusNames = map[StatusCode]string{
-	StatusNormalClosure:           "StatusNormalClosure",
-	StatusGoingAway:               "StatusGoingAway",
-	StatusProtocolError:           "StatusProtocolError",
-	StatusUnsupportedData:         "StatusUnsupportedData",
-	StatusNoStatusRcvd:            "StatusNoStatusRcvd",
-	StatusAbnormalClosure:         "StatusAbnormalClosure",
-	StatusInvalidFramePayloadData: "StatusInvalidFramePayloadData",
-	StatusPolicyViolation:         "StatusPolicyViolation",
-	StatusMessageTooBig:           "StatusMessageTooBig",
-	StatusMandatoryExtension:      "StatusMandatoryExtension",
-	StatusInternalError:           "StatusInternalError",
-	StatusServiceRestart:          "StatusServiceRestart",
-	StatusTryAgainLater:           "StatusTryAgainLater",
-	StatusBadGateway:              "StatusBadGateway",
-	StatusTLSHandshake:            "StatusTLSHandshake",
-}
+// constantWords are the names of codes, as package ws has them, that constants here
+// spell in another way.
+var constantWords = strings.NewReplacer("received", "rcvd", "server error", "error")
 
 // String returns the name of the constant, or "StatusCode(n)" if there is none.
 func (c StatusCode) String() string {
-	if name, ok := statusNames[c]; ok {
-		return name
+	code := ws.StatusCode(c)
+	if StatusCode(code) != c || !code.IsProtocolDefined() {
+		return "StatusCode(" + strconv.Itoa(int(c)) + ")"
 	}
-	return "StatusCode(" + strconv.Itoa(int(c)) + ")"
+	name := "Status"
+	for word := range strings.FieldsSeq(constantWords.Replace(code.Name())) {
+		name += strings.ToUpper(word[:1]) + word[1:]
+	}
+	return name
 }
 
 // wire returns c as package ws has it, or false if it may not be sent. 0 and
