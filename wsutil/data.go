@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"math"
 	"sync"
 
 	"github.com/wskit/wskit/ws"
@@ -26,6 +27,10 @@ var dataReaders = sync.Pool{New: func() any {
 }}
 
 // newDataReader returns a dataReader from the pool. A limit below 1 is none.
+// bytesPerFrame is how many bytes of its limit a message has to have for each frame,
+// beyond DefaultMaxFragments: as many as those two defaults make.
+const bytesPerFrame = DefaultMaxMessage / DefaultMaxFragments
+
 func newDataReader(rw io.ReadWriter, s ws.State, limit int64) *dataReader {
 	d := dataReaders.Get().(*dataReader)
 	d.Reset(rw, s)
@@ -33,6 +38,10 @@ func newDataReader(rw io.ReadWriter, s ws.State, limit int64) *dataReader {
 	d.CheckUTF8 = true
 	d.OnIntermediate = d.control
 	d.MaxMessageSize = limit
+	d.MaxFragments = -1
+	if limit > 0 {
+		d.MaxFragments = int(min(max(limit/bytesPerFrame, DefaultMaxFragments), math.MaxInt32))
+	}
 	return d
 }
 
@@ -85,7 +94,8 @@ func AppendData(dst []byte, rw io.ReadWriter, s ws.State) ([]byte, ws.OpCode, er
 }
 
 // AppendDataLimit is [AppendData] for messages of at most limit bytes: 0 stands for
-// [DefaultMaxMessage], a negative value for no limit.
+// [DefaultMaxMessage], a negative value for no limit. A message may have
+// [DefaultMaxFragments] frames, or one for each 16 bytes of limit if that is more.
 func AppendDataLimit(dst []byte, rw io.ReadWriter, s ws.State, limit int64) ([]byte, ws.OpCode, error) {
 	return appendData(dst, rw, s, limit, 0)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -282,4 +283,31 @@ func TestWhoFlushes(t *testing.T) {
 	require.Equal(t, 1, p.writes)
 	require.Equal(t, []ws.Frame{frame(ws.OpText, true, "one"), frame(ws.OpText, true, "two"), frame(ws.OpText, true, "three"),
 		frame(ws.OpPong, true, "ping")}, frameList(t, p.out.Bytes()))
+}
+
+// The bound on the frames of a message follows from the bound on its bytes where that is
+// larger than the default.
+func TestAppendDataLimitFragments(t *testing.T) {
+	frame := func(op ws.OpCode, fin bool) []byte { return ws.AppendFrame(nil, ws.NewFrame(op, fin, nil)) }
+	message := func(frames int) []byte {
+		wire := append(frame(ws.OpBinary, false), bytes.Repeat(frame(ws.OpContinuation, false), frames-2)...)
+		return append(wire, frame(ws.OpContinuation, true)...)
+	}
+	for _, test := range []struct {
+		limit int64
+		most  int // frames
+	}{
+		{10, DefaultMaxFragments},
+		{DefaultMaxMessage, DefaultMaxFragments},
+		{DefaultMaxMessage + 3*16, DefaultMaxFragments + 3},
+	} {
+		_, _, err := AppendDataLimit(nil, newPipe(message(test.most)), ws.StateClientSide, test.limit)
+		require.NoError(t, err)
+		_, _, err = AppendDataLimit(nil, newPipe(message(test.most+1)), ws.StateClientSide, test.limit)
+		require.ErrorIs(t, err, ErrTooManyFragments)
+	}
+	for _, limit := range []int64{-1, math.MaxInt64} {
+		_, _, err := AppendDataLimit(nil, newPipe(message(DefaultMaxFragments+1)), ws.StateClientSide, limit)
+		require.NoError(t, err)
+	}
 }

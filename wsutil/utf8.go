@@ -28,11 +28,11 @@ func (u *UTF8Reader) Reset(r io.Reader) { *u = UTF8Reader{Source: r} }
 // A text that ends inside a character is no error here: ask [UTF8Reader.Valid].
 func (u *UTF8Reader) Read(p []byte) (n int, err error) {
 	u.accepted = 0
-	if u.Source == nil {
-		return 0, errNilSource
-	}
 	if !u.text.Valid(nil) {
 		return 0, ErrInvalidUTF8
+	}
+	if u.Source == nil {
+		return 0, errNilSource
 	}
 	n, err = u.Source.Read(p)
 	var ok bool
