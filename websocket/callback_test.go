@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,19 +20,21 @@ func callbacks(f func(*Conn)) map[string]struct {
 	cfg   connConfig
 	frame ws.Frame
 } {
-	var conn *Conn // that of the hook ControlRead, which comes before the callbacks for pings and pongs
-	hooks := &Hooks{ControlRead: func(c *Conn, _ ws.OpCode, _ StatusCode) { conn = c }}
+	// That of the hook ControlRead, which comes before the callbacks for pings and pongs,
+	// and beside them when Close has taken over.
+	var conn atomic.Pointer[Conn]
+	hooks := &Hooks{ControlRead: func(c *Conn, _ ws.OpCode, _ StatusCode) { conn.Store(c) }}
 	type way = struct {
 		cfg   connConfig
 		frame ws.Frame
 	}
 	return map[string]way{
 		"ping": {connConfig{
-			onPing:      func(context.Context, []byte) bool { f(conn); return true },
+			onPing:      func(context.Context, []byte) bool { f(conn.Load()); return true },
 			ConnOptions: ConnOptions{Hooks: hooks},
 		}, ws.NewPingFrame(nil)},
 		"pong": {connConfig{
-			onPong:      func(context.Context, []byte) { f(conn) },
+			onPong:      func(context.Context, []byte) { f(conn.Load()) },
 			ConnOptions: ConnOptions{Hooks: hooks},
 		}, ws.NewPongFrame(nil)},
 		"control": {connConfig{ConnOptions: ConnOptions{Hooks: &Hooks{

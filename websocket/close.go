@@ -28,7 +28,8 @@ import (
 // A callback about reading, one for pings or pongs or a hook, may call Close. If a
 // callback still runs 100 ms after the close frame was sent, Close takes over from the
 // read that has called it, reads itself and drops what arrives; that read then returns
-// how the connection ended. [ErrClosePending] is returned to a callback that is called
+// how the connection ended. Hooks and callbacks that what arrives calls for run beside
+// the one that still runs. [ErrClosePending] is returned to a callback that is called
 // by such a Close.
 //
 // Closing a transport that has no deadlines may not end its reads and writes. Close and
