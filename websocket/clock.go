@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -136,9 +135,4 @@ func (c *Conn) lateness() error {
 		return err.err
 	}
 	return wsutil.ErrCloseTimeout
-}
-
-// isTimeout reports whether err is one of those that Tick ends a connection with.
-func isTimeout(err error) bool {
-	return errors.Is(err, wsutil.ErrCloseTimeout) || errors.Is(err, wsutil.ErrReadIdle) || errors.Is(err, wsutil.ErrKeepAlive)
 }

@@ -82,11 +82,12 @@ func (c *Conn) handshake(code ws.StatusCode, reason string) error {
 			return dst
 		})
 	})
-	if !c.awaitPeer() {
-		return ErrClosePending
-	}
-	if c.protocol.Closing().Done() {
+	closed := c.awaitPeer()
+	switch {
+	case c.protocol.Closing().Done() && c.broken.Load() == nil:
 		return nil
+	case !closed:
+		return ErrClosePending
 	}
 	return &opError{"close", c.ended().err}
 }
@@ -98,7 +99,7 @@ func (c *Conn) closeWrite(code StatusCode) error {
 		dst, _ = c.protocol.AppendClose(dst, ws.StatusCode(code), "")
 		return dst
 	})
-	if c.protocol.Closing().Sent == 0 {
+	if c.protocol.Closing().Sent == 0 || c.broken.Load() != nil {
 		return c.notLocked(context.Background())
 	}
 	return nil
@@ -152,17 +153,23 @@ func (c *Conn) writeClose(ctx context.Context, frame func(dst []byte) []byte) {
 	}
 	b := bufpool.Get(ws.MaxHeaderSize + ws.MaxControlFramePayloadSize)
 	defer b.Free()
-	if out := frame(b.B); len(out) > 0 && c.transmit(ctx, out, spoiled) == nil {
-		c.countControl(ws.OpClose, true, StatusCode(c.protocol.Closing().Sent))
+	out := frame(b.B)
+	if len(out) == 0 {
+		return
 	}
+	if err := c.transmit(ctx, out, spoiled); err != nil {
+		c.broken.CompareAndSwap(nil, &opError{"close", err}) // the peer may have got it or not
+		return
+	}
+	c.countControl(ws.OpClose, true, StatusCode(c.protocol.Closing().Sent))
 }
 
-// awaitPeer returns when the connection is closed. It reads if nobody else does. It
-// reports false if it cannot wait: it is called by a callback that this Close, or
-// another one, has called itself.
+// awaitPeer returns when the connection is closed. It reads if no other goroutine does,
+// and takes the read lock over from a callback that does not return soon: that may be
+// the caller. It reports false if it cannot wait, since the caller may be a callback of
+// a Close, which has to return first.
 func (c *Conn) awaitPeer() bool {
-	ended := c.callbacks.ended.Load()
-	within := func() bool { return c.callbacks.reading.Load() > 0 && c.callbacks.ended.Load() == ended }
+	atFirst := c.callbacks.ended.Load()
 	for {
 		free := c.read.want()
 		if c.read.takeToClose() {
@@ -170,10 +177,8 @@ func (c *Conn) awaitPeer() bool {
 			<-c.done // the goroutine that has found out first closes, which may take a while
 		}
 		var grace <-chan time.Time
-		if within() {
-			if c.protocol.Closing().Done() {
-				return true // it is the hook that tells of the peer's close frame
-			}
+		ended := c.callbacks.ended.Load()
+		if c.callbacks.reading.Load() > 0 {
 			timer := time.NewTimer(callbackGrace)
 			defer timer.Stop()
 			grace = timer.C
@@ -183,12 +188,13 @@ func (c *Conn) awaitPeer() bool {
 			return true
 		case <-free:
 		case <-grace:
+			now := c.callbacks.ended.Load()
 			switch {
-			case !within():
+			case now != ended: // that callback has returned
 			case c.read.takeOver():
 				c.aside(c.readToClose)
 				<-c.done
-			case c.read.state.Load() == readCloses:
+			case now == atFirst && c.callbacks.nested.Load() > 0:
 				return false
 			}
 		}
@@ -304,7 +310,7 @@ func (c *Conn) shut() {
 	}
 }
 
-// failure is how a connection has ended, as reads and writes report it for ever.
+// failure is how a connection has ended, as all reads and writes report it.
 type failure struct {
 	err         error // for Close
 	read, write error
@@ -385,7 +391,7 @@ func (c *Conn) CloseRecord() CloseRecord {
 		Sent:      StatusCode(closing.Sent),
 		Received:  StatusCode(closing.Received),
 		PeerFirst: closing.PeerFirst,
-		Clean:     closing.Done(),
+		Clean:     closing.Done() && c.broken.Load() == nil,
 	}
 	if f := c.ended(); f != nil {
 		r.Err = f.err

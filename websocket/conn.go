@@ -23,8 +23,7 @@ import (
 //     are left with its holder.
 //   - clock.mu guards the time part of the protocol and the timer (clock.go).
 //     pings.mu guards the pings that wait for their pongs (ping.go), and closeReads.mu
-//     what CloseRead has started. Nothing is called, and no other lock is taken, with
-//     one of these held.
+//     what CloseRead has started. No function of the user is called with one of these held.
 //   - The protocol knows how the connection has ended; failure is what it knows, as
 //     reads and writes report it. done is closed once, after the transport.
 //

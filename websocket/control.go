@@ -80,7 +80,13 @@ func (c *Conn) writeControl(ctx context.Context, op ws.OpCode, p []byte) error {
 	}
 	b := bufpool.Get(ws.MaxHeaderSize + len(p))
 	defer b.Free()
-	out, err := c.protocol.AppendFragment(b.B, ws.Header{Fin: true, OpCode: op}, p)
+	var out []byte
+	var err error
+	if op == ws.OpPing {
+		out, err = c.protocol.AppendPing(b.B, p)
+	} else {
+		out, err = c.protocol.AppendPong(b.B, p)
+	}
 	if errors.Is(err, wsutil.ErrClosing) {
 		return nil // the peer does not wait for it any more
 	}

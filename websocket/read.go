@@ -149,8 +149,8 @@ func (c *Conn) receiveInto(ctx context.Context, dst *[]byte) (ev wsutil.Event, e
 // first has to be moved.
 const largeStep = 4 * minInput
 
-// next returns the next event of a message that nobody wants, without its payload. It
-// handles control frames.
+// next returns the next event of a message that nobody wants; its payload is valid until
+// the next call. It handles control frames.
 func (c *Conn) next(ctx context.Context) (wsutil.Event, error) {
 	for {
 		ev, n, err := c.protocol.Next(c.input.p)

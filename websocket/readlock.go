@@ -142,6 +142,7 @@ func (c *Conn) lastRead() {
 // callbackCount counts the callbacks of the user that run.
 type callbackCount struct {
 	reading atomic.Int32  // how many about reading run: one, or more if they close
+	nested  atomic.Int32  // how many of these a Close has called
 	ended   atomic.Uint32 // how many about reading have ended
 	writing atomic.Int32  // how many others run
 }
@@ -160,7 +161,13 @@ func (c *Conn) call(f func()) (held bool) {
 	returned := false
 	lent := c.read.lend()
 	c.callbacks.reading.Add(1)
+	if !lent {
+		c.callbacks.nested.Add(1)
+	}
 	defer func() {
+		if !lent {
+			c.callbacks.nested.Add(-1)
+		}
 		c.callbacks.ended.Add(1)
 		c.callbacks.reading.Add(-1)
 		held = !lent || c.read.takeBack()

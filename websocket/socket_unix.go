@@ -58,6 +58,9 @@ func (s *socket) read(p []byte) (int, error) {
 		bufpool.Get(inputSize).Free()
 		err = s.raw.Read(s.ready)
 	}
+	if p != nil {
+		s.p = nil // it is the caller's
+	}
 	return s.result(err)
 }
 

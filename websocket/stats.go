@@ -126,12 +126,7 @@ func (c *Conn) tellWritten(op ws.OpCode, size, wire int) {
 // tellControl tells of a control frame of the peer. It reports false if the read lock
 // was taken over meanwhile.
 func (c *Conn) tellControl(ev wsutil.Event) bool {
-	var code StatusCode
-	if ev.OpCode == ws.OpClose {
-		wire, _, _ := ws.ParseCloseBody(ev.Payload)
-		code = StatusCode(wire)
-	}
-	return c.countControl(ev.OpCode, false, code)
+	return c.countControl(ev.OpCode, false, StatusCode(c.protocol.Closing().Received))
 }
 
 // countControl tells of a control frame. It reports false if the frame was the peer's

@@ -94,12 +94,11 @@ func (s *stream) Read(p []byte) (int, error) {
 		return 0, c.refuseRead(s.ctx)
 	}
 	n, err := s.read(p)
-	switch ended := c.endReadWith(err); {
-	case s.ended:
+	ended := s.ended // while the lock is held
+	if err = c.endReadWith(err); ended {
 		return n, io.EOF
-	default:
-		return n, ended
 	}
+	return n, err
 }
 
 // read is Read with the read lock held.

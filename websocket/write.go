@@ -86,6 +86,7 @@ func (c *Conn) send(ctx context.Context, m *wsutil.Outgoing) error {
 		}
 		c.unlock(0, writeOpen)
 		if err := c.lock(ctx, forFragment); err != nil {
+			c.write.endMessage()
 			return c.abandon(ctx, err)
 		}
 	}
@@ -118,7 +119,7 @@ func (c *Conn) sendFrame(ctx context.Context, m *wsutil.Outgoing, first recovery
 		err = c.transmitTimed(ctx, out, body, to)
 	}
 	b.Free()
-	if err != nil && c.residue == nil {
+	if err != nil && (first != kept || c.residue == nil) { // it may be a kept frame before this one
 		c.protocol.Undo()
 	}
 	return err
@@ -352,15 +353,30 @@ func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bo
 	if err := c.lock(ctx, forMessage); err != nil {
 		return false, err
 	}
-	defer c.unlock(writeOpen, 0)
+	held := true
+	defer func() {
+		if held {
+			c.unlock(writeOpen, 0)
+		}
+	}()
 	if c.residue != nil {
 		if err := c.transmitTimed(ctx, nil, nil, intact); err != nil {
 			return false, err
 		}
 	}
 	m := wsutil.NewOutgoing(op, p)
-	for !m.Done() && err == nil {
-		err = c.sendFrame(ctx, &m, kept)
+	for {
+		if err = c.sendFrame(ctx, &m, kept); err != nil || m.Done() {
+			break
+		}
+		// Control frames of others may go here, which does not take long: what is
+		// left of the message has to be kept, whatever happens to ctx.
+		c.unlock(0, writeOpen)
+		if err = c.lock(context.Background(), forFragment); err != nil {
+			c.write.endMessage()
+			held = false
+			return false, err
+		}
 	}
 	if err != nil && c.residue == nil {
 		return false, err

@@ -15,7 +15,8 @@ import (
 // frames and the rest of the open message go before new messages.
 //
 // state says everything as long as nobody waits. If its bit writeCrowded is set, there
-// may be waiters or replies, and both state and those change under mu only.
+// may be waiters or replies: those change under mu, and so does state, but for the
+// holder of the lock.
 type writeLock struct {
 	state   atomic.Uint32
 	mu      sync.Mutex

@@ -364,7 +364,7 @@ func (c *Protocol) NextChunk(dst, p []byte) (ev Event, n int, err error) {
 // Plain reports whether [Protocol.Next] does not decompress what p begins with, so
 // that its chunks are views of p.
 func (c *Protocol) Plain(p []byte) bool {
-	return c.set.inflater == nil || c.flags&flagDiscard != 0 || c.flags == 0 && (len(p) == 0 || p[0]>>4&rsv1 == 0)
+	return c.set.inflater == nil || c.flags&flagDiscard != 0 || c.flags&^flagLent == 0 && (len(p) == 0 || p[0]>>4&rsv1 == 0)
 }
 
 // Gather appends the next message to *dst. Its data events end a message and have

@@ -38,8 +38,8 @@ type Buffer struct {
 	free  bool // kept only under the race detector
 }
 
-// Get returns an empty buffer with room for n bytes. Its capacity is less than
-// 2.5 times n, or 1152 bytes if n is small. Memory above 4 MiB is not pooled.
+// Get returns an empty buffer with room for n bytes. Its capacity is less than four
+// times n, or 2 KiB if n is small. Memory above 4 MiB is not pooled.
 func Get(n int) *Buffer {
 	if class := classFor(n); class < unpooled && !race.Enabled {
 		if b, ok := pools[class].Get().(*Buffer); ok {
