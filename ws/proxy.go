@@ -61,8 +61,13 @@ type ProxyError struct {
 	Err  error  // a [ConnectionRejectedError] if the proxy has refused
 }
 
-// Error returns the host of the proxy and the error.
-func (e *ProxyError) Error() string { return "proxy " + e.Host + ": " + e.Err.Error() }
+// Error returns the host of the proxy and the error, if there is one.
+func (e *ProxyError) Error() string {
+	if e.Err == nil {
+		return "proxy " + e.Host
+	}
+	return "proxy " + e.Host + ": " + e.Err.Error()
+}
 
 // Unwrap returns Err.
 func (e *ProxyError) Unwrap() error { return e.Err }
