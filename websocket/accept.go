@@ -80,10 +80,10 @@ type AcceptOptions struct {
 	OnPongReceived func(ctx context.Context, payload []byte)
 
 	// OnHandshake is called once the request and its origin have been found to be in
-	// order, and may refuse it: with the answer that the error describes if it is a
-	// *[ws.ConnectionRejectedError], see [ws.RejectConnectionError], and otherwise
-	// with a plain status 500: the text of the error goes to the caller of Accept
-	// and not to the client. Fields that it adds to answer are sent with status 101.
+	// order, and may refuse it: with the answer that the error describes if it wraps
+	// one of [ws.RejectConnectionError], and otherwise with a plain status 500: the
+	// text of the error goes to the caller of Accept and not to the client. The
+	// refusal of another server, which [Dial] returns, is such another error. Fields that it adds to answer are sent with status 101.
 	OnHandshake func(r *http.Request, answer http.Header) error
 
 	ConnOptions

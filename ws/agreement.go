@@ -236,9 +236,10 @@ func (r *Request) appendResponse(dst []byte) []byte {
 }
 
 // AppendRefusal appends the answer of HTTP/1.1 to a request that [ParseRequest] or
-// [Upgrader.Decide] refused with err to dst: the one that err describes if it is a
-// *[ConnectionRejectedError], and else status 500 without the text of err. The answer
-// to HEAD has no body. The caller closes the connection after it.
+// [Upgrader.Decide] refused with err to dst: the one that err describes if it wraps a
+// *[ConnectionRejectedError] that no client has received, and otherwise status 500
+// without the text of err. The answer to HEAD has no body. The caller closes the
+// connection after it.
 func AppendRefusal(dst []byte, r *Request, err error) []byte {
 	return rejection(err).appendTo(dst, string(r.Method) != http.MethodHead)
 }

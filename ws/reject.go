@@ -68,10 +68,11 @@ func reject(options ...RejectOption) *ConnectionRejectedError {
 	return e
 }
 
-// rejection is the answer to err, whatever err is: the one that it describes, or
-// status 500. What any other error says is the server's concern, and stays there.
+// rejection returns the answer that err describes, or status 500. The text of any
+// other error stays on the server, as does the answer of another server to which a
+// callback has connected: it may hold cookies and secrets of that server.
 func rejection(err error) *ConnectionRejectedError {
-	if described, ok := errors.AsType[*ConnectionRejectedError](err); ok {
+	if described, ok := errors.AsType[*ConnectionRejectedError](err); ok && !described.received {
 		return described
 	}
 	return internalError

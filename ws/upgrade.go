@@ -25,9 +25,10 @@ const (
 // by its use and serves any number of goroutines at once.
 //
 // Slices that a callback is given are valid until it returns. An error that a
-// callback returns refuses the handshake: with the answer that it describes if it is
-// a *[ConnectionRejectedError], and otherwise with a plain status 500. Its text goes
-// to the caller and not to the client.
+// callback returns refuses the handshake: with the answer that it describes if it
+// wraps an error of [RejectConnectionError] or of this package's handshakes on the
+// server's side, and otherwise with a plain status 500. The refusal that a [Dialer]
+// returns is such another error. Its text goes to the caller and not to the client.
 type Upgrader struct {
 	// ReadBufferSize and WriteBufferSize are what the buffers for the request
 	// and the answer start with; 0 stands for the defaults. They grow as needed.
