@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/wskit/wskit/httphead"
@@ -155,7 +156,27 @@ func dialError(ctx context.Context, u *url.URL, err error) error {
 	if _, answered := errors.AsType[*ConnectionRejectedError](err); ctx.Err() != nil && !answered {
 		err = contextError(ctx)
 	}
-	return fmt.Errorf("ws: dial %s: %w", u.Host, err)
+	return &dialFault{u.Host, err}
+}
+
+// dialFault is an error of a handshake with a server. It has Timeout because
+// [url.Error] asks only the error that it holds directly.
+type dialFault struct {
+	host string
+	err  error
+}
+
+func (e *dialFault) Error() string { return "ws: dial " + e.host + ": " + e.err.Error() }
+func (e *dialFault) Unwrap() error { return e.err }
+func (e *dialFault) Timeout() bool { return isTimeout(e.err) }
+
+// isTimeout reports whether err is due to a timeout.
+func isTimeout(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
 }
 
 var errNilContext = errors.New("nil Context")

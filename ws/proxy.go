@@ -61,16 +61,14 @@ type ProxyError struct {
 	Err  error  // a [ConnectionRejectedError] if the proxy has refused
 }
 
-// Error returns the host of the proxy and the error, if there is one.
-func (e *ProxyError) Error() string {
-	if e.Err == nil {
-		return "proxy " + e.Host
-	}
-	return "proxy " + e.Host + ": " + e.Err.Error()
-}
+// Error returns the host of the proxy and the error.
+func (e *ProxyError) Error() string { return fmt.Sprintf("proxy %s: %v", e.Host, e.Err) }
 
 // Unwrap returns Err.
 func (e *ProxyError) Unwrap() error { return e.Err }
+
+// Timeout reports whether Err is due to a timeout.
+func (e *ProxyError) Timeout() bool { return isTimeout(e.Err) }
 
 // proxyError is err, of the connection to a proxy if there is one.
 func proxyError(proxy *url.URL, err error) error {
