@@ -26,7 +26,7 @@ import (
 // change them: one value serves any number of calls at once.
 type DialOptions struct {
 	// HTTPClient sends the request; nil means [http.DefaultClient]. Its Jar,
-	// CheckRedirect and Timeout are honored; Timeout bounds only the handshake.
+	// CheckRedirect and Timeout are honored; Timeout bounds only the handshake, see [Dial].
 	//
 	// Of a Transport that is an [http.Transport], Dial takes what it says about
 	// dialing, TLS, proxies and timeouts, and opens a connection of its own: one to a
@@ -77,8 +77,12 @@ const (
 
 // Dial opens a connection to the server of the URL (RFC 6455, section 4.1). Its scheme is
 // ws or wss; http and https mean the same. User and password in it go into field
-// Authorization. ctx, and the Timeout of the client, bound the handshake alone. opts may
-// be nil.
+// Authorization. opts may be nil.
+//
+// ctx and the Timeout of the client bound the handshake, with its redirects, and not the
+// connection. If ctx has no deadline and Timeout is zero, the handshake is bounded by
+// [ws.DefaultHandshakeTimeout], 10 s; a negative Timeout means no bound. In the error of
+// a handshake that took too long, errors.As finds a [net.Error] that is a timeout.
 //
 // Redirects are followed as the client follows them, with two bounds: Authorization, Cookie
 // and Proxy-Authorization go to no other origin than that of the URL, and what
@@ -118,12 +122,8 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 		return nil, nil, ErrGroupClosed
 	}
 	client := d.client()
-	handshake, cancel := context.WithCancel(ctx) // at the end, for what hangs on it
-	defer cancel()
-	if timeout := d.opts.client().Timeout; timeout > 0 {
-		handshake, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
+	handshake, cancel := d.bound(ctx)
+	defer cancel() // for what hangs on it
 
 	request, check, err := d.dialer().NewRequest(d.trace(handshake), urlstr)
 	if err != nil {
@@ -142,6 +142,19 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	}
 	c, err := openConn(handshake, &cfg)
 	return c, resp, err
+}
+
+// bound returns the context of the handshake: ctx, bounded by the client's Timeout, or by
+// a default if nothing else bounds it.
+func (d *dialing) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := d.opts.client().Timeout
+	if _, bounded := ctx.Deadline(); timeout == 0 && !bounded {
+		timeout = ws.DefaultHandshakeTimeout
+	}
+	if timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, timeout)
 }
 
 // clientErrorMost is what a client's error says at most: the server has a say in it where it

@@ -15,6 +15,8 @@ func (d *dialing) dialBrowser(ctx context.Context, urlstr string, open opener) (
 	if d.opts.Group.closing() {
 		return nil, nil, ErrGroupClosed
 	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
 	request, err := d.browserRequest(ctx, urlstr)
 	if err != nil {
 		return nil, nil, err
