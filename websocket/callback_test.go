@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/bufpool"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -211,6 +212,38 @@ func TestCallbackPanicsInClose(t *testing.T) {
 				}()
 				require.PanicsWithValue(t, "mine", func() { s.Close(StatusNormalClosure, "") })
 				s.CloseNow()
+			})
+		})
+	}
+}
+
+// The payload that a callback gets is its own until it returns, also if a Close has
+// taken over, and has given the input back.
+func TestCallbackKeepsPayload(t *testing.T) {
+	for name, ping := range map[string]bool{"ping": true, "pong": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := bufferedPipe()
+				var s *Conn
+				got := ""
+				closing := func(p []byte) {
+					s.Close(StatusNormalClosure, "")
+					bufpool.Poison()
+					got = string(p)
+				}
+				cfg := connConfig{transport: a}
+				frame := ws.NewPongFrame([]byte("mine until I return"))
+				if ping {
+					frame = ws.NewPingFrame(frame.Payload)
+					cfg.onPing = func(_ context.Context, p []byte) bool { closing(p); return true }
+				} else {
+					cfg.onPong = func(_ context.Context, p []byte) { closing(p) }
+				}
+				s = newConn(cfg)
+				ws.WriteFrame(b, ws.MaskFrame(frame))
+				ws.WriteFrame(b, ws.MaskFrame(ws.NewCloseFrame(nil)))
+				readAll(s)
+				require.Equal(t, "mine until I return", got)
 			})
 		})
 	}
