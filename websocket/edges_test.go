@@ -268,7 +268,6 @@ var edgeTypes = map[string]reflect.Type{
 	"ws.ProtocolError":           reflect.TypeFor[ws.ProtocolError](),
 	"ws.ProxyError":              reflect.TypeFor[ws.ProxyError](),
 	"ws.RejectOption":            reflect.TypeFor[ws.RejectOption](),
-	"ws.ProxyError":              reflect.TypeFor[ws.ProxyError](),
 	"ws.Request":                 reflect.TypeFor[ws.Request](),
 	"ws.ResponseParser":          reflect.TypeFor[ws.ResponseParser](),
 	"ws.State":                   reflect.TypeFor[ws.State](),
