@@ -510,8 +510,22 @@ func (c *Protocol) WireSize() int64 { return c.in.size }
 // a chunk, NextMessage returns what is left of it, which is not First. What
 // NextMessage has begun to gather must not be ended by Next.
 func (c *Protocol) NextMessage(p []byte) (ev Event, n int, err error) {
+	if c.Plain(p) {
+		if ev, n, err = c.Next(p); err != nil || ev.part == whole {
+			return ev, n, err
+		}
+	}
+	return c.assemble(ev, p, n)
+}
+
+// assemble is NextMessage after its first event, or without one if n is 0. It is apart
+// so that the event of NextMessage travels in registers.
+func (c *Protocol) assemble(ev Event, p []byte, n int) (Event, int, error) {
+	if n > 0 && c.gather(&ev, false) {
+		return ev, n, nil
+	}
 	for {
-		k, placed := 0, false
+		k, placed, err := 0, false, error(nil)
 		if c.Plain(p[n:]) {
 			ev, k, err = c.Next(p[n:])
 		} else {
