@@ -97,6 +97,7 @@ func startServers(cleanup func(func())) map[string]string {
 	urls["GARBAGE"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.WriteString(conn, "220 ready\r\n\r\n") })
 	urls["SILENT"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.Copy(io.Discard, conn) })
 	urls["PROXY"] = "http://" + listen(cleanup, proxy)
+	urls["SOCKS"] = listen(cleanup, func(conn net.Conn) { socks(conn, strings.TrimPrefix(urls["ECHO"], "ws://")) })
 	for name, answer := range map[string]string{
 		"PROXY_403":  "403 Forbidden\r\nContent-Length: 8\r\n\r\nnot you\n",
 		"PROXY_404":  "404 Not Found\r\nContent-Length: 0\r\n\r\n",
@@ -110,6 +111,37 @@ func startServers(cleanup func(func())) map[string]string {
 	}
 	urls["PROXY_CLOSES"] = listen(cleanup, func(conn net.Conn) { http.ReadRequest(bufio.NewReader(conn)) })
 	return urls
+}
+
+// socks is a proxy that speaks SOCKS5 (RFC 1928) without authentication, and connects to
+// target for each name of the domain example.
+func socks(conn net.Conn, target string) {
+	br := bufio.NewReader(conn)
+	read := func(n int) []byte {
+		p := make([]byte, n)
+		io.ReadFull(br, p)
+		return p
+	}
+	read(int(read(2)[1])) // the methods
+	conn.Write([]byte{5, 0})
+	if request := read(4); request[3] != 3 { // a name
+		conn.Write([]byte{5, 8, 0, 1, 0, 0, 0, 0, 0, 0})
+		return
+	}
+	name := string(read(int(read(1)[0])))
+	read(2) // the port
+	if !strings.HasSuffix(name, ".example") {
+		conn.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0})
+		return
+	}
+	server, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	conn.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+	go io.Copy(server, br)
+	io.Copy(conn, server)
 }
 
 // seen counts the connections of each address, and lists them at /seen.

@@ -51,7 +51,7 @@ func TestBadFlags(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	for _, args := range [][]string{
-		{"-H", "nothing"}, {"-H", ": value"}, {"-b", "nothing"}, {"--proxy", "nothing"}, {"--proxy", "ftp://a"},
+		{"-H", "nothing"}, {"-H", ": value"}, {"-b", "nothing"}, {"--proxy", "nothing"}, {"--proxy", "ftp://a"}, {"--proxy", "socks4://a"}, {"--proxy", "socks5://"},
 		{"--ca", empty}, {"--ca", empty + ".missing"}, {"--cert", empty}, {"--key", empty}, {"--timeout", "0s"},
 	} {
 		_, err := parse(t, args...).Dialer()

@@ -60,6 +60,8 @@ func Kind(err error) string {
 		switch {
 		case errors.As(inner, &status):
 			return fmt.Sprintf("proxy refused with %d", int(status))
+		case notWebSocket(inner) && ofSOCKS(inner):
+			return "not a SOCKS5 proxy"
 		case notWebSocket(inner):
 			return "not an HTTP proxy"
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func (f *Flags) Register(flags *pflag.FlagSet) {
 	f.RegisterRequest(flags)
 	flags.StringVar(&f.host, "host", "", "value of field Host, if not the URL's")
 	flags.StringSliceVarP(&f.Subprotocols, "subprotocol", "s", nil, "subprotocols to offer, the preferred one first")
-	flags.StringVarP(&f.proxy, "proxy", "x", "", `proxy URL; "none" for none (default: as HTTP_PROXY, HTTPS_PROXY and NO_PROXY say)`)
+	flags.StringVarP(&f.proxy, "proxy", "x", "", `proxy URL, of scheme http, https, socks5 or socks5h; "none" for none (default: as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say)`)
 	flags.DurationVar(&f.Timeout, "timeout", 10*time.Second, "the longest time that connecting may take")
 	f.RegisterTLS(flags)
 }
@@ -117,16 +118,19 @@ func (f *Flags) Header() (http.Header, error) {
 	return header, nil
 }
 
+// proxySchemes are those of the proxies that a ws.Dialer knows.
+var proxySchemes = []string{"http", "https", "socks5", "socks5h"}
+
 func (f *Flags) proxyFunc() (func(*http.Request) (*url.URL, error), error) {
 	switch f.proxy {
 	case "":
-		return http.ProxyFromEnvironment, nil
+		return ws.ProxyFromEnvironment, nil
 	case "none":
 		return nil, nil
 	}
 	u, err := url.Parse(f.proxy)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, exit.Usagef("--proxy %q: write http://host:port or https://host:port", f.proxy)
+	if err != nil || u.Host == "" || !slices.Contains(proxySchemes, u.Scheme) {
+		return nil, exit.Usagef("--proxy %q: write http://host:port, https://host:port or socks5://host:port", f.proxy)
 	}
 	return http.ProxyURL(u), nil
 }

@@ -31,7 +31,7 @@ func proxyFault(u, proxy *url.URL, err error) string {
 	case errors.As(inner, &status):
 		return proxyRefusal(u, proxy, int(status), inner)
 	case errors.Is(inner, io.EOF), errors.Is(inner, io.ErrUnexpectedEOF), errors.Is(inner, syscall.ECONNRESET), errors.Is(inner, syscall.EPIPE):
-		return fmt.Sprintf("%s closed the connection in place of an answer: is it an HTTP proxy, and does it take %s://?", at.name, proxy.Scheme)
+		return fmt.Sprintf("%s closed the connection in place of an answer: is it %s, and does it take %s://?", at.name, proxyKind(proxy), proxy.Scheme)
 	case errors.Is(inner, ws.ErrMalformedResponse):
 		return fmt.Sprintf("%s is not an HTTP proxy (%v): check host, port and scheme", at.name, inner)
 	case errors.As(inner, &dns):
@@ -53,6 +53,20 @@ func ofProxy(err error) error {
 		return e.Err
 	}
 	return nil
+}
+
+// proxyKind says what a proxy has to be, from its URL.
+func proxyKind(proxy *url.URL) string {
+	if strings.HasPrefix(proxy.Scheme, "socks") {
+		return "a SOCKS5 proxy"
+	}
+	return "an HTTP proxy"
+}
+
+// ofSOCKS reports whether err is about the exchange with a proxy that speaks SOCKS.
+func ofSOCKS(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && strings.HasPrefix(op.Op, "socks")
 }
 
 // dialing reports whether err is about opening the first connection.
