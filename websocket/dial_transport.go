@@ -106,6 +106,7 @@ func promptly(dial dialFunc) dialFunc {
 				select {
 				case done <- r:
 				case <-ctx.Done():
+					defer func() { recover() }() // of Close, for instance of a nil pointer: nobody is left to be told
 					if r.conn != nil {
 						r.conn.Close()
 					}

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -335,6 +336,19 @@ func TestDialFunctionPanics(t *testing.T) {
 	_, err = slow(ctx, "tcp", "host:80")
 	require.ErrorIs(t, err, context.Canceled)
 	close(late) // and nobody is left to be told
+
+	returned := make(chan struct{})
+	synctest.Test(t, func(t *testing.T) { // a panic would end the process
+		ctx, cancel := context.WithCancel(background)
+		cancel()
+		nothing := promptly(func(context.Context, string, string) (net.Conn, error) {
+			defer close(returned)
+			return (*tls.Conn)(nil), nil
+		})
+		nothing(ctx, "tcp", "host:80")
+		synctest.Wait()
+	})
+	<-returned
 }
 
 // The stack of a panic is that of the callback, also where it goes on to the caller.

@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
+	"reflect"
 	"time"
 
 	"github.com/wskit/wskit/httphead"
@@ -223,7 +224,7 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL) (net.Conn, *guard, err
 		dial = d.NetDialTLS
 	}
 	socket, err := dial(ctx, "tcp", hostPort(first))
-	if err == nil && socket == nil {
+	if err == nil && isNil(socket) {
 		err = errors.New("the function that dials returned no connection")
 	}
 	if err != nil {
@@ -261,10 +262,17 @@ func (d *Dialer) layers(ctx context.Context, socket net.Conn, secured bool, prox
 		return conn, nil
 	}
 	wrapped := d.WrapConn(conn)
-	if wrapped == nil {
+	if isNil(wrapped) {
 		return conn, errors.New("WrapConn returned no connection")
 	}
 	return wrapped, nil
+}
+
+// isNil reports whether v is nil or a nil pointer in an interface: the methods of such a
+// connection would panic, on a goroutine of this package too.
+func isNil(v any) bool {
+	p := reflect.ValueOf(v)
+	return !p.IsValid() || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
 // guard has the end of a context end whatever waits for a socket.
@@ -319,7 +327,7 @@ func (d *Dialer) netDial(ctx context.Context, network, addr string) (net.Conn, e
 func (d *Dialer) secure(ctx context.Context, conn net.Conn, hostname string) (net.Conn, error) {
 	if d.TLSClient != nil {
 		secured := d.TLSClient(conn, hostname)
-		if secured == nil {
+		if isNil(secured) {
 			return conn, errors.New("TLSClient returned no connection")
 		}
 		return secured, nil

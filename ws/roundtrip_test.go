@@ -181,21 +181,27 @@ func TestNilArguments(t *testing.T) {
 	}
 	require.Equal(t, 3, found, "Dial, Dialer.Dial, Dialer.NewRequest")
 	pipe := func(context.Context, string, string) (net.Conn, error) { c, _ := net.Pipe(); return c, nil }
-	none := func(context.Context, string, string) (net.Conn, error) { return nil, nil }
-	for want, d := range map[string]Dialer{
-		"the function that dials returned no connection": {NetDial: none},
-		"WrapConn returned no connection":                {NetDial: pipe, WrapConn: func(net.Conn) net.Conn { return nil }},
-		"TLSClient returned no connection":               {NetDial: pipe, TLSClient: func(net.Conn, string) net.Conn { return nil }},
-	} {
-		scheme := "ws"
-		if d.TLSClient != nil {
-			scheme = "wss"
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, nothing := range []net.Conn{nil, (*tls.Conn)(nil), (*net.TCPConn)(nil), (*unreadConn)(nil)} {
+		none := func(context.Context, string, string) (net.Conn, error) { return nothing, nil }
+		for want, d := range map[string]Dialer{
+			"the function that dials returned no connection": {NetDial: none},
+			"WrapConn returned no connection":                {NetDial: pipe, WrapConn: func(net.Conn) net.Conn { return nothing }},
+			"TLSClient returned no connection":               {NetDial: pipe, TLSClient: func(net.Conn, string) net.Conn { return nothing }},
+		} {
+			scheme := "ws"
+			if d.TLSClient != nil {
+				scheme = "wss"
+			}
+			_, _, _, err := d.Dial(t.Context(), scheme+"://a.example")
+			require.ErrorContains(t, err, want)
+			_, _, _, err = d.Dial(ended, scheme+"://a.example")
+			require.ErrorIs(t, err, context.Canceled)
 		}
-		_, _, _, err := d.Dial(t.Context(), scheme+"://a.example")
-		require.ErrorContains(t, err, want)
+		_, _, _, err := Dialer{NetDialTLS: none}.Dial(t.Context(), "wss://a.example")
+		require.ErrorContains(t, err, "returned no connection")
 	}
-	_, _, _, err := Dialer{NetDialTLS: none}.Dial(t.Context(), "wss://a.example")
-	require.ErrorContains(t, err, "returned no connection")
 }
 
 // callWithNilContext calls f if its first argument is a context, with zero values, and
