@@ -2,6 +2,7 @@ package httphead
 
 import (
 	"bufio"
+	"errors"
 	"io"
 )
 
@@ -36,11 +37,16 @@ func End(p []byte, from int) int {
 	}
 }
 
+var errNilReader = errors.New("httphead: nil reader")
+
 // readHead fetches a head from br for parse, which it calls once with what one
 // read brought, and if that was not enough once more with the whole head. It is
 // here that bytes are taken from br; what parse keeps refers to the buffer of br
 // or, for a head larger than that, to scratch.
 func readHead(br *bufio.Reader, scratch *[]byte, lim Limits, parse func([]byte) (int, error)) error {
+	if br == nil {
+		return errNilReader
+	}
 	if _, err := br.Peek(1); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -112,6 +113,9 @@ type AcceptOptions struct {
 // of its own, with a context of its own, lets go of all that net/http keeps for a
 // handler.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
+	if w == nil {
+		return nil, errNilWriter
+	}
 	if opts == nil {
 		opts = new(AcceptOptions)
 	}
@@ -125,6 +129,8 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	return nil, fmt.Errorf("websocket: accept: %w", err)
 }
+
+var errNilWriter = errors.New("websocket: accept: nil http.ResponseWriter")
 
 // accepted returns what the handshake has come to. It lets go of the buffer of the
 // server's reader, which stays referenced for as long as the handler runs. It is apart from

@@ -340,11 +340,6 @@ var edgePanics = map[string]string{
 
 	// The nil pointer is what the call is about, and no option.
 	"websocket.NetConn, nil structs":              "c is nil",
-	"ws.AppendRefusal, nil structs":               "r is nil",
-	"ws.AppendRequest, nil structs":               "o is nil",
-	"ws.CheckResponse, nil structs":               "o is nil",
-	"ws.ParseRequest, nil structs":                "r is nil",
-	"ws.Upgrader.Decide, nil structs":             "r is nil",
 	"wsutil.PutWriter, nil structs":               "w is nil",
 	"wsutil.Protocol.AppendFrame, nil structs":    "m is nil",
 	"wsutil.Protocol.AppendPrepared, nil structs": "p is nil",

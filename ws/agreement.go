@@ -28,6 +28,12 @@ type Agreement struct {
 // not be called concurrently for one Request, and if u has OnHeader it changes the
 // names of fields in place.
 func (u *Upgrader) Decide(r *Request) (Agreement, error) {
+	switch {
+	case u == nil:
+		return Agreement{}, errNilUpgrader
+	case r == nil:
+		return Agreement{}, errNilRequest
+	}
 	hs, err := u.decide(r)
 	if err != nil {
 		return Agreement{}, err
@@ -220,7 +226,8 @@ func (u *Upgrader) appendLines(dst []byte, hs Handshake) ([]byte, error) {
 }
 
 // AppendResponse appends the answer of HTTP/1.1 that a stands for to dst (RFC 6455,
-// section 4.2.2, item 5). a comes from [Upgrader.Decide].
+// section 4.2.2, item 5). a comes from [Upgrader.Decide]; for one that does not, it
+// returns dst as it was.
 func AppendResponse(dst []byte, a Agreement) []byte {
 	if a.r == nil {
 		return dst // nothing was agreed on
@@ -238,10 +245,10 @@ func (r *Request) appendResponse(dst []byte) []byte {
 // AppendRefusal appends the answer of HTTP/1.1 to a request that [ParseRequest] or
 // [Upgrader.Decide] refused with err to dst: the one that err describes if it wraps a
 // *[ConnectionRejectedError] that no client has received, and otherwise status 500
-// without the text of err. The answer to HEAD has no body. The caller closes the
-// connection after it.
+// without the text of err. The answer to HEAD has no body; a nil r stands for a
+// request with another method. The caller closes the connection after it.
 func AppendRefusal(dst []byte, r *Request, err error) []byte {
-	return rejection(err).appendTo(dst, string(r.Method) != http.MethodHead)
+	return rejection(err).appendTo(dst, r == nil || string(r.Method) != http.MethodHead)
 }
 
 // setHeader is appendResponse for net/http. It replaces fields that h has. Names

@@ -22,6 +22,9 @@ import (
 // of another status than 101: for the body of that it waits a second, where conn
 // has SetReadDeadline.
 func (d Dialer) Upgrade(conn io.ReadWriter, u *url.URL) (br *bufio.Reader, hs Handshake, err error) {
+	if noConn(conn) {
+		return nil, Handshake{}, errNilConn
+	}
 	s := clientHandshakes.Get().(*clientHandshake)
 	defer s.release()
 	s.d = d

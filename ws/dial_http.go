@@ -61,6 +61,9 @@ func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request,
 		r.Header.Set("User-Agent", "") // or net/http sends its own
 	}
 	return r, func(resp *http.Response, body []byte) (Handshake, error) {
+		if resp == nil {
+			return Handshake{}, errNilResponse
+		}
 		hs, err := checkHTTP(resp, o, d.OnHeader)
 		if e, refused := errors.AsType[*ConnectionRejectedError](err); refused && e.received {
 			e.body = append(e.body, body...)

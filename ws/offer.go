@@ -105,6 +105,9 @@ func (o *Offer) key() (key [keySize]byte) {
 // 4.1). It does not retain o. It returns an error, and dst as it was, for an offer
 // that no request can carry.
 func AppendRequest(dst []byte, o *Offer) ([]byte, error) {
+	if o == nil {
+		return dst, errNilOffer
+	}
 	err := o.check()
 	if err == nil && !o.http1() {
 		err = fmt.Errorf("HTTP/%d has no request of this form", o.Major)

@@ -25,6 +25,12 @@ import (
 // counts for all of them, and localhost has no proxy. The variables are read at each
 // call. It is for [Dialer].Proxy.
 func ProxyFromEnvironment(r *http.Request) (*url.URL, error) {
+	if r == nil {
+		return nil, errNilRequest
+	}
+	if r.URL == nil {
+		return nil, fmt.Errorf("ws: proxy: %w", errNilURL)
+	}
 	config := httpproxy.FromEnvironment()
 	all := cmp.Or(os.Getenv("ALL_PROXY"), os.Getenv("all_proxy"))
 	config.HTTPProxy = cmp.Or(config.HTTPProxy, all)

@@ -46,10 +46,13 @@ type Request struct {
 // It returns [io.ErrUnexpectedEOF] if p holds only a part of a head: call it again
 // with the same bytes and those that have arrived since. Each byte is looked at a
 // bounded number of times then. Call [Request.Reset] before the head of another
-// connection. Any other error is a *[ConnectionRejectedError], which [AppendRefusal]
+// connection. A nil r is an error. Any other error is a *[ConnectionRejectedError], which [AppendRefusal]
 // turns into the answer: [ErrMalformedRequest], or [ErrHandshakeBadProtocol] for
 // another major version of HTTP.
 func ParseRequest(p []byte, r *Request) (n int, err error) {
+	if r == nil {
+		return 0, errNilRequest
+	}
 	if 0 < r.searched && r.searched <= len(p) && httphead.End(p, r.searched) < 0 && !r.HeadLimits.Exceeded(len(p)) {
 		r.searched = len(p)
 		return 0, io.ErrUnexpectedEOF

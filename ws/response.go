@@ -44,6 +44,9 @@ type ResponseParser struct {
 // not [io.ErrUnexpectedEOF]: each byte is looked at a bounded number of times. The
 // next call begins with another answer. p may lie elsewhere in each call.
 func (r *ResponseParser) Parse(p []byte, o *Offer) (hs Handshake, n int, err error) {
+	if o == nil {
+		return Handshake{}, 0, errNilOffer
+	}
 	if n, err = r.parseHead(p); err != nil {
 		return Handshake{}, 0, err
 	}
@@ -111,6 +114,12 @@ func (r *ResponseParser) whole(p []byte) (head []byte, ok bool) {
 // bytes: for HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), it holds their status and
 // fields. It does not retain r. The errors are those of [ParseResponse].
 func CheckResponse(r *httphead.Response, o *Offer) (Handshake, error) {
+	switch {
+	case r == nil:
+		return Handshake{}, errNilResponse
+	case o == nil:
+		return Handshake{}, errNilOffer
+	}
 	return new(answer).check(r, o)
 }
 

@@ -29,6 +29,9 @@ import (
 // another answer has to be closed, and ends with the context. The Header
 // holds all fields, Connection too. A request with a body is an error.
 func (d Dialer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r == nil {
+		return nil, errNilRequest
+	}
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body.Close()
 		return nil, errors.New("ws: round trip: a handshake has no body")

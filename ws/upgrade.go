@@ -96,8 +96,15 @@ type Upgrader struct {
 // DefaultUpgrader is what [Upgrade] uses.
 var DefaultUpgrader Upgrader
 
-// errNilConn is what the handshakes over a nil connection return.
-var errNilConn = errors.New("ws: handshake: nil connection")
+// What the handshakes return for arguments that are nil.
+var (
+	errNilConn     = errors.New("ws: handshake: nil connection")
+	errNilRequest  = errors.New("ws: handshake: nil request")
+	errNilWriter   = errors.New("ws: handshake: nil http.ResponseWriter")
+	errNilOffer    = errors.New("ws: handshake: nil Offer")
+	errNilResponse = errors.New("ws: handshake: nil response")
+	errNilUpgrader = errors.New("ws: handshake: nil Upgrader")
+)
 
 // Upgrade is [Upgrader.Upgrade] of [DefaultUpgrader].
 func Upgrade(conn io.ReadWriter) (Handshake, error) {
@@ -124,7 +131,7 @@ func Upgrade(conn io.ReadWriter) (Handshake, error) {
 // It allocates nothing, but for 16 bytes on a socket, unless a subprotocol, an
 // extension or a field of the caller's goes into the answer.
 func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
-	if conn == nil {
+	if noConn(conn) {
 		return Handshake{}, errNilConn
 	}
 	bounded, err := u.setDeadline(conn)
@@ -155,6 +162,15 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 		return Handshake{}, fmt.Errorf("ws: upgrade: write response: %w", err)
 	}
 	return hs, nil
+}
+
+// noConn reports whether conn is nil, or a pair of which one half is.
+func noConn(conn io.ReadWriter) bool {
+	if isNil(conn) {
+		return true
+	}
+	rw, ok := conn.(*bufio.ReadWriter)
+	return ok && (rw.Reader == nil || rw.Writer == nil)
 }
 
 // deadliner is a connection with deadlines.

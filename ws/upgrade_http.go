@@ -79,6 +79,13 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 // Where there are such frames, conn is not the server's own connection but one
 // with a method NetConn that returns it.
 func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.Conn, rw *bufio.ReadWriter, hs Handshake, err error) {
+	switch {
+	case isNil(w):
+		return nil, nil, Handshake{}, errNilWriter
+	case r == nil:
+		rejection(errNilRequest).serve(w, new(http.Request))
+		return nil, nil, Handshake{}, errNilRequest
+	}
 	s := newUpgrade(0, 0)
 	defer s.release()
 	u.policy(&s.u, r)
