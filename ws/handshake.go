@@ -150,7 +150,9 @@ const upgradeFields = HandshakeHeaderString("Upgrade: websocket\r\nSec-WebSocket
 // What a server refuses in a request. Each answers with the status in its
 // comment. [ErrHandshakeBadProtocol], [ErrHandshakeBadUpgrade],
 // [ErrHandshakeBadConnection], [ErrHandshakeBadSubProtocol] and
-// [ErrHandshakeBadExtensions] are also what a client refuses in an answer.
+// [ErrHandshakeBadExtensions] are also what a client refuses in an answer. Where the
+// text of an error is for the program, as that of [ErrNotHijacker], the body of the
+// answer is a general one.
 var (
 	ErrHandshakeBadProtocol    error = reject(RejectionStatus(http.StatusHTTPVersionNotSupported), RejectionReason("ws: handshake needs HTTP/1.1"))                                                                                             // 505
 	ErrHandshakeBadMethod      error = reject(RejectionStatus(http.StatusMethodNotAllowed), RejectionReason("ws: handshake needs method GET"), RejectionHeader(HandshakeHeaderString("Allow: GET\r\n")))                                        // 405
@@ -162,7 +164,7 @@ var (
 	ErrHandshakeBadSubProtocol error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed or unexpected Sec-WebSocket-Protocol"))                                                                                    // 400
 	ErrHandshakeBadExtensions  error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed or unexpected Sec-WebSocket-Extensions"))                                                                                  // 400
 	ErrMalformedRequest        error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed HTTP request"))                                                                                                            // 400, or the status of the [httphead.Error] behind it
-	ErrNotHijacker             error = reject(RejectionStatus(http.StatusInternalServerError), RejectionReason("ws: the http.ResponseWriter cannot hand over its connection (it is no http.Hijacker: HTTP/2, or a middleware without Unwrap)")) // 500
+	ErrNotHijacker             error = reject(RejectionStatus(http.StatusInternalServerError), RejectionReason("ws: the http.ResponseWriter cannot hand over its connection (it is no http.Hijacker: HTTP/2, or a middleware without Unwrap)"), RejectionBody(internalError.Body())) // 500
 
 	// ErrHandshakeForeignHost refuses a host that [Upgrader].Hosts does not name,
 	// with 421. ErrHandshakeTooLarge refuses what [HandshakeLimits] do not allow,

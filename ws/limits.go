@@ -42,11 +42,13 @@ func limit(n, byDefault int) int {
 	return cmp.Or(n, byDefault)
 }
 
-// tooLarge returns the refusal of a request over the limit of that name.
+// tooLarge returns the refusal of a request over the limit of that name, which only the
+// program is told.
 func tooLarge(what, limit string) error {
 	return &ConnectionRejectedError{
 		status: http.StatusRequestHeaderFieldsTooLarge,
 		reason: fmt.Sprintf("ws: %s over HandshakeLimits.%s", what, limit),
+		body:   []byte("ws: " + what + " over the limit of this server"),
 		causes: []error{ErrHandshakeTooLarge},
 	}
 }

@@ -175,9 +175,16 @@ func TestHeadLimitsAreNamed(t *testing.T) {
 		"GET /" + strings.Repeat("x", 20_000):                         "HeadLimits.MaxBytes is 16384",
 		getLine + "\r\n" + strings.Repeat("X-A: b\r\n", 129) + "\r\n": "HeadLimits.MaxFields is 128",
 	} {
-		_, err := Upgrade(scripted(in))
+		conn := scripted(in)
+		_, err := Upgrade(conn)
 		require.ErrorContains(t, err, says)
+		resp, body := answerOf(t, conn.Bytes())
+		require.GreaterOrEqual(t, resp.StatusCode, 414)
+		require.NotEmpty(t, body)
+		require.NotContains(t, body, "Limits", "which is for the program")
 	}
+	refusal := string(AppendRefusal(nil, new(Request), tooLarge("number of subprotocols", "MaxProtocols")))
+	require.Contains(t, refusal, "\r\n\r\nws: number of subprotocols over the limit of this server")
 }
 
 func TestHosts(t *testing.T) {

@@ -114,7 +114,8 @@ func malformed(err error, lim httphead.Limits) error {
 	if !ok {
 		return err
 	}
-	refusal := &ConnectionRejectedError{status: fault.Status, reason: fault.Error(), causes: []error{ErrMalformedRequest, fault}}
+	text := fault.Error()
+	refusal := &ConnectionRejectedError{status: fault.Status, reason: text, body: []byte(text), causes: []error{ErrMalformedRequest, fault}}
 	switch {
 	case fault.Status == http.StatusHTTPVersionNotSupported:
 		refusal.causes[0] = ErrHandshakeBadProtocol

@@ -232,7 +232,8 @@ func TestUpgradeHTTPWithoutHijacker(t *testing.T) {
 	_, _, _, err := UpgradeHTTP(httpRequest(), rec)
 	require.ErrorIs(t, err, ErrNotHijacker)
 	require.Equal(t, 500, rec.Code)
-	require.Contains(t, rec.Body.String(), "Hijacker")
+	require.ErrorContains(t, err, "Hijacker")
+	require.Equal(t, "ws: internal server error", rec.Body.String(), "the reason is for the program")
 
 	// What was handed over already cannot be answered.
 	h := &hijackable{ResponseRecorder: httptest.NewRecorder(), err: http.ErrHijacked}
