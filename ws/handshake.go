@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -240,28 +239,43 @@ func checkHost(_ *Upgrader, r *Request) error {
 // checkHostAllowed keeps the pages of a site out that has its own name point to this
 // server, and so shares its origin with it (DNS rebinding).
 func checkHostAllowed(u *Upgrader, r *Request) error {
-	if len(u.Hosts) > 0 && !slices.ContainsFunc(u.Hosts, func(allowed string) bool { return hostMatches(allowed, string(r.Host)) }) {
+	if len(u.Hosts) == 0 {
+		return nil
+	}
+	found := false
+	for _, allowed := range u.Hosts {
+		if !validAllowed(allowed) {
+			return fmt.Errorf("ws: Hosts: %q can match no host: write a name or an address, perhaps behind %q, and perhaps a port", allowed, "*.")
+		}
+		found = found || hostMatches(allowed, string(r.Host), r.secure)
+	}
+	if !found {
 		return ErrHandshakeForeignHost
 	}
 	return nil
 }
 
-// hostMatches reports whether host is what allowed stands for: see [Upgrader].Hosts.
-// It is valid.
-func hostMatches(allowed, host string) bool {
-	if name, port := splitPort(host); port == "" || !hasPort(allowed) {
-		host = name // the port does not matter, or is left out
-	}
-	if suffix, ok := strings.CutPrefix(allowed, "*."); ok {
-		_, host, ok = strings.Cut(host, ".")
-		return ok && strings.EqualFold(suffix, host)
-	}
-	return strings.EqualFold(allowed, host)
+// validAllowed reports whether a host may match an entry of [Upgrader].Hosts.
+func validAllowed(allowed string) bool {
+	name, wild := strings.CutPrefix(allowed, "*.")
+	return validHost(name) && name[len(name)-1] != ':' && !strings.Contains(name, "*") && !(wild && name[0] == '[')
 }
 
-func hasPort(host string) bool {
-	_, port := splitPort(host)
-	return port != ""
+// hostMatches reports whether host, which is valid, is what allowed stands for: see
+// [Upgrader].Hosts.
+func hostMatches(allowed, host string, secure bool) bool {
+	allowed, want := splitPort(allowed)
+	name, port := splitPort(host)
+	switch {
+	case want == "", want == port:
+	case port != "", want != "443" && (secure || want != "80"):
+		return false
+	}
+	if suffix, ok := strings.CutPrefix(allowed, "*."); ok {
+		_, name, ok = strings.Cut(name, ".")
+		return ok && strings.EqualFold(suffix, name)
+	}
+	return strings.EqualFold(allowed, name)
 }
 
 // splitPort splits a valid host into the name or the address in brackets, and the

@@ -1,7 +1,9 @@
 package ws
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -116,6 +118,38 @@ func TestHandshakeLimits(t *testing.T) {
 	require.ErrorIs(t, err, ErrHandshakeTooLarge)
 }
 
+// Over TLS a request without a port asks for port 443.
+func TestHostsDefaultPortOverTLS_RFC9110_4_2_2(t *testing.T) {
+	for entry, ok := range map[string]bool{"a.example:443": true, "a.example:80": false, "a.example": true} {
+		r := httpRequest()
+		r.Host, r.TLS = "a.example", new(tls.ConnectionState)
+		_, _, _, err := HTTPUpgrader{Hosts: []string{entry}}.Upgrade(r, &hijackable{ResponseRecorder: httptest.NewRecorder(), conn: &deadlineConn{}})
+		require.Equal(t, ok, err == nil, entry)
+		_, err = Upgrader{Hosts: []string{entry}}.Upgrade(secureScript{scripted(request(getLine))})
+		require.Equal(t, ok, err == nil, entry)
+	}
+}
+
+// secureScript is a script over TLS.
+type secureScript struct{ *script }
+
+func (secureScript) ConnectionState() tls.ConnectionState { return tls.ConnectionState{} }
+
+// Entries that can match nothing are mistakes of the program, whatever the request.
+func TestHostsThatMatchNothing(t *testing.T) {
+	for _, entry := range []string{
+		"", "*", "*.", "a.*", "*.*.example", "http://a.example", "a.example/", "/", "a b", "a.example:x", "a.example:", ":80",
+		"::1", "[::1", "[fe80::1%25eth0]", "*.[::1]", "münchen.example", "a.example:80:80",
+	} {
+		conn := scripted(request(getLine))
+		_, err := Upgrader{Hosts: []string{"a.example", entry}}.Upgrade(conn)
+		require.ErrorContains(t, err, fmt.Sprintf("%q can match no host", entry))
+		resp, body := answerOf(t, conn.Bytes())
+		require.Equal(t, 500, resp.StatusCode)
+		require.Equal(t, "ws: internal server error", body)
+	}
+}
+
 // allocated returns how many bytes f allocates: the least of a few runs, for other
 // goroutines allocate, too.
 func allocated(f func()) uint64 {
@@ -199,6 +233,13 @@ func TestHosts(t *testing.T) {
 		{"a.example:8080", []string{"a.example:8080"}, true},
 		{"a.example:8081", []string{"a.example:8080"}, false},
 		{"a.example", []string{"a.example:8080"}, false},
+		{"a.example", []string{"a.example:80"}, true},
+		{"a.example", []string{"a.example:443"}, true},
+		{"a.example:", []string{"a.example:80"}, true},
+		{"a.example:80", []string{"a.example:80"}, true},
+		{"a.example:80", []string{"a.example:443"}, false},
+		{"x.a.example", []string{"*.a.example:80"}, true},
+		{"[::1]", []string{"[::1]:80"}, true},
 		{"a.example:", []string{"a.example"}, true},
 		{"evil.example", []string{"a.example"}, false},
 		{"a.example.evil.example", []string{"a.example"}, false},

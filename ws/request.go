@@ -30,6 +30,7 @@ type Request struct {
 	// and 128 fields.
 	HeadLimits httphead.Limits
 
+	secure   bool             // came over TLS, as far as is known
 	head     httphead.Request // what ParseRequest parses into
 	searched int              // how much of an incomplete head has been searched for its end
 

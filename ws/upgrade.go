@@ -3,6 +3,7 @@ package ws
 import (
 	"bufio"
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +53,10 @@ type Upgrader struct {
 	// rebinding: a request for another one is refused with status 421. Each is a
 	// name or an address, letter case aside, with any port if it names none:
 	// "app.example", "127.0.0.1:8080", "[::1]". "*.example" stands for all names
-	// with one label more.
+	// with one label more. A request without a port asks for port 443 if the
+	// connection is known to be TLS, and otherwise for 80 or 443, since a proxy
+	// may have ended TLS. An entry that no host can match, such as
+	// "http://app.example", makes every handshake fail with status 500.
 	Hosts []string
 
 	// Protocol chooses a subprotocol: it is called with those that the client
@@ -144,6 +148,7 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 	s := newUpgrade(u.ReadBufferSize, u.WriteBufferSize)
 	defer s.release()
 	s.u, s.req.HeadLimits = u, u.HeadLimits
+	_, s.req.secure = conn.(interface{ ConnectionState() tls.ConnectionState })
 
 	err = s.readRequest(conn)
 	if _, refused := errors.AsType[*ConnectionRejectedError](err); err != nil && !refused {

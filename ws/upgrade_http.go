@@ -156,6 +156,7 @@ var httpFields = [...]struct {
 // the questions are then the same, from wherever a request came.
 func (s *upgrade) takeRequest(r *http.Request) error {
 	s.req.Major, s.req.Minor = r.ProtoMajor, r.ProtoMinor
+	s.req.secure = r.TLS != nil
 	s.req.Method = s.hold(r.Method)
 	if r.ProtoMajor > 1 {
 		s.req.Protocol = s.hold(r.Header.Get(":protocol"))
