@@ -41,7 +41,7 @@ type AcceptOptions struct {
 	// https, and a path in an origin does not count. An origin without a host, "null" or
 	// "file://", matches only the pattern that spells it out, and a request with more
 	// than one origin matches none. A pattern that no origin can match, such as
-	// "https://example.com/", makes Accept fail with status 500.
+	// "https://example.com/", makes Accept fail with status 500. See Validate.
 	OriginPatterns []string
 
 	// Hosts, if not empty, are the hosts that a client may ask for, as in
@@ -88,6 +88,15 @@ type AcceptOptions struct {
 	OnHandshake func(r *http.Request, answer http.Header) error
 
 	ConnOptions
+}
+
+// Validate returns an error if an entry of OriginPatterns or Hosts can match nothing,
+// which makes every Accept fail. A program may call it when it starts.
+func (o *AcceptOptions) Validate() error {
+	if err := checkPatterns(o.OriginPatterns); err != nil {
+		return err
+	}
+	return (&ws.Upgrader{Hosts: o.Hosts}).Validate()
 }
 
 // Accept answers the handshake of a client and returns the connection (RFC 6455, section

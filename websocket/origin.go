@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -125,8 +126,8 @@ func checkPattern(pattern string) error {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return err
 	}
-	scheme, host, ok := strings.Cut(pattern, "://")
-	if !ok {
+	scheme, host, hasScheme := strings.Cut(pattern, "://")
+	if !hasScheme {
 		scheme, host = "", pattern
 	} else if c, ok := outside(scheme, "+-."); ok {
 		return fmt.Errorf("no scheme has %q", c)
@@ -138,10 +139,52 @@ func checkPattern(pattern string) error {
 		return fmt.Errorf("a name outside ASCII needs its xn-- form")
 	case ok:
 		return fmt.Errorf("no host has %q", c)
-	case pattern == "" || scheme == "" && host == "":
-		return fmt.Errorf("it is empty")
+	case scheme == "" && host == "":
+		return errors.New("it is empty")
+	case hasScheme && host == "" && (strings.ContainsAny(scheme, wildcards) || webScheme(strings.ToLower(scheme)) == "http" || webScheme(strings.ToLower(scheme)) == "https"):
+		return fmt.Errorf("no host follows scheme %q", scheme)
+	}
+	return checkPatternPort(host)
+}
+
+// wildcards are what makes a pattern stand for more than itself.
+const wildcards = `*?[\`
+
+// checkPatternPort returns why what follows a colon in the pattern of a host is no port.
+func checkPatternPort(host string) error {
+	name, port, ok := cutColon(host)
+	if !ok {
+		return nil
+	}
+	if _, _, more := cutColon(port); more && !strings.ContainsAny(name, wildcards) { // an address has more
+		return errors.New("a host has one port")
+	}
+	for rest := port; ok; _, rest, ok = cutColon(port) {
+		port = rest
+	}
+	switch {
+	case port == "":
+		return errors.New("the port is empty")
+	case !strings.ContainsAny(port, wildcards+"]") && strings.Trim(port, "0123456789") != "":
+		return fmt.Errorf("port %q is not a number", port)
 	}
 	return nil
+}
+
+// cutColon cuts a pattern at the first colon outside a class, and so outside an address.
+func cutColon(pattern string) (before, after string, ok bool) {
+	class := false
+	for i, c := range pattern {
+		switch {
+		case c == '[':
+			class = true
+		case c == ']':
+			class = false
+		case c == ':' && !class:
+			return pattern[:i], pattern[i+1:], true
+		}
+	}
+	return pattern, "", false
 }
 
 // outside returns the first character of a pattern that is neither a letter, a digit,

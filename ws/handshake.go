@@ -242,17 +242,15 @@ func checkHostAllowed(u *Upgrader, r *Request) error {
 	if len(u.Hosts) == 0 {
 		return nil
 	}
-	found := false
+	if err := u.Validate(); err != nil {
+		return err
+	}
 	for _, allowed := range u.Hosts {
-		if !validAllowed(allowed) {
-			return fmt.Errorf("ws: Hosts: %q can match no host: write a name or an address, perhaps behind %q, and perhaps a port", allowed, "*.")
+		if hostMatches(allowed, string(r.Host), r.secure) {
+			return nil
 		}
-		found = found || hostMatches(allowed, string(r.Host), r.secure)
 	}
-	if !found {
-		return ErrHandshakeForeignHost
-	}
-	return nil
+	return ErrHandshakeForeignHost
 }
 
 // validAllowed reports whether a host may match an entry of [Upgrader].Hosts.

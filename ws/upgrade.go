@@ -178,6 +178,17 @@ func noConn(conn io.ReadWriter) bool {
 	return ok && (rw.Reader == nil || rw.Writer == nil)
 }
 
+// Validate returns an error if an entry of Hosts can match no host, which makes every
+// handshake fail. A program may call it when it starts.
+func (u *Upgrader) Validate() error {
+	for _, allowed := range u.Hosts {
+		if !validAllowed(allowed) {
+			return fmt.Errorf("ws: Hosts: %q can match no host: write a name or an address, perhaps behind %q, and perhaps a port", allowed, "*.")
+		}
+	}
+	return nil
+}
+
 // deadliner is a connection with deadlines.
 type deadliner interface{ SetDeadline(time.Time) error }
 

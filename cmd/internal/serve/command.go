@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,6 +99,9 @@ func (o *options) check() error {
 	}
 	if o.logFormat != "text" && o.logFormat != "json" {
 		return exit.Usagef("--log %q: use text or json", o.logFormat)
+	}
+	if err := (&websocket.AcceptOptions{OriginPatterns: o.origins}).Validate(); err != nil {
+		return exit.Usagef("--origin: %s", strings.TrimPrefix(err.Error(), "websocket: OriginPatterns: "))
 	}
 	switch {
 	case o.selfSigned && o.cert != "":
