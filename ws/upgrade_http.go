@@ -79,12 +79,8 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 // Where there are such frames, conn is not the server's own connection but one
 // with a method NetConn that returns it.
 func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.Conn, rw *bufio.ReadWriter, hs Handshake, err error) {
-	switch {
-	case isNil(w):
-		return nil, nil, Handshake{}, errNilWriter
-	case r == nil:
-		rejection(errNilRequest).serve(w, new(http.Request))
-		return nil, nil, Handshake{}, errNilRequest
+	if w == nil || r == nil {
+		return nil, nil, Handshake{}, refuseNil(w)
 	}
 	s := newUpgrade(0, 0)
 	defer s.release()
@@ -119,6 +115,18 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 		return nil, nil, Handshake{}, fmt.Errorf("ws: upgrade: write response: %w", err)
 	}
 	return unread(conn, rw.Reader), rw, hs, nil
+}
+
+// refuseNil returns the error for a nil ResponseWriter, or else for a nil request, which
+// it answers. It is apart from Upgrade to keep the stack of a handler small.
+//
+//go:noinline
+func refuseNil(w http.ResponseWriter) error {
+	if w == nil {
+		return errNilWriter
+	}
+	rejection(errNilRequest).serve(w, new(http.Request))
+	return errNilRequest
 }
 
 // policy sets raw, which is zero, to decide about r as u does. It changes raw in place
