@@ -203,7 +203,7 @@ func TestDialProxies_RFC6455_4_1(t *testing.T) {
 		c, _, err := Dial(t.Context(), "ws://a.example/x", &DialOptions{HTTPClient: &http.Client{Transport: tr}})
 		require.NoError(t, err, name)
 		c.CloseNow()
-		require.Equal(t, "CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\nProxy-Authorization: Basic dTpw\r\nX-A: b\r\n\r\n", <-heads, name)
+		require.Equal(t, "CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\nProxy-Authorization: Basic dTpw\r\nUser-Agent: wskit/0.1\r\nX-A: b\r\n\r\n", <-heads, name)
 		require.True(t, strings.HasPrefix(<-heads, "GET /x HTTP/1.1\r\nHost: a.example\r\n"))
 	}
 	_, _, err := Dial(t.Context(), "ws://a.example", &DialOptions{HTTPClient: &http.Client{Transport: &http.Transport{

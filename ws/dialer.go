@@ -79,14 +79,17 @@ type Dialer struct {
 	// Proxy returns the proxy to go through, or nil for none;
 	// [ProxyFromEnvironment] and [http.ProxyFromEnvironment] are such functions.
 	// It is asked with a request whose URL has scheme http for ws and https for
-	// wss. Proxies of scheme http and https are told to CONNECT, with the user of
+	// wss, and whose context has the values of the one given to Dial, or of that of
+	// the request given to RoundTrip. Proxies of scheme http and https are told to CONNECT, with the user of
 	// the URL in Proxy-Authorization. Those of scheme socks5 and socks5h (RFC 1928,
 	// RFC 1929) look the server's name up themselves. A nil Proxy stands for no
 	// proxy.
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// ProxyHeader, if set, returns the fields to send with CONNECT to a proxy of
-	// scheme http or https; target is the host and port to connect to.
+	// scheme http or https; target is the host and port to connect to. Host and the
+	// fields that describe a body are left out. Without a User-Agent the request has
+	// the one of [Offer]; an empty one is not sent.
 	ProxyHeader func(ctx context.Context, proxy *url.URL, target string) (http.Header, error)
 
 	// TLSConfig is used for wss and for proxies of scheme https. It is cloned;
@@ -211,7 +214,7 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL) (net.Conn, *bufio.Reader,
 // proxy and TLS. The caller must end the guard, which belongs to the outermost
 // connection. On an error all that was opened is closed.
 func (d *Dialer) connect(ctx context.Context, u *url.URL) (net.Conn, *guard, error) {
-	proxy, err := d.proxy(u)
+	proxy, err := d.proxy(ctx, u)
 	if err != nil {
 		return nil, nil, err
 	}

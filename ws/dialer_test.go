@@ -836,7 +836,24 @@ func TestConnectRequest(t *testing.T) {
 	} {
 		req, err := connectRequest(connectAddress(target(t, in)), nil, nil)
 		require.NoError(t, err)
-		require.Equal(t, "CONNECT "+want+" HTTP/1.1\r\nHost: "+want+"\r\n\r\n", string(req))
+		require.Equal(t, "CONNECT "+want+" HTTP/1.1\r\nHost: "+want+"\r\nUser-Agent: "+userAgent+"\r\n\r\n", string(req))
+	}
+	for _, tt := range []struct {
+		header http.Header
+		user   *url.Userinfo
+		want   string
+	}{
+		{http.Header{"Host": {"b"}, "Content-Length": {"5"}, "transfer-encoding": {"chunked"}, "Trailer": {"X"}, "X-A": {"1"}}, nil, "User-Agent: " + userAgent + "\r\nX-A: 1\r\n"},
+		{http.Header{"User-Agent": {"mine"}}, nil, "User-Agent: mine\r\n"},
+		{http.Header{"user-agent": {"mine"}}, nil, "user-agent: mine\r\n"},
+		{http.Header{"User-Agent": {""}}, nil, ""},
+		{http.Header{"User-Agent": nil}, nil, ""},
+		{http.Header{"proxy-authorization": {"x"}, "User-Agent": {""}}, nil, "proxy-authorization: x\r\n"},
+		{http.Header{"proxy-authorization": {"x"}, "User-Agent": {""}}, url.UserPassword("u", "p"), "Proxy-Authorization: Basic dTpw\r\n"},
+	} {
+		req, err := connectRequest("a.example:80", tt.user, tt.header)
+		require.NoError(t, err)
+		require.Equal(t, "CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\n"+tt.want+"\r\n", string(req))
 	}
 	_, err := connectRequest("a b:80", nil, nil)
 	require.Error(t, err)

@@ -33,19 +33,23 @@ func ProxyFromEnvironment(r *http.Request) (*url.URL, error) {
 	}
 	config := httpproxy.FromEnvironment()
 	all := cmp.Or(os.Getenv("ALL_PROXY"), os.Getenv("all_proxy"))
-	config.HTTPProxy = cmp.Or(config.HTTPProxy, all)
+	if config.HTTPProxy == "" {
+		// No field of a request sets ALL_PROXY, as the field Proxy sets HTTP_PROXY.
+		config.HTTPProxy, config.CGI = all, false
+	}
 	config.HTTPSProxy = cmp.Or(config.HTTPSProxy, all)
 	return config.ProxyFunc()(r.URL)
 }
 
 // proxy returns the proxy to go through to u, or nil.
-func (d *Dialer) proxy(u *url.URL) (*url.URL, error) {
+func (d *Dialer) proxy(ctx context.Context, u *url.URL) (*url.URL, error) {
 	if d.Proxy == nil {
 		return nil, nil
 	}
 	target := *u
 	target.Scheme = httpScheme(isSecure(u))
-	proxy, err := d.Proxy(&http.Request{Method: http.MethodGet, URL: &target, Host: target.Host, Header: make(http.Header)})
+	asked := &http.Request{Method: http.MethodGet, URL: &target, Host: target.Host, Header: make(http.Header)}
+	proxy, err := d.Proxy(asked.WithContext(ctx))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("proxy: %w", err)
@@ -141,15 +145,37 @@ func connectRequest(addr string, user *url.Userinfo, header http.Header) ([]byte
 	if req, err = httphead.AppendField(req, fieldHost.String(), addr); err != nil {
 		return nil, err
 	}
+	header = connectHeader(header, user != nil)
 	if user != nil {
-		header = maps.Clone(header)
-		delete(header, "Proxy-Authorization")
 		req = appendBasic(req, "Proxy-Authorization", user)
 	}
 	if req, err = appendHTTP(req, header); err != nil {
 		return nil, err
 	}
 	return append(req, "\r\n"...), nil
+}
+
+// connectHeader returns the fields of h that may stand in a request with method CONNECT,
+// which has no body, and User-Agent unless h has it. An empty one is not sent.
+func connectHeader(h http.Header, user bool) http.Header {
+	fields := http.Header{"User-Agent": {userAgent}}
+	for name, values := range h {
+		switch http.CanonicalHeaderKey(name) {
+		case "Host", "Content-Length", "Transfer-Encoding", "Trailer": // what is written in any case, or describes a body
+		case "Proxy-Authorization":
+			if !user {
+				fields[name] = values
+			}
+		case "User-Agent":
+			delete(fields, "User-Agent")
+			if len(values) > 0 && values[0] != "" {
+				fields[name] = values
+			}
+		default:
+			fields[name] = values
+		}
+	}
+	return fields
 }
 
 // appendHTTP appends the fields of h in the order of their names.

@@ -353,6 +353,8 @@ func TestProxyFromEnvironment(t *testing.T) {
 		{"ALL_PROXY=socks5://p.example NO_PROXY=a.example,10.0.0.0/8", "https://b.example", "socks5://p.example"},
 		{"ALL_PROXY=socks5://p.example no_proxy=*", "https://b.example", ""},
 		{"ALL_PROXY=socks5://p.example", "http://localhost:81", ""},
+		{"ALL_PROXY=socks5://p.example REQUEST_METHOD=GET", "http://a.example", "socks5://p.example"},
+		{"ALL_PROXY=socks5://p.example REQUEST_METHOD=GET", "https://a.example", "socks5://p.example"},
 	} {
 		for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"} {
 			t.Setenv(name, "")
@@ -371,6 +373,35 @@ func TestProxyFromEnvironment(t *testing.T) {
 			require.Equal(t, tt.want, proxy.String(), "%+v", tt)
 		}
 	}
+}
+
+// A program that runs by CGI does not take HTTP_PROXY, which a client can set.
+func TestProxyFromEnvironmentOfCGI(t *testing.T) {
+	t.Setenv("ALL_PROXY", "socks5://p.example")
+	t.Setenv("HTTP_PROXY", "http://q.example")
+	t.Setenv("REQUEST_METHOD", "GET")
+	r, _ := http.NewRequest("GET", "http://a.example", nil)
+	_, err := ProxyFromEnvironment(r)
+	require.ErrorContains(t, err, "HTTP_PROXY")
+}
+
+// The function that chooses the proxy sees the values of the caller's context.
+func TestProxyGetsTheContext(t *testing.T) {
+	type key struct{}
+	ctx := context.WithValue(t.Context(), key{}, "mine")
+	asked := 0
+	d := Dialer{Proxy: func(r *http.Request) (*url.URL, error) {
+		asked++
+		require.Equal(t, "mine", r.Context().Value(key{}))
+		return nil, errors.New("no further")
+	}}
+	_, _, _, err := d.Dial(ctx, "ws://a.example")
+	require.ErrorContains(t, err, "no further")
+	r, _, err := d.NewRequest(ctx, "ws://a.example")
+	require.NoError(t, err)
+	_, err = d.RoundTrip(r)
+	require.ErrorContains(t, err, "no further")
+	require.Equal(t, 2, asked)
 }
 
 // What CONNECT carries, and what NetDialTLS is used for.
@@ -392,7 +423,7 @@ func TestDialProxyHeaderAndNetDialTLS(t *testing.T) {
 	conn, _, _, err := d.Dial(t.Context(), "ws://a.example/")
 	require.NoError(t, err)
 	conn.Close()
-	require.Equal(t, "CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\nProxy-Authorization: Basic dTpw\r\nX-A: 1\r\nX-B: 2\r\n\r\n", sent)
+	require.Equal(t, "CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\nProxy-Authorization: Basic dTpw\r\nUser-Agent: "+userAgent+"\r\nX-A: 1\r\nX-B: 2\r\n\r\n", sent)
 
 	d = dialTo(t, func(c net.Conn) {
 		request, _ := readRequestText(c)
