@@ -79,7 +79,7 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 // Where there are such frames, conn is not the server's own connection but one
 // with a method NetConn that returns it.
 func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.Conn, rw *bufio.ReadWriter, hs Handshake, err error) {
-	if w == nil || r == nil {
+	if r == nil || isNil(w) {
 		return nil, nil, Handshake{}, refuseNil(w)
 	}
 	s := newUpgrade(0, 0)
@@ -117,15 +117,15 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 	return unread(conn, rw.Reader), rw, hs, nil
 }
 
-// refuseNil returns the error for a nil ResponseWriter, or else for a nil request, which
-// it answers. It is apart from Upgrade to keep the stack of a handler small.
+// refuseNil returns the error of an Upgrade without a writer or a request. It is separate
+// to keep the stack of a handler small.
 //
 //go:noinline
 func refuseNil(w http.ResponseWriter) error {
-	if w == nil {
+	if isNil(w) {
 		return errNilWriter
 	}
-	rejection(errNilRequest).serve(w, new(http.Request))
+	internalError.serve(w, new(http.Request))
 	return errNilRequest
 }
 
