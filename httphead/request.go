@@ -22,7 +22,7 @@ type Request struct {
 }
 
 // Parse parses the request head at the start of p; n is its size with the final
-// empty line. It does not look at what stands behind it.
+// empty line. It ignores bytes after the head.
 //
 // It returns [io.ErrUnexpectedEOF] if p holds only a part of a head, and an
 // [*Error] for one that is malformed, larger than Limits, or announces a body.
@@ -39,7 +39,7 @@ func (r *Request) Parse(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Read reads a request head from br and leaves what stands behind it there. The
+// Read reads one request head from br. It does not consume bytes after the head. The
 // views are into the buffer of br if the head fits in it, and otherwise into
 // memory that r keeps: they are valid until the next read from br and the next
 // Parse or Read of r, whichever is first.

@@ -21,7 +21,7 @@ type Response struct {
 }
 
 // Parse parses the response head at the start of p; n is its size with the final
-// empty line. It does not look at what stands behind it.
+// empty line. It ignores bytes after the head.
 //
 // It returns [io.ErrUnexpectedEOF] if p holds only a part of a head, and an
 // [*Error] for one that is malformed or larger than Limits. p need not hold the
@@ -35,7 +35,7 @@ func (r *Response) Parse(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Read reads a response head from br and leaves what stands behind it there. The
+// Read reads one response head from br. It does not consume bytes after the head. The
 // views are into the buffer of br if the head fits in it, and otherwise into
 // memory that r keeps: they are valid until the next read from br and the next
 // Parse or Read of r, whichever is first.

@@ -34,7 +34,9 @@ type DialOptions struct {
 	// MaxResponseHeaderBytes, or 16 KiB and 128 fields if that is zero. Where Proxy
 	// is [http.ProxyFromEnvironment], ALL_PROXY counts too, as in
 	// [ws.ProxyFromEnvironment]. Any other RoundTripper, and a Transport with
-	// OnProxyConnectResponse, gets the request.
+	// OnProxyConnectResponse, gets the request. One that wraps an http.Transport has
+	// the behavior of net/http, for instance for proxies and for the size of heads; one
+	// that wraps a [ws.Dialer] has that of this package.
 	HTTPClient *http.Client
 
 	// HTTPHeader is sent with the request. What the handshake itself writes is left out of

@@ -41,7 +41,7 @@
 // [Conn.Close] sends a close frame, waits for the peer's for CloseTimeout at most, and closes
 // the transport such that the peer gets the last message and the code. [Conn.CloseNow]
 // only closes the transport. How a connection ended is in the error of reads and writes,
-// for ever the same: [CloseStatus] finds the code, and [Conn.CloseRecord] tells who was first.
+// the same from then on: [CloseStatus] finds the code, and [Conn.CloseRecord] tells who was first.
 // A [Group] closes all its connections together.
 //
 // # Limits

@@ -160,3 +160,21 @@ func TestNetConnEmptyRead(t *testing.T) {
 		require.ErrorIs(t, err, net.ErrClosed)
 	})
 }
+
+// A Read of no bytes waits for nothing and returns no error, after the end too, as that of
+// a TCP connection.
+func TestNetConnReadOfNothing(t *testing.T) {
+	s, c := tcpPair(t, ConnOptions{}, ConnOptions{})
+	n := NetConn(t.Context(), c, MessageBinary)
+	size, err := n.Read(nil)
+	require.NoError(t, err)
+	require.Zero(t, size)
+	go s.Close(StatusNormalClosure, "")
+	_, err = n.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+	size, err = n.Read(nil)
+	require.NoError(t, err)
+	require.Zero(t, size)
+	_, err = n.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+}

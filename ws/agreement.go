@@ -273,10 +273,10 @@ func (r *Request) setHeader(h http.Header) error {
 	return nil
 }
 
-// AnswerHeader returns a copy of h without what may not stand in an answer of status
-// 101: the fields of the handshake itself, and those that describe a body. It is for
-// [HTTPUpgrader].Header, if what was set in the header of an http.ResponseWriter
-// before, such as cookies, is to be sent.
+// AnswerHeader filters h for [HTTPUpgrader].Header: it returns a copy without the fields
+// that may not stand in an answer of status 101, which are those of the handshake itself
+// and those that describe a body. With it a handler sends what it has set in the header
+// of its http.ResponseWriter, such as cookies.
 func AnswerHeader(h http.Header) http.Header {
 	answer := make(http.Header, len(h))
 	for name, values := range h {

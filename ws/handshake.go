@@ -18,8 +18,8 @@ import (
 // connection and no other time was set.
 const DefaultHandshakeTimeout = 10 * time.Second
 
-// Handshake is what an opening handshake agreed on. It is the caller's for ever:
-// it refers to no memory that a later handshake uses.
+// Handshake is the result of an opening handshake. The caller owns it: it refers to no
+// memory that a later handshake uses.
 type Handshake struct {
 	Protocol   string            // the subprotocol, or ""
 	Extensions []httphead.Option // those accepted, in the server's order
