@@ -183,14 +183,14 @@ func (c *Conn) writeControlFrame(f ws.Frame) error {
 // Within the hook that tells of the peer's close frame, both are there once ours is sent.
 func TestCloseInHookOfCloseFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var err error
-		hooks := &Hooks{ControlRead: func(c *Conn, _ ws.OpCode, _ StatusCode) { err = c.Close(4001, "") }}
+		closed := make(chan error, 1)
+		hooks := &Hooks{ControlRead: func(c *Conn, _ ws.OpCode, _ StatusCode) { closed <- c.Close(4001, "") }}
 		a, b := bufferedPipe()
 		s, c := pairOver(t, a, b, ConnOptions{Hooks: hooks}, ConnOptions{})
 		s.CloseRead(background)
 		require.NoError(t, c.Close(4000, ""))
 		<-s.Done()
-		require.NoError(t, err)
+		require.NoError(t, <-closed)
 		require.Equal(t, StatusCode(4001), c.CloseRecord().Received)
 	})
 }
