@@ -2,7 +2,7 @@
 
 GO        ?= go
 MODULES   := . websocket/wspb cmd examples bench fuzz
-KERNELS    = $(shell $(GO) list ./internal/... | grep -v -e /repo -e /mutants) ./ws ./wsutil ./wsflate
+KERNELS    = $(shell $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./internal/... | grep -v -e /repo -e /mutants) ./ws ./wsutil ./wsflate
 FUZZTIME  ?= 30000x
 SOAK      ?= 1m
 INTEROP   ?= -count=1 -v
