@@ -76,12 +76,7 @@ func (c *Conn) CloseNow() error {
 // handshake is Close with a code that may be sent.
 func (c *Conn) handshake(code ws.StatusCode, reason string) error {
 	c.limitClosing(c.protocol.CloseTimeout())
-	c.aside(func() {
-		c.sendClose(context.Background(), func(dst []byte) []byte {
-			dst, _ = c.protocol.AppendClose(dst, code, reason)
-			return dst
-		})
-	})
+	c.aside(func() { c.sendCode(code, reason) })
 	closed := c.awaitPeer()
 	switch {
 	case c.protocol.Closing().Done() && c.broken.Load() == nil:
@@ -95,10 +90,7 @@ func (c *Conn) handshake(code ws.StatusCode, reason string) error {
 // closeWrite sends a close frame and leaves the rest of the handshake to the reads.
 func (c *Conn) closeWrite(code StatusCode) error {
 	c.limitClosing(c.protocol.CloseTimeout())
-	c.sendClose(context.Background(), func(dst []byte) []byte {
-		dst, _ = c.protocol.AppendClose(dst, ws.StatusCode(code), "")
-		return dst
-	})
+	c.sendCode(ws.StatusCode(code), "")
 	if c.protocol.Closing().Sent == 0 || c.broken.Load() != nil {
 		return c.notLocked(context.Background())
 	}
@@ -133,6 +125,14 @@ func (c *Conn) aside(f func()) {
 		repanic(v)
 	case <-c.done:
 	}
+}
+
+// sendCode sends a close frame with this code and reason, unless there was one already.
+func (c *Conn) sendCode(code ws.StatusCode, reason string) {
+	c.sendClose(context.Background(), func(dst []byte) []byte {
+		dst, _ = c.protocol.AppendClose(dst, code, reason)
+		return dst
+	})
 }
 
 // sendClose sends the close frame that frame appends, unless there was one already.
