@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"testing"
@@ -34,7 +35,8 @@ type AttackOptions struct {
 
 	// InProcess says that the server runs in this process, so that its memory and its
 	// goroutines can be measured; the attacker's own, some KiB for each connection,
-	// are among them.
+	// are among them. An attack then sets GOGC to 20 while it runs, so that the
+	// limits below apply to what is held, and little to what waits for the collector.
 	InProcess bool
 
 	// MaxMemory is by how many bytes the heap may grow during an attack, if InProcess;
@@ -170,6 +172,9 @@ type attacker struct {
 // is at rest again.
 func (a *attacker) attack(ctx context.Context, attack Attack) (r AttackResult) {
 	r.Attack = attack
+	if a.o.InProcess {
+		defer debug.SetGCPercent(debug.SetGCPercent(20))
+	}
 	start, before := time.Now(), a.atRest()
 	a.refused, a.heap = 0, before.heap
 	watch := a.watch(ctx)
