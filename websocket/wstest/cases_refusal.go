@@ -42,28 +42,44 @@ func (want refusal) script(change edit) script {
 	}
 }
 
+// named is a value and what a case with it is called.
+type named struct{ name, value string }
+
+// Wrong values of fields that a request and an answer have in common.
+var (
+	wrongUpgrades = []named{
+		{"empty", ""}, {"space", "web socket"}, {"suffix", "websocketx"}, {"prefix", "xwebsocket"}, {"h2c", "h2c"},
+	}
+	wrongConnections = []named{
+		{"empty", ""}, {"keep-alive", "keep-alive"}, {"close", "close"}, {"suffix", "Upgraded"}, {"prefix", "xUpgrade"},
+		{"space", "Up grade"}, {"websocket", "websocket"},
+	}
+)
+
 func badFieldCases(l *list) {
 	r := rule{
 		dir: Server, section: "4.2.1", needs: needRaw,
 		must: "A request without one of the fields that the section names, or with a wrong value, is refused with an error status.",
 	}
-	type field struct {
+	for _, f := range []struct {
 		name, id string
-		values   []string
-	}
-	for _, f := range []field{
-		{"Upgrade", "upgrade", []string{"", "web socket", "websocketx", "h2c", "xwebsocket"}},
-		{"Connection", "connection", []string{"", "keep-alive", "close", "Upgraded", "xUpgrade", "Up grade", "websocket"}},
-		{"Sec-WebSocket-Key", "key", []string{"", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===",
-			"dGhlIHNhbXBsZSBub25j", "dGhlIHNhbXBsZSBub25jZXg=", "dGhlIHNhbXBsZSBub25jZQ==x", "dGhlIHNhbXBs ZSBub25jZQ==",
-			"!GhlIHNhbXBsZSBub25jZQ==", "_-hlIHNhbXBsZSBub25jZQ==", strings.Repeat("A", 1000)}},
+		wrong    []named
+	}{
+		{"Upgrade", "upgrade", wrongUpgrades},
+		{"Connection", "connection", wrongConnections},
+		{"Sec-WebSocket-Key", "key", []named{
+			{"empty", ""}, {"one-letter", "x"}, {"15-bytes", "dGhlIHNhbXBsZSBub25j"}, {"17-bytes", "dGhlIHNhbXBsZSBub25jZXg="},
+			{"no-padding", "dGhlIHNhbXBsZSBub25jZQ"}, {"padding-short", "dGhlIHNhbXBsZSBub25jZQ="}, {"padding-long", "dGhlIHNhbXBsZSBub25jZQ==="},
+			{"letter-after-padding", "dGhlIHNhbXBsZSBub25jZQ==x"}, {"space", "dGhlIHNhbXBs ZSBub25jZQ=="},
+			{"not-base64", "!GhlIHNhbXBsZSBub25jZQ=="}, {"base64url", "_-hlIHNhbXBsZSBub25jZQ=="}, {"1000-letters", strings.Repeat("A", 1000)},
+		}},
 		{"Host", "host", nil},
 	} {
 		r.fault = "does not look whether " + f.name + " is there"
 		l.add(r, "request/"+f.id+"/missing", 0, refusal{}.script(func(q *request) { q.drop(f.name) }))
 		r.fault = "takes a wrong " + f.name
-		for i, v := range f.values {
-			l.add(r, fmt.Sprintf("request/%s/wrong-%d", f.id, i+1), 0, refusal{}.script(func(q *request) { q.set(f.name, v) }))
+		for _, v := range f.wrong {
+			l.add(r, "request/"+f.id+"/wrong-"+v.name, 0, refusal{}.script(func(q *request) { q.set(f.name, v.value) }))
 		}
 	}
 	r.fault = "takes one of two Sec-WebSocket-Key fields"

@@ -79,8 +79,11 @@ func goodRequestCases(l *list) {
 	l.add(early, "request/good/frame-behind", 0, pipelined)
 	choiceCases(l, r)
 	r.must, r.fault = "Sec-WebSocket-Accept is made of the key of this request.", "computes Sec-WebSocket-Accept wrongly for some keys"
-	for i, key := range []string{"dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAA==", "/////////////////////w==", "+/+/+/+/+/+/+/+/+/+/+w=="} {
-		l.add(r, fmt.Sprintf("request/key/good-%d", i+1), 0, opening(0, func(q *request) { q.key = key; q.set("Sec-WebSocket-Key", key) }))
+	for _, key := range []named{
+		{"rfc-sample", "dGhlIHNhbXBsZSBub25jZQ=="}, {"zeros", "AAAAAAAAAAAAAAAAAAAAAA=="},
+		{"slashes", "/////////////////////w=="}, {"plus-and-slash", "+/+/+/+/+/+/+/+/+/+/+w=="},
+	} {
+		l.add(r, "request/key/good-"+key.name, 0, opening(0, func(q *request) { q.key = key.value; q.set("Sec-WebSocket-Key", key.value) }))
 	}
 }
 
@@ -156,7 +159,7 @@ func choiceCases(l *list, r rule) {
 	}{
 		{"none", nil}, {"one", []string{"wstest.unknown"}}, {"two", []string{"wstest.unknown, chat"}},
 		{"two-lines", []string{"wstest.unknown", "chat"}}, {"tight", []string{"a,b,c"}},
-		{"any-character", []string{"a!#$%&'*+-.^_`|~9"}}, {"many", []string{strings.Repeat("p, ", 31) + "q"}},
+		{"any-character", []string{"a!#$%&'*+-.^_`|~9"}}, {"many", []string{manyProtocols()}},
 		{"case", []string{"CHAT, Echo"}},
 	} {
 		l.add(r, "request/subprotocol/"+c.name, 0, opening(0, func(q *request) {
@@ -189,19 +192,33 @@ func choiceCases(l *list, r rule) {
 	}
 }
 
+// manyProtocols is a list of 32 names. Names that are offered must differ
+// (RFC 6455, section 4.1).
+func manyProtocols() string {
+	names := make([]string, 32)
+	for i := range names {
+		names[i] = fmt.Sprintf("wstest.%d", i+1)
+	}
+	return strings.Join(names, ", ")
+}
+
 // malformedCases are lists of extensions that are not in the form of section 9.1. Who looks
 // at the field has to fail the connection; who does not may ignore it.
 func malformedCases(l *list, r rule) {
 	r.section = "9.1"
 	r.must = "A list of extensions that is not in the form of the section fails the connection."
 	r.fault = "guesses what a list of extensions means"
-	for i, v := range []string{
-		"; a", "x-a; =b", "x-a; a=", `x-a; a="b c"`, `x-a; a="b`, "x a", "x-a; a=b=c", "x-a/1", "x-a; a=\"\"",
-		deflateName + `; server_max_window_bits=""`, deflateName + "; server_max_window_bits=", deflateName + ` client_max_window_bits`,
+	for _, v := range []named{
+		{"no-name", "; a"}, {"parameter-without-name", "x-a; =b"}, {"parameter-without-value", "x-a; a="},
+		{"quoted-space", `x-a; a="b c"`}, {"quote-open", `x-a; a="b`}, {"quoted-empty", `x-a; a=""`},
+		{"space-in-name", "x a"}, {"slash-in-name", "x-a/1"}, {"two-values", "x-a; a=b=c"},
+		{"deflate-quoted-empty", deflateName + `; server_max_window_bits=""`},
+		{"deflate-parameter-without-value", deflateName + "; server_max_window_bits="},
+		{"deflate-without-semicolon", deflateName + ` client_max_window_bits`},
 	} {
-		l.add(r, fmt.Sprintf("request/extension/malformed-%02d", i+1), 0, func(ctx context.Context, p *peer) error {
+		l.add(r, "request/extension/malformed-"+v.name, 0, func(ctx context.Context, p *peer) error {
 			q := p.newRequest()
-			q.add("Sec-WebSocket-Extensions", v)
+			q.add("Sec-WebSocket-Extensions", v.value)
 			p.sendRequest(0, q)
 			res, err := p.answer()
 			switch {

@@ -100,26 +100,26 @@ func responseCases(l *list) {
 	}
 	interimCases(l)
 	r.fault = "takes a status line that is none"
-	for i, line := range []string{"HTTP/1.0 101 Switching Protocols", "HTTP/1.1 1O1 Switching Protocols", "101 Switching Protocols", "HTTP/1.1", "ICY 101 OK", "\x16\x03\x01"} {
-		s := refused(status(line))
-		if i == 0 {
-			s = lenient(s)
-		}
-		l.add(r, fmt.Sprintf("response/line/%d", i+1), 0, s)
+	l.add(r, "response/line/http-1.0", 0, lenient(refused(status("HTTP/1.0 101 Switching Protocols"))))
+	for _, line := range []named{
+		{"letter-in-status", "HTTP/1.1 1O1 Switching Protocols"}, {"no-version", "101 Switching Protocols"},
+		{"no-status", "HTTP/1.1"}, {"icy", "ICY 101 OK"}, {"tls", "\x16\x03\x01"},
+	} {
+		l.add(r, "response/line/"+line.name, 0, refused(status(line.value)))
 	}
 	r.must = "The client fails the connection when a field is missing or has a wrong value."
 	for _, f := range []struct {
 		name, id string
-		values   []string
+		wrong    []named
 	}{
-		{"Upgrade", "upgrade", []string{"", "web socket", "h2c", "websocketx", "xwebsocket"}},
-		{"Connection", "connection", []string{"", "keep-alive", "close", "Upgraded", "xUpgrade", "websocket"}},
+		{"Upgrade", "upgrade", wrongUpgrades},
+		{"Connection", "connection", wrongConnections},
 	} {
 		r.fault = "does not look whether " + f.name + " is there"
 		l.add(r, "response/"+f.id+"/missing", 0, refused(drop(f.name)))
 		r.fault = "takes a wrong " + f.name
-		for i, v := range f.values {
-			l.add(r, fmt.Sprintf("response/%s/wrong-%d", f.id, i+1), 0, refused(set(f.name, v)))
+		for _, v := range f.wrong {
+			l.add(r, "response/"+f.id+"/wrong-"+v.name, 0, refused(set(f.name, v.value)))
 		}
 	}
 	acceptCases(l, r)
@@ -219,8 +219,11 @@ func chosenCases(l *list, r rule) {
 	r.section = "9.1"
 	r.must = "The client fails the connection when the server chooses an extension that was not offered."
 	r.fault = "takes an extension that it did not offer"
-	for i, v := range []string{"x-wstest-unknown", "x-wstest-unknown; a=1", "x-webkit-deflate-frame", "permessage-bzip2", "a, b", "permessage-deflate-x"} {
-		l.add(r, fmt.Sprintf("response/extension/unknown-%d", i+1), 0, refused(func(_ *peer, s *response) { s.add("Sec-WebSocket-Extensions", v) }))
+	for _, v := range []named{
+		{"name", "x-wstest-unknown"}, {"parameter", "x-wstest-unknown; a=1"}, {"two", "a, b"}, {"suffix", "permessage-deflate-x"},
+		{"x-webkit-deflate-frame", "x-webkit-deflate-frame"}, {"permessage-bzip2", "permessage-bzip2"},
+	} {
+		l.add(r, "response/extension/unknown-"+v.name, 0, refused(func(_ *peer, s *response) { s.add("Sec-WebSocket-Extensions", v.value) }))
 	}
 	r.fault = "takes an extension of two that it did not offer"
 	l.add(r, "response/extension/deflate-and-unknown", 0, refused(func(_ *peer, s *response) {
