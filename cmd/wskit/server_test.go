@@ -23,6 +23,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
 )
@@ -67,6 +68,8 @@ func startServers(cleanup func(func())) map[string]string {
 			echo(conn)
 		}),
 	}
+	handlers["ZIP"] = compressed(func(p []byte) []byte { return p })
+	handlers["ZIP_WRONG"] = compressed(bytes.ToUpper)
 	handlers["MUTE"] = serve(func(conn net.Conn) { each(conn, func([]byte) []byte { return nil }) })
 	handlers["BYE"] = serve(func(conn net.Conn) {
 		ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
@@ -97,6 +100,7 @@ func startServers(cleanup func(func())) map[string]string {
 	urls["GARBAGE"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.WriteString(conn, "220 ready\r\n\r\n") })
 	urls["SILENT"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.Copy(io.Discard, conn) })
 	urls["PROXY"] = "http://" + listen(cleanup, proxy)
+	urls["DIES"] = "ws://" + mortal(cleanup, 10)
 	urls["SOCKS"] = listen(cleanup, func(conn net.Conn) { socks(conn, strings.TrimPrefix(urls["ECHO"], "ws://")) })
 	for name, answer := range map[string]string{
 		"PROXY_403":  "403 Forbidden\r\nContent-Length: 8\r\n\r\nnot you\n",
@@ -111,6 +115,45 @@ func startServers(cleanup func(func())) map[string]string {
 	}
 	urls["PROXY_CLOSES"] = listen(cleanup, func(conn net.Conn) { http.ReadRequest(bufio.NewReader(conn)) })
 	return urls
+}
+
+// mortal is an echo that ends after a number of connections, as a server does that crashes.
+func mortal(cleanup func(func()), conns int) (addr string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	cleanup(func() { ln.Close() })
+	go func() {
+		defer ln.Close()
+		for range conns {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := ws.Upgrade(conn); err == nil {
+				echo(conn)
+			}
+			conn.Close()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+// compressed answers each message with change of it, compressed with takeover.
+func compressed(change func([]byte) []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionContextTakeover})
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		for m, err := range c.Messages(r.Context()) {
+			if err != nil || c.Write(r.Context(), m.Type, change(m.Data)) != nil {
+				return
+			}
+		}
+	}
 }
 
 // socks is a proxy that speaks SOCKS5 (RFC 1928) without authentication, and connects to

@@ -2,6 +2,8 @@ package wstest
 
 import (
 	"bytes"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,49 @@ func TestReportText(t *testing.T) {
 	require.Regexp(t, `length +1 +0 +1 +0`, b.String())
 	require.Contains(t, b.String(), "failed     length/text/1: it </script> fails\n")
 	require.Contains(t, b.String(), "tolerated  length/text/0: so so\n")
+}
+
+// Cases with one fault are a group, and in it those with one reason a paragraph.
+func TestReportTextGroups(t *testing.T) {
+	var results []Result
+	for i, detail := range []string{"no answer", "no answer", "an answer", "no answer"} {
+		c := Case{ID: "length/text/" + strings.Repeat("9", 20+i), Fault: "cannot count"}
+		results = append(results, Result{Case: c, Verdict: Failed, Detail: detail})
+	}
+	results = append(results, Result{Case: Case{ID: "ping/x", Fault: "cannot count"}, Verdict: Tolerated, Detail: "late"})
+	var b strings.Builder
+	require.NoError(t, newReport(Server, "ws://x/", &Options{}, time.Now(), results).WriteText(&b))
+	_, list, _ := strings.Cut(b.String(), "total")
+	_, list, _ = strings.Cut(list, "\n\n")
+	require.Equal(t, ""+
+		"failed     4 cases: cannot count\n"+
+		"             length/text/99999999999999999999, length/text/999999999999999999999,\n"+
+		"             length/text/99999999999999999999999: no answer\n"+
+		"             length/text/9999999999999999999999: an answer\n"+
+		"tolerated  ping/x: late\n\n", list)
+}
+
+func TestWireLogKeepsBothEnds(t *testing.T) {
+	for _, n := range []int{1, wireFirst, wireFirst + wireLast, wireFirst + wireLast + 1, wireFirst + 3*wireLast + 7} {
+		l := &wireLog{start: time.Now()}
+		for i := range n {
+			l.note("%d", i)
+		}
+		var want []string
+		for i := range n {
+			switch kept := i < wireFirst || i >= n-wireLast; {
+			case kept:
+				want = append(want, strconv.Itoa(i))
+			case i == wireFirst:
+				want = append(want, fmt.Sprintf("%d entries are left out", n-wireFirst-wireLast))
+			}
+		}
+		var got []string
+		for _, e := range l.all() {
+			got = append(got, e.Text)
+		}
+		require.Equal(t, want, got)
+	}
 }
 
 func TestReportHTML(t *testing.T) {

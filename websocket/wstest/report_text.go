@@ -10,7 +10,8 @@ import (
 )
 
 // WriteText writes the report as a table for a terminal: a line for each agent and area,
-// and after it the cases that are not strict, with the reason.
+// and after it the cases that are not strict, with the reason. Cases with one fault are
+// written as a group.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for i := range r.Agents {
@@ -30,10 +31,80 @@ func (a *Agent) text(b *strings.Builder) {
 	line(tw, "total", a.Counts)
 	tw.Flush()
 	b.WriteByte('\n')
+	for _, g := range a.groups() {
+		g.text(b)
+	}
+	b.WriteByte('\n')
+}
+
+// group is what cases of one verdict that were written for one fault have found.
+type group struct {
+	verdict Verdict
+	fault   string
+	results []Result
+}
+
+// groups returns the groups of the cases that are not strict, in the order of their first cases.
+func (a *Agent) groups() (list []group) {
 	for _, res := range a.Results {
-		if res.Verdict == Tolerated || res.Verdict == Failed {
-			fmt.Fprintf(b, "%-9s  %s: %s\n", res.Verdict, res.ID, res.Detail)
+		if res.Verdict != Tolerated && res.Verdict != Failed {
+			continue
 		}
+		at := slices.IndexFunc(list, func(g group) bool { return g.verdict == res.Verdict && g.fault == res.Fault })
+		if at < 0 {
+			at = len(list)
+			list = append(list, group{verdict: res.Verdict, fault: res.Fault})
+		}
+		list[at].results = append(list[at].results, res)
+	}
+	return list
+}
+
+// text writes a group: one case as a line, several with their fault as the title, and in one
+// paragraph those that have the same reason.
+func (g *group) text(b *strings.Builder) {
+	if len(g.results) == 1 {
+		fmt.Fprintf(b, "%-9s  %s: %s\n", g.verdict, g.results[0].ID, g.results[0].Detail)
+		return
+	}
+	fmt.Fprintf(b, "%-9s  %d cases: %s\n", g.verdict, len(g.results), g.fault)
+	for len(g.results) > 0 {
+		detail := g.results[0].Detail
+		var ids []string
+		g.results = slices.DeleteFunc(g.results, func(r Result) bool {
+			if r.Detail != detail {
+				return false
+			}
+			ids = append(ids, r.ID)
+			return true
+		})
+		paragraph(b, append(ids, detail))
+	}
+}
+
+// paragraph writes IDs and, after a colon, their reason in lines of 100 columns.
+func paragraph(b *strings.Builder, words []string) {
+	const indent = "             "
+	b.WriteString(indent)
+	column := len(indent)
+	for i, word := range words {
+		switch {
+		case i == 0:
+		case column+len(word) > 100 && i < len(words)-1:
+			b.WriteString("\n" + indent)
+			column = len(indent)
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		switch {
+		case i < len(words)-2:
+			word += ","
+		case i == len(words)-2:
+			word += ":"
+		}
+		b.WriteString(word)
+		column += len(word)
 	}
 	b.WriteByte('\n')
 }

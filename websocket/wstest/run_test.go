@@ -113,6 +113,53 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// A server that is gone ends the run. The report keeps what was found before, and the
+// error names the case.
+func TestRunEndsWithItsServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const filter, cases, last = `^ping/payload/\d+$`, 16, 5
+		l := Listen(nil)
+		defer l.Close()
+		go serveTwins(l, "", twinLimit)
+		dials := 0
+		r, err := RunServer(t.Context(), "ws://server.example/", &Options{
+			Filter: filter, Parallel: 1, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if dials++; dials > 1+last { // the first one is the probe
+					return nil, errors.New("connection refused")
+				}
+				return l.DialContext(ctx, network, addr)
+			},
+		})
+		var gone *GoneError
+		require.ErrorAs(t, err, &gone)
+		require.Equal(t, 1+last+redials, dials)
+		results := r.Agents[0].Results
+		require.Equal(t, Counts{Strict: last, Skipped: cases - last}, r.Agents[0].Counts)
+		require.Equal(t, []string{results[last-1].ID}, gone.Cases)
+		require.EqualError(t, err, "wstest: the server is gone since "+results[last-1].ID+": connection refused")
+	})
+}
+
+// A failure to connect that does not last is no failure of the server.
+func TestRunDialsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Listen(nil)
+		defer l.Close()
+		go serveTwins(l, "", twinLimit)
+		dials := 0
+		r, err := RunServer(t.Context(), "ws://server.example/", &Options{
+			Filter: `^ping/payload/\d+$`, Parallel: 1, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if dials++; dials%redials == 2 {
+					return nil, errors.New("connection refused")
+				}
+				return l.DialContext(ctx, network, addr)
+			},
+		})
+		require.NoError(t, err)
+		require.Equal(t, Counts{Strict: 16}, r.Agents[0].Counts)
+	})
+}
+
 // A case that the end of the run overtakes has not failed.
 func TestRunEndsInTheMiddleOfACase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -224,22 +271,6 @@ func TestSkips(t *testing.T) {
 	r, err = RunServer(t.Context(), url, &Options{MaxMessage: 100, Filter: `^length/text/12[46]$`})
 	require.NoError(t, err)
 	require.Equal(t, Counts{Skipped: 2}, r.Agents[0].Counts)
-}
-
-// A server that is not there any more fails its cases, and quickly.
-func TestServerThatVanishes(t *testing.T) {
-	var dialed bool
-	o := &Options{Parallel: 1, Filter: `^ping/payload/`}
-	o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if dialed {
-			return nil, errors.New("gone")
-		}
-		dialed = true
-		return new(net.Dialer).DialContext(ctx, network, addr)
-	}
-	r, err := RunServer(t.Context(), twinServer(t, "", twinLimit), o)
-	require.NoError(t, err)
-	require.Equal(t, len(r.Agents[0].Results), r.Failed())
 }
 
 // The suite runs over sockets, and asks nothing of a connection but what net.Conn has.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,8 +20,9 @@ import (
 //
 // The error is about the run: a bad URL or filter, a server that is not there or does not take
 // a plain handshake, a ctx that ended. If ctx ends during the run, RunServer returns its cause
-// and, too, the report, in which the cases that had not ended are skipped. Cases that
-// failed are in the report.
+// and also the report, in which the cases that had not ended are skipped. If the server
+// stops accepting connections during the run, the run ends in the same way, and the error
+// is a *GoneError. Cases that failed are in the report.
 func RunServer(ctx context.Context, url string, o *Options) (*Report, error) {
 	o = o.orDefaults()
 	t, err := parseTarget(url)
@@ -33,8 +37,95 @@ func RunServer(ctx context.Context, url string, o *Options) (*Report, error) {
 		return nil, err
 	}
 	start := time.Now()
-	results := runAll(ctx, cases, o, func(c *Case) Result { return playClient(ctx, c, t, o) })
-	return newReport(Server, url, o, start, results), context.Cause(ctx)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	s := &serverRun{target: t, o: o, end: end}
+	results := runAll(ctx, cases, o, func(c *Case) Result { return s.playClient(ctx, c) })
+	err = context.Cause(ctx)
+	if gone, ok := errors.AsType[*GoneError](err); ok {
+		gone.Cases = s.suspects(results)
+	}
+	return newReport(Server, url, o, start, results), err
+}
+
+// GoneError says that a server under test no longer accepts connections.
+type GoneError struct {
+	// Cases are the IDs of the cases that may have ended it: those that failed
+	// among the last that it accepted, or else the last one.
+	Cases []string
+
+	// Err is the error of the last attempt to connect.
+	Err error
+}
+
+// Error names the cases.
+func (e *GoneError) Error() string {
+	if len(e.Cases) == 0 {
+		return fmt.Sprintf("wstest: the server is gone: %v", e.Err)
+	}
+	return fmt.Sprintf("wstest: the server is gone since %s: %v", strings.Join(e.Cases, ", "), e.Err)
+}
+
+// Unwrap returns Err.
+func (e *GoneError) Unwrap() error { return e.Err }
+
+// serverRun is one run against a server.
+type serverRun struct {
+	target target
+	o      *Options
+	end    context.CancelCauseFunc
+
+	mu     sync.Mutex
+	opened []string // the IDs of the last cases that have connected, Parallel of them at most
+}
+
+// connected remembers that a case has a connection.
+func (s *serverRun) connected(c *Case) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opened = append(s.opened, c.ID)
+	if len(s.opened) > s.o.Parallel {
+		s.opened = s.opened[1:]
+	}
+}
+
+// suspects are the cases after which a server may be gone.
+func (s *serverRun) suspects(results []Result) (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range results {
+		if r.Verdict == Failed && slices.Contains(s.opened, r.ID) {
+			ids = append(ids, r.ID)
+		}
+	}
+	if n := len(s.opened); len(ids) == 0 && n > 0 {
+		ids = s.opened[n-1:]
+	}
+	return ids
+}
+
+// redials is how often a server is dialed before it counts as gone. The pause before
+// the nth attempt is n-1 times redialPause: 1.5 s in all.
+const (
+	redials     = 6
+	redialPause = 100 * time.Millisecond
+)
+
+// dial connects for a case. If that fails repeatedly, it ends the run.
+func (s *serverRun) dial(ctx context.Context) (conn net.Conn, err error) {
+	for n := range redials {
+		if err := sleep(ctx, time.Duration(n)*redialPause); err != nil {
+			return nil, err
+		}
+		dialing, cancel := context.WithTimeout(ctx, s.o.Timeout)
+		conn, err = s.target.dial(dialing, s.o)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return conn, err
+		}
+	}
+	s.end(&GoneError{Err: err})
+	return nil, err
 }
 
 // probeTime is how long a server may take for the handshake before the run.
@@ -104,24 +195,20 @@ func overtaken(c Case) Result {
 }
 
 // playClient runs a case against a server.
-func playClient(ctx context.Context, c *Case, t target, o *Options) Result {
-	if why := c.skip(o); why != "" {
+func (s *serverRun) playClient(ctx context.Context, c *Case) Result {
+	if why := c.skip(s.o); why != "" {
 		return Result{Case: *c, Verdict: Skipped, Detail: why}
 	}
-	dialing, cancel := context.WithTimeout(ctx, o.Timeout)
-	defer cancel()
-	conn, err := t.dial(dialing, o)
-	switch {
-	case ctx.Err() != nil:
+	conn, err := s.dial(ctx)
+	if ctx.Err() != nil {
 		if err == nil {
 			conn.Close()
 		}
 		return overtaken(*c)
-	case err != nil:
-		return Result{Case: *c, Verdict: Failed, Detail: "dial: " + err.Error()}
 	}
-	p := newPeer(conn, true, o)
-	p.target = t
+	s.connected(c)
+	p := newPeer(conn, true, s.o)
+	p.target = s.target
 	return p.play(ctx, c)
 }
 

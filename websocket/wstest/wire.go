@@ -3,6 +3,7 @@ package wstest
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,9 +18,10 @@ type Entry struct {
 }
 
 const (
-	wireEntries = 60 // kept of a case; the rest is counted
-	wireBytes   = 48 // kept of a payload
-	wireText    = 1 << 10
+	wireFirst = 40 // entries kept of the beginning of a case
+	wireLast  = 40 // and of its end, where the fault is; what is between is counted
+	wireBytes = 48 // kept of a payload
+	wireText  = 1 << 10
 )
 
 // wireLog gathers what went over the wire. Both the script and a writer behind it
@@ -28,19 +30,20 @@ type wireLog struct {
 	start time.Time
 
 	mu      sync.Mutex
-	entries []Entry
-	omitted int
+	entries []Entry // the first ones, and then a ring of the last ones
+	added   int     // entries in all
 }
 
 func (l *wireLog) add(e Entry) {
 	e.At = time.Since(l.start)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.entries) == wireEntries {
-		l.omitted++
-		return
+	if len(l.entries) < wireFirst+wireLast {
+		l.entries = append(l.entries, e)
+	} else {
+		l.entries[wireFirst+(l.added-wireFirst)%wireLast] = e
 	}
-	l.entries = append(l.entries, e)
+	l.added++
 }
 
 func (l *wireLog) note(format string, args ...any) {
@@ -55,12 +58,16 @@ func (l *wireLog) head(from string, p []byte) {
 	l.add(Entry{From: from, Text: "handshake", Size: int64(len(p)), Data: fmt.Sprintf("%.*q", wireText, p)})
 }
 
-// all returns the entries and a remark on those that were left out.
+// all returns the entries, with a remark in place of those that were left out.
 func (l *wireLog) all() []Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.omitted > 0 {
-		return append(l.entries, Entry{At: time.Since(l.start), Text: fmt.Sprintf("and %d more", l.omitted)})
+	omitted := l.added - len(l.entries)
+	if omitted == 0 {
+		return l.entries
 	}
-	return l.entries
+	first, ring := l.entries[:wireFirst], l.entries[wireFirst:]
+	oldest := (l.added - wireFirst) % wireLast
+	gap := Entry{At: ring[oldest].At, Text: fmt.Sprintf("%d entries are left out", omitted)}
+	return slices.Concat(first, []Entry{gap}, ring[oldest:], ring[:oldest])
 }

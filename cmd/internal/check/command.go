@@ -52,7 +52,7 @@ otherwise, and failed if it breaks the RFC.
 
 Exit status:
   0    nothing has failed
-  1    a case has failed
+  1    a case has failed, or the server has died during the run
   2    the command line is wrong
   3    no connection: refused, timed out, wrong certificate, no WebSocket server
   5    a case is tolerated, none has failed, and --fail-on is tolerated
@@ -146,7 +146,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		return o.runAttacks(cmd, args[0])
 	}
 	report, err := o.ask(cmd, args, suite)
-	if report != nil { // also if it was interrupted
+	if report != nil { // also if it was interrupted, or the server is gone
 		if err := o.publish(cmd.OutOrStdout(), report); err != nil {
 			return err
 		}
@@ -190,6 +190,9 @@ func (o *options) ask(cmd *cobra.Command, args []string, suite *wstest.Options) 
 		return nil, err
 	}
 	report, err := wstest.RunServer(cmd.Context(), u.String(), suite)
+	if gone, ok := errors.AsType[*wstest.GoneError](err); ok {
+		return report, exit.With(exit.Failed, gone)
+	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, connect.Reason(u, err)
 	}
