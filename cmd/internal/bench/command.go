@@ -166,8 +166,6 @@ func (o *options) check() error {
 		return exit.Usagef("--rate %v: give up to %s messages a second", o.rate, number(mostRate))
 	case o.patience <= 0:
 		return exit.Usagef("--patience %v: give a positive time", o.patience)
-	case o.verify && o.compress:
-		return exit.Usagef("--verify and --compress: give one of them, for compressed answers are not inflated")
 	case o.sendOnly && o.receiveOnly:
 		return exit.Usagef("--send-only and --receive-only: give one of them")
 	case (o.sendOnly || o.receiveOnly) && (o.verify || o.pipeline > 1):
@@ -232,7 +230,7 @@ func (o *options) config(u *url.URL) (config, error) {
 		}
 		conn, _, hs, err := d.Dial(ctx, u.String())
 		if err == nil && len(hs.Extensions) > 0 {
-			if _, err = offer.Confirm(hs.Extensions[0]); err != nil {
+			if _, err = offer.Confirm(hs.Extensions[0]); err != nil { // begin relies on it
 				conn.Close()
 			}
 		}
@@ -242,7 +240,7 @@ func (o *options) config(u *url.URL) (config, error) {
 }
 
 // offer is the compression that --compress offers: our messages do not refer to earlier
-// ones, and those of the server are not inflated.
+// ones. Answers are inflated only if they are verified.
 var offer = wsflate.Parameters{ClientNoContextTakeover: true}
 
 // messages makes what is to be sent.

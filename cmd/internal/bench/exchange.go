@@ -168,8 +168,12 @@ func (w *worker) take(p []byte) error {
 			w.shard.last = now
 		}
 	}()
+	next := w.proto.Next
+	if w.compressed && w.load.verify {
+		next = w.proto.NextMessage // inflated
+	}
 	for len(p) > 0 {
-		ev, n, err := w.proto.Next(p)
+		ev, n, err := next(p)
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil
 		}
@@ -210,7 +214,7 @@ func (w *worker) came(now time.Duration, t *tally) {
 
 // compare looks whether an answer is what was sent.
 func (w *worker) compare(ev wsutil.Event) {
-	if w.inFlight == 0 || w.matching < 0 || ev.Rsv != 0 {
+	if w.inFlight == 0 || w.matching < 0 {
 		return
 	}
 	want := w.flights[w.oldest].sent.payload[w.matching:]

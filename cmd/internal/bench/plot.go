@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/wskit/wskit/cmd/internal/exit"
@@ -63,7 +64,7 @@ func draw(w io.Writer, kind string, r *Result) error {
 		return err
 	}
 	return plots.ExecuteTemplate(w, kind, map[string]any{
-		"R": r, "Charts": charts, "Height": firstTop + len(charts)*chartHeight - 10, "Table": table.String(),
+		"R": r, "Heading": r.heading(), "Charts": charts, "Height": firstTop + len(charts)*chartHeight - 10, "Table": table.String(),
 	})
 }
 
@@ -76,8 +77,8 @@ func (r *Result) overTime() (perSecond, latency chart) {
 			p50, p99 = append(p50, dot{p.At, p.P50}), append(p99, dot{p.At, p.P99})
 		}
 	}
-	return chart{Title: "messages/s", format: number[float64], lines: [][]dot{rate}},
-		chart{Title: "latency over time: p50 and p99", format: duration, log: true, lines: [][]dot{p50, p99}}
+	return chart{Title: "messages/s", format: number[float64], lines: []line{{dots: rate}}},
+		chart{Title: "latency over time", format: duration, log: true, lines: []line{{"p50", p50}, {"p99", p99}}}
 }
 
 // byPercentile draws a distribution, as far as there are values.
@@ -87,30 +88,37 @@ func (l Latency) byPercentile() (chart, error) {
 	if err != nil {
 		return c, err
 	}
-	var line []dot
+	var dots []dot
 	for nines := 0.0; nines <= 5.001 && h.TotalCount() > 0; nines += 0.02 {
 		q := 1 - math.Pow(10, -nines)
 		if float64(h.TotalCount())*(1-q) < 0.5 {
 			break
 		}
-		line = append(line, dot{nines, micros(h.ValueAtQuantile(100 * q))})
+		dots = append(dots, dot{nines, micros(h.ValueAtQuantile(100 * q))})
 	}
-	c.lines = [][]dot{line}
+	c.lines = []line{{dots: dots}}
 	return c, nil
 }
 
 // dot is a point of a line, in units of the chart.
 type dot struct{ x, y float64 }
 
+// line is dots, with a name if the chart has several lines.
+type line struct {
+	name string
+	dots []dot
+}
+
 // chart is lines in a box, with what the templates need of it.
 type chart struct {
 	Title string
 	Top   int
 	Paths []string
+	Names []tick // of the lines, above the box
 	Ticks []tick // left of the box
 	Marks []tick // below it
 
-	lines             [][]dot
+	lines             []line
 	log, byPercentile bool
 	format            func(float64) string
 }
@@ -129,7 +137,7 @@ const (
 
 // The charts stand below each other.
 const (
-	firstTop    = 40
+	firstTop    = 60
 	chartHeight = 220 // with title and labels
 )
 
@@ -138,7 +146,7 @@ func (c *chart) layOut() bool {
 	var right, low, high float64
 	low = math.Inf(1)
 	for _, line := range c.lines {
-		for _, d := range line {
+		for _, d := range line.dots {
 			right, high = max(right, d.x), max(high, d.y)
 			low = min(low, d.y)
 		}
@@ -158,9 +166,12 @@ func (c *chart) layOut() bool {
 		}
 	}
 	x := func(v float64) float64 { return boxLeft + boxWidth*v/max(right, 1e-9) }
-	for _, line := range c.lines {
+	for n, line := range c.lines {
+		if line.name != "" {
+			c.Names = append(c.Names, tick{line.name, boxLeft + boxWidth - 50*float64(len(c.lines)-1-n)})
+		}
 		var path strings.Builder
-		for i, d := range line {
+		for i, d := range line.dots {
 			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], x(d.x), float64(c.Top)+y(d.y))
 		}
 		c.Paths = append(c.Paths, path.String())
@@ -188,11 +199,36 @@ func (c *chart) label(low, high, right float64, x, y func(float64) float64) {
 		}
 		return
 	}
-	for i := range 5 {
-		v := right * float64(i) / 4
-		c.Marks = append(c.Marks, tick{fmt.Sprintf("%.3g s", math.Round(100*v)/100), x(v)})
+	for i, step := 0, round(right/5); float64(i)*step <= right; i++ {
+		v := float64(i) * step
+		c.Marks = append(c.Marks, tick{strconv.FormatFloat(v, 'g', 6, 64) + " s", x(v)})
 	}
 }
+
+// round rounds up to 1, 2 or 5 times a power of ten.
+func round(v float64) float64 {
+	unit := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, step := range []float64{1, 2, 5} {
+		if v <= step*unit*1.0001 {
+			return step * unit
+		}
+	}
+	return 10 * unit
+}
+
+// heading returns the lines above the charts, cut where they would not fit.
+func (r *Result) heading() []string {
+	lines := []string{r.URL, r.Settings.String()}
+	for i, s := range lines {
+		if runes := []rune(s); len(runes) > headingWidth {
+			lines[i] = string(runes[:headingWidth-1]) + "…"
+		}
+	}
+	return lines
+}
+
+// headingWidth is how many characters of the heading fit at its size.
+const headingWidth = 110
 
 // nice rounds up to a number that divides well.
 func nice(v float64) float64 {

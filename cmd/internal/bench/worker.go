@@ -12,6 +12,7 @@ import (
 
 	"github.com/wskit/wskit/cmd/internal/connect"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
 	"github.com/wskit/wskit/wsutil"
 )
 
@@ -144,7 +145,12 @@ func (w *worker) begin(conn net.Conn, hs ws.Handshake) {
 	w.live.Store(&w.conn)
 	config := wsutil.Config{State: ws.StateClientSide, MaxMessage: -1, MaxFragments: -1}
 	w.compressed = len(hs.Extensions) > 0
-	if w.compressed {
+	switch {
+	case w.compressed && w.load.verify:
+		agreed, _ := offer.Confirm(hs.Extensions[0])
+		config.Inflater = wsflate.NewReceiver(agreed, config.State)
+		config.Deflater = wsflate.NewSender(agreed, config.State, nil)
+	case w.compressed:
 		config.State = config.State.Set(ws.StateRSV1)
 	}
 	w.proto.Reset(&config)

@@ -29,8 +29,9 @@ const long = `Talk to a server. On a terminal each line that you enter is a mess
 begin with "/" are commands, /help lists them. Lines can be edited, and the arrow keys
 bring back earlier ones.
 
-In a pipe each line of stdin is a message, and each message that comes is a line of
-stdout. When stdin has ended and each message has its answer, or nothing comes any more,
+In a pipe each line of stdin is a message, and each text message that comes is a line of
+stdout. A binary message goes to a pipe or a file unchanged, and to a terminal in
+hexadecimal; --hex and --base64 print it as a line. When stdin has ended and each message has its answer, or nothing comes any more,
 the connection is closed. With --raw bytes go through as they are, as binary messages.
 
 ` + exit.Help
@@ -45,6 +46,7 @@ func Command() *cobra.Command {
 		Example: `  wskit dial ws://localhost:8080/echo
   wskit dial -H 'X-Token: 1' -s chat.v2 --origin https://example.com wss://example.com/chat
   wskit dial --one -m '{"op":"status"}' ws://localhost:8080/api | jq .ok
+  wskit dial --one --binary ws://localhost:8080/echo < photo.jpg > copy.jpg
   wskit dial --trace --compress ws://localhost:8080/echo
   wskit dial --listen --reconnect ws://localhost:8080/feed >> feed.log
   wskit dial --raw ws://localhost:8080/echo < in.bin > out.bin`,
@@ -64,8 +66,8 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.BoolVar(&o.listen, "listen", false, "do not read stdin")
 	flags.DurationVar(&o.linger, "linger", time.Second, "close when stdin has ended and nothing has come for so long (if not given: or each message has its answer)")
 	flags.BoolVar(&o.binary, "binary", false, "send lines as binary messages")
-	flags.BoolVar(&o.hex, "hex", false, "lines are hexadecimal: send the bytes, show binary messages so (default for showing)")
-	flags.BoolVar(&o.base64, "base64", false, "lines are base64: send the bytes, show binary messages so")
+	flags.BoolVar(&o.hex, "hex", false, "lines are hexadecimal: send the bytes, print binary messages so (the default on a terminal)")
+	flags.BoolVar(&o.base64, "base64", false, "lines are base64: send the bytes, print binary messages so")
 	flags.BoolVar(&o.raw, "raw", false, "bytes of stdin and stdout as they are, in binary messages")
 	flags.BoolVar(&o.compact, "compact", false, "show JSON as it comes, not indented")
 	flags.BoolVar(&o.json, "json", false, "print an object of JSON for each message and event")
@@ -119,7 +121,9 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 	if o.interactive(stdin, stdout) {
 		return c.onTerminal(cmd.Context(), stdin.(*os.File), stdout.(*os.File))
 	}
-	c.printer = &printer{options: o, out: stdout, log: stderr, logPalette: ui.For(stderr), palette: ui.For(stdout)}
+	c.printer = &printer{
+		options: o, out: stdout, log: stderr, logPalette: ui.For(stderr), palette: ui.For(stdout), screen: ui.IsTerminal(stdout),
+	}
 	if err := c.readPipe(cmd.Context(), stdin); err != nil {
 		return err
 	}

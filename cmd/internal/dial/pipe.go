@@ -64,7 +64,7 @@ func (c *client) readWhole(ctx context.Context, stdin io.Reader) error {
 		return err
 	}
 	next := write(websocket.MessageBinary, p)
-	if !c.raw {
+	if !c.raw && !c.binary {
 		if next, err = c.line(string(bytes.TrimSuffix(p, []byte("\n")))); err != nil {
 			return err
 		}

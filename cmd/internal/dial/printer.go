@@ -24,6 +24,7 @@ type printer struct {
 	out, log            io.Writer
 	palette, logPalette ui.Palette
 	terminal            bool // a person is watching
+	screen              bool // out is a terminal
 
 	mu sync.Mutex // one line at a time
 }
@@ -38,10 +39,10 @@ func (p *printer) write(w io.Writer, text []byte) error {
 // message shows a message that was received.
 func (p *printer) message(typ websocket.MessageType, data []byte) error {
 	switch {
-	case p.raw:
-		return p.write(p.out, data)
 	case p.json:
 		return p.event(p.messageEvent(typ, data))
+	case p.raw, typ == websocket.MessageBinary && !p.encodes():
+		return p.write(p.out, data)
 	}
 	var text string
 	if typ == websocket.MessageBinary {
@@ -54,6 +55,10 @@ func (p *printer) message(typ websocket.MessageType, data []byte) error {
 	}
 	return p.write(p.out, []byte(text+"\n"))
 }
+
+// encodes reports whether a binary message is shown as text: a terminal is not
+// sent arbitrary bytes, and a pipe or a file gets them unchanged.
+func (p *printer) encodes() bool { return p.screen || p.hex || p.base64 }
 
 // encode shows the bytes of a binary message.
 func (p *printer) encode(data []byte) string {
