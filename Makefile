@@ -24,8 +24,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## start wskit serve: echo, chat, broadcast and a page, on http://127.0.0.1:8080
-	cd cmd && $(GO) run ./wskit serve
+run: ## start wskit serve: echo, chat, broadcast and a page, on http://127.0.0.1:8080 or ADDR (host:port)
+	cd cmd && $(GO) run ./wskit serve $(if $(ADDR),--addr '$(ADDR)')
 
 .PHONY: test
 test: ## test all modules

@@ -6,9 +6,23 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 
 	"github.com/wskit/wskit/cmd/internal/exit"
 )
+
+// nameLists gives the flags that are lists a placeholder for their value: the empty list
+// would be printed as [].
+func nameLists(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if _, ok := f.Value.(pflag.SliceValue); ok && f.DefValue == "[]" {
+			f.DefValue = "VALUE"
+		}
+	})
+	for _, c := range cmd.Commands() {
+		nameLists(c)
+	}
+}
 
 // manCommand generates the manual pages; cobra brings the command for completion.
 func manCommand() *cobra.Command {
@@ -23,7 +37,8 @@ func manCommand() *cobra.Command {
 				return err
 			}
 			cmd.Root().DisableAutoGenTag = true
-			header := &doc.GenManHeader{Title: "WSKIT", Section: "1", Source: "wskit", Manual: "wskit", Date: &time.Time{}}
+			nameLists(cmd.Root())
+			header := &doc.GenManHeader{Section: "1", Source: "wskit", Manual: "wskit", Date: &time.Time{}} // each page has its own title
 			return doc.GenManTree(cmd.Root(), header, args[0])
 		},
 	}

@@ -143,7 +143,7 @@ func (o *options) run(cmd *cobra.Command) error {
 	}
 	ln, err := net.Listen("tcp", o.addr)
 	if err != nil {
-		return fmt.Errorf("cannot listen: %w: choose another --addr", err)
+		return fmt.Errorf("cannot listen: %w: choose another --addr (make run: ADDR=host:port)", err)
 	}
 	web := s.web(config)
 	printURLs(cmd.OutOrStdout(), ln.Addr().(*net.TCPAddr), config != nil)
