@@ -1,22 +1,24 @@
-"use strict";
+// The page has one connection at a time. What it sends and receives becomes frames. To
+// its own server it opens a stream of events beside it, which tells what a browser does
+// not show: compression, pings, pongs and close frames.
 
-// The page has one connection at a time. What it sends and receives becomes rows of a
-// table. To its own server it opens a stream of events beside it, which tells what a
-// browser does not show: compression, pings, pongs and close frames.
+import * as chart from "./chart.js";
+import * as chat from "./chat.js";
+import {diagnose, urlOf} from "./diagnose.js";
+import * as frames from "./frames.js";
+import {$, byteSize, element, utf8} from "./util.js";
 
-const $ = (id) => document.getElementById(id);
 const id = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
 const probePrefix = "wskit probe ";
-const mostRows = 500, mostSamples = 120;
+const phone = matchMedia("(max-width: 48rem)");
 
-let socket = null, events = null, conversation = null;
-const samples = [];
+let socket = null, conversation = null;
 
-// ---- connecting ----
+// ---- the connection ----
 
 function address() {
   const endpoint = $("endpoint").value;
-  if (endpoint === "") return $("url").value.trim();
+  if (endpoint === "") return urlOf($("url").value);
   const url = new URL(endpoint, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   url.searchParams.set("id", id);
@@ -29,177 +31,275 @@ function address() {
 
 function connect() {
   problem("");
-  const own = $("endpoint").value !== "", echoes = $("endpoint").value === "/echo";
-  let opened;
+  const endpoint = $("endpoint").value;
+  const protocols = endpoint === "" ? $("protocols").value.split(",").map((s) => s.trim()).filter(Boolean) : [];
+  let opened, url;
   try {
-    opened = new WebSocket(address());
+    url = address();
+    opened = new WebSocket(url, protocols);
   } catch (e) {
     return problem(e.message);
   }
   socket = opened;
   socket.binaryType = "arraybuffer";
-  conversation = {echoes, sent: [], rows: {in: [], out: []}, count: {in: 0, out: 0}, wire: {in: [], out: []}, probes: 0};
-  state("opening", "connecting…");
+  conversation = {
+    url, echoes: endpoint === "/echo", chats: endpoint === "/chat", sent: [], probes: 0, opened: false,
+    frames: {sent: [], received: []}, count: {sent: 0, received: 0}, wire: {sent: [], received: []},
+    total: {sent: 0, received: 0}, bytes: {sent: 0, received: 0}, recent: {sent: [], received: []},
+  };
   const c = conversation;
+  chart.reset();
+  if (c.chats) chat.begin($("name").value || "anonymous");
+  view(c.chats ? "chat" : "frames");
+  $("switch").hidden = !c.chats;
+  state("opening", "connecting…");
   opened.onopen = () => {
+    c.opened = true;
     const more = [opened.protocol && "subprotocol " + opened.protocol, opened.extensions || "no compression"];
     state("open", "connected, " + more.filter(Boolean).join(", "));
+    if (phone.matches) $("connection").open = false;
     $("text").focus({preventScroll: true});
   };
   opened.onmessage = (e) => received(c, e.data);
-  opened.onclose = (e) => {
+  opened.onclose = async (e) => {
     if (socket !== opened) return;
     socket = null;
+    stopScript();
     const reason = e.reason ? `, “${e.reason}”` : "";
     state("closed", `closed with ${e.code}${reason}${e.wasClean ? "" : ", not cleanly"}`);
+    if (e.wasClean) return;
+    const why = c.opened ? "The connection was cut off without a close frame." : await diagnose(c.url, endpoint !== "");
+    if (conversation === c && !socket) problem(why);
   };
-  $("note").textContent = own ? "Sizes are those of payloads in bytes; “on the wire” is what this server has seen."
-    : "Sizes are those of payloads in bytes. Control frames and compression show only on the endpoints of this server.";
-}
-
-function watch() {
-  events = new EventSource("/frames?id=" + id);
-  events.onmessage = (e) => {
-    if (conversation) seen(conversation, JSON.parse(e.data));
-  };
+  $("note").textContent = endpoint !== "" ? "Sizes are those of payloads; “on the wire” is what this server has seen."
+    : "Sizes are those of payloads. Control frames and compression show only on the endpoints of this server.";
 }
 
 function state(name, text) {
   $("state").dataset.state = name;
   $("state").textContent = text;
   const open = name === "open";
-  for (const button of ["send", "send-file", "close"]) $(button).disabled = !open;
+  for (const button of ["send", "send-file", "run", "again"]) $(button).disabled = !open;
+  for (const button of $("saved").querySelectorAll(".send")) button.disabled = !open;
   $("connect").disabled = name !== "closed";
+  $("connect-form").hidden = open;
+  $("close-form").hidden = !open;
+  if (name === "closed") $("connection").open = true;
+  frames.setHint(open ? "No frames yet. Write a message and press Enter." : "Choose an endpoint and connect: what is sent and received appears here.");
 }
 
 function problem(text) { $("problem").textContent = text; }
 
+function view(name) {
+  $("chat").hidden = name !== "chat";
+  $("frames").hidden = name !== "frames";
+  $("filters").hidden = $("actions").hidden = name !== "frames";
+  $("show-chat").setAttribute("aria-pressed", String(name === "chat"));
+  $("show-frames").setAttribute("aria-pressed", String(name === "frames"));
+  if (name === "chat") frames.select(null);
+  frames.render();
+}
+
 // ---- messages ----
 
-function send(data, size, shown) {
-  if (!socket || socket.readyState !== WebSocket.OPEN) return;
+const isOpen = () => socket?.readyState === WebSocket.OPEN;
+
+// send sends a message. A probe has no frame in the list.
+function send(data, size, {probe = false, name} = {}) {
+  if (!isOpen()) return false;
   const c = conversation;
   socket.send(data);
   c.sent.push(performance.now());
   const opcode = typeof data === "string" ? "text" : "binary";
-  message(c, "in", shown === null ? null : row("sent", opcode, size, shown));
+  count(c, "sent", size, probe ? null : frames.add({
+    direction: "sent", opcode, size, name, data: typeof data === "string" ? data : new Uint8Array(data),
+  }));
+  return true;
 }
+
+const sendText = (text) => send(text, utf8(text).length);
 
 function received(c, data) {
   const text = typeof data === "string";
   const probe = text && c.echoes && data.startsWith(probePrefix);
-  if (c.echoes && c.sent.length) sample(performance.now() - c.sent.shift());
-  const size = text ? new TextEncoder().encode(data).length : data.byteLength;
-  message(c, "out", probe ? null : row("received", text ? "text" : "binary", size, text ? data : bytes(data)));
+  if (c.echoes && c.sent.length) chart.sample(performance.now() - c.sent.shift());
+  const size = text ? utf8(data).length : data.byteLength;
+  if (c.chats && text) chat.take(data);
+  count(c, "received", size, probe ? null : frames.add({
+    direction: "received", opcode: text ? "text" : "binary", size, data: text ? data : new Uint8Array(data),
+  }));
+}
+
+// count counts a message. frame is null if it has none.
+function count(c, direction, size, frame) {
+  c.frames[direction].push({n: ++c.count[direction], frame});
+  annotate(c, direction);
+  if (!frame) return;
+  c.total[direction]++;
+  c.bytes[direction] += size;
+  c.recent[direction].push(performance.now());
+  totals();
+}
+
+function totals() {
+  const c = conversation, now = performance.now();
+  for (const [direction, sign] of [["sent", "↑"], ["received", "↓"]]) {
+    const recent = c ? c.recent[direction] : [];
+    while (recent.length && recent[0] < now - 1000) recent.shift();
+    const rate = recent.length ? `, ${recent.length}/s` : "";
+    $("total-" + direction).textContent = c ? `${sign} ${c.total[direction]} · ${byteSize(c.bytes[direction])}${rate}` : sign + " 0";
+  }
 }
 
 // seen takes what the server has seen: "in" is what we sent.
 function seen(c, frame) {
+  const direction = frame.direction === "in" ? "sent" : "received";
   if (frame.opcode === "text" || frame.opcode === "binary") {
-    c.wire[frame.direction].push(frame);
-    annotate(c, frame.direction);
+    c.wire[direction].push(frame);
+    annotate(c, direction);
     return;
   }
-  const direction = frame.direction === "in" ? "sent" : "received";
-  row(direction, frame.opcode, "", frame.code ? String(frame.code) : "");
-}
-
-// message counts a message. tr is its row, or null if it has none.
-function message(c, direction, tr) {
-  c.rows[direction].push({n: ++c.count[direction], tr});
-  annotate(c, direction);
+  frames.add({direction, opcode: frame.opcode, code: frame.code});
 }
 
 // annotate puts the messages and what the server saw of them together, by their numbers:
 // of some the server may not have told.
 function annotate(c, direction) {
-  const rows = c.rows[direction], wire = c.wire[direction];
-  while (rows.length && wire.length) {
-    const apart = rows[0].n - wire[0].n;
-    const cell = apart <= 0 ? rows.shift().tr?.cells[4] : null, frame = apart >= 0 ? wire.shift() : null;
-    if (!cell || !frame) continue;
-    cell.textContent = frame.wire === frame.size ? `${frame.wire}, plain` : `${frame.wire}, compressed`;
-  }
-}
-
-function bytes(buffer) {
-  const start = new Uint8Array(buffer, 0, Math.min(32, buffer.byteLength));
-  const hex = Array.from(start, (b) => b.toString(16).padStart(2, "0")).join(" ");
-  const part = document.createDocumentFragment();
-  const save = document.createElement("a");
-  save.href = URL.createObjectURL(new Blob([buffer]));
-  save.download = "message.bin";
-  save.textContent = "save";
-  part.append(hex + (buffer.byteLength > 32 ? " … " : " "), save);
-  return part;
-}
-
-function row(direction, opcode, size, payload) {
-  const tr = document.createElement("tr");
-  tr.className = direction;
-  const time = new Date().toLocaleTimeString([], {hour12: false}) + "." + String(Date.now() % 1000).padStart(3, "0");
-  const arrow = direction === "sent" ? "→" : "←";
-  for (const text of [time, arrow, opcode, size, "", ""]) {
-    const td = document.createElement("td");
-    td.append(text);
-    tr.append(td);
-  }
-  const shown = document.createElement("div"); // which scrolls when it is long
-  shown.append(typeof payload === "string" && payload.length > 4000 ? payload.slice(0, 4000) + "…" : payload);
-  tr.cells[5].append(shown);
-  $("frames").prepend(tr);
-  while ($("frames").rows.length > mostRows) drop($("frames").lastChild);
-  return tr;
-}
-
-function drop(tr) {
-  const link = tr.querySelector("a");
-  if (link) URL.revokeObjectURL(link.href);
-  tr.remove();
-}
-
-// ---- the chart ----
-
-function sample(ms) {
-  samples.push(ms);
-  if (samples.length > mostSamples) samples.shift();
-  const top = nice(Math.max(...samples));
-  const step = 600 / Math.max(samples.length - 1, 20);
-  $("line").setAttribute("points", samples.map((v, i) => `${(i * step).toFixed(1)},${(118 - 116 * v / top).toFixed(1)}`).join(" "));
-  const sorted = [...samples].sort((a, b) => a - b);
-  $("rtt").textContent = `last ${ms.toFixed(1)} ms, median ${sorted[sorted.length >> 1].toFixed(1)} ms`;
-  $("scale").textContent = `0 to ${top} ms; the last ${samples.length} messages.`;
-}
-
-function nice(v) {
-  for (let unit = 1; ; unit *= 10) {
-    for (const step of [1, 2, 5]) if (v <= step * unit) return step * unit;
+  const mine = c.frames[direction], wire = c.wire[direction];
+  while (mine.length && wire.length) {
+    const apart = mine[0].n - wire[0].n;
+    const own = apart <= 0 ? mine.shift() : null, told = apart >= 0 ? wire.shift() : null;
+    if (own?.frame && told) frames.annotate(own.frame, told.wire);
   }
 }
 
 function probe() {
-  if (!socket || socket.readyState !== WebSocket.OPEN || !conversation.echoes || !$("probe").checked) return;
+  totals();
+  if (!isOpen() || !conversation.echoes || !$("probe").checked) return;
   const text = probePrefix + ++conversation.probes;
-  send(text, text.length, null);
+  send(text, text.length, {probe: true});
+}
+
+// ---- scripts ----
+
+let script = null;
+
+function runScript() {
+  const lines = $("script").value.split("\n").filter((line) => line !== "");
+  const every = Number($("every").value), rounds = Number($("rounds").value);
+  if (!lines.length) return progress("Write a message in each line.");
+  if (!(every >= 1 && Number.isInteger(rounds) && rounds >= 0)) return progress("Give 1 ms or more, and a whole number of rounds.");
+  const total = rounds * lines.length || Infinity;
+  let n = 0;
+  const step = () => {
+    if (!sendText(lines[n % lines.length].replaceAll("{n}", String(n + 1)))) return stopScript();
+    progress(`sent ${++n}${total === Infinity ? "" : " of " + total}`);
+    if (n === total) stopScript();
+  };
+  script = setInterval(step, every);
+  $("run").textContent = "Stop";
+  step();
+}
+
+function stopScript() {
+  clearInterval(script);
+  script = null;
+  $("run").textContent = "Run";
+}
+
+function progress(text) { $("progress").textContent = text; }
+
+// ---- what is kept in the browser ----
+
+const store = {
+  get: (key, otherwise) => {
+    try {
+      return JSON.parse(localStorage.getItem("wskit." + key)) ?? otherwise;
+    } catch {
+      return otherwise; // there is no storage, or something else in it
+    }
+  },
+  set: (key, value) => {
+    try {
+      localStorage.setItem("wskit." + key, JSON.stringify(value));
+    } catch {
+      // it is kept until the page is closed
+    }
+  },
+};
+
+let saved = store.get("saved", []).filter((text) => typeof text === "string");
+
+function renderSaved() {
+  $("saved").replaceChildren(...saved.map((text, i) => {
+    const li = element("li");
+    const button = (label, className, onclick) => {
+      const b = element("button", className, label);
+      b.type = "button";
+      b.onclick = onclick;
+      return b;
+    };
+    const sender = button("Send", "send", () => sendText(text));
+    sender.disabled = !isOpen();
+    li.append(element("code", "", text), sender,
+      button("Edit", "", () => { $("text").value = text; tab("message"); $("text").focus(); }),
+      button("Delete", "", () => keep(saved.filter((_, j) => j !== i))));
+    return li;
+  }));
+  $("saved-empty").hidden = saved.length > 0;
+}
+
+function keep(list) {
+  saved = list;
+  store.set("saved", saved);
+  renderSaved();
+}
+
+// ---- tabs ----
+
+const tabs = ["message", "file", "script", "saved"];
+
+function tab(name, focus) {
+  for (const t of tabs) {
+    const chosen = t === name;
+    $("tab-" + t).setAttribute("aria-selected", String(chosen));
+    $("tab-" + t).tabIndex = chosen ? 0 : -1;
+    $("panel-" + t).hidden = !chosen;
+  }
+  if (focus) $("tab-" + name).focus();
+}
+
+for (const [i, name] of tabs.entries()) {
+  $("tab-" + name).onclick = () => tab(name);
+  $("tab-" + name).onkeydown = (e) => {
+    const next = {ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1}[e.key];
+    if (next === undefined) return;
+    e.preventDefault();
+    tab(tabs[(next + tabs.length) % tabs.length], true);
+  };
 }
 
 // ---- the forms ----
 
-$("endpoint").onchange = () => {
+function fields() {
   $("chat-fields").hidden = $("endpoint").value !== "/chat";
-  $("url-field").hidden = $("endpoint").value !== "";
-};
+  $("url-fields").hidden = $("endpoint").value !== "";
+}
+$("endpoint").onchange = fields;
 $("connect-form").onsubmit = (e) => { e.preventDefault(); connect(); };
-$("send-form").onsubmit = (e) => {
+$("message-form").onsubmit = (e) => {
   e.preventDefault();
-  const text = $("text").value;
-  send(text, new TextEncoder().encode(text).length, text);
-  $("text").value = "";
+  if (sendText($("text").value)) $("text").value = "";
 };
 $("text").onkeydown = (e) => {
   if (e.key !== "Enter" || e.shiftKey || e.isComposing) return;
   e.preventDefault();
-  if (!$("send").disabled) $("send-form").requestSubmit();
+  if (!$("send").disabled) $("message-form").requestSubmit();
+};
+$("keep").onclick = () => {
+  const text = $("text").value;
+  if (text && !saved.includes(text)) keep([...saved, text]);
+  tab("saved");
 };
 $("file-form").onsubmit = async (e) => {
   e.preventDefault();
@@ -207,19 +307,82 @@ $("file-form").onsubmit = async (e) => {
   if (!file) return problem("Choose a file first.");
   problem("");
   const data = await file.arrayBuffer();
-  send(data, data.byteLength, `${file.name}`);
+  send(data, data.byteLength, {name: file.name});
 };
-$("close-form").onsubmit = (e) => {
+$("script-form").onsubmit = (e) => {
   e.preventDefault();
+  if (script) stopScript();
+  else runScript();
+};
+function close() {
   problem("");
   try {
     socket?.close(Number($("code").value), $("reason").value);
   } catch {
     problem("A page may close with 1000 and 3000 to 4999, and a reason of at most 123 bytes.");
   }
+}
+$("close-form").onsubmit = (e) => { e.preventDefault(); close(); };
+
+for (const name of ["direction", "opcode"]) $(name).onchange = frames.render;
+$("search").oninput = frames.render;
+$("pause").onclick = frames.togglePause;
+$("clear").onclick = frames.clear;
+$("save-json").onclick = frames.saveJSON;
+$("save-har").onclick = () => frames.saveHAR(conversation?.url ?? location.href);
+$("show-chat").onclick = () => view("chat");
+$("show-frames").onclick = () => view("frames");
+$("detail-form").onchange = frames.show;
+$("detail-close").onclick = () => frames.select(null);
+$("copy").onclick = async () => {
+  try {
+    await navigator.clipboard.writeText($("detail-body").textContent);
+    $("copy").textContent = "Copied";
+  } catch {
+    $("copy").textContent = "Not allowed";
+  }
+  setTimeout(() => { $("copy").textContent = "Copy"; }, 1500);
 };
-$("clear").onclick = () => { while ($("frames").firstChild) drop($("frames").firstChild); };
+$("again").onclick = () => {
+  const f = frames.current();
+  if (f?.data !== undefined) send(typeof f.data === "string" ? f.data : f.data.buffer, f.size, {name: f.name});
+};
+
+// ---- keys ----
+
+const keys = {
+  c: () => isOpen() ? close() : $("connect").disabled || connect(),
+  m: () => { tab("message"); $("text").focus(); },
+  "/": () => { if ($("frames").hidden) view("frames"); $("search").focus(); },
+  j: () => frames.move(1),
+  k: () => frames.move(-1),
+  p: frames.togglePause,
+  x: frames.clear,
+  "?": () => $("help").showModal(),
+};
+
+document.addEventListener("keydown", (e) => {
+  if (e.key === "Escape" && !$("help").open) return frames.select(null);
+  const typing = e.target.matches("input:not([type=checkbox]), textarea, select");
+  if (typing || e.ctrlKey || e.metaKey || e.altKey || $("help").open || !$("keys").checked) return;
+  const act = Object.hasOwn(keys, e.key) ? keys[e.key] : null;
+  if (!act) return;
+  e.preventDefault();
+  act();
+});
+$("help-open").onclick = () => $("help").showModal();
+$("keys").checked = store.get("keys", true);
+$("keys").onchange = () => store.set("keys", $("keys").checked);
+
+// ---- begin ----
 
 $("name").value = "guest-" + id.slice(0, 4);
+if (phone.matches) $("timing").open = false;
+fields();
+renderSaved();
+state("closed", "not connected");
 setInterval(probe, 1000);
-watch();
+new EventSource("/frames?id=" + id).onmessage = (e) => {
+  if (conversation) seen(conversation, JSON.parse(e.data));
+};
+document.body.dataset.ready = "";
