@@ -301,6 +301,10 @@ var edgeTypes = map[string]reflect.Type{
 	"wsutil.Replies":             reflect.TypeFor[wsutil.Replies](),
 	"wsutil.SendExtension":       reflect.TypeFor[wsutil.SendExtension](),
 	"wsutil.SendExtensionFunc":   reflect.TypeFor[wsutil.SendExtensionFunc](),
+	"wsutil.SendPolicy":          reflect.TypeFor[wsutil.SendPolicy](),
+	"wsutil.SendQueue":           reflect.TypeFor[wsutil.SendQueue](),
+	"wsutil.SendQueueOptions":    reflect.TypeFor[wsutil.SendQueueOptions](),
+	"wsutil.SendResult":          reflect.TypeFor[wsutil.SendResult](),
 	"wsutil.Status":              reflect.TypeFor[wsutil.Status](),
 	"wsutil.Tracer":              reflect.TypeFor[wsutil.Tracer](),
 	"wsutil.UTF8Reader":          reflect.TypeFor[wsutil.UTF8Reader](),
@@ -344,6 +348,7 @@ var edgePanics = map[string]string{
 	"wsutil.Protocol.AppendFrame, nil structs":    "m is nil",
 	"wsutil.Protocol.AppendPrepared, nil structs": "p is nil",
 	"wsutil.Protocol.FrameRoom, nil structs":      "m is nil",
+	"wsutil.Protocol.MaySend, nil structs":        "m is nil",
 }
 
 // A call with a nil context, on a zero value, or with an option at its edge returns, and

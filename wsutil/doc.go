@@ -43,8 +43,9 @@
 //   - It writes what the Append methods return: [Protocol.AppendReply] answers pings
 //     and close frames, [Protocol.AppendMessage] sends a message, and
 //     [Protocol.AppendFrame] sends one frame by frame, so that control frames can go in
-//     between. [Replies] holds answers that have to wait. [Protocol.Undo] takes a
-//     message back that could not be sent.
+//     between. [Replies] holds answers that have to wait, and [SendQueue] messages of
+//     senders that must not block. [Protocol.Undo] takes a message back that could
+//     not be sent.
 //   - It calls [Protocol.Tick] at each [Protocol.Deadline].
 //   - At the end of the input it calls [Protocol.EOF], and for errors of its transport
 //     [Protocol.Fail]. [Protocol.AppendCloseFor] makes the close frame that tells the

@@ -55,6 +55,7 @@ var (
 //     code may not be sent;
 //   - a [ws.ProtocolError] in the chain is its Code and Reason: the peer broke a
 //     rule;
+//   - [ErrSendQueueFull] in the chain is [ws.StatusTryAgainLater];
 //   - [ErrReadIdle] or [ErrKeepAlive] in the chain is [ws.StatusPolicyViolation];
 //   - everything else is our own trouble, [ws.StatusInternalServerError] without
 //     a reason.
@@ -76,6 +77,9 @@ func CloseReply(err error) (code ws.StatusCode, reason string) {
 	var silence *timeoutError
 	if errors.As(err, &silence) && silence != ErrCloseTimeout {
 		return ws.StatusPolicyViolation, silence.text
+	}
+	if errors.Is(err, ErrSendQueueFull) {
+		return ws.StatusTryAgainLater, "messages are not read fast enough"
 	}
 	return ws.StatusInternalServerError, ""
 }

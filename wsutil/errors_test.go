@@ -32,6 +32,7 @@ func TestCloseCode_RFC6455_7_1_7(t *testing.T) {
 		{ClosedError{Code: ws.StatusNoStatusRcvd}, ws.StatusNoStatusRcvd},
 		{ClosedError{Code: ws.StatusAbnormalClosure}, ws.StatusNoStatusRcvd},
 		{ClosedError{}, ws.StatusNoStatusRcvd},
+		{fmt.Errorf("send: %w", ErrSendQueueFull), ws.StatusTryAgainLater},
 		{io.ErrUnexpectedEOF, ws.StatusInternalServerError},
 		{errors.New("database is gone"), ws.StatusInternalServerError},
 	} {

@@ -217,3 +217,36 @@ func ExampleProtocol_Tick() {
 	// 30s ping 8900
 	// 40s wsutil: the peer did not answer the keepalive ping in time true
 }
+
+// A sender that must not block pushes messages to a queue. The driver writes what waits
+// in as few writes as possible.
+func ExampleSendQueue() {
+	c := wsutil.NewProtocol(nil)
+	var q wsutil.SendQueue // guarded by a lock, if there are several goroutines
+	q.Reset(&wsutil.SendQueueOptions{MaxMessages: 3, Policy: wsutil.SendDropOldest})
+	for _, text := range []string{"one", "two", "three", "four"} {
+		result, err := q.Push(wsutil.NewOutgoing(ws.OpText, []byte(text)), "")
+		fmt.Println(text, result, err)
+	}
+
+	var out []byte
+	for m, ok := q.Next(); ok; m, ok = q.Next() {
+		for m.Pending() {
+			frame, body, err := c.AppendFrame(out, &m)
+			if err != nil {
+				log.Fatal(err)
+			}
+			out = append(frame, body...)
+		}
+		q.Encoded()
+	}
+	fmt.Printf("%q\n", out) // to be written
+	fmt.Println(q.Written(), q.Dropped())
+	// Output:
+	// one SendQueued <nil>
+	// two SendQueued <nil>
+	// three SendQueued <nil>
+	// four SendDisplaced <nil>
+	// "\x81\x03two\x81\x05three\x81\x04four"
+	// true 1
+}

@@ -109,17 +109,11 @@ const mostCoalesced = 32 << 10
 // dst. On an error, [ErrClosing] or [ErrNotSendable], it returns dst as it was.
 func (c *Protocol) AppendFrame(dst []byte, m *Outgoing) (out, body []byte, err error) {
 	first := !m.begun
-	if !m.op.IsData() || m.op == ws.OpContinuation || m.done {
-		return dst, nil, fmt.Errorf("%w: not a message, or its last frame is out", ErrNotSendable)
-	}
 	if first && c.sendOp != 0 {
 		return dst, nil, errInside
 	}
-	if err := c.maySend(m.op); err != nil {
+	if err := c.MaySend(m); err != nil {
 		return dst, nil, err
-	}
-	if c.set.checkText && m.op == ws.OpText && !m.validText() {
-		return dst, nil, errText
 	}
 	c.undo = 0
 	switch deflater := c.set.deflater; {
@@ -144,6 +138,22 @@ func (c *Protocol) AppendFrame(dst []byte, m *Outgoing) (out, body []byte, err e
 	m.begun = true
 	m.done = c.sendOp == 0
 	return out, body, nil
+}
+
+// MaySend returns the error that AppendFrame would return for the next frame of m
+// because of its opcode, its text or the end of the connection, or nil. It may be
+// called at any time: a driver that queues messages calls it first.
+func (c *Protocol) MaySend(m *Outgoing) error {
+	if m.op != ws.OpText && m.op != ws.OpBinary || m.done {
+		return errNoMessage
+	}
+	if err := c.maySend(m.op); err != nil {
+		return err
+	}
+	if c.set.checkText && m.op == ws.OpText && !m.validText() {
+		return errText
+	}
+	return nil
 }
 
 // Coalesces reports whether a message of n bytes is sent as one frame that
@@ -183,6 +193,8 @@ func (m *Outgoing) validText() bool {
 	}
 	return m.text.Valid(nil) && (m.more || m.text.Done())
 }
+
+var errNoMessage = fmt.Errorf("%w: not a message, or its last frame is out", ErrNotSendable)
 
 var errText = fmt.Errorf("%w: text is not UTF-8", ErrNotSendable)
 

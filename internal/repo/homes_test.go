@@ -131,6 +131,7 @@ func TestOnePoolOfBuffers(t *testing.T) {
 		"ws/upgrade.go":               "the handshake of a server",
 		"wsutil/control.go":           "a control frame and its answer",
 		"wsutil/data.go":              "readers",
+		"wsutil/sendqueue.go":         "messages that wait to be sent",
 		"wsutil/writer_pool.go":       "writers by their size, as GetWriter promises",
 	}
 	seen := make(map[string]bool)
