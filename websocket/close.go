@@ -13,9 +13,9 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Close performs the closing handshake (RFC 6455, section 7.1.2): it sends a close
-// frame at once, also between the frames of a message that others write, waits for the
-// peer's, and closes the transport. All of it takes at most CloseTimeout: then the
+// Close performs the closing handshake (RFC 6455, section 7.1.2): it sends the messages
+// that wait in the queue of [Conn.Send] and then a close frame, also between the frames of
+// a message that others write, waits for the peer's, and closes the transport. All of it takes at most CloseTimeout: then the
 // transport is closed. Close returns nil if both close frames were exchanged, whichever
 // was first.
 //
@@ -76,7 +76,10 @@ func (c *Conn) CloseNow() error {
 // handshake is Close with a code that may be sent.
 func (c *Conn) handshake(code ws.StatusCode, reason string) error {
 	c.limitClosing(c.protocol.CloseTimeout())
-	c.aside(func() { c.sendCode(code, reason) })
+	c.aside(func() {
+		c.endSends()
+		c.sendCode(code, reason)
+	})
 	closed := c.awaitPeer()
 	switch {
 	case c.protocol.Closing().Done() && c.broken.Load() == nil:
@@ -90,6 +93,7 @@ func (c *Conn) handshake(code ws.StatusCode, reason string) error {
 // closeWrite sends a close frame and leaves the rest of the handshake to the reads.
 func (c *Conn) closeWrite(code StatusCode) error {
 	c.limitClosing(c.protocol.CloseTimeout())
+	c.endSends()
 	c.sendCode(ws.StatusCode(code), "")
 	if c.protocol.Closing().Sent == 0 || c.broken.Load() != nil {
 		return c.notLocked(context.Background())
@@ -299,6 +303,9 @@ func (c *Conn) shut() {
 	if c.write.tryLock(forControl) {
 		c.protocol.Release()
 		c.unlock(0, 0)
+	}
+	if s := c.sends.Load(); s != nil {
+		s.release()
 	}
 	if c.opts.Group != nil {
 		c.opts.Group.remove(c)

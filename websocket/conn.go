@@ -21,6 +21,8 @@ import (
 //     guards the sending half of the protocol, residue and writeWatch; its holder
 //     alone writes to the transport. Replies to the peer never wait for it: they
 //     are left with its holder.
+//   - sender.mu guards the queue of messages that wait (send.go). Nothing is written and
+//     no other lock is taken with it held.
 //   - clock.mu guards the time part of the protocol and the timer (clock.go).
 //     pings.mu guards the pings that wait for their pongs (ping.go), and closeReads.mu
 //     what CloseRead has started. No function of the user is called with one of these held.
@@ -51,8 +53,9 @@ type Conn struct {
 	readWatch watch
 
 	write      writeLock
-	residue    []byte // the rest of a frame, to be written before the next one: see NetConn
+	residue    *[]byte // the rest of a frame, to be written before the next one: see NetConn
 	writeWatch watch
+	sends      atomic.Pointer[sender] // nil until something was queued
 
 	failure    atomic.Pointer[failure] // see Conn.ended
 	broken     atomic.Pointer[opError] // writes fail with this, while there may be something to read

@@ -28,6 +28,12 @@
 // [Conn.Write] sends a message and [Conn.Writer] streams one; any number of goroutines may
 // do so at once. Control frames go between the frames of a long message.
 //
+// [Conn.Send] queues a message and never waits for the peer: it is for feeds, chats and all
+// that send to many connections. The queue has strict bounds, and a policy for a peer that
+// does not keep up: close, drop the new message or drop the oldest. [Conn.SendKey] replaces
+// the waiting message with the same key. What waits leaves in as few writes as possible, by
+// a goroutine that exists only meanwhile.
+//
 // # Contexts
 //
 // A context that ends while a call waits for its turn, for a message to begin or for the first
@@ -52,6 +58,7 @@
 //	a message, decompressed   32,768 bytes   ReadLimit, SetReadLimit; negative for none
 //	fragments of a message    1,048,576      MaxFragments
 //	answers not yet written   512 bytes; older pongs give way to newer ones
+//	messages of Send          64 KiB and 256 messages   SendQueue
 //	the closing handshake     5 s            CloseTimeout
 //	what a request asks for   16 KiB, 32 offers   HandshakeLimits of AcceptOptions
 //	the time for a request    none           http.Server.ReadHeaderTimeout

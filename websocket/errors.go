@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+
+	"github.com/wskit/wskit/wsutil"
 )
 
 var (
@@ -16,6 +18,14 @@ var (
 	// ErrConcurrentRead says that another goroutine reads from the connection, or that
 	// [Conn.CloseRead] does. The connection is as usable as before.
 	ErrConcurrentRead = errors.New("websocket: another read is under way")
+
+	// ErrSendQueueFull says that a message of [Conn.Send] did not fit in the queue, and
+	// that the connection is closed for that with [StatusTryAgainLater]: see [SendClose].
+	ErrSendQueueFull = wsutil.ErrSendQueueFull
+
+	// ErrSendTooLarge says that a message of [Conn.Send] is longer than MaxBytes of the
+	// queue. The connection is as usable as before.
+	ErrSendTooLarge = wsutil.ErrSendTooLarge
 
 	// ErrClosePending says that [Conn.Close] was called by a callback that another
 	// Close has called: the close frame is sent, and that Close does the rest of the

@@ -342,6 +342,41 @@ func ExampleConn_Writer() {
 	// Output: MessageBinary 10000 <nil>
 }
 
+// A feed sends to a client that may be slow. Send never waits: what does not fit in the
+// queue is subject to its policy, and of each key only the newest value waits.
+func ExampleConn_Send() {
+	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{
+			SendQueue: websocket.SendQueueOptions{MaxBytes: 1 << 20, Policy: websocket.SendDropOldest},
+		}})
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		c.Send(websocket.MessageText, []byte("hello"))
+		c.SendKey("ACME", websocket.MessageText, []byte("ACME 101.5"))
+		result, err := c.Send(websocket.MessageText, []byte("bye"))
+		fmt.Println(result, err)
+		c.Close(websocket.StatusNormalClosure, "") // after all that waits
+	})
+	defer stop()
+	ctx := context.Background()
+	c := dial(ctx, url)
+	defer c.CloseNow()
+	for {
+		_, p, err := c.Read(ctx)
+		if err != nil {
+			break
+		}
+		fmt.Println(string(p))
+	}
+	// Unordered output:
+	// SendQueued <nil>
+	// hello
+	// ACME 101.5
+	// bye
+}
+
 // A pong is noticed by whoever reads: here by CloseRead, since no messages are expected.
 func ExampleConn_Ping() {
 	url, stop := serve(echo)

@@ -72,6 +72,11 @@ type ConnOptions struct {
 	// frames closes the connection with [StatusMessageTooBig].
 	MaxFragments int
 
+	// SendQueue bounds the messages of [Conn.Send] that wait, and says what happens to
+	// one that does not fit. The zero value stands for 64 KiB, 256 messages and
+	// [SendClose].
+	SendQueue SendQueueOptions
+
 	// Stats counts what happens on the connection. Several connections may share
 	// one. nil costs nothing.
 	Stats *Stats

@@ -71,6 +71,12 @@ type Hooks struct {
 	// with its code.
 	ControlRead, ControlWritten func(c *Conn, op ws.OpCode, code StatusCode)
 
+	// Drained tells that all messages of [Conn.Send] are written: once each time that the
+	// queue becomes empty, and only after something was queued. It is called without a
+	// lock, on a goroutine of its own: it may write and send, and the next one may be
+	// called before it returns.
+	Drained func(c *Conn)
+
 	// Closed is called once, when the connection is closed.
 	Closed func(c *Conn, r CloseRecord)
 

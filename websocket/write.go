@@ -75,6 +75,11 @@ func (c *Conn) send(ctx context.Context, m *wsutil.Outgoing) error {
 	if err := c.lock(ctx, forMessage); err != nil {
 		return err
 	}
+	return c.sendLocked(ctx, m)
+}
+
+// sendLocked is send with the write lock held. It releases it.
+func (c *Conn) sendLocked(ctx context.Context, m *wsutil.Outgoing) error {
 	for {
 		err := c.sendFrame(ctx, m, intact)
 		if err != nil || m.Done() {
@@ -85,7 +90,7 @@ func (c *Conn) send(ctx context.Context, m *wsutil.Outgoing) error {
 			return err
 		}
 		c.unlock(0, writeOpen)
-		if err := c.lock(ctx, forFragment); err != nil {
+		if err := c.acquire(ctx, forFragment); err != nil {
 			c.write.endMessage()
 			return c.abandon(ctx, err)
 		}
@@ -164,8 +169,18 @@ func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
 	return &PreparedMessage{m}, nil
 }
 
-// lock takes the write lock.
+// lock takes the write lock, after what was queued before is written if k is forMessage.
 func (c *Conn) lock(ctx context.Context, k kind) error {
+	if k == forMessage && c.sends.Load() != nil && ctx != nil {
+		if err := c.flush(ctx); err != nil {
+			return err
+		}
+	}
+	return c.acquire(ctx, k)
+}
+
+// acquire takes the write lock.
+func (c *Conn) acquire(ctx context.Context, k kind) error {
 	if ctx == nil || ctx.Done() != nil && ctx.Err() != nil {
 		return c.notLocked(ctx)
 	}
@@ -384,10 +399,10 @@ func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bo
 	for !m.Done() {
 		var body []byte
 		var refused error
-		if c.residue, body, refused = c.protocol.AppendFrame(c.residue, &m); refused != nil {
+		if *c.residue, body, refused = c.protocol.AppendFrame(*c.residue, &m); refused != nil {
 			return false, c.refused(refused)
 		}
-		c.residue = append(c.residue, body...)
+		*c.residue = append(*c.residue, body...)
 	}
 	c.countWritten(&m)
 	return true, err
@@ -396,15 +411,15 @@ func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bo
 // keepResidue keeps what of p and more is left after n bytes.
 func (c *Conn) keepResidue(n int, p, more []byte) {
 	inMore := max(n-len(p), 0)
-	c.residue = append([]byte{}, p[min(n, len(p)):]...)
-	c.residue = append(c.residue, more[inMore:]...)
+	rest := append([]byte{}, p[min(n, len(p)):]...)
+	rest = append(rest, more[inMore:]...)
+	c.residue = &rest
 }
 
 // writeResidue writes what was kept, or as much of it as goes.
 func (c *Conn) writeResidue() error {
-	n, err := c.transport.Write(c.residue)
-	c.residue = c.residue[n:]
-	if len(c.residue) == 0 {
+	n, err := c.transport.Write(*c.residue)
+	if *c.residue = (*c.residue)[n:]; len(*c.residue) == 0 {
 		c.residue = nil
 	}
 	return err
