@@ -132,7 +132,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	conn, rw, hs, err := opts.upgrader(w, r, compression).Upgrade(r, w)
 	if err == nil {
 		var c *Conn
-		if c, err = openConn(r.Context(), opts.accepted(conn, rw, hs, compression)); err == nil {
+		if c, err = openConn(r.Context(), opts.accepted(r, conn, rw, hs, compression)); err == nil {
 			return c, nil
 		}
 	}
@@ -144,7 +144,7 @@ var errNilWriter = errors.New("websocket: accept: nil http.ResponseWriter")
 // accepted returns what the handshake has come to. It lets go of the buffer of the
 // server's reader, which stays referenced for as long as the handler runs. It is apart from
 // Accept to keep the stack of a handler small.
-func (o *AcceptOptions) accepted(conn net.Conn, rw *bufio.ReadWriter, hs ws.Handshake, compression *wsflate.Extension) *connConfig {
+func (o *AcceptOptions) accepted(r *http.Request, conn net.Conn, rw *bufio.ReadWriter, hs ws.Handshake, compression *wsflate.Extension) *connConfig {
 	var agreed *wsflate.Parameters
 	if p, ok := compression.Accepted(); ok {
 		agreed = &p
@@ -157,6 +157,7 @@ func (o *AcceptOptions) accepted(conn net.Conn, rw *bufio.ReadWriter, hs ws.Hand
 	cfg := new(connConfig)
 	cfg.transport, cfg.received = transport, received
 	cfg.subprotocol = hs.Protocol
+	cfg.request = o.keepRequest(r)
 	cfg.flate = agreed
 	cfg.threshold = threshold(o.CompressionThreshold, agreed, false)
 	cfg.onPing, cfg.onPong = o.OnPingReceived, o.OnPongReceived

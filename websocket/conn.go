@@ -65,7 +65,8 @@ type Conn struct {
 	clock      clock
 	pings      pings
 	closeReads closeReads
-	opts       *settings // never changed
+	extras     atomic.Pointer[extras] // nil until one was asked for
+	opts       *settings              // never changed
 }
 
 // newConn returns the connection after a handshake.

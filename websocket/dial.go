@@ -263,6 +263,7 @@ func (d *dialing) finish(resp *http.Response, check func(*http.Response, []byte)
 		received:    received,
 		client:      true,
 		subprotocol: hs.Protocol,
+		request:     d.opts.keepRequest(resp.Request),
 		flate:       agreed,
 		threshold:   threshold(d.opts.CompressionThreshold, agreed, true),
 		onPing:      d.opts.OnPingReceived,

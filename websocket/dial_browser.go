@@ -27,6 +27,7 @@ func (d *dialing) dialBrowser(ctx context.Context, urlstr string, open opener) (
 	}
 	subprotocol := s.object.protocol()
 	cfg := connConfig{transport: s, client: true, subprotocol: subprotocol, ConnOptions: d.opts.ConnOptions}
+	cfg.request = d.opts.keepRequest(request)
 	cfg.KeepAlive = 0     // it can send no ping
 	cfg.FragmentSize = -1 // nothing could go between the fragments
 	c, err := openConn(ctx, &cfg)

@@ -248,6 +248,7 @@ var edgeTypes = map[string]reflect.Type{
 	"websocket.MessageType":      reflect.TypeFor[websocket.MessageType](),
 	"websocket.PanicError":       reflect.TypeFor[websocket.PanicError](),
 	"websocket.PreparedMessage":  reflect.TypeFor[websocket.PreparedMessage](),
+	"websocket.RequestInfo":      reflect.TypeFor[websocket.RequestInfo](),
 	"websocket.SendPolicy":       reflect.TypeFor[websocket.SendPolicy](),
 	"websocket.SendQueueOptions": reflect.TypeFor[websocket.SendQueueOptions](),
 	"websocket.SendResult":       reflect.TypeFor[websocket.SendResult](),

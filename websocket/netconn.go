@@ -160,24 +160,8 @@ func (n *netConn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-func (n *netConn) LocalAddr() net.Addr {
-	if t, ok := n.conn.transport.ReadWriteCloser.(interface{ LocalAddr() net.Addr }); ok {
-		return t.LocalAddr()
-	}
-	return unknownAddr{}
-}
-
-func (n *netConn) RemoteAddr() net.Addr {
-	if t, ok := n.conn.transport.ReadWriteCloser.(interface{ RemoteAddr() net.Addr }); ok {
-		return t.RemoteAddr()
-	}
-	return unknownAddr{}
-}
-
-type unknownAddr struct{}
-
-func (unknownAddr) Network() string { return "websocket" }
-func (unknownAddr) String() string  { return "websocket/unknown-addr" }
+func (n *netConn) LocalAddr() net.Addr  { return n.conn.LocalAddr() }
+func (n *netConn) RemoteAddr() net.Addr { return n.conn.RemoteAddr() }
 
 // deadline makes contexts out of a deadline that changes.
 type deadline struct {

@@ -77,6 +77,10 @@ type ConnOptions struct {
 	// [SendClose].
 	SendQueue SendQueueOptions
 
+	// KeepRequest has [Accept] and [Dial] keep the URL, the host and the fields of the
+	// request for [Conn.Request], as long as the connection is referenced.
+	KeepRequest bool
+
 	// Stats counts what happens on the connection. Several connections may share
 	// one. nil costs nothing.
 	Stats *Stats
@@ -97,6 +101,7 @@ type connConfig struct {
 	received    []byte // what arrived after the handshake; newConn owns it
 	client      bool
 	subprotocol string
+	request     *RequestInfo        // nil if it is not kept
 	flate       *wsflate.Parameters // agreed on; nil for no compression
 	threshold   int                 // messages shorter than this go out plain
 	onPing      func(context.Context, []byte) bool
@@ -108,6 +113,8 @@ type connConfig struct {
 type settings struct {
 	ConnOptions // without what the protocol knows
 	subprotocol string
+	request     *RequestInfo
+	flate       *wsflate.Parameters
 	onPing      func(context.Context, []byte) bool
 	onPong      func(context.Context, []byte)
 }
@@ -119,8 +126,9 @@ func (cfg *connConfig) settings() *settings {
 	o := cfg.ConnOptions
 	o.ReadLimit, o.FragmentSize, o.MaxFragments, o.CloseTimeout, o.CheckUTF8 = 0, 0, 0, 0, false
 	o.ReadIdleTimeout, o.KeepAlive, o.KeepAliveTimeout = 0, 0, 0
-	if o == (ConnOptions{}) && cfg.subprotocol == "" && cfg.onPing == nil && cfg.onPong == nil {
+	o.KeepRequest = false
+	if o == (ConnOptions{}) && cfg.subprotocol == "" && cfg.request == nil && cfg.flate == nil && cfg.onPing == nil && cfg.onPong == nil {
 		return &plainSettings
 	}
-	return &settings{o, cfg.subprotocol, cfg.onPing, cfg.onPong}
+	return &settings{o, cfg.subprotocol, cfg.request, cfg.flate, cfg.onPing, cfg.onPong}
 }
