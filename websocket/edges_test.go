@@ -132,6 +132,9 @@ var edgeFunctions = map[string]any{
 	"ws.MaskFrameInPlace":               ws.MaskFrameInPlace,
 	"ws.MaskFrameInPlaceWith":           ws.MaskFrameInPlaceWith,
 	"ws.MaskFrameWith":                  ws.MaskFrameWith,
+	"ws.MustCompileFrame":               ws.MustCompileFrame,
+	"ws.MustReadFrame":                  ws.MustReadFrame,
+	"ws.MustWriteFrame":                 ws.MustWriteFrame,
 	"ws.NewBinaryFrame":                 ws.NewBinaryFrame,
 	"ws.NewCloseFrame":                  ws.NewCloseFrame,
 	"ws.NewCloseFrameBody":              ws.NewCloseFrameBody,
@@ -153,6 +156,7 @@ var edgeFunctions = map[string]any{
 	"ws.PutReader":                      ws.PutReader,
 	"ws.ReadFrame":                      ws.ReadFrame,
 	"ws.ReadHeader":                     ws.ReadHeader,
+	"ws.ReadHeaderBuffer":               ws.ReadHeaderBuffer,
 	"ws.ReadHeaderNonMinimal":           ws.ReadHeaderNonMinimal,
 	"ws.RejectConnectionError":          ws.RejectConnectionError,
 	"ws.RejectionBody":                  ws.RejectionBody,
@@ -170,6 +174,7 @@ var edgeFunctions = map[string]any{
 	"ws.UpgradeHTTP":                    ws.UpgradeHTTP,
 	"ws.WriteFrame":                     ws.WriteFrame,
 	"ws.WriteHeader":                    ws.WriteHeader,
+	"ws.WriteHeaderBuffer":              ws.WriteHeaderBuffer,
 	"wsutil.AppendClientData":           wsutil.AppendClientData,
 	"wsutil.AppendData":                 wsutil.AppendData,
 	"wsutil.AppendDataLimit":            wsutil.AppendDataLimit,
@@ -335,6 +340,7 @@ var edgeTypes = map[string]reflect.Type{
 // edgePanics are the calls that may panic, each with its reason. A name alone stands for
 // all edges.
 var edgePanics = map[string]string{
+	"ws.MustReadFrame":              "documented: the stream ends",
 	"ws.PutCloseFrameBody":          "p is too short, as for binary.PutUint16",
 	"wsutil.NewWriterBuffer":        "documented: the buffer has no room for payload",
 	"wsutil.NewControlWriterBuffer": "documented: the buffer has no room for payload",

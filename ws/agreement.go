@@ -167,8 +167,8 @@ func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err e
 	case u.ExtensionCustom != nil:
 		return u.customExtensions(r)
 	}
-	option := &r.option
-	if u.Negotiate == nil {
+	option, negotiate := &r.option, u.negotiate()
+	if negotiate == nil {
 		option = nil // validated and not stored
 	}
 	for err := range r.Fields.ScanOptions(fieldExtensions.String(), option, u.Limits.extensions()) {
@@ -178,7 +178,7 @@ func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err e
 		if option == nil {
 			continue
 		}
-		if accepted, err = u.appendAccepted(accepted, option); err != nil {
+		if accepted, err = appendAccepted(accepted, option, negotiate); err != nil {
 			return nil, err
 		}
 	}
@@ -186,8 +186,8 @@ func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err e
 }
 
 // appendAccepted is separate to keep the stack small: an Option is a large value.
-func (u *Upgrader) appendAccepted(dst []httphead.Option, offer *httphead.Option) ([]httphead.Option, error) {
-	accepted, err := u.Negotiate(*offer)
+func appendAccepted(dst []httphead.Option, offer *httphead.Option, negotiate func(httphead.Option) (httphead.Option, error)) ([]httphead.Option, error) {
+	accepted, err := negotiate(*offer)
 	if err == nil && len(accepted.Name) > 0 {
 		dst = append(dst, accepted.Clone())
 	}

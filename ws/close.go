@@ -210,9 +210,3 @@ func ParseCloseFrameData(p []byte) (code StatusCode, reason string) {
 	}
 	return StatusCode(binary.BigEndian.Uint16(p)), string(p[2:])
 }
-
-// ParseCloseFrameDataUnsafe is [ParseCloseFrameData]. The name is that of an
-// older interface whose reason was a view into p; this one is a copy.
-func ParseCloseFrameDataUnsafe(p []byte) (code StatusCode, reason string) {
-	return ParseCloseFrameData(p)
-}

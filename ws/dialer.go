@@ -364,8 +364,3 @@ func handshakeTLS(ctx context.Context, c *tls.Conn) error {
 	}
 	return err
 }
-
-// PutReader says that a reader which [Dialer.Dial] or [Dialer.Upgrade] returned is
-// no longer used. It has nothing to do: the reader shares its bytes with the
-// connection, and goes when that goes.
-func PutReader(*bufio.Reader) {}

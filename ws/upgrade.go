@@ -73,6 +73,12 @@ type Upgrader struct {
 	// declines the offer.
 	Negotiate func(offer httphead.Option) (accepted httphead.Option, err error)
 
+	// Extension is called in place of Negotiate if both Negotiate and ExtensionCustom
+	// are nil. An offer for which it returns true is accepted with all its parameters.
+	//
+	// Deprecated: Use Negotiate, which chooses the parameters.
+	Extension func(offer httphead.Option) bool
+
 	// ExtensionCustom, if set, is called in place of Negotiate with each value
 	// of Sec-WebSocket-Extensions. It returns accepted with the options that
 	// it accepts appended, and false if the value is malformed.

@@ -54,6 +54,11 @@ type HTTPUpgrader struct {
 
 	// Negotiate is that of [Upgrader].
 	Negotiate func(offer httphead.Option) (accepted httphead.Option, err error)
+
+	// Extension is that of [Upgrader].
+	//
+	// Deprecated: Use Negotiate, which chooses the parameters.
+	Extension func(offer httphead.Option) bool
 }
 
 // DefaultHTTPUpgrader is what [UpgradeHTTP] uses.
@@ -132,7 +137,7 @@ func refuseNil(w http.ResponseWriter) error {
 // policy sets raw, which is zero, to decide about r as u does. It changes raw in place
 // to keep the stack small, which a handler holds for as long as it runs.
 func (u *HTTPUpgrader) policy(raw *Upgrader, r *http.Request) {
-	raw.Negotiate, raw.chooseProtocol = u.Negotiate, u.ChooseProtocol
+	raw.Negotiate, raw.Extension, raw.chooseProtocol = u.Negotiate, u.Extension, u.ChooseProtocol
 	raw.Limits, raw.Hosts = u.Limits, u.Hosts
 	if onRequest := u.OnRequest; onRequest != nil {
 		raw.OnRequest = func([]byte) error { return onRequest(r) }
