@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,6 +44,20 @@ func TestAPI(t *testing.T) {
 				require.NotZero(t, wanted, "the list has no line for the package")
 			})
 		}
+	}
+}
+
+// The guide names what the list of gobwas/ws leaves out, and how to write it here.
+func TestGuideNamesWhatIsLeftOut(t *testing.T) {
+	leftOut := regexp.MustCompile(`(?m)^# pkg (\w+), (?:method \((\w+)\)|func|type|var) (\w+)`).FindAllStringSubmatch(read(t, "internal/repo/testdata/gobwas-ws.txt"), -1)
+	require.Len(t, leftOut, 12)
+	guide := read(t, "docs/guide/from-gobwas.md")
+	for _, m := range leftOut {
+		name := m[1] + "." + m[3]
+		if m[2] != "" {
+			name = m[1] + "." + m[2] + "." + m[3]
+		}
+		require.Contains(t, guide, "| `"+name+"` |")
 	}
 }
 

@@ -63,9 +63,9 @@ func TestDocumentedCommandsAreRun(t *testing.T) {
 // Links between the pages lead somewhere.
 func TestDocumentedFilesExist(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"} {
+	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/guide/from-gobwas.md"} {
 		for _, m := range link.FindAllStringSubmatch(read(t, doc), -1) {
-			_, err := os.Stat(filepath.Join(root, strings.TrimSpace(m[1])))
+			_, err := os.Stat(filepath.Join(root, filepath.Dir(doc), strings.TrimSpace(m[1])))
 			require.NoError(t, err, "link in %s", doc)
 		}
 	}
