@@ -3,6 +3,7 @@ module github.com/wskit/wskit/examples
 go 1.26.0
 
 require (
+	github.com/gobwas/httphead v0.1.0
 	github.com/stretchr/testify v1.12.1
 	github.com/wskit/wskit v0.0.0
 	go.uber.org/goleak v1.3.0
@@ -10,7 +11,6 @@ require (
 )
 
 require (
-	github.com/gobwas/httphead v0.1.0 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/text v0.43.0 // indirect
