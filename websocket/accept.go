@@ -128,13 +128,18 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if opts == nil {
 		opts = new(AcceptOptions)
 	}
+	began := opts.begins()
 	compression := &wsflate.Extension{Adapts: true}
 	conn, rw, hs, err := opts.upgrader(w, r, compression).Upgrade(r, w)
 	if err == nil {
 		var c *Conn
-		if c, err = openConn(r.Context(), opts.accepted(r, conn, rw, hs, compression)); err == nil {
+		cfg := opts.accepted(r, conn, rw, hs, compression)
+		cfg.began = began
+		if c, err = openConn(r.Context(), cfg); err == nil {
 			return c, nil
 		}
+	} else {
+		opts.refused(err)
 	}
 	return nil, fmt.Errorf("websocket: accept: %w", err)
 }

@@ -293,6 +293,7 @@ func (c *Conn) shut() {
 		return
 	}
 	c.transport.shut(c.protocol.Closing().Done())
+	c.countEnd()
 	close(c.done)
 	c.clock.stop()
 	c.readWatch.drop()
@@ -385,6 +386,10 @@ type CloseRecord struct {
 	// Clean says that both close frames are there.
 	Clean bool
 
+	// Duration is how long the connection was open, from the end of the handshake on. It
+	// is 0 while it is open, and without Stats and Hooks in its options.
+	Duration time.Duration
+
 	// Err is what ended the connection: a [CloseError] after a close frame of the
 	// peer, nil while it is open.
 	Err error
@@ -399,6 +404,7 @@ func (c *Conn) CloseRecord() CloseRecord {
 		Received:  StatusCode(closing.Received),
 		PeerFirst: closing.PeerFirst,
 		Clean:     closing.Done() && c.broken.Load() == nil,
+		Duration:  time.Duration(c.opts.life.lasted.Load()),
 	}
 	if f := c.ended(); f != nil {
 		r.Err = f.err

@@ -66,7 +66,7 @@ type Conn struct {
 	pings      pings
 	closeReads closeReads
 	extras     atomic.Pointer[extras] // nil until one was asked for
-	opts       *settings              // never changed
+	opts       *settings              // never changed, but for its life
 }
 
 // newConn returns the connection after a handshake.
@@ -79,6 +79,9 @@ func newConn(cfg connConfig) *Conn {
 	}
 	c.protocol.Reset(cfg.protocol())
 	c.transport.openSocket()
+	if c.observed() {
+		c.countOpened()
+	}
 	if c.protocol.Timed() {
 		c.schedule(func(clockTime) {})
 	}

@@ -104,9 +104,10 @@ func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.R
 	if opts == nil {
 		opts = new(DialOptions)
 	}
-	d := dialing{opts: opts}
+	d := dialing{opts: opts, began: opts.begins()}
 	c, resp, err := d.open(ctx, urlstr)
 	if err != nil {
+		opts.unanswered(err)
 		return nil, resp, fmt.Errorf("websocket: dial: %w", err)
 	}
 	return c, resp, nil
@@ -115,6 +116,7 @@ func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.R
 // dialing is one call of Dial.
 type dialing struct {
 	opts     *DialOptions
+	began    clockTime
 	offer    *wsflate.Parameters      // of compression, nil for none
 	lastConn atomic.Pointer[net.Conn] // of the request sent last
 }
@@ -142,6 +144,7 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	if err != nil {
 		return nil, resp, err
 	}
+	cfg.began = d.began
 	c, err := openConn(handshake, &cfg)
 	return c, resp, err
 }

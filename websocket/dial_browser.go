@@ -26,7 +26,7 @@ func (d *dialing) dialBrowser(ctx context.Context, urlstr string, open opener) (
 		return nil, nil, err
 	}
 	subprotocol := s.object.protocol()
-	cfg := connConfig{transport: s, client: true, subprotocol: subprotocol, ConnOptions: d.opts.ConnOptions}
+	cfg := connConfig{transport: s, client: true, subprotocol: subprotocol, began: d.began, ConnOptions: d.opts.ConnOptions}
 	cfg.request = d.opts.keepRequest(request)
 	cfg.KeepAlive = 0     // it can send no ping
 	cfg.FragmentSize = -1 // nothing could go between the fragments

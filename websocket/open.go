@@ -75,6 +75,9 @@ func agreedCompression(extensions []httphead.Option) (*wsflate.Parameters, error
 // handshake, the peer is told so.
 func openConn(ctx context.Context, cfg *connConfig) (*Conn, error) {
 	c := newConn(*cfg)
+	if c.observed() {
+		c.tellOpened(cfg.began)
+	}
 	g := cfg.Group
 	if g == nil {
 		return c, nil

@@ -104,6 +104,7 @@ type connConfig struct {
 	request     *RequestInfo        // nil if it is not kept
 	flate       *wsflate.Parameters // agreed on; nil for no compression
 	threshold   int                 // messages shorter than this go out plain
+	began       clockTime           // of the handshake, 0 if it is not known
 	onPing      func(context.Context, []byte) bool
 	onPong      func(context.Context, []byte)
 	ConnOptions
@@ -117,6 +118,7 @@ type settings struct {
 	flate       *wsflate.Parameters
 	onPing      func(context.Context, []byte) bool
 	onPong      func(context.Context, []byte)
+	life        lifetime // unless these are plainSettings
 }
 
 // plainSettings are the settings of all connections that have none of their own.
@@ -130,5 +132,7 @@ func (cfg *connConfig) settings() *settings {
 	if o == (ConnOptions{}) && cfg.subprotocol == "" && cfg.request == nil && cfg.flate == nil && cfg.onPing == nil && cfg.onPong == nil {
 		return &plainSettings
 	}
-	return &settings{o, cfg.subprotocol, cfg.request, cfg.flate, cfg.onPing, cfg.onPong}
+	return &settings{
+		ConnOptions: o, subprotocol: cfg.subprotocol, request: cfg.request, flate: cfg.flate, onPing: cfg.onPing, onPong: cfg.onPong,
+	}
 }

@@ -1,8 +1,8 @@
 package websocket
 
 import (
-	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
@@ -11,6 +11,13 @@ import (
 // Stats are counters of one connection, or of all that have it in their options. They can
 // be read at any time. A Stats must not be copied.
 type Stats struct {
+	// Connections that were opened, and those that are open now.
+	Opened, Open atomic.Int64
+
+	// How long the handshakes took that opened a connection, from the call of [Accept]
+	// or [Dial] on, and how long the connections were open that are closed.
+	Handshakes, Lifetimes Durations
+
 	// Messages read and written whole, and their bytes: as the program sees them, and
 	// as payload on the wire, which differs if they are compressed.
 	MessagesRead, MessagesWritten   atomic.Int64
@@ -21,37 +28,15 @@ type Stats struct {
 	PingsRead, PingsWritten atomic.Int64
 	PongsRead, PongsWritten atomic.Int64
 
-	mu            sync.Mutex
-	closesRead    map[StatusCode]int64
-	closesWritten map[StatusCode]int64
+	refused                   counts[int]
+	closesRead, closesWritten counts[StatusCode]
 }
 
 // ClosesRead returns how many close frames came with code.
-func (s *Stats) ClosesRead(code StatusCode) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closesRead[code]
-}
+func (s *Stats) ClosesRead(code StatusCode) int64 { return s.closesRead.of(code) }
 
 // ClosesWritten returns how many close frames with code were sent.
-func (s *Stats) ClosesWritten(code StatusCode) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closesWritten[code]
-}
-
-func (s *Stats) countClose(code StatusCode, written bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := &s.closesRead
-	if written {
-		m = &s.closesWritten
-	}
-	if *m == nil {
-		*m = make(map[StatusCode]int64)
-	}
-	(*m)[code]++
-}
+func (s *Stats) ClosesWritten(code StatusCode) int64 { return s.closesWritten.of(code) }
 
 // Stats returns the counters of the options the connection was made with, or nil.
 func (c *Conn) Stats() *Stats { return c.opts.Stats }
@@ -63,6 +48,12 @@ func (c *Conn) Stats() *Stats { return c.opts.Stats }
 // goroutine of this package it ends there, see [PanicError]. A panic of a hook about
 // writing ends the connection. One Hooks may serve any number of connections.
 type Hooks struct {
+	// Opened is called once, when the connection is open, with the time that the
+	// handshake took, 0 for [NewConn]. [Accept], [Dial] and NewConn wait for it. It may use
+	// the connection in every way. If it panics, the connection is closed, and the
+	// panic goes on to their caller.
+	Opened func(c *Conn, handshake time.Duration)
+
 	// MessageRead and MessageWritten tell of a whole message: its bytes as the program
 	// sees them, and as payload on the wire.
 	MessageRead, MessageWritten func(c *Conn, typ MessageType, size, wire int)
@@ -154,8 +145,10 @@ func (c *Conn) countControl(op ws.OpCode, written bool, code StatusCode) bool {
 
 func (s *Stats) countControl(op ws.OpCode, written bool, code StatusCode) {
 	switch {
+	case op == ws.OpClose && written:
+		s.closesWritten.add(code)
 	case op == ws.OpClose:
-		s.countClose(code, written)
+		s.closesRead.add(code)
 	case op == ws.OpPing && written:
 		s.PingsWritten.Add(1)
 	case op == ws.OpPing:

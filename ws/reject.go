@@ -78,6 +78,27 @@ func rejection(err error) *ConnectionRejectedError {
 	return internalError
 }
 
+// RefusalStatus returns the HTTP status with which [Upgrader.Upgrade],
+// [HTTPUpgrader.Upgrade] and [AppendRefusal] answer a handshake that failed with err: 500
+// unless it wraps a *[ConnectionRejectedError] that no client has received. It returns 0
+// for a nil err, and for an error of the connection, over which no refusal went out.
+func RefusalStatus(err error) int {
+	if _, lost := errors.AsType[*connError](err); lost || err == nil {
+		return 0
+	}
+	return rejection(err).StatusCode()
+}
+
+// connError is an error of the connection in a handshake of a server.
+type connError struct {
+	op  string
+	err error
+}
+
+func (e *connError) Error() string { return "ws: upgrade: " + e.op + ": " + e.err.Error() }
+
+func (e *connError) Unwrap() error { return e.err }
+
 var internalError = reject(RejectionReason("ws: internal server error"))
 
 // StatusCode returns the HTTP status of the answer.

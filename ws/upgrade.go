@@ -158,7 +158,7 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 
 	err = s.readRequest(conn)
 	if _, refused := errors.AsType[*ConnectionRejectedError](err); err != nil && !refused {
-		return Handshake{}, fmt.Errorf("ws: upgrade: read request: %w", err)
+		return Handshake{}, &connError{"read request", err}
 	}
 	var hs Handshake
 	if err == nil {
@@ -170,7 +170,7 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 	}
 	s.out = s.req.appendResponse(s.out[:0])
 	if err := writeWhole(conn, s.out); err != nil {
-		return Handshake{}, fmt.Errorf("ws: upgrade: write response: %w", err)
+		return Handshake{}, &connError{"write response", err}
 	}
 	return hs, nil
 }
@@ -219,7 +219,7 @@ func (u *Upgrader) setDeadline(conn io.ReadWriter) (deadliner, error) {
 	case u.Timeout == 0 && errors.Is(err, os.ErrNoDeadline):
 		return nil, nil
 	}
-	return nil, fmt.Errorf("ws: upgrade: %w", err)
+	return nil, &connError{"set deadline", err}
 }
 
 // writeWhole writes p with one Write, which must not stay in a buffer.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -104,7 +103,7 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 	}
 	if err != nil {
 		if answered || errors.Is(err, http.ErrHijacked) {
-			return nil, nil, Handshake{}, err // and nothing to answer on
+			return nil, nil, Handshake{}, &connError{"take over", err} // and nothing to answer on
 		}
 		rejection(err).serve(w, r)
 		return nil, nil, Handshake{}, err
@@ -117,7 +116,7 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 	}
 	if err != nil {
 		conn.Close()
-		return nil, nil, Handshake{}, fmt.Errorf("ws: upgrade: write response: %w", err)
+		return nil, nil, Handshake{}, &connError{"write response", err}
 	}
 	return unread(conn, rw.Reader), rw, hs, nil
 }
