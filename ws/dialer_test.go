@@ -190,6 +190,7 @@ func TestDialerAnswers_RFC6455_4_1(t *testing.T) {
 		{"HTTP/1.0", strings.Replace(answer(), "HTTP/1.1", "HTTP/1.0", 1), ErrHandshakeBadProtocol},
 		{"Upgrade twice", answer("upgrade", "websocket"), ErrHandshakeBadUpgrade},
 		{"extension value no token", answer("Sec-WebSocket-Extensions", `y; a="b c"`), ErrHandshakeBadExtensions},
+		{"extension value empty", answer("Sec-WebSocket-Extensions", `y; a=""`), ErrHandshakeBadExtensions},
 		{"no Upgrade", answer("Upgrade", "-"), ErrHandshakeBadUpgrade},
 		{"other Upgrade", answer("Upgrade", "h2c"), ErrHandshakeBadUpgrade},
 		{"no Connection", answer("Connection", "-"), ErrHandshakeBadConnection},

@@ -131,12 +131,12 @@ func (h *headFields) once(f handshakeField) (value []byte, ok bool) {
 	return h.first[f], h.count[f] == 1
 }
 
-// validExtension reports whether the values of an extension's parameters are tokens,
-// those that were quoted, too (RFC 6455, section 9.1).
+// validExtension reports whether the values of an extension's parameters are tokens
+// (RFC 6455, section 9.1). An empty value stands for none, as in a clone of an option.
 func validExtension(o *httphead.Option) bool {
 	valid := true
 	o.Parameters.ForEach(func(_, value []byte) bool {
-		valid = value == nil || httphead.IsToken(value)
+		valid = len(value) == 0 || httphead.IsToken(value)
 		return valid
 	})
 	return valid

@@ -239,9 +239,10 @@ func (a *answer) takeExtensions() error {
 	if len(a.offer.Extensions) == 0 { // nothing of it is stored
 		return a.fault(ErrHandshakeBadExtensions, fieldExtensions)
 	}
-	for accepted, err := range a.head.Fields.Options(fieldExtensions.String()) {
+	var accepted httphead.Option
+	for err := range a.head.Fields.ScanOptions(fieldExtensions.String(), &accepted, httphead.OptionLimits{TokenValues: true}) {
 		named := func(o httphead.Option) bool { return bytes.Equal(o.Name, accepted.Name) }
-		if err != nil || !validExtension(&accepted) || !slices.ContainsFunc(a.offer.Extensions, named) || slices.ContainsFunc(a.result.Extensions, named) {
+		if err != nil || !slices.ContainsFunc(a.offer.Extensions, named) || slices.ContainsFunc(a.result.Extensions, named) {
 			return a.fault(ErrHandshakeBadExtensions, fieldExtensions)
 		}
 		a.result.Extensions = append(a.result.Extensions, accepted.Clone())

@@ -236,3 +236,18 @@ func TestAnswerErrorsAreCut(t *testing.T) {
 	require.Less(t, len(err.Error()), peertext.Max+100)
 	require.ErrorContains(t, err, "403 Forbidden")
 }
+
+// A proxy offers what a client has offered: a parameter without a value stays one.
+func TestOfferOfClonedExtensions_RFC6455_9_1(t *testing.T) {
+	const offered = "permessage-deflate; client_max_window_bits; server_max_window_bits=10"
+	var d Dialer
+	for o, err := range (httphead.Fields{{Name: []byte("X"), Value: []byte(offered)}}).Options("X") {
+		require.NoError(t, err)
+		d.Extensions = append(d.Extensions, o.Clone())
+	}
+	o, err := d.Offer(target(t, "ws://a.example/"))
+	require.NoError(t, err)
+	p, err := AppendRequest(nil, &o)
+	require.NoError(t, err)
+	require.Contains(t, string(p), "Sec-WebSocket-Extensions: "+offered+"\r\n")
+}
