@@ -85,6 +85,7 @@ const (
 // connection. If ctx has no deadline and Timeout is zero, the handshake is bounded by
 // [ws.DefaultHandshakeTimeout], 10 s; a negative Timeout means no bound. In the error of
 // a handshake that took too long, errors.As finds a [net.Error] that is a timeout.
+// [Retryable] says whether an error may be gone if the program dials again.
 //
 // Redirects are followed as the client follows them, with two bounds: Authorization, Cookie
 // and Proxy-Authorization go to no other origin than that of the URL, and what
@@ -159,7 +160,7 @@ func (d *dialing) bound(ctx context.Context) (context.Context, context.CancelFun
 	if timeout <= 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, timeout)
+	return context.WithTimeoutCause(ctx, timeout, ws.ErrHandshakeTimeout)
 }
 
 // clientErrorMost is what a client's error says at most: the server has a say in it where it

@@ -34,30 +34,31 @@ const (
 
 // statusCodes is the one table of close codes, after the IANA registry
 // "WebSocket Close Code Number". A code of 1000–2999 that is not in it may be
-// neither sent nor received; one of 3000–4999 may be both, listed or not.
+// neither sent nor received; one of 3000–4999 may be both, listed or not. Retry
+// says that the cause may pass: see [StatusCode.Retryable].
 var statusCodes = map[StatusCode]struct {
-	name          string
-	send, receive bool
+	name                 string
+	send, receive, retry bool
 }{
-	StatusNormalClosure:           {"normal closure", true, true},
-	StatusGoingAway:               {"going away", true, true},
-	StatusProtocolError:           {"protocol error", true, true},
-	StatusUnsupportedData:         {"unsupported data", true, true},
-	StatusNoMeaningYet:            {"reserved", false, false},
-	StatusNoStatusRcvd:            {"no status received", false, false},
-	StatusAbnormalClosure:         {"abnormal closure", false, false},
-	StatusInvalidFramePayloadData: {"invalid frame payload data", true, true},
-	StatusPolicyViolation:         {"policy violation", true, true},
-	StatusMessageTooBig:           {"message too big", true, true},
-	StatusMandatoryExt:            {"mandatory extension", true, true},
-	StatusInternalServerError:     {"internal server error", true, true},
-	StatusServiceRestart:          {"service restart", true, true},
-	StatusTryAgainLater:           {"try again later", true, true},
-	StatusBadGateway:              {"bad gateway", true, true},
-	StatusTLSHandshake:            {"TLS handshake", false, false},
-	StatusUnauthorized:            {"unauthorized", true, true},
-	StatusForbidden:               {"forbidden", true, true},
-	StatusTimeout:                 {"timeout", true, true},
+	StatusNormalClosure:           {"normal closure", true, true, false},
+	StatusGoingAway:               {"going away", true, true, true},
+	StatusProtocolError:           {"protocol error", true, true, false},
+	StatusUnsupportedData:         {"unsupported data", true, true, false},
+	StatusNoMeaningYet:            {"reserved", false, false, false},
+	StatusNoStatusRcvd:            {"no status received", false, false, false},
+	StatusAbnormalClosure:         {"abnormal closure", false, false, true},
+	StatusInvalidFramePayloadData: {"invalid frame payload data", true, true, false},
+	StatusPolicyViolation:         {"policy violation", true, true, false},
+	StatusMessageTooBig:           {"message too big", true, true, false},
+	StatusMandatoryExt:            {"mandatory extension", true, true, false},
+	StatusInternalServerError:     {"internal server error", true, true, true},
+	StatusServiceRestart:          {"service restart", true, true, true},
+	StatusTryAgainLater:           {"try again later", true, true, true},
+	StatusBadGateway:              {"bad gateway", true, true, true},
+	StatusTLSHandshake:            {"TLS handshake", false, false, false},
+	StatusUnauthorized:            {"unauthorized", true, true, false},
+	StatusForbidden:               {"forbidden", true, true, false},
+	StatusTimeout:                 {"timeout", true, true, true},
 }
 
 // StatusCodeRange is a range of status codes, both ends in it.
@@ -119,6 +120,13 @@ func (s StatusCode) MayBeSent() bool {
 func (s StatusCode) MayBeReceived() bool {
 	return s.IsApplicationSpec() || s.IsPrivateSpec() || statusCodes[s].receive
 }
+
+// Retryable reports whether a client may expect more of another connection after
+// one that ended with s: the server leaves, restarts, is overloaded or has failed,
+// or the connection was lost. It is false for 1000, for a code that blames the
+// client, such as 1002 and 1008, and for a code whose meaning is the
+// application's.
+func (s StatusCode) Retryable() bool { return statusCodes[s].retry }
 
 // Faults of a close frame's body.
 var (

@@ -106,6 +106,11 @@ type Dialer struct {
 	WrapConn func(conn net.Conn) net.Conn
 }
 
+// ErrHandshakeTimeout says that a handshake was ended by [Dialer].Timeout, or by its
+// default, and not by the context of the caller. It comes with
+// [context.DeadlineExceeded].
+var ErrHandshakeTimeout = errors.New("ws: handshake took too long")
+
 // DefaultDialer is what [Dial] uses.
 var DefaultDialer Dialer
 
@@ -150,7 +155,7 @@ func (d Dialer) Dial(ctx context.Context, urlstr string) (conn net.Conn, br *buf
 // bound returns ctx, bounded by Timeout.
 func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if timeout := handshakeTimeout(d.Timeout); timeout > 0 {
-		return context.WithTimeout(ctx, timeout)
+		return context.WithTimeoutCause(ctx, timeout, ErrHandshakeTimeout)
 	}
 	return ctx, func() {}
 }
