@@ -59,6 +59,8 @@ const frameOverhead = 48
 
 var errBrowserQueue = errors.New("messages arrived faster than they were read, and DialOptions.BrowserQueue is full")
 
+var errBrowserGone = &chainError{"the browser has closed the connection", []error{net.ErrClosed, io.ErrClosedPipe}}
+
 var errBrowserRefused = errors.New("the browser could not open the connection; it does not tell programs why")
 
 // newBrowserSocket returns a socket whose queue is bounded to so many bytes, where 0 stands
@@ -208,7 +210,7 @@ func (s *browserSocket) perform(ev wsutil.Event) error {
 		s.object.close(browserCode(code), reason)
 	case ev.OpCode.IsControl():
 	case s.isEnded():
-		return fmt.Errorf("the browser has closed the connection: %w", net.ErrClosed)
+		return errBrowserGone
 	default:
 		return s.object.send(ev.OpCode, ev.Payload)
 	}

@@ -50,6 +50,12 @@
 // the same from then on: [CloseStatus] finds the code, and [Conn.CloseRecord] tells who was first.
 // A [Group] closes all its connections together.
 //
+// # Coming back
+//
+// [Retryable] says of an error of Dial, or of the end of a connection, whether it makes sense
+// to dial again, and [RetryAfter] how long the server asks to wait. Package
+// [github.com/wskit/wskit/websocket/reconnect] keeps a client connected.
+//
 // # Limits
 //
 // What a peer can make a connection hold or wait for is bounded; what is 0 in the options

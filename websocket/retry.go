@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
 )
 
 // Retryable reports whether an error of [Dial], or the error that ended a
@@ -35,7 +36,7 @@ func Retryable(err error) bool {
 	switch {
 	case errors.Is(err, ws.ErrHandshakeTimeout): // which is the end of a context, but not of the caller's
 		return true
-	case holds(err, context.Canceled), holds(err, context.DeadlineExceeded), errors.Is(err, net.ErrClosed):
+	case holds(err, context.Canceled), holds(err, context.DeadlineExceeded), errors.Is(err, wsutil.ErrCloseTimeout):
 		return false
 	}
 	if answer, ok := errors.AsType[*ws.ConnectionRejectedError](err); ok {
@@ -74,7 +75,8 @@ func lostNetwork(err error) bool {
 		}
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
-		return e.Op != "remote error" && e.Op != "local error" // alerts of crypto/tls
+		alert := e.Op == "remote error" || e.Op == "local error" // as crypto/tls has it
+		return !alert && !errors.Is(e.Err, net.ErrClosed)
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return true

@@ -23,19 +23,21 @@ const root = "../.."
 // mayImport is the picture of the packages: which packages of ours each one may
 // import, internal ones aside. What is not listed may import nothing of ours.
 var mayImport = map[string][]string{
-	"httphead":         {},
-	"ws":               {"httphead"},
-	"wsutil":           {"httphead", "ws"},
-	"wsflate":          {"httphead", "ws"},
-	"websocket":        {"httphead", "ws", "wsutil", "wsflate"},
-	"websocket/wsjson": {"websocket"},
-	"websocket/wstest": {"httphead", "ws", "wsutil", "wsflate", "websocket"},
+	"httphead":            {},
+	"ws":                  {"httphead"},
+	"wsutil":              {"httphead", "ws"},
+	"wsflate":             {"httphead", "ws"},
+	"websocket":           {"httphead", "ws", "wsutil", "wsflate"},
+	"websocket/reconnect": {"ws", "websocket"},
+	"websocket/wsjson":    {"websocket"},
+	"websocket/wstest":    {"httphead", "ws", "wsutil", "wsflate", "websocket"},
 }
 
 // testsMayImport is what tests may import beside that: to show that two packages which
 // do not know each other fit.
 var testsMayImport = map[string][]string{
-	"wsflate": {"wsutil"},
+	"wsflate":             {"wsutil"},
+	"websocket/reconnect": {"websocket/wstest"},
 }
 
 // packages returns the folders of the root module that hold Go files, each with
