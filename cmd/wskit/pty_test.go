@@ -195,7 +195,7 @@ func TestDialTerminalHarmless(t *testing.T) {
 }
 
 func TestDialTerminalReconnects(t *testing.T) {
-	term := startTerminal(t, t.TempDir(), "dial", "--reconnect", testServers(t)["LEAVE"])
+	term := startTerminal(t, t.TempDir(), "dial", "--reconnect", testServers(t)["AWAY"])
 	term.expect("connected to ")
 	term.expect("connecting again in ")
 	term.expect("connected to ")

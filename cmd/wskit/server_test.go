@@ -58,10 +58,11 @@ func startServers(cleanup func(func())) map[string]string {
 				echo(conn)
 			}
 		},
-		"LEAVE": serve(func(conn net.Conn) { // closes with an error code
-			ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(4001, "go away")))
-			wsutil.ReadClientData(conn) // the answer to it
-		}),
+		"NOT_FOUND": http.NotFound,
+		"AWAY":      serve(leave(ws.StatusGoingAway, "")),
+		"DENY":      serve(leave(ws.StatusPolicyViolation, "no")),
+		"BACK":      serve(comesBack()),
+		"LEAVE":     serve(leave(4001, "go away")), // an error code
 		"PUSH": serve(func(conn net.Conn) { // sends without being asked
 			wsutil.WriteServerText(conn, []byte(`{"b":[1,2],"a":"x"}`))
 			wsutil.WriteServerBinary(conn, []byte{0, 1, 0xfe})
@@ -71,10 +72,7 @@ func startServers(cleanup func(func())) map[string]string {
 	handlers["ZIP"] = compressed(func(p []byte) []byte { return p })
 	handlers["ZIP_WRONG"] = compressed(bytes.ToUpper)
 	handlers["MUTE"] = serve(func(conn net.Conn) { each(conn, func([]byte) []byte { return nil }) })
-	handlers["BYE"] = serve(func(conn net.Conn) {
-		ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
-		wsutil.ReadClientData(conn)
-	})
+	handlers["BYE"] = serve(leave(ws.StatusNormalClosure, ""))
 	handlers["PEERS"] = seen(serve(echo))
 	handlers["LAX"] = serve(lax)
 	handlers["DEAF"] = serve(func(conn net.Conn) { io.Copy(io.Discard, conn) })
@@ -86,6 +84,7 @@ func startServers(cleanup func(func())) map[string]string {
 		cleanup(server.Close)
 		urls[name] = "ws" + strings.TrimPrefix(server.URL, "http")
 	}
+	urls["NOT_FOUND"] += "/x"
 	urls["PEERS_SEEN"] = "http" + strings.TrimPrefix(urls["PEERS"], "ws") + "/seen"
 	server := httptest.NewTLSServer(serve(echo))
 	cleanup(server.Close)
@@ -153,6 +152,27 @@ func compressed(change func([]byte) []byte) http.HandlerFunc {
 				return
 			}
 		}
+	}
+}
+
+// leave closes with this code.
+func leave(code ws.StatusCode, reason string) func(net.Conn) {
+	return func(conn net.Conn) {
+		ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason)))
+		wsutil.ReadClientData(conn) // the answer to it
+	}
+}
+
+// comesBack leaves its first client, and says to the others that it is back.
+func comesBack() func(net.Conn) {
+	var first sync.Once
+	return func(conn net.Conn) {
+		say := func() {
+			wsutil.WriteServerText(conn, []byte("here again"))
+			leave(ws.StatusNormalClosure, "")(conn)
+		}
+		first.Do(func() { say = func() { leave(ws.StatusGoingAway, "back soon")(conn) } })
+		say()
 	}
 }
 

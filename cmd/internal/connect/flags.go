@@ -210,7 +210,7 @@ func Reason(u *url.URL, err error) error {
 
 // Reason is the function Reason for a Dialer of f, which may go through a proxy.
 func (f *Flags) Reason(u *url.URL, err error) error {
-	return exit.With(exit.NoConnection, errors.New(explain(u, f.proxyTo(u), err)))
+	return exit.With(exit.NoConnection, exit.Explain(explain(u, f.proxyTo(u), err), err))
 }
 
 // proxyTo returns the proxy through which a Dialer goes to u, or nil.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/websocket/reconnect"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsflate"
 	"github.com/wskit/wskit/wsutil"
@@ -39,41 +40,46 @@ type client struct {
 // errDone ends a conversation that has come to its end.
 var errDone = errors.New("done")
 
-// run connects and talks until the end.
+// run connects and talks until the end, with --reconnect again and again.
 func (c *client) run(ctx context.Context) error {
-	pause := backoff{}
-	for {
+	if !c.reconnect {
 		conn, err := c.connect(ctx)
-		if err == nil {
-			pause = backoff{}
-			err = c.talk(ctx, conn)
-			if err == nil || !c.reconnect || ctx.Err() != nil {
-				return err
-			}
-			c.printer.status(err.Error())
-		} else if !c.reconnect || ctx.Err() != nil || exit.Status(err) == exit.Usage {
+		if err != nil {
 			return err
-		} else {
-			c.printer.status(err.Error())
 		}
-		if err := c.rest(ctx, pause.next()); errors.Is(err, errDone) {
-			return nil
-		} else if err != nil {
-			return c.afterInterrupt()
-		}
+		return c.talk(ctx, conn)
 	}
+	err := reconnect.New(c.url.String(), &reconnect.Options{
+		Dial: func(ctx context.Context, _ string, _ *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
+			conn, err := c.connect(ctx)
+			return conn, nil, err
+		},
+		DialTimeout: -1, // --timeout is the dialer's
+		OnRetry:     c.rest,
+	}).Run(ctx, c.talk)
+	gaveUp, ok := errors.AsType[*reconnect.GaveUpError](err)
+	switch {
+	case !ok:
+		return err
+	case gaveUp.Reason == reconnect.Stopped:
+		return nil
+	case gaveUp.Reason == reconnect.ContextEnded && exit.Status(err) != exit.Interrupted:
+		return c.afterInterrupt()
+	}
+	return gaveUp.Err
 }
 
-// rest waits before the next try, and takes input meanwhile. It returns an error when
-// there is to be none.
-func (c *client) rest(ctx context.Context, wait time.Duration) error {
+// rest tells why there is a pause before the next try, and takes input until it ends. It
+// returns an error when there is to be none.
+func (c *client) rest(ctx context.Context, lost error, wait time.Duration) error {
+	c.printer.status(lost.Error())
 	c.printer.status(fmt.Sprintf("connecting again in %v", wait.Round(10*time.Millisecond)))
 	enough := time.After(wait)
 	input := c.input
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil
 		case <-enough:
 			return nil
 		case next, ok := <-input:
@@ -87,15 +93,6 @@ func (c *client) rest(ctx context.Context, wait time.Duration) error {
 			input = nil
 		}
 	}
-}
-
-// backoff makes pauses that double, from half a second to half a minute, less up to
-// a half at random so that clients do not come back all at once.
-type backoff struct{ last time.Duration }
-
-func (b *backoff) next() time.Duration {
-	b.last = min(max(2*b.last, 500*time.Millisecond), 30*time.Second)
-	return b.last - rand.N(b.last/2)
 }
 
 // connect opens the connection.
@@ -317,16 +314,18 @@ func (c *client) closing(err error) error {
 		return exit.With(exit.Closed, fmt.Errorf("the connection is lost: %w", err))
 	}
 	c.printer.closed(closed)
+	text := "the server closed the connection: " + closeText(closed)
 	switch closed.Code {
+	case websocket.StatusAbnormalClosure:
+		text = "the server dropped the connection without a close frame"
 	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
 		if c.one {
-			return exit.With(exit.Closed, fmt.Errorf("the server closed the connection without an answer"))
+			text = "the server closed the connection without an answer"
+		} else if !c.reconnect || !websocket.Retryable(err) {
+			return nil
 		}
-		return nil
-	case websocket.StatusAbnormalClosure:
-		return exit.With(exit.Closed, errors.New("the server dropped the connection without a close frame"))
 	}
-	return exit.With(exit.Closed, fmt.Errorf("the server closed the connection: %s", closeText(closed)))
+	return exit.With(exit.Closed, exit.Explain(text, err))
 }
 
 // afterInterrupt is how Ctrl-C ends the program: well where that is the usual end.

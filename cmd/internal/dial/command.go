@@ -73,7 +73,7 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.BoolVar(&o.json, "json", false, "print an object of JSON for each message and event")
 	flags.BoolVarP(&o.compress, "compress", "z", false, "offer compression (RFC 7692); messages below 128 bytes stay plain")
 	flags.BoolVarP(&o.trace, "trace", "t", false, "print the handshake and every frame to stderr")
-	flags.BoolVar(&o.reconnect, "reconnect", false, "connect again, with growing pauses, when the connection is lost")
+	flags.BoolVar(&o.reconnect, "reconnect", false, "connect again, with growing pauses, when the connection is lost or the server goes away, unless that would be in vain")
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping a server that has been silent for so long; 0: never")
 	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "the longest message to take in bytes; -1: any")
 	flags.BoolVar(&o.noHistory, "no-history", false, "do not keep the lines that were entered")

@@ -46,6 +46,17 @@ func (e *Error) Unwrap() error { return e.Err }
 // With returns an error that ends the program with this status.
 func With(status int, err error) error { return &Error{status, err} }
 
+// Explain returns an error that says text and wraps cause.
+func Explain(text string, cause error) error { return &explained{text, cause} }
+
+type explained struct {
+	text  string
+	cause error
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.cause }
+
 // Usagef returns an error about the command line.
 func Usagef(format string, args ...any) error {
 	return &Error{Usage, fmt.Errorf(format, args...)}
