@@ -56,6 +56,9 @@ func (u *Upgrader) decide(r *Request) (hs Handshake, err error) {
 	if hs.Protocol, err = u.pickProtocol(r); err != nil { // section 4.2.2, item 4
 		return hs, err
 	}
+	if hs.Protocol == "" && len(u.RequireProtocol) > 0 {
+		return hs, u.noProtocol()
+	}
 	if hs.Extensions, err = u.pickExtensions(r); err != nil { // sections 4.2.2, item 4 and 9.1
 		return hs, err
 	}
@@ -100,6 +103,18 @@ func (u *Upgrader) pickProtocol(r *Request) (chosen string, err error) {
 		}
 	}
 	return chosen, nil
+}
+
+// noProtocol refuses a handshake without a subprotocol. It does not say what was offered,
+// which may hold credentials.
+//
+//go:noinline
+func (u *Upgrader) noProtocol() error {
+	return &ConnectionRejectedError{
+		status: http.StatusBadRequest,
+		reason: fmt.Sprintf("ws: handshake needs a subprotocol of the server: %q", u.RequireProtocol),
+		causes: []error{ErrHandshakeNoSubProtocol},
+	}
 }
 
 // offeredProtocols returns all of the list.

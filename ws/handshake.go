@@ -171,6 +171,10 @@ var (
 	ErrHandshakeForeignHost error = reject(RejectionStatus(http.StatusMisdirectedRequest), RejectionReason("ws: the host asked for is none of this server's"))
 	ErrHandshakeTooLarge    error = reject(RejectionStatus(http.StatusRequestHeaderFieldsTooLarge), RejectionReason("ws: handshake over its limits"))
 
+	// ErrHandshakeNoSubProtocol refuses a request that offers none of the subprotocols that
+	// [Upgrader].RequireProtocol names, with 400.
+	ErrHandshakeNoSubProtocol error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: handshake needs a subprotocol of the server"))
+
 	// ErrHandshakeUpgradeRequired is another name of [ErrHandshakeBadSecVersion].
 	ErrHandshakeUpgradeRequired = ErrHandshakeBadSecVersion
 )

@@ -68,6 +68,11 @@ type Upgrader struct {
 	// offered, and false if the value is malformed.
 	ProtocolCustom func(value []byte) (protocol string, ok bool)
 
+	// RequireProtocol, if not empty, refuses a handshake for which no subprotocol is
+	// chosen with [ErrHandshakeNoSubProtocol]. The answer, of status 400, names these
+	// subprotocols: they should be all that the server supports.
+	RequireProtocol []string
+
 	// Negotiate is called for each extension that the client offers, in its
 	// order. What it returns goes into the answer; an option without a name
 	// declines the offer.

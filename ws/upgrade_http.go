@@ -51,6 +51,9 @@ type HTTPUpgrader struct {
 	// for none; an error refuses the handshake.
 	ChooseProtocol func(offered []string) (protocol string, err error)
 
+	// RequireProtocol is that of [Upgrader].
+	RequireProtocol []string
+
 	// Negotiate is that of [Upgrader].
 	Negotiate func(offer httphead.Option) (accepted httphead.Option, err error)
 
@@ -138,6 +141,7 @@ func refuseNil(w http.ResponseWriter) error {
 func (u *HTTPUpgrader) policy(raw *Upgrader, r *http.Request) {
 	raw.Negotiate, raw.Extension, raw.chooseProtocol = u.Negotiate, u.Extension, u.ChooseProtocol
 	raw.Limits, raw.Hosts = u.Limits, u.Hosts
+	raw.RequireProtocol = u.RequireProtocol
 	if onRequest := u.OnRequest; onRequest != nil {
 		raw.OnRequest = func([]byte) error { return onRequest(r) }
 	}
