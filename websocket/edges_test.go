@@ -279,6 +279,7 @@ var edgeTypes = map[string]reflect.Type{
 	"ws.Offer":                   reflect.TypeFor[ws.Offer](),
 	"ws.OpCode":                  reflect.TypeFor[ws.OpCode](),
 	"ws.ProtocolError":           reflect.TypeFor[ws.ProtocolError](),
+	"ws.Proxies":                 reflect.TypeFor[ws.Proxies](),
 	"ws.ProxyError":              reflect.TypeFor[ws.ProxyError](),
 	"ws.RejectOption":            reflect.TypeFor[ws.RejectOption](),
 	"ws.Request":                 reflect.TypeFor[ws.Request](),

@@ -1,0 +1,287 @@
+package ws
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/wskit/wskit/httphead"
+)
+
+// Proxies are the reverse proxies in front of a server, which say in the fields of a
+// request where it came from. nil stands for none.
+//
+// What a field says counts only as far as trusted proxies have written it. A proxy
+// appends to a list, or replaces it, so that lists are read from their end: the last
+// member is that of the proxy which has connected to this server. If that proxy is
+// trusted, the member names the address that has connected to it; if that is a trusted
+// proxy as well, the member before counts, too, and so on. What the client itself has
+// sent is never reached.
+//
+// A member that is malformed, or that hides the address, ends this: what is known until
+// then counts.
+type Proxies struct {
+	// Trusted are the addresses of the proxies, as [http.Request].RemoteAddr has them,
+	// and those of proxies in front of them. A connection that has no IP address, such
+	// as one of a Unix socket, is not trusted.
+	Trusted []netip.Prefix
+
+	// Standard says that the proxies write the field Forwarded (RFC 7239). By default
+	// they write X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host. The other
+	// fields are not looked at: a proxy that does not know a field passes on what the
+	// client has sent.
+	//
+	// The proxies must write X-Forwarded-For, or the parameter for, and must set or remove
+	// each other one, since they pass it on otherwise.
+	Standard bool
+}
+
+// Validate returns an error if an entry of Trusted is not a valid prefix.
+func (p *Proxies) Validate() error {
+	if p == nil {
+		return nil
+	}
+	for i, prefix := range p.Trusted {
+		if !prefix.IsValid() {
+			return fmt.Errorf("ws: Proxies: Trusted[%d] is not a valid prefix", i)
+		}
+	}
+	return nil
+}
+
+// Request returns r as the client has sent it: a shallow copy with a URL of its own, in
+// which RemoteAddr is the address of the client, with port 0 if that is not known, Host is
+// the host that the client asked for, and URL has that host and scheme http or https, as
+// the client has connected. It returns r itself if p or r is nil.
+//
+// A handler calls it before it trusts RemoteAddr. [HTTPUpgrader] and its options Hosts
+// then use what it returns.
+func (p *Proxies) Request(r *http.Request) *http.Request {
+	if p == nil || r == nil {
+		return r
+	}
+	as := forwarding{secure: r.TLS != nil, host: r.Host}
+	as.client, _ = netip.ParseAddrPort(r.RemoteAddr)
+	remote := as.client
+	p.follow(&as, r.Header)
+
+	sent := *r
+	if as.client != remote {
+		sent.RemoteAddr = as.client.String()
+	}
+	sent.Host = as.host
+	sent.URL = new(url.URL)
+	if r.URL != nil {
+		*sent.URL = *r.URL
+	}
+	sent.URL.Scheme, sent.URL.Host = httpScheme(as.secure), as.host
+	return &sent
+}
+
+// forwarding is what is known of a request on its way.
+type forwarding struct {
+	client netip.AddrPort
+	secure bool
+	host   string
+}
+
+// follow follows the request back over the proxies that are trusted.
+func (p *Proxies) follow(as *forwarding, h http.Header) {
+	next := xForwarded(h)
+	if p.Standard {
+		next = forwarded(h)
+	}
+	for p.trust(as.client.Addr()) {
+		hop, ok := next()
+		if !ok {
+			return
+		}
+		switch strings.ToLower(hop.proto) {
+		case "http", "ws":
+			as.secure = false
+		case "https", "wss":
+			as.secure = true
+		}
+		if validHost(hop.host) {
+			as.host = hop.host
+		}
+		client, ok := parseNode(hop.client)
+		if !ok {
+			return
+		}
+		as.client = client
+	}
+}
+
+func (p *Proxies) trust(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	for _, prefix := range p.Trusted {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// hop is what one proxy says of the request that it got. What it does not say is "".
+type hop struct{ client, proto, host string }
+
+// xForwarded returns a function that returns the hops of the fields X-Forwarded-For,
+// -Proto and -Host, the nearest proxy first.
+func xForwarded(h http.Header) func() (hop, bool) {
+	clients := backwards{values: h["X-Forwarded-For"]}
+	protos := backwards{values: h["X-Forwarded-Proto"]}
+	hosts := backwards{values: h["X-Forwarded-Host"]}
+	return func() (hop, bool) {
+		h := hop{clients.next(), protos.next(), hosts.next()}
+		return h, h != hop{}
+	}
+}
+
+// forwarded is xForwarded for the field Forwarded (RFC 7239, section 4).
+func forwarded(h http.Header) func() (hop, bool) {
+	elements := backwards{values: h["Forwarded"]}
+	return func() (hop, bool) { return parseElement(elements.next()) }
+}
+
+// backwards yields the members of a list from its end. It looks only at those, so that
+// nothing that stands before them changes where they begin.
+type backwards struct {
+	values []string // of the field, except for the one under way
+	value  string   // what is left of that one
+	more   bool     // there is something left, if only an empty member
+}
+
+// next returns the next member that is not empty, or "".
+func (b *backwards) next() string {
+	for {
+		if !b.more {
+			last := len(b.values) - 1
+			if last < 0 {
+				return ""
+			}
+			b.value, b.values, b.more = b.values[last], b.values[:last], true
+		}
+		comma := lastComma(b.value)
+		member := strings.Trim(b.value[comma+1:], " \t")
+		b.more = comma >= 0
+		b.value = b.value[:max(comma, 0)]
+		if member != "" {
+			return member
+		}
+	}
+}
+
+// lastComma returns the index of the last comma outside of quotes, or -1.
+func lastComma(s string) int {
+	quoted := false
+	for i := len(s) - 1; i >= 0; i-- {
+		switch s[i] {
+		case ',':
+			if !quoted {
+				return i
+			}
+		case '"':
+			escapes := 0
+			for escapes < i && s[i-1-escapes] == '\\' {
+				escapes++
+			}
+			if escapes%2 == 0 {
+				quoted = !quoted
+			}
+			i -= escapes
+		}
+	}
+	return -1
+}
+
+// parseElement parses a forwarded-element (RFC 7239, section 4). ok is false for one that
+// is malformed, or empty.
+func parseElement(s string) (h hop, ok bool) {
+	var set struct{ client, proto, host bool }
+	take := func(to *string, set *bool, value string) {
+		ok = ok && !*set // once
+		*to, *set = value, true
+	}
+	for ok = s != ""; s != "" && ok; {
+		var name, value string
+		name, value, s, ok = parsePair(s)
+		switch name {
+		case "for":
+			take(&h.client, &set.client, value)
+		case "proto":
+			take(&h.proto, &set.proto, value)
+		case "host":
+			take(&h.host, &set.host, value)
+		}
+	}
+	return h, ok
+}
+
+// parsePair parses a forwarded-pair and the semicolon after it. An empty pair has no name.
+func parsePair(s string) (name, value, rest string, ok bool) {
+	s = strings.TrimLeft(s, " \t")
+	if s == "" || s[0] == ';' {
+		return "", "", strings.TrimPrefix(s, ";"), true
+	}
+	name, s, ok = strings.Cut(s, "=")
+	if !ok || !httphead.IsToken(name) {
+		return "", "", "", false
+	}
+	if strings.HasPrefix(s, `"`) {
+		value, rest, ok = cutQuoted(s)
+	} else {
+		value, rest = s, ""
+		if i := strings.IndexByte(s, ';'); i >= 0 {
+			value, rest = s[:i], s[i:]
+		}
+		value = strings.TrimRight(value, " \t")
+		ok = httphead.IsToken(value)
+	}
+	rest = strings.TrimLeft(rest, " \t")
+	if !ok || rest != "" && rest[0] != ';' {
+		return "", "", "", false
+	}
+	return strings.ToLower(name), value, strings.TrimPrefix(rest, ";"), true
+}
+
+// cutQuoted cuts a quoted-string (RFC 9110, section 5.6.4) off the beginning of s.
+func cutQuoted(s string) (value, rest string, ok bool) {
+	var b []byte
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return string(b), s[i+1:], true
+		case '\\':
+			if i++; i == len(s) {
+				return "", "", false
+			}
+		}
+		b = append(b, s[i])
+	}
+	return "", "", false
+}
+
+// parseNode parses an address with or without a port: a node of RFC 7239, section 6, or a
+// bare address of IPv6, which X-Forwarded-For may have. It is false for "unknown" and
+// for obfuscated identifiers; an obfuscated port counts as none.
+func parseNode(s string) (node netip.AddrPort, ok bool) {
+	if i := strings.LastIndex(s, ":_"); i >= 0 {
+		s = s[:i]
+	}
+	bracketed, bare := strings.HasPrefix(s, "["), strings.HasSuffix(s, "]")
+	var addr netip.Addr
+	var err error
+	switch {
+	case bracketed && bare:
+		addr, err = netip.ParseAddr(s[1 : len(s)-1])
+	case bracketed, strings.Count(s, ":") == 1:
+		node, err = netip.ParseAddrPort(s)
+		addr = node.Addr()
+	default:
+		addr, err = netip.ParseAddr(s)
+	}
+	return netip.AddrPortFrom(addr.Unmap(), node.Port()), err == nil && addr.Zone() == ""
+}
