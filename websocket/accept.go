@@ -22,6 +22,12 @@ type AcceptOptions struct {
 	// no subprotocol, and [Conn.Subprotocol] is empty.
 	Subprotocols []string
 
+	// RequireSubprotocol refuses a client that offers none of Subprotocols, or for which
+	// ChooseSubprotocol chooses none, with status 400 and a text that names Subprotocols,
+	// which must not be empty then. A browser ends a connection anyway for which it has
+	// offered subprotocols and none is chosen.
+	RequireSubprotocol bool
+
 	// ChooseSubprotocol, if set, chooses in place of Subprotocols. It is called with
 	// those that the client offers, the client's best first, if it offers any.
 	// It returns one of them, or "" for none. An error refuses the handshake as that
@@ -43,6 +49,18 @@ type AcceptOptions struct {
 	// than one origin matches none. A pattern that no origin can match, such as
 	// "https://example.com/", makes Accept fail with status 500. See Validate.
 	OriginPatterns []string
+
+	// CrossOrigin, if set, authorizes what it would let pass as a POST, with its trusted
+	// origins and bypass patterns: so a program has one list of origins for its pages and
+	// its WebSockets. By itself it would let the request of a handshake pass, which
+	// is a GET. OriginPatterns authorize others beside it.
+	CrossOrigin *http.CrossOriginProtection
+
+	// Proxies, if set, are the reverse proxies that are trusted to say what a client has
+	// asked for. The check of the origin, Hosts, the callbacks and the connection then see
+	// the request as the client has sent it: see [ws.Proxies.Request]. Without it they see
+	// that of the last proxy.
+	Proxies *ws.Proxies
 
 	// Hosts, if not empty, are the hosts that a client may ask for, as in
 	// [ws.Upgrader]: "app.example", "*.example", "127.0.0.1:8080". A request for another
@@ -90,13 +108,25 @@ type AcceptOptions struct {
 	ConnOptions
 }
 
-// Validate returns an error if an entry of OriginPatterns or Hosts can match nothing,
-// which makes every Accept fail. A program may call it when it starts.
+// Validate returns an error if an entry of OriginPatterns or Hosts can match nothing, one
+// of Proxies is invalid, or RequireSubprotocol names no subprotocol, which makes every
+// Accept fail. A program may call it when it starts.
 func (o *AcceptOptions) Validate() error {
 	if err := checkPatterns(o.OriginPatterns); err != nil {
 		return err
 	}
+	if err := o.check(); err != nil {
+		return err
+	}
 	return (&ws.Upgrader{Hosts: o.Hosts}).Validate()
+}
+
+// check is Validate for what has no other place in a handshake.
+func (o *AcceptOptions) check() error {
+	if o.RequireSubprotocol && len(o.Subprotocols) == 0 {
+		return errors.New("websocket: RequireSubprotocol needs Subprotocols")
+	}
+	return o.Proxies.Validate()
 }
 
 // Accept answers the handshake of a client and returns the connection (RFC 6455, section
@@ -128,6 +158,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if opts == nil {
 		opts = new(AcceptOptions)
 	}
+	r = opts.Proxies.Request(r)
 	began := opts.begins()
 	compression := &wsflate.Extension{Adapts: true}
 	conn, rw, hs, err := opts.upgrader(w, r, compression).Upgrade(r, w)
@@ -183,12 +214,18 @@ func (o *AcceptOptions) upgrader(w http.ResponseWriter, r *http.Request, compres
 	} else if len(o.Subprotocols) > 0 {
 		u.ChooseProtocol = func(offered []string) (string, error) { return firstOf(o.Subprotocols, offered), nil }
 	}
+	if o.RequireSubprotocol {
+		u.RequireProtocol = o.Subprotocols
+	}
 	u.OnRequest = func(r *http.Request) error {
 		if o.Group.closing() {
 			return errShuttingDown
 		}
+		if err := o.check(); err != nil {
+			return err
+		}
 		if !o.InsecureSkipVerify {
-			if err := checkOrigin(r, o.OriginPatterns); err != nil {
+			if err := o.checkOrigin(r); err != nil {
 				return err
 			}
 		}

@@ -106,6 +106,7 @@ func (e edge) call(t *testing.T, name string, f reflect.Value) (panicked any) {
 // edgeFunctions are all exported functions, which TestEdges calls.
 var edgeFunctions = map[string]any{
 	"websocket.Accept":                  websocket.Accept,
+	"websocket.TakeToken":               websocket.TakeToken,
 	"websocket.RetryAfter":              websocket.RetryAfter,
 	"websocket.Retryable":               websocket.Retryable,
 	"websocket.CloseStatus":             websocket.CloseStatus,

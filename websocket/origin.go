@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -14,34 +15,64 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// checkOrigin refuses a request that the page of another site may have made, unless a
-// pattern authorizes that site (RFC 6455, section 10.2).
-func checkOrigin(r *http.Request, patterns []string) error {
-	if err := checkPatterns(patterns); err != nil {
+// checkOrigin refuses a request that the page of another site may have made, unless an
+// option authorizes that site (RFC 6455, section 10.2).
+func (o *AcceptOptions) checkOrigin(r *http.Request) error {
+	if err := checkPatterns(o.OriginPatterns); err != nil {
 		return err
 	}
 	origins := r.Header["Origin"]
-	if sameOrigin(r, origins) || len(patterns) > 0 && authorized(origins, patterns) {
+	if o.sameOrigin(r, origins) || len(o.OriginPatterns) > 0 && authorized(origins, o.OriginPatterns) ||
+		o.CrossOrigin != nil && len(origins) <= 1 && o.asPost(r) {
 		return nil
 	}
-	return foreignOrigin(r, origins)
+	return o.foreignOrigin(r, origins)
 }
 
 // foreignOrigin is separate to keep the stack of a handler small.
-func foreignOrigin(r *http.Request, origins []string) error {
+//
+//go:noinline
+func (o *AcceptOptions) foreignOrigin(r *http.Request, origins []string) error {
+	hint := "add it to AcceptOptions.OriginPatterns"
+	if o.CrossOrigin != nil {
+		hint = "add it to AcceptOptions.CrossOrigin or OriginPatterns"
+	}
+	if o.Proxies == nil && (r.Header["X-Forwarded-Host"] != nil || r.Header["X-Forwarded-Proto"] != nil || r.Header["Forwarded"] != nil) {
+		hint += ", or the proxy that has sent this to AcceptOptions.Proxies"
+	}
 	return ws.RejectConnectionError(
 		ws.RejectionStatus(http.StatusForbidden),
-		ws.RejectionReason(fmt.Sprintf("websocket: origin %q is not authorized for host %q",
-			peertext.Cut(strings.Join(origins, ", ")), peertext.Cut(r.Host))),
+		ws.RejectionReason(fmt.Sprintf("websocket: origin %q is not authorized for host %q: %s",
+			peertext.Cut(strings.Join(origins, ", ")), peertext.Cut(r.Host), hint)),
 	)
 }
 
-// sameOrigin is [ws.SameOrigin]. A request that came in the clear may have been
-// taken off TLS by a proxy in front: then its page is one of scheme https. A page of
-// that scheme cannot open a connection in the clear itself, so that no other one passes.
-func sameOrigin(r *http.Request, origins []string) bool {
-	return ws.SameOrigin(r.Host, r.TLS != nil, origins...) ||
-		r.TLS == nil && ws.SameOrigin(r.Host, true, origins...)
+// sameOrigin is [ws.SameOrigin], unless the browser itself says whether the page is of the
+// same origin: that takes the scheme into account, and holds behind a proxy that replaces
+// Host. A script cannot set the field (Fetch Metadata, section 2.3).
+//
+// A request that came in the clear may have been taken off TLS by a proxy in front: then
+// its page is one of scheme https. A page of that scheme cannot open a connection in the
+// clear itself, so that no other one passes.
+func (o *AcceptOptions) sameOrigin(r *http.Request, origins []string) bool {
+	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 && site[0] != "none" {
+		return len(site) == 1 && site[0] == "same-origin"
+	}
+	secure := r.TLS != nil
+	if o.Proxies != nil {
+		secure = r.URL.Scheme == "https"
+	}
+	return ws.SameOrigin(r.Host, secure, origins...) || !secure && ws.SameOrigin(r.Host, true, origins...)
+}
+
+// asPost reports whether CrossOrigin lets the request pass if it asks for a change, as a
+// handshake does: by the method it only reads.
+//
+//go:noinline
+func (o *AcceptOptions) asPost(r *http.Request) bool {
+	post := *r
+	post.Method = http.MethodPost
+	return o.CrossOrigin.Check(&post) == nil
 }
 
 // authorized reports whether one of the patterns matches the origin.
@@ -156,7 +187,7 @@ func checkPatternPort(host string) error {
 	if !ok {
 		return nil
 	}
-	if _, _, more := cutColon(port); more && !strings.ContainsAny(name, wildcards) { // an address has more
+	if _, _, more := cutColon(port); more && (isAddress(name) || !strings.ContainsAny(name, wildcards)) { // an address has more
 		return errors.New("a host has one port")
 	}
 	for rest := port; ok; _, rest, ok = cutColon(port) {
@@ -169,6 +200,16 @@ func checkPatternPort(host string) error {
 		return fmt.Errorf("port %q is not a number", port)
 	}
 	return nil
+}
+
+// isAddress reports whether a pattern is an address of IPv6 in brackets, which looks like
+// a class of characters.
+func isAddress(pattern string) bool {
+	if !strings.HasPrefix(pattern, "[") || !strings.HasSuffix(pattern, "]") {
+		return false
+	}
+	addr, err := netip.ParseAddr(pattern[1 : len(pattern)-1])
+	return err == nil && addr.Is6()
 }
 
 // cutColon cuts a pattern at the first colon outside a class, and so outside an address.

@@ -97,7 +97,7 @@ func TestCheckOrigin_RFC6455_10_2(t *testing.T) {
 		if tt.secure {
 			r.TLS = new(tls.ConnectionState)
 		}
-		err := checkOrigin(r, tt.patterns)
+		err := (&AcceptOptions{OriginPatterns: tt.patterns}).checkOrigin(r)
 		require.Equal(t, tt.ok, err == nil, "%+v: %v", tt, err)
 		if err != nil {
 			refusal, ok := errors.AsType[*ws.ConnectionRejectedError](err)
@@ -127,6 +127,8 @@ func TestOriginPatternsThatMatchNothing(t *testing.T) {
 		"https,http://b.exampl": "no scheme has ','",
 		"b.example:80:x":        "one port",
 		"b.example:*:*":         "one port",
+		"[::1]:80:80":           "one port",
+		"https://[::1]:80:*":    "one port",
 		"b.example:port":        "port \"port\"",
 		"*:x":                   "port \"x\"",
 		"*:*:x":                 "port \"x\"",
@@ -143,7 +145,7 @@ func TestOriginPatternsThatMatchNothing(t *testing.T) {
 	} {
 		for _, origin := range [][]string{nil, {"http://a.example"}, {"http://b.example"}} {
 			r := &http.Request{Host: "a.example", Header: http.Header{"Origin": origin}}
-			err := checkOrigin(r, []string{"good.example", pattern})
+			err := (&AcceptOptions{OriginPatterns: []string{"good.example", pattern}}).checkOrigin(r)
 			require.ErrorContains(t, err, says, "%q", pattern)
 			require.ErrorContains(t, err, "OriginPatterns")
 			_, refusal := errors.AsType[*ws.ConnectionRejectedError](err)
@@ -157,10 +159,10 @@ func TestOriginPatternsThatMatchNothing(t *testing.T) {
 		"*:*", "*::1*", `\[::1\]:*`, "b.example:80*", "b.example:[0-9]", "b.example:808?", "https://[::1]:3000", "https://*:443", "*:*:*", "[[]::1]",
 	} {
 		r := &http.Request{Host: "a.example", Header: http.Header{}}
-		require.NoError(t, checkOrigin(r, []string{pattern}), "%q", pattern)
+		require.NoError(t, (&AcceptOptions{OriginPatterns: []string{pattern}}).checkOrigin(r), "%q", pattern)
 	}
 	r := &http.Request{Host: "a.example", Header: http.Header{"Origin": {"http://b.example"}}}
-	require.ErrorIs(t, checkOrigin(r, []string{"[b"}), path.ErrBadPattern)
+	require.ErrorIs(t, (&AcceptOptions{OriginPatterns: []string{"[b"}}).checkOrigin(r), path.ErrBadPattern)
 }
 
 func TestAcceptOptionsValidate(t *testing.T) {
@@ -172,7 +174,7 @@ func TestAcceptOptionsValidate(t *testing.T) {
 // What a client sent comes back in part only, however much it was.
 func TestOriginRefusalIsBounded(t *testing.T) {
 	r := &http.Request{Host: strings.Repeat("h", 1<<20), Header: http.Header{"Origin": {strings.Repeat("o", 1<<20), "x"}}}
-	err := checkOrigin(r, nil)
+	err := new(AcceptOptions).checkOrigin(r)
 	refusal, ok := errors.AsType[*ws.ConnectionRejectedError](err)
 	require.True(t, ok)
 	require.Less(t, len(refusal.Body()), 1000)

@@ -80,9 +80,16 @@ func (o *Offer) check() error {
 		return fmt.Errorf("host %q cannot stand in a request; a name outside ASCII needs its xn-- form", o.Host)
 	}
 	for i, p := range o.Protocols {
-		if !httphead.IsToken(p) || slices.Contains(o.Protocols[:i], p) {
-			return fmt.Errorf("subprotocol %q is not a token, or there twice", p)
+		fault := ""
+		switch { // the text does not repeat it: it may be a secret
+		case !httphead.IsToken(p):
+			fault = "is not a token"
+		case slices.Contains(o.Protocols[:i], p):
+			fault = "is there twice"
+		default:
+			continue
 		}
+		return fmt.Errorf("subprotocol %d of %d %s", i+1, len(o.Protocols), fault)
 	}
 	for i := range o.Extensions {
 		if e := &o.Extensions[i]; !validExtension(e) {
