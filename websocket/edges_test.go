@@ -264,6 +264,8 @@ var edgeTypes = map[string]reflect.Type{
 	"websocket.SendResult":       reflect.TypeFor[websocket.SendResult](),
 	"websocket.Stats":            reflect.TypeFor[websocket.Stats](),
 	"websocket.StatusCode":       reflect.TypeFor[websocket.StatusCode](),
+	"websocket.Stream":           reflect.TypeFor[websocket.Stream](),
+	"websocket.Transport":        reflect.TypeFor[websocket.Transport](),
 	"ws.Agreement":               reflect.TypeFor[ws.Agreement](),
 	"ws.ConnectionRejectedError": reflect.TypeFor[ws.ConnectionRejectedError](),
 	"ws.Dialer":                  reflect.TypeFor[ws.Dialer](),
