@@ -13,7 +13,7 @@ import (
 // on again, or reset.
 type Agreement struct {
 	Handshake
-	Status int // of the answer: 101
+	Status int // of the answer: 101, or 200 to an extended CONNECT (RFC 8441, section 5)
 
 	r *Request // holds the fields of the answer
 }
@@ -38,14 +38,22 @@ func (u *Upgrader) Decide(r *Request) (Agreement, error) {
 	if err != nil {
 		return Agreement{}, err
 	}
-	return Agreement{hs, http.StatusSwitchingProtocols, r}, nil
+	return Agreement{hs, r.status(), r}, nil
+}
+
+// status returns the status of an answer that agrees.
+func (r *Request) status() int {
+	if r.Major > 1 {
+		return http.StatusOK
+	}
+	return http.StatusSwitchingProtocols
 }
 
 // decide is Decide, for callers that have r at hand: its frames stay small, for a
 // handler keeps the stack that its handshake needed.
 func (u *Upgrader) decide(r *Request) (hs Handshake, err error) {
 	r.fields.sort(r.Fields)
-	for _, check := range requestChecks { // RFC 6455, section 4.2.1
+	for _, check := range r.checks() { // RFC 6455, section 4.2.1
 		if err = check(u, r); err != nil {
 			return hs, err
 		}
@@ -62,7 +70,9 @@ func (u *Upgrader) decide(r *Request) (hs Handshake, err error) {
 	if hs.Extensions, err = u.pickExtensions(r); err != nil { // sections 4.2.2, item 4 and 9.1
 		return hs, err
 	}
-	appendAccept(r.accept[:0], r.fields.first[fieldKey]) // section 4.2.2, item 5
+	if r.Major == 1 {
+		appendAccept(r.accept[:0], r.fields.first[fieldKey]) // section 4.2.2, item 5
+	}
 	r.lines, err = u.appendLines(r.lines[:0], hs)
 	return hs, err
 }
@@ -242,10 +252,10 @@ func (u *Upgrader) appendLines(dst []byte, hs Handshake) ([]byte, error) {
 
 // AppendResponse appends the answer of HTTP/1.1 that a stands for to dst (RFC 6455,
 // section 4.2.2, item 5). a comes from [Upgrader.Decide]; for one that does not, it
-// returns dst as it was.
+// returns dst as it was, as for an agreement on an extended CONNECT.
 func AppendResponse(dst []byte, a Agreement) []byte {
-	if a.r == nil {
-		return dst // nothing was agreed on
+	if a.r == nil || a.r.Major > 1 {
+		return dst
 	}
 	return a.r.appendResponse(dst)
 }
@@ -279,9 +289,11 @@ func (r *Request) setHeader(h http.Header) error {
 			delete(h, name)
 		}
 	}
-	h[fieldUpgrade.String()] = []string{"websocket"}
-	h[fieldConnection.String()] = []string{"Upgrade"}
-	h[fieldAccept.String()] = []string{string(r.accept[:])}
+	if r.Major == 1 {
+		h[fieldUpgrade.String()] = []string{"websocket"}
+		h[fieldConnection.String()] = []string{"Upgrade"}
+		h[fieldAccept.String()] = []string{string(r.accept[:])}
+	}
 	for _, f := range fields {
 		h[string(f.Name)] = append(h[string(f.Name)], string(f.Value))
 	}

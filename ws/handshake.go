@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/internal/peertext"
 )
 
 // DefaultHandshakeTimeout bounds a handshake where this package owns the
@@ -179,13 +180,47 @@ var (
 	ErrHandshakeUpgradeRequired = ErrHandshakeBadSecVersion
 )
 
-// errExtendedConnect answers a request of HTTP/2 or HTTP/3, and says what is needed
-// instead.
-var errExtendedConnect error = &ConnectionRejectedError{
-	status: http.StatusHTTPVersionNotSupported,
-	reason: "ws: handshake needs HTTP/1.1: extended CONNECT (RFC 8441, RFC 9220) is not supported",
-	causes: []error{ErrHandshakeBadProtocol},
-}
+// What a server refuses in a request of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220).
+var (
+	// errExtendedConnect refuses what is in order and has no connection to take over.
+	errExtendedConnect error = &ConnectionRejectedError{
+		status: http.StatusNotImplemented,
+		reason: "ws: an extended CONNECT (RFC 8441, RFC 9220) has no connection to take over: use websocket.Accept or ws.HTTPUpgrader.UpgradeStream",
+		body:   []byte("ws: this handshake needs HTTP/1.1"),
+		causes: []error{ErrHandshakeBadProtocol},
+	}
+	errNotFlusher = &ConnectionRejectedError{
+		reason: "ws: the http.ResponseWriter cannot flush (it is no http.Flusher: a middleware without Unwrap)",
+		body:   internalError.Body(),
+	}
+	errNotConnect = &ConnectionRejectedError{
+		status: http.StatusMethodNotAllowed,
+		reason: "ws: handshake over HTTP/2 and HTTP/3 needs an extended CONNECT (RFC 8441, RFC 9220)",
+		header: HandshakeHeaderString("Allow: CONNECT\r\n"),
+		causes: []error{ErrHandshakeBadMethod},
+	}
+	errNoTunnel = &ConnectionRejectedError{
+		status: http.StatusBadRequest,
+		reason: "ws: CONNECT without :protocol asks for a tunnel; a handshake needs :protocol websocket (RFC 8441, section 4)",
+		causes: []error{ErrHandshakeBadUpgrade},
+	}
+	errStrayProtocol = &ConnectionRejectedError{
+		status: http.StatusBadRequest,
+		reason: "ws: :protocol needs method CONNECT (RFC 8441, section 4)",
+		causes: []error{ErrHandshakeBadMethod},
+	}
+	errNoPath = &ConnectionRejectedError{
+		status: http.StatusBadRequest,
+		reason: "ws: an extended CONNECT needs :scheme and :path (RFC 8441, section 4)",
+		causes: []error{ErrMalformedRequest},
+	}
+	errStreamVersion = &ConnectionRejectedError{ // 426 would need field Upgrade
+		status: http.StatusBadRequest,
+		reason: "ws: handshake needs Sec-WebSocket-Version 13",
+		header: HandshakeHeaderString("Sec-WebSocket-Version: 13\r\n"),
+		causes: []error{ErrHandshakeBadSecVersion},
+	}
+)
 
 // What a client refuses in an answer, beside the five named above.
 var (
@@ -209,6 +244,24 @@ var requestChecks = [...]func(*Upgrader, *Request) error{
 	checkVersion,
 }
 
+// connectChecks are the questions for an extended CONNECT (RFC 8441, section 5). A
+// Sec-WebSocket-Key is not looked at.
+var connectChecks = [...]func(*Upgrader, *Request) error{
+	checkConnect,
+	checkSize,
+	checkHost,
+	checkHostAllowed,
+	checkStreamVersion,
+}
+
+// checks returns the questions for r.
+func (r *Request) checks() []func(*Upgrader, *Request) error {
+	if r.Major > 1 {
+		return connectChecks[:]
+	}
+	return requestChecks[:]
+}
+
 func checkMethod(_ *Upgrader, r *Request) error {
 	if string(r.Method) != http.MethodGet {
 		return ErrHandshakeBadMethod
@@ -217,11 +270,44 @@ func checkMethod(_ *Upgrader, r *Request) error {
 }
 
 func checkProtocol(_ *Upgrader, r *Request) error {
-	switch {
-	case r.Major > 1:
-		return errExtendedConnect
-	case r.Major < 1 || r.Minor < 1:
+	if r.Major < 1 || r.Minor < 1 {
 		return ErrHandshakeBadProtocol
+	}
+	return nil
+}
+
+// checkConnect asks whether r is an extended CONNECT for a WebSocket (RFC 8441,
+// section 4; RFC 9220, section 3).
+func checkConnect(_ *Upgrader, r *Request) error {
+	connect := string(r.Method) == http.MethodConnect
+	switch {
+	case !connect && len(r.Protocol) > 0:
+		return errStrayProtocol
+	case !connect:
+		return errNotConnect
+	case len(r.Protocol) == 0:
+		return errNoTunnel
+	case !bytes.EqualFold(r.Protocol, []byte("websocket")):
+		return otherProtocol(r.Protocol)
+	case len(r.Target) == 0:
+		return errNoPath
+	}
+	return nil
+}
+
+// otherProtocol refuses a :protocol that this package does not speak (RFC 9220,
+// section 3).
+func otherProtocol(protocol []byte) error {
+	return &ConnectionRejectedError{
+		status: http.StatusNotImplemented,
+		reason: fmt.Sprintf("ws: handshake needs :protocol websocket, not %q", peertext.Cut(string(protocol))),
+		causes: []error{ErrHandshakeBadUpgrade},
+	}
+}
+
+func checkStreamVersion(u *Upgrader, r *Request) error {
+	if checkVersion(u, r) != nil {
+		return errStreamVersion
 	}
 	return nil
 }

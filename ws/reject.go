@@ -216,7 +216,7 @@ func (e *ConnectionRejectedError) serve(w http.ResponseWriter, r *http.Request) 
 		}
 	}
 	for _, f := range fields {
-		if name := string(f.Name); r.ProtoMajor < 2 || fieldOf(f.Name) == handshakeFields { // RFC 9113, section 8.2.2
+		if name := string(f.Name); r.ProtoMajor < 2 || !ofConnection(f.Name) {
 			h[name] = append(h[name], string(f.Value))
 		}
 	}
@@ -227,6 +227,13 @@ func (e *ConnectionRejectedError) serve(w http.ResponseWriter, r *http.Request) 
 	}
 	w.WriteHeader(status)
 	w.Write(body)
+}
+
+// ofConnection reports whether a field is about the connection: HTTP/2 and HTTP/3
+// have none of those (RFC 9113, section 8.2.2).
+func ofConnection(name []byte) bool {
+	f := fieldOf(name)
+	return f == fieldUpgrade || f == fieldConnection
 }
 
 // bodyGrace is how long the body of a refused request may take to arrive.

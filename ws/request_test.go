@@ -124,10 +124,11 @@ func TestDecideOnARequestMadeByHand(t *testing.T) {
 	require.Equal(t, Agreement{Handshake: Handshake{Protocol: "chat"}, Status: 101, r: r}, a)
 
 	r.Major, r.Minor, r.Method, r.Protocol = 2, 0, []byte("CONNECT"), []byte("websocket")
-	_, err = u.Decide(r)
-	require.ErrorIs(t, err, ErrHandshakeBadProtocol, "the version comes first")
-	require.ErrorContains(t, err, "needs HTTP/1.1")
-	require.Contains(t, string(AppendRefusal(nil, r, err)), "HTTP/1.1 505 ")
+	a, err = u.Decide(r)
+	require.NoError(t, err)
+	require.Equal(t, Agreement{Handshake: Handshake{Protocol: "chat"}, Status: 200, r: r}, a)
+	require.Empty(t, AppendResponse(nil, a), "it has no form in HTTP/1.1")
+	require.NotContains(t, string(r.lines), "Accept")
 }
 
 // An Agreement is one for HTTP/1.1 bytes and for net/http.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/wskit/wskit/httphead"
@@ -93,7 +94,10 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 	defer s.release()
 	u.policy(&s.u, r)
 
-	if err = s.takeRequest(r); err == nil {
+	if err = s.takeRequest(r); err == nil && r.ProtoMajor > 1 {
+		err = s.refuseStream()
+	}
+	if err == nil {
 		hs, err = s.u.decide(&s.req)
 	}
 	answered := false
@@ -136,6 +140,60 @@ func refuseNil(w http.ResponseWriter) error {
 	return errNilRequest
 }
 
+// refuseStream refuses a request of HTTP/2 or HTTP/3.
+//
+//go:noinline
+func (s *upgrade) refuseStream() error {
+	if err := checkConnect(&s.u, &s.req); err != nil {
+		return err
+	}
+	return errExtendedConnect
+}
+
+// UpgradeStream checks r, an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC
+// 9220), as [Upgrader.Decide] checks a request, and answers it through w with
+// status 200. The stream is r.Body for reading and w for writing; each Write needs
+// a Flush. It lasts until the handler returns, and its deadlines are those that the
+// server had set. [websocket.Accept] makes a connection of it.
+//
+// Timeout and AnswerThroughWriter have no effect. A request that it refuses it
+// answers through w; the errors are those of [Upgrader.Upgrade]. A request of
+// HTTP/1.1 is answered with status 505.
+//
+// [websocket.Accept]: https://pkg.go.dev/github.com/wskit/wskit/websocket#Accept
+func (u HTTPUpgrader) UpgradeStream(r *http.Request, w http.ResponseWriter) (Handshake, error) {
+	if r == nil || isNil(w) {
+		return Handshake{}, refuseNil(w)
+	}
+	s := newUpgrade(0, 0)
+	defer s.release()
+	u.policy(&s.u, r)
+
+	var hs Handshake
+	err := s.takeRequest(r)
+	if err == nil && r.ProtoMajor < 2 {
+		err = ErrHandshakeBadProtocol
+	}
+	if err == nil {
+		hs, err = s.u.decide(&s.req)
+	}
+	if err == nil && !offers[http.Flusher](w) {
+		err = errNotFlusher
+	}
+	if err == nil {
+		err = s.req.setHeader(w.Header())
+	}
+	if err != nil {
+		rejection(err).serve(w, r)
+		return Handshake{}, err
+	}
+	w.WriteHeader(s.req.status())
+	if err := http.NewResponseController(w).Flush(); err != nil {
+		return Handshake{}, fmt.Errorf("ws: upgrade: write response: %w", err)
+	}
+	return hs, nil
+}
+
 // policy sets raw, which is zero, to decide about r as u does. It changes raw in place
 // to keep the stack small, which a handler holds for as long as it runs.
 func (u *HTTPUpgrader) policy(raw *Upgrader, r *http.Request) {
@@ -175,7 +233,7 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	s.req.secure = r.TLS != nil
 	s.req.Method = s.hold(r.Method)
 	if r.ProtoMajor > 1 {
-		s.req.Protocol = s.hold(r.Header.Get(":protocol"))
+		s.takeConnect(r)
 	} else if announcesBody(r) {
 		return malformed(httphead.ErrBody, httphead.Limits{})
 	}
@@ -202,6 +260,21 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	return nil
 }
 
+// takeConnect copies the pseudo-header fields of an extended CONNECT as far as the
+// handshake asks for them: net/http keeps :protocol among the fields, HTTP/3 servers
+// keep it in place of the version.
+func (s *upgrade) takeConnect(r *http.Request) {
+	protocol := r.Header.Get(":protocol")
+	if protocol == "" && !strings.HasPrefix(r.Proto, "HTTP/") {
+		protocol = r.Proto
+	}
+	const enough = 512 // for an error to show
+	s.req.Protocol = s.hold(protocol[:min(len(protocol), enough)])
+	if r.URL != nil && r.URL.Path != "" {
+		s.req.Target = s.hold("/") // it is there; nothing else is asked about it
+	}
+}
+
 // hold returns a copy of v in s.in. What it returned before stays as it is.
 func (s *upgrade) hold(v string) []byte {
 	n := len(s.in)
@@ -221,7 +294,7 @@ func hijack(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
 // answerThrough has net/http send the answer, with what is in the header of w. The
 // connection can be taken over after that, or it is not answered.
 func (u *HTTPUpgrader) answerThrough(w http.ResponseWriter, agreed *Request) error {
-	if !isHijacker(w) {
+	if !offers[http.Hijacker](w) {
 		return ErrNotHijacker
 	}
 	if err := agreed.setHeader(w.Header()); err != nil {
@@ -234,11 +307,11 @@ func (u *HTTPUpgrader) answerThrough(w http.ResponseWriter, agreed *Request) err
 	return nil
 }
 
-// isHijacker reports whether w, or what it wraps, hands over its connection.
-func isHijacker(w http.ResponseWriter) bool {
+// offers reports whether w, or what it wraps, is a T.
+func offers[T any](w http.ResponseWriter) bool {
 	for {
 		switch v := w.(type) {
-		case http.Hijacker:
+		case T:
 			return true
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = v.Unwrap()

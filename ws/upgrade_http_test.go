@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -242,20 +243,134 @@ func TestUpgradeHTTPWithoutHijacker(t *testing.T) {
 	require.Zero(t, h.Body.Len())
 }
 
-func TestUpgradeHTTP2IsRefused(t *testing.T) {
-	extended := httpRequest() // RFC 8441, section 4
-	extended.Method, extended.ContentLength = http.MethodConnect, -1
-	extended.Header = http.Header{":protocol": {"websocket"}, "Sec-Websocket-Version": {"13"}}
-	for name, r := range map[string]*http.Request{"GET": httpRequest(), "extended CONNECT": extended} {
-		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+// An upgrade takes a connection over, which a stream of HTTP/2 has not.
+func TestUpgradeHTTPRefusesStreams_RFC8441(t *testing.T) {
+	for name, c := range map[string]struct {
+		r      *http.Request
+		status int
+		is     error
+		text   string
+	}{
+		"GET":              {stream(map[string]string{"method": "GET", ":protocol": ""}), 405, ErrHandshakeBadMethod, "extended CONNECT"},
+		"extended CONNECT": {stream(nil), 501, ErrHandshakeBadProtocol, "use websocket.Accept"},
+	} {
 		rec := httptest.NewRecorder()
-		_, _, _, err := UpgradeHTTP(r, rec)
-		require.ErrorIs(t, err, ErrHandshakeBadProtocol, name)
-		require.Equal(t, 505, rec.Code, name)
-		require.Contains(t, rec.Body.String(), "needs HTTP/1.1", name)
+		_, _, _, err := UpgradeHTTP(c.r, rec)
+		require.ErrorIs(t, err, c.is, name)
+		require.ErrorContains(t, err, c.text, name)
+		require.Equal(t, c.status, rec.Code, name)
 		require.Empty(t, rec.Header()["Connection"], "it would end the other streams")
 	}
 }
+
+// stream returns an extended CONNECT as a server of HTTP/2 shows it, with changes: of
+// the method, path, host and proto, and of fields. An empty value removes a field.
+func stream(change map[string]string) *http.Request {
+	r := &http.Request{
+		Method: http.MethodConnect, URL: &url.URL{Path: "/chat"}, Host: "server.example.com",
+		Proto: "HTTP/2.0", ProtoMajor: 2, ContentLength: -1,
+		Header: http.Header{":protocol": {"websocket"}, "Sec-Websocket-Version": {"13"}},
+	}
+	for name, value := range change {
+		switch name {
+		case "method":
+			r.Method = value
+		case "path":
+			r.URL.Path = value
+		case "host":
+			r.Host = value
+		case "proto":
+			r.Proto, r.ProtoMajor = value, 3
+		default:
+			if r.Header[name] = []string{value}; value == "" {
+				delete(r.Header, name)
+			}
+		}
+	}
+	return r
+}
+
+func TestUpgradeStream_RFC8441_5(t *testing.T) {
+	u := HTTPUpgrader{
+		Protocol:  SelectEqual("chat"),
+		Negotiate: func(o httphead.Option) (httphead.Option, error) { return o, nil },
+		Header:    http.Header{"X-Own": {"1"}},
+	}
+	r := stream(map[string]string{
+		"Sec-Websocket-Key": "not looked at", "Sec-Websocket-Protocol": "x, chat", "Sec-Websocket-Extensions": "foo", "Upgrade": "h2c",
+	})
+	rec := httptest.NewRecorder()
+	rec.Header().Set("Set-Cookie", "a=1")
+	rec.Header().Set("Sec-WebSocket-Accept", "a middleware's")
+	hs, err := u.UpgradeStream(r, rec)
+	require.NoError(t, err)
+	require.Equal(t, "chat", hs.Protocol)
+	require.Len(t, hs.Extensions, 1)
+	require.Equal(t, 200, rec.Code)
+	require.True(t, rec.Flushed)
+	require.Equal(t, http.Header{
+		"Set-Cookie": {"a=1"}, "X-Own": {"1"}, "Sec-WebSocket-Protocol": {"chat"}, "Sec-WebSocket-Extensions": {"foo"},
+	}, rec.Header())
+
+	r = stream(map[string]string{":protocol": "", "proto": "websocket"}) // as HTTP/3 shows it
+	_, err = u.UpgradeStream(r, httptest.NewRecorder())
+	require.NoError(t, err)
+}
+
+func TestUpgradeStreamRefusals_RFC8441_4(t *testing.T) {
+	long := strings.Repeat("x", 10<<10)
+	u := HTTPUpgrader{Hosts: []string{"server.example.com"}}
+	for _, c := range []struct {
+		name   string
+		change map[string]string
+		status int
+		is     error
+		text   string
+	}{
+		{"RFC 8441 4, CONNECT without :protocol", map[string]string{":protocol": "", "path": ""}, 400, ErrHandshakeBadUpgrade, "without :protocol"},
+		{"RFC 9220 3, another :protocol", map[string]string{":protocol": "connect-udp"}, 501, ErrHandshakeBadUpgrade, `not "connect-udp"`},
+		{"RFC 9220 3, another :protocol over HTTP/3", map[string]string{":protocol": "", "proto": "webtransport"}, 501, ErrHandshakeBadUpgrade, `not "webtransport"`},
+		{"a long :protocol is cut", map[string]string{":protocol": long}, 501, ErrHandshakeBadUpgrade, "xxx..."},
+		{"RFC 8441 4, GET with :protocol", map[string]string{"method": "GET"}, 400, ErrHandshakeBadMethod, "needs method CONNECT"},
+		{"GET", map[string]string{"method": "GET", ":protocol": ""}, 405, ErrHandshakeBadMethod, "extended CONNECT"},
+		{"RFC 8441 4, no :path", map[string]string{"path": ""}, 400, ErrMalformedRequest, ":path"},
+		{"no :authority", map[string]string{"host": ""}, 400, ErrHandshakeBadHost, "Host"},
+		{"another :authority", map[string]string{"host": "evil.example"}, 421, ErrHandshakeForeignHost, "host"},
+		{"RFC 8441 5, no version", map[string]string{"Sec-Websocket-Version": ""}, 400, ErrHandshakeBadSecVersion, "Version 13"},
+		{"RFC 6455 4.4, another version", map[string]string{"Sec-Websocket-Version": "8"}, 400, ErrHandshakeBadSecVersion, "Version 13"},
+		{"RFC 6455 4.1, malformed subprotocols", map[string]string{"Sec-Websocket-Protocol": "a b"}, 400, ErrHandshakeBadSubProtocol, "Protocol"},
+		{"limits", map[string]string{"Sec-Websocket-Protocol": long + long}, 431, ErrHandshakeTooLarge, "fields of the handshake over"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rec := httptest.NewRecorder()
+			_, err := u.UpgradeStream(stream(c.change), rec)
+			require.ErrorIs(t, err, c.is)
+			require.ErrorContains(t, err, c.text)
+			require.Less(t, len(err.Error()), 600)
+			require.Equal(t, c.status, rec.Code)
+			require.Contains(t, rec.Body.String(), c.text)
+			require.Empty(t, rec.Header()["Connection"])
+			if c.is == ErrHandshakeBadSecVersion {
+				require.Equal(t, []string{"13"}, rec.Header()["Sec-WebSocket-Version"], "RFC 6455, section 4.4")
+			}
+		})
+	}
+
+	rec := httptest.NewRecorder()
+	_, err := u.UpgradeStream(httpRequest(), rec)
+	require.ErrorIs(t, err, ErrHandshakeBadProtocol)
+	require.Equal(t, 505, rec.Code)
+	_, err = u.UpgradeStream(nil, httptest.NewRecorder())
+	require.Error(t, err)
+	_, err = u.UpgradeStream(httpRequest(), nil)
+	require.Error(t, err)
+	rec = httptest.NewRecorder()
+	_, err = u.UpgradeStream(stream(nil), noFlusher{rec})
+	require.ErrorIs(t, err, errNotFlusher)
+	require.Equal(t, 500, rec.Code)
+}
+
+type noFlusher struct{ http.ResponseWriter }
 
 // BenchmarkUpgradeHTTP leaves out what net/http does before the handler.
 func BenchmarkUpgradeHTTP(b *testing.B) {
