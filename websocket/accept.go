@@ -102,7 +102,8 @@ type AcceptOptions struct {
 	// order, and may refuse it: with the answer that the error describes if it wraps
 	// one of [ws.RejectConnectionError], and otherwise with a plain status 500: the
 	// text of the error goes to the caller of Accept and not to the client. The
-	// refusal of another server, which [Dial] returns, is such another error. Fields that it adds to answer are sent with status 101.
+	// refusal of another server, which [Dial] returns, is such another error. Fields that it adds to answer are sent with status 101,
+	// or 200 over HTTP/2 and HTTP/3.
 	OnHandshake func(r *http.Request, answer http.Header) error
 
 	ConnOptions
@@ -151,6 +152,23 @@ func (o *AcceptOptions) check() error {
 // request's context ends when the handler returns. A connection that lives on in a goroutine
 // of its own, with a context of its own, lets go of all that net/http keeps for a
 // handler.
+//
+// Accept takes an extended CONNECT of HTTP/2 and HTTP/3 (RFC 8441, RFC 9220) as it takes
+// an upgrade. The options mean the same; AnswerThroughWriter is always on. The stream of
+// such a connection belongs to the handler, which has to stay until the connection is
+// closed, and closes it with a deferred [Conn.CloseNow]:
+//
+//   - If the handler returns, or the request's context ends, writes fail, and the
+//     connection is closed after CloseTimeout. http.Server.Shutdown waits for the
+//     handler.
+//   - A context that ends within a write closes the connection, as over TLS. One that
+//     ends between two messages leaves it usable; from the first read with a context
+//     that can end on, a second goroutine reads.
+//   - The server cannot end its direction alone: the stream ends when the handler
+//     returns, or with RST_STREAM after CloseNow.
+//
+// A w that is a [StreamHijacker] hands its stream over, and then nothing of this
+// applies. Package xconnect switches extended CONNECT on in net/http.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if w == nil {
 		return nil, errNilWriter
@@ -161,7 +179,15 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	r = opts.Proxies.Request(r)
 	began := opts.begins()
 	compression := &wsflate.Extension{Adapts: true}
-	conn, rw, hs, err := opts.upgrader(w, r, compression).Upgrade(r, w)
+	u := opts.upgrader(w, r, compression)
+	if r != nil && r.ProtoMajor > 1 {
+		c, err := opts.acceptStream(w, r, u, compression, began)
+		if err != nil {
+			return nil, acceptError(err)
+		}
+		return c, nil
+	}
+	conn, rw, hs, err := u.Upgrade(r, w)
 	if err == nil {
 		var c *Conn
 		cfg := opts.accepted(r, conn, rw, hs, compression)
@@ -172,8 +198,13 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	} else {
 		opts.refused(err)
 	}
-	return nil, fmt.Errorf("websocket: accept: %w", err)
+	return nil, acceptError(err)
 }
+
+// acceptError is apart from Accept to keep the stack of a handler small.
+//
+//go:noinline
+func acceptError(err error) error { return fmt.Errorf("websocket: accept: %w", err) }
 
 var errNilWriter = errors.New("websocket: accept: nil http.ResponseWriter")
 
@@ -181,17 +212,23 @@ var errNilWriter = errors.New("websocket: accept: nil http.ResponseWriter")
 // server's reader, which stays referenced for as long as the handler runs. It is apart from
 // Accept to keep the stack of a handler small.
 func (o *AcceptOptions) accepted(r *http.Request, conn net.Conn, rw *bufio.ReadWriter, hs ws.Handshake, compression *wsflate.Extension) *connConfig {
-	var agreed *wsflate.Parameters
-	if p, ok := compression.Accepted(); ok {
-		agreed = &p
-	}
 	transport, received := ws.Detach(conn, rw.Reader)
 	switch transport.(type) {
 	case *net.TCPConn, *net.UnixConn, *tls.Conn: // one that does not read through rw itself
 		*rw.Reader = *bufio.NewReaderSize(transport, 0)
 	}
-	cfg := new(connConfig)
+	cfg := o.config(r, hs, compression)
 	cfg.transport, cfg.received = transport, received
+	return cfg
+}
+
+// config returns what was agreed on and asked for, without a transport.
+func (o *AcceptOptions) config(r *http.Request, hs ws.Handshake, compression *wsflate.Extension) *connConfig {
+	var agreed *wsflate.Parameters
+	if p, ok := compression.Accepted(); ok {
+		agreed = &p
+	}
+	cfg := new(connConfig)
 	cfg.subprotocol = hs.Protocol
 	cfg.request = o.keepRequest(r)
 	cfg.flate = agreed

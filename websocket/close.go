@@ -290,6 +290,9 @@ func (c *Conn) fail(err error) {
 // may be called by any goroutine, at any time, once the protocol knows an error.
 func (c *Conn) shut() {
 	if c.closed.Swap(true) {
+		if c.transport.handlers() {
+			<-c.done // the handler may return once this returns
+		}
 		return
 	}
 	c.transport.shut(c.protocol.Closing().Done())

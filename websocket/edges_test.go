@@ -265,6 +265,7 @@ var edgeTypes = map[string]reflect.Type{
 	"websocket.Stats":            reflect.TypeFor[websocket.Stats](),
 	"websocket.StatusCode":       reflect.TypeFor[websocket.StatusCode](),
 	"websocket.Stream":           reflect.TypeFor[websocket.Stream](),
+	"websocket.StreamHijacker":   reflect.TypeFor[websocket.StreamHijacker](),
 	"websocket.Transport":        reflect.TypeFor[websocket.Transport](),
 	"ws.Agreement":               reflect.TypeFor[ws.Agreement](),
 	"ws.ConnectionRejectedError": reflect.TypeFor[ws.ConnectionRejectedError](),

@@ -74,7 +74,9 @@ func (g *Group) members() []*Conn {
 // the cause.
 //
 // A program calls it beside [http.Server.Shutdown], which stops the server from
-// taking new requests. A second call waits, too.
+// taking new requests. A second call waits, too. Connections over HTTP/2 keep
+// http.Server.Shutdown waiting for their handlers: with
+// srv.RegisterOnShutdown(func() { g.Shutdown(ctx) }) both end together.
 func (g *Group) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return fmt.Errorf("websocket: shutdown: %w", errNilContext)

@@ -46,6 +46,14 @@ func (t *transport) interrupt(write bool) outcome {
 	return destroyed
 }
 
+// armRead tells a transport whose reads cannot be interrupted by themselves that they
+// have to be from now on.
+func (t *transport) armRead() {
+	if r, ok := t.ReadWriteCloser.(interface{ ArmRead() }); ok {
+		r.ArmRead()
+	}
+}
+
 // resume makes the transport usable again after interrupt.
 func (t *transport) resume(write bool) { t.setDeadline(write, time.Time{}) }
 
@@ -66,7 +74,7 @@ func (t *transport) setDeadline(write bool, at time.Time) error {
 // before its first byte.
 func (t *transport) survivesInterrupt() bool {
 	_, tls := t.ReadWriteCloser.(handshaker)
-	return !tls
+	return !tls && !t.handlers()
 }
 
 // halfCloses reports whether the transport can end its sending alone.
@@ -109,6 +117,10 @@ func (t *transport) drop() {
 // shut closes the transport. polite says that the alert of TLS is to go out, if that
 // does not take long.
 func (t *transport) shut(polite bool) {
+	if s, ok := t.ReadWriteCloser.(*httpStream); ok {
+		s.finish(!polite)
+		return
+	}
 	if tls, ok := t.ReadWriteCloser.(secured); ok {
 		raw := tls.NetConn()
 		if polite {

@@ -46,6 +46,9 @@ func (w *watch) begin(ctx context.Context, c *Conn, write bool) {
 	r := w.current.Load()
 	if r == nil || r.done != done {
 		w.drop()
+		if !write {
+			c.transport.armRead()
+		}
 		r = &registration{conn: c, write: write, done: done, kept: done == w.last}
 		r.stop = context.AfterFunc(ctx, r.end)
 		w.last = done

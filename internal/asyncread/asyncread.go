@@ -52,6 +52,9 @@ func (r *Reader) Init(src io.Reader) {
 // ArmRead makes all reads from the next one on interruptible.
 func (r *Reader) ArmRead() { r.armed.Store(true) }
 
+// Armed reports whether ArmRead was called.
+func (r *Reader) Armed() bool { return r.armed.Load() }
+
 // SetReadDeadline ends a Read that is under way, and later ones, at t with
 // os.ErrDeadlineExceeded. The zero time means no deadline. A Read that began before
 // the first deadline or ArmRead is not ended.

@@ -84,8 +84,8 @@ func TestDriverKnowsNoFrames(t *testing.T) {
 			"NewReceiver", "NewSender", "SenderConfig",
 		},
 	}
-	handshake := []string{"websocket/accept.go", "websocket/dial.go", "websocket/dial_redirect.go",
-		"websocket/dial_transport.go", "websocket/open.go", "websocket/origin.go", "websocket/group.go",
+	handshake := []string{"websocket/accept.go", "websocket/accept_stream.go", "websocket/dial.go", "websocket/dial_redirect.go",
+		"websocket/dial_transport.go", "websocket/measure.go", "websocket/open.go", "websocket/origin.go", "websocket/group.go",
 		"websocket/retry.go"}
 	for _, file := range engine(t) {
 		selectors(file, func(from, name string) {

@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"websocket":           {"httphead", "ws", "wsutil", "wsflate"},
 	"websocket/reconnect": {"ws", "websocket"},
 	"websocket/wsjson":    {"websocket"},
+	"websocket/xconnect":  {},
 	"websocket/wstest":    {"httphead", "ws", "wsutil", "wsflate", "websocket"},
 }
 
@@ -37,6 +38,7 @@ var mayImport = map[string][]string{
 // do not know each other fit.
 var testsMayImport = map[string][]string{
 	"wsflate":             {"wsutil"},
+	"websocket":           {"websocket/xconnect"},
 	"websocket/reconnect": {"websocket/wstest"},
 }
 

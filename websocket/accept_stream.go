@@ -1,0 +1,55 @@
+package websocket
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+)
+
+// StreamHijacker is an [http.ResponseWriter] that hands over the stream of an extended
+// CONNECT, as an [http.Hijacker] hands over a connection: the stream then outlives the
+// handler. [Accept] calls HijackStream once, after it has sent the answer. The module
+// wsh3 has one for HTTP/3; net/http has none.
+type StreamHijacker interface {
+	HijackStream() (Stream, error)
+}
+
+// acceptStream is Accept for an extended CONNECT.
+//
+//go:noinline
+func (o *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, u *ws.HTTPUpgrader, compression *wsflate.Extension, began clockTime) (*Conn, error) {
+	s := &httpStream{w: w, ctl: http.NewResponseController(w), request: r}
+	onRequest := u.OnRequest
+	u.OnRequest = func(r *http.Request) error {
+		if err := s.clearDeadlines(); err != nil {
+			return err
+		}
+		return onRequest(r)
+	}
+	hs, err := u.UpgradeStream(r, w)
+	if err != nil {
+		o.refused(err)
+		return nil, err
+	}
+	cfg := o.config(r, hs, compression)
+	cfg.began = began
+	if h, ok := w.(StreamHijacker); ok {
+		if cfg.transport, err = h.HijackStream(); err != nil {
+			return nil, fmt.Errorf("take the stream over: %w", err)
+		}
+		return openConn(r.Context(), cfg)
+	}
+	cfg.transport = s
+	s.open()
+	c, err := openConn(r.Context(), cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.conn.Store(c)
+	if r.Context().Err() != nil {
+		go c.streamOver()
+	}
+	return c, nil
+}
