@@ -39,6 +39,14 @@ type DialOptions struct {
 	// that wraps a [ws.Dialer] has that of this package.
 	HTTPClient *http.Client
 
+	// Transport opens the stream by extended CONNECT: a *wsh2.Transport over HTTP/2.
+	// nil means an upgrade of HTTP/1.1. HTTPClient then adds cookies and follows
+	// redirects, and its own Transport is used only for Fallback.
+	Transport Transport
+
+	// Fallback makes Dial use HTTP/1.1 if Transport reports [ErrNoExtendedConnect].
+	Fallback bool
+
 	// HTTPHeader is sent with the request. What the handshake itself writes is left out of
 	// it, as are offers of extensions, so that the header of a request that is handed
 	// on may stand here. A field Sec-WebSocket-Protocol is taken for Subprotocols if those
@@ -93,7 +101,8 @@ const (
 //
 // The response is that of the server, for its header. It is nil with an error if there
 // was none; otherwise up to 1024 bytes of its body can be read, and its Body need not be
-// closed. An answer of another status than 101 is a *[ws.ConnectionRejectedError].
+// closed. An answer of another status than 101, or than 2xx to an extended CONNECT, is a
+// *[ws.ConnectionRejectedError].
 //
 // Dial returns at once when ctx ends, and leaves nothing open. A RoundTripper that gets the
 // request may keep a TCP connection that was being made, as any that is idle: see
@@ -217,6 +226,13 @@ func (o *DialOptions) subprotocols() []string {
 func (d *dialing) client() *http.Client {
 	client := *d.opts.client()
 	client.Transport = handshakes(client.Transport)
+	if t := d.opts.Transport; t != nil {
+		s := &streams{Transport: t}
+		if d.opts.Fallback {
+			s.fallback = client.Transport
+		}
+		client.Transport = s
+	}
 	client.Timeout = 0
 	client.CheckRedirect = boundRedirects(client.CheckRedirect)
 	return &client
@@ -243,7 +259,8 @@ func (d *dialing) netConn() net.Conn {
 func (d *dialing) finish(resp *http.Response, check func(*http.Response, []byte) (ws.Handshake, error)) (connConfig, error) {
 	body := resp.Body
 	var shown []byte
-	if resp.StatusCode != http.StatusSwitchingProtocols {
+	opened, isStream := body.(*streamBody)
+	if resp.StatusCode != http.StatusSwitchingProtocols && !isStream {
 		shown = bodyStart(body)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(shown))
@@ -261,7 +278,13 @@ func (d *dialing) finish(resp *http.Response, check func(*http.Response, []byte)
 		body.Close()
 		return connConfig{}, err
 	}
-	transport, received := underlying(stream, d.netConn())
+	var transport io.ReadWriteCloser
+	var received []byte
+	if isStream {
+		transport = opened.Stream
+	} else {
+		transport, received = underlying(stream, d.netConn())
+	}
 	return connConfig{
 		transport:   transport,
 		received:    received,

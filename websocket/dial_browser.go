@@ -42,6 +42,7 @@ func (d *dialing) browserRequest(ctx context.Context, urlstr string) (*http.Requ
 		set  bool
 	}{
 		{"HTTPClient", d.opts.HTTPClient != nil},
+		{"Transport", d.opts.Transport != nil},
 		{"HTTPHeader", len(d.opts.HTTPHeader) > 0},
 		{"Host", d.opts.Host != ""},
 	} {

@@ -129,6 +129,7 @@ var edgeFunctions = map[string]any{
 	"ws.CipherCopy":                     ws.CipherCopy,
 	"ws.CompileFrame":                   ws.CompileFrame,
 	"ws.Detach":                         ws.Detach,
+	"ws.ExtendedConnect":                ws.ExtendedConnect,
 	"ws.Dial":                           ws.Dial,
 	"ws.HeaderSize":                     ws.HeaderSize,
 	"ws.MaskFrame":                      ws.MaskFrame,

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/wskit/wskit/ws"
 )
 
 // ErrNoExtendedConnect is returned by a [Transport] whose server does not accept
@@ -13,7 +15,7 @@ import (
 var ErrNoExtendedConnect = errors.New("websocket: the server does not offer extended CONNECT")
 
 // Transport opens WebSocket streams by extended CONNECT (RFC 8441, RFC 9220). It is
-// used by any number of goroutines at once. See DialOptions.Transport.
+// used by any number of goroutines at once. See [DialOptions].Transport.
 type Transport interface {
 	// Connect sends r and returns the answer. r is an extended CONNECT in the form
 	// in which net/http shows one to handlers: its method is CONNECT, its field
@@ -32,8 +34,8 @@ type Transport interface {
 // deadline that has passed ends what is under way, and a later one makes the stream
 // usable again.
 type Stream interface {
-	// Close ends both directions at once. What was not ended by CloseWrite and by
-	// the peer is reset. It ends reads and writes that are under way.
+	// Close ends both directions at once, and reads and writes that are under way.
+	// If the peer has not ended its direction, the stream is reset.
 	io.ReadWriteCloser
 
 	// CloseWrite ends the direction of writes, with END_STREAM or FIN.
@@ -42,3 +44,35 @@ type Stream interface {
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
 }
+
+// streams sends the request of a handshake as an extended CONNECT.
+type streams struct {
+	Transport
+	fallback http.RoundTripper // for HTTP/1.1, or nil
+}
+
+func (t *streams) RoundTrip(r *http.Request) (*http.Response, error) {
+	connect, err := ws.ExtendedConnect(r)
+	if err != nil {
+		return nil, err
+	}
+	stream, resp, err := t.Connect(connect)
+	switch {
+	case t.fallback != nil && errors.Is(err, ErrNoExtendedConnect):
+		return t.fallback.RoundTrip(r)
+	case err != nil:
+		return nil, err
+	case resp == nil:
+		return nil, errors.New("the Transport returned no answer")
+	}
+	resp.Request = connect
+	if stream != nil {
+		resp.Body = &streamBody{stream}
+	} else if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	return resp, nil
+}
+
+// streamBody is a stream as the body of the answer that opened it.
+type streamBody struct{ Stream }

@@ -20,6 +20,9 @@ import (
 // The caller must call check once, with the answer. It asks what Dial asks, and
 // returns the errors that Dial returns for an answer. body is what is known of the
 // body of an answer of another status than 101, for the *[ConnectionRejectedError].
+//
+// A RoundTripper may send the request as an extended CONNECT, see [ExtendedConnect].
+// The Request of its answer must then be that one.
 func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request, check func(resp *http.Response, body []byte) (Handshake, error), err error) {
 	if ctx == nil {
 		return nil, nil, fmt.Errorf("ws: dial: %w", errNilContext)
@@ -64,6 +67,9 @@ func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request,
 		if resp == nil {
 			return Handshake{}, errNilResponse
 		}
+		if isExtendedConnect(resp.Request) {
+			o.Major = max(resp.ProtoMajor, 2)
+		}
 		hs, err := checkHTTP(resp, o, d.OnHeader)
 		if e, refused := errors.AsType[*ConnectionRejectedError](err); refused && e.received {
 			e.body = append(e.body, body...)
@@ -102,4 +108,35 @@ func httpScheme(secure bool) string {
 		return "https"
 	}
 	return "http"
+}
+
+// ExtendedConnect returns r, which comes from [Dialer.NewRequest], as an extended
+// CONNECT of the same context (RFC 8441, section 5), in the form in which net/http
+// shows one to handlers: its method is CONNECT and its field ":protocol" is
+// "websocket". r is not changed.
+func ExtendedConnect(r *http.Request) (*http.Request, error) {
+	if r == nil {
+		return nil, errNilRequest
+	}
+	c := r.Clone(r.Context())
+	c.Method, c.Proto, c.ProtoMajor, c.ProtoMinor = http.MethodConnect, "HTTP/2.0", 2, 0
+	if c.Header == nil {
+		c.Header = make(http.Header)
+	}
+	for name := range c.Header {
+		switch fieldOf([]byte(name)) {
+		case fieldHost, fieldUpgrade, fieldConnection, fieldKey:
+			delete(c.Header, name)
+		}
+	}
+	c.Header[pseudoProtocol] = []string{"websocket"}
+	return c, nil
+}
+
+// pseudoProtocol is the pseudo-header of an extended CONNECT (RFC 8441, section 4),
+// as net/http has it in a Header.
+const pseudoProtocol = ":protocol"
+
+func isExtendedConnect(r *http.Request) bool {
+	return r != nil && r.Method == http.MethodConnect && len(r.Header[pseudoProtocol]) > 0
 }

@@ -94,7 +94,7 @@ type Dialer struct {
 
 	// TLSConfig is used for wss and for proxies of scheme https. It is cloned;
 	// ServerName, where it is empty, is set to the host's name, and NextProtos
-	// always to "http/1.1".
+	// always to "http/1.1", or to what Connect is given.
 	TLSConfig *tls.Config
 
 	// TLSClient, if set, makes the TLS connection for wss in place of
@@ -104,6 +104,8 @@ type Dialer struct {
 	// WrapConn, if set, wraps the connection that is ready for the handshake,
 	// behind proxy and TLS.
 	WrapConn func(conn net.Conn) net.Conn
+
+	alpn []string // what is offered to the server in place of "http/1.1"
 }
 
 // ErrHandshakeTimeout says that a handshake was ended by [Dialer].Timeout, or by its
@@ -197,6 +199,31 @@ func contextError(ctx context.Context) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// Connect opens the connection over which a handshake with the server of u would go,
+// through the proxy and TLS as Dial does, and sends nothing. alpn are the protocols
+// to offer in TLS (RFC 7301), "http/1.1" if there are none: with "h2" the caller can
+// speak HTTP/2. It uses of d what concerns connections, and Timeout. The errors are
+// those of [Dialer.Dial].
+func (d Dialer) Connect(ctx context.Context, u *url.URL, alpn ...string) (net.Conn, error) {
+	if ctx == nil {
+		return nil, fmt.Errorf("ws: connect: %w", errNilContext)
+	}
+	if err := checkURL(u); err != nil {
+		return nil, fmt.Errorf("ws: connect: %w", err)
+	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	d.alpn = alpn
+	conn, g, err := d.connect(ctx, u)
+	if err == nil {
+		err = g.end(conn, nil)
+	}
+	if err != nil {
+		return nil, dialError(ctx, u, err)
+	}
+	return conn, nil
 }
 
 // dial connects and shakes hands. On an error all that it opened is closed.
@@ -342,6 +369,9 @@ func (d *Dialer) secure(ctx context.Context, conn net.Conn, hostname string) (ne
 	}
 	config := d.tlsConfig()
 	config.ServerName = cmp.Or(config.ServerName, hostname)
+	if d.alpn != nil {
+		config.NextProtos = d.alpn
+	}
 	c := tls.Client(conn, config)
 	return c, handshakeTLS(ctx, c)
 }
