@@ -1,7 +1,7 @@
 # Everything that can be done here. CI runs the same targets.
 
 GO        ?= go
-MODULES   := . websocket/wspb contrib/prometheus contrib/otel cmd examples bench fuzz
+MODULES   := . websocket/wspb wsh3 contrib/prometheus contrib/otel cmd examples bench fuzz
 KERNELS    = $(shell $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./internal/... | grep -v -e /repo -e /mutants) ./ws ./wsutil ./wsflate
 FUZZTIME  ?= 30000x
 SOAK      ?= 1m

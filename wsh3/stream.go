@@ -1,0 +1,98 @@
+package wsh3
+
+import (
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+
+	"github.com/wskit/wskit/internal/asyncread"
+)
+
+// h3Stream is what the streams of both sides have.
+type h3Stream interface {
+	io.ReadWriteCloser // Close ends the writing, and may not run beside Write
+	CancelRead(quic.StreamErrorCode)
+	CancelWrite(quic.StreamErrorCode)
+	SetWriteDeadline(time.Time) error
+}
+
+// stream is a websocket.Stream. A read deadline of HTTP/3 loses bytes if it passes within
+// the header of a DATA frame, so reads wait for a goroutine where they have a deadline.
+// A write that a deadline has cut is resumed by the next one.
+type stream struct {
+	asyncread.Reader
+	h3     h3Stream
+	closed func() // called once, at the end
+
+	writing  sync.Mutex // held while h3 is written to
+	unwhole  bool       // a write was cut
+	finished bool       // the writing has ended
+
+	closing sync.Once
+}
+
+func newStream(h3 h3Stream, closed func()) *stream {
+	s := &stream{h3: h3, closed: closed}
+	s.Init(h3)
+	return s
+}
+
+// Write writes p in one DATA frame.
+func (s *stream) Write(p []byte) (int, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.finished {
+		return 0, net.ErrClosed
+	}
+	n, err := s.h3.Write(p)
+	s.unwhole = err != nil
+	return n, err
+}
+
+// SetWriteDeadline ends writes at t. A later deadline lets them go on.
+func (s *stream) SetWriteDeadline(t time.Time) error { return s.h3.SetWriteDeadline(t) }
+
+// CloseWrite ends the direction of writes, with FIN.
+func (s *stream) CloseWrite() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.endWriting()
+}
+
+// endWriting is CloseWrite with s.writing held. A DATA frame that was cut cannot be
+// ended: the stream is reset.
+func (s *stream) endWriting() error {
+	if s.finished {
+		return nil
+	}
+	s.finished = true
+	if s.unwhole {
+		s.h3.CancelWrite(cancelled)
+		return nil
+	}
+	return s.h3.Close()
+}
+
+const cancelled = quic.StreamErrorCode(http3.ErrCodeRequestCanceled)
+
+// Close ends both directions. The peer gets what was written, a close frame for
+// instance, unless a write is under way: then the stream is reset.
+func (s *stream) Close() error {
+	s.closing.Do(func() {
+		if !s.writing.TryLock() {
+			s.h3.CancelWrite(cancelled) // ends the write
+			s.writing.Lock()
+			s.finished = true
+		}
+		s.endWriting()
+		s.writing.Unlock()
+		s.h3.CancelRead(cancelled) // does nothing after the end of the input
+		s.CloseRead()
+		s.closed()
+	})
+	return nil
+}

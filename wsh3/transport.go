@@ -1,0 +1,433 @@
+package wsh3
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+)
+
+// Transport opens WebSocket streams over HTTP/3 (RFC 9220). It is a
+// [websocket.Transport]. It keeps one connection to each authority, which all streams
+// to it share; streams beyond what the server allows wait. The zero value is ready. A
+// Transport may be used by any number of goroutines at once. It must not be copied, nor
+// its fields changed, after its first use.
+//
+// A server that cannot be reached over QUIC is an error of its own. One that does not
+// announce extended CONNECT, and a URL without TLS, are reported by an error that wraps
+// [websocket.ErrNoExtendedConnect].
+type Transport struct {
+	// TLSConfig is used for the connections, with the protocol of HTTP/3. It is not
+	// changed. nil is the default one.
+	TLSConfig *tls.Config
+
+	// QUICConfig is used for the connections. nil stands for that of QUICConfig.
+	QUICConfig *quic.Config
+
+	// Dial, if set, opens the connection of QUIC to addr, a host and a port. The
+	// default resolves the name and uses a UDP socket for each connection.
+	Dial func(ctx context.Context, addr string, tls *tls.Config, config *quic.Config) (*quic.Conn, error)
+
+	// DialTimeout bounds the opening of a connection, with the server's SETTINGS. 0
+	// means [ws.DefaultHandshakeTimeout], a negative value no bound.
+	DialTimeout time.Duration
+
+	// MaxHeaderBytes bounds the head of an answer. 0 means 16 KiB, a negative value
+	// 10 MB.
+	MaxHeaderBytes int
+
+	// IdleTimeout is how long a connection without streams is kept. 0 means 90 s, a
+	// negative value no limit.
+	IdleTimeout time.Duration
+
+	mu     sync.Mutex
+	conns  map[string]*conn   // those that take new streams
+	all    map[*conn]struct{} // those that are not closed
+	closed bool
+}
+
+var _ websocket.Transport = (*Transport)(nil)
+
+const (
+	defaultIdleTimeout = 90 * time.Second
+	defaultHeaderBytes = 16 << 10
+)
+
+var errTransportClosed = fmt.Errorf("the Transport is closed: %w", net.ErrClosed)
+
+// conn is a connection to one authority.
+type conn struct {
+	addr   string
+	opened chan struct{} // closed once quic and h3, or err, are set
+	quic   *quic.Conn
+	h3     *http3.ClientConn
+	err    error
+	cancel context.CancelFunc // of the opening
+
+	// Guarded by Transport.mu.
+	streams int
+	idle    *time.Timer
+	closed  bool
+}
+
+// Connect sends r, an extended CONNECT, to the authority of its URL and returns the
+// answer: see [websocket.Transport].
+func (t *Transport) Connect(r *http.Request) (websocket.Stream, *http.Response, error) {
+	s, resp, err := t.connect(r)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("wsh3: %w", err)
+	case s == nil:
+		return nil, resp, nil
+	}
+	return s, resp, nil
+}
+
+func (t *Transport) connect(r *http.Request) (*stream, *http.Response, error) {
+	switch {
+	case t == nil:
+		return nil, nil, errors.New("nil Transport")
+	case r == nil || r.URL == nil:
+		return nil, nil, errors.New("request without a URL")
+	case r.URL.Scheme != "https" && r.URL.Scheme != "wss":
+		return nil, nil, fmt.Errorf("HTTP/3 needs TLS, and not scheme %q: %w", r.URL.Scheme, websocket.ErrNoExtendedConnect)
+	}
+	request, err := extendedConnect(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	addr := net.JoinHostPort(r.URL.Hostname(), cmp.Or(r.URL.Port(), "443"))
+	const attempts = 2
+	for attempt := 1; ; attempt++ {
+		c, err := t.acquire(r.Context(), addr)
+		if err != nil {
+			return nil, nil, err
+		}
+		str, err := c.h3.OpenRequestStream(r.Context())
+		switch {
+		case err == nil:
+			return t.exchange(c, str, request)
+		case r.Context().Err() != nil:
+			t.release(c)
+			return nil, nil, fmt.Errorf("open a stream: %w", context.Cause(r.Context()))
+		}
+		t.forget(c) // it is over, or the server has sent GOAWAY; no request was sent
+		t.release(c)
+		if attempt == attempts {
+			return nil, nil, fmt.Errorf("open a stream: %w", err)
+		}
+	}
+}
+
+// extendedConnect returns r in the form of http3: the protocol stands in Proto.
+func extendedConnect(r *http.Request) (*http.Request, error) {
+	protocol := r.Header[":protocol"]
+	if r.Method != http.MethodConnect || len(protocol) != 1 {
+		return nil, errors.New("the request is no extended CONNECT")
+	}
+	c := r.Clone(r.Context())
+	delete(c.Header, ":protocol")
+	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"} {
+		c.Header.Del(name) // RFC 9114, section 4.2
+	}
+	c.Proto, c.ProtoMajor, c.ProtoMinor = protocol[0], 3, 0
+	c.URL.Scheme = "https"
+	c.Body, c.ContentLength = nil, 0
+	return c, nil
+}
+
+// exchange sends the request on str and reads the answer. The stream of c that is
+// reserved is released with the stream or the body that it returns.
+func (t *Transport) exchange(c *conn, str *http3.RequestStream, r *http.Request) (*stream, *http.Response, error) {
+	stop := context.AfterFunc(r.Context(), func() {
+		str.CancelWrite(cancelled)
+		str.CancelRead(cancelled)
+	})
+	s := newStream(str, func() {
+		stop()
+		t.release(c)
+	})
+	err := str.SendRequestHeader(r)
+	var resp *http.Response
+	if err == nil {
+		resp, err = finalAnswer(str)
+	}
+	if err == nil && resp.StatusCode < 300 && !stop() {
+		err = r.Context().Err()
+	}
+	if err != nil {
+		s.Close()
+		if r.Context().Err() != nil {
+			err = context.Cause(r.Context())
+		}
+		return nil, nil, fmt.Errorf("read the answer: %w", err)
+	}
+	resp.Request = r
+	resp.ProtoMajor, resp.ProtoMinor, resp.Proto = 3, 0, "HTTP/3.0"
+	if resp.StatusCode < 300 {
+		resp.Body = http.NoBody
+		return s, resp, nil
+	}
+	s.CloseWrite()
+	resp.Body = &body{resp.Body, s}
+	return nil, resp, nil
+}
+
+// finalAnswer reads the answer behind informational ones.
+func finalAnswer(str *http3.RequestStream) (*http.Response, error) {
+	const most = 5
+	for range most + 1 {
+		resp, err := str.ReadResponse()
+		switch {
+		case err != nil:
+			return nil, err
+		case resp.StatusCode == http.StatusSwitchingProtocols: // RFC 9114, section 4.5
+			return nil, errors.New("status 101, which HTTP/3 does not have")
+		case resp.StatusCode >= 200:
+			return resp, nil
+		}
+	}
+	return nil, fmt.Errorf("more than %d informational answers", most)
+}
+
+// body is the body of an answer that refuses. The request's context ends it.
+type body struct {
+	io.Reader
+	s *stream
+}
+
+func (b *body) Close() error { return b.s.Close() }
+
+// acquire returns a connection to addr, on which a stream is reserved.
+func (t *Transport) acquire(ctx context.Context, addr string) (*conn, error) {
+	for {
+		c, err := t.enter(addr)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-c.opened:
+		case <-ctx.Done():
+			t.release(c)
+			return nil, fmt.Errorf("dial %s: %w", addr, context.Cause(ctx))
+		}
+		if c.err != nil {
+			t.forget(c)
+			t.release(c)
+			return nil, fmt.Errorf("dial %s: %w", addr, c.err)
+		}
+		if c.quic.Context().Err() == nil {
+			return c, nil
+		}
+		t.forget(c)
+		t.release(c)
+	}
+}
+
+// enter reserves a stream on the connection to addr, which it begins to open if there is
+// none.
+func (t *Transport) enter(addr string) (*conn, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, errTransportClosed
+	}
+	c := t.conns[addr]
+	if c == nil {
+		c = &conn{addr: addr, opened: make(chan struct{})}
+		if t.conns == nil {
+			t.conns = make(map[string]*conn)
+		}
+		t.conns[addr] = c
+		if t.all == nil {
+			t.all = make(map[*conn]struct{})
+		}
+		t.all[c] = struct{}{}
+		var ctx context.Context
+		ctx, c.cancel = context.WithCancel(context.Background())
+		go t.open(ctx, c) // whoever waits may give up, and others not
+	}
+	c.streams++
+	if c.idle != nil {
+		c.idle.Stop()
+		c.idle = nil
+	}
+	return c, nil
+}
+
+// forget makes the next stream to the authority of c open another connection.
+func (t *Transport) forget(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conns[c.addr] == c {
+		delete(t.conns, c.addr)
+	}
+}
+
+// release ends a stream of c. A connection that is no longer wanted is closed with its
+// last stream; another one after IdleTimeout.
+func (t *Transport) release(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.streams--; c.streams > 0 {
+		return
+	}
+	idle := cmp.Or(t.IdleTimeout, defaultIdleTimeout)
+	switch {
+	case t.closed:
+		t.close(c)
+	case t.conns[c.addr] != c:
+		idle = lingering
+		fallthrough
+	case idle > 0:
+		c.idle = time.AfterFunc(idle, func() { t.expire(c) })
+	}
+}
+
+// lingering is how long a connection that is no longer wanted stays after its last
+// stream: what was written last has to get through.
+const lingering = time.Second
+
+// expire closes a connection that is still idle.
+func (t *Transport) expire(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.streams > 0 {
+		return
+	}
+	t.close(c)
+}
+
+// close closes c, or gives up opening it. t.mu is held.
+func (t *Transport) close(c *conn) {
+	c.closed = true
+	delete(t.all, c)
+	if t.conns[c.addr] == c {
+		delete(t.conns, c.addr)
+	}
+	if c.idle != nil {
+		c.idle.Stop()
+	}
+	c.cancel()
+	if c.quic != nil {
+		c.quic.CloseWithError(noError, "")
+	}
+}
+
+const noError = quic.ApplicationErrorCode(http3.ErrCodeNoError)
+
+// open opens c.
+func (t *Transport) open(ctx context.Context, c *conn) {
+	if timeout := cmp.Or(t.DialTimeout, ws.DefaultHandshakeTimeout); timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	qc, h3, err := t.dial(ctx, c.addr)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	defer close(c.opened)
+	if c.closed {
+		if err == nil {
+			qc.CloseWithError(noError, "")
+		}
+		err = errTransportClosed
+	}
+	if c.err = err; err == nil {
+		c.quic, c.h3 = qc, h3
+	}
+}
+
+func (t *Transport) dial(ctx context.Context, addr string) (*quic.Conn, *http3.ClientConn, error) {
+	config := t.QUICConfig
+	if config == nil {
+		config = QUICConfig()
+		config.MaxIncomingStreams = -1 // a server opens none
+	}
+	dial := t.Dial
+	if dial == nil {
+		dial = quic.DialAddr
+	}
+	qc, err := dial(ctx, addr, t.tlsConfig(addr), config)
+	if err != nil {
+		return nil, nil, err
+	}
+	h3 := (&http3.Transport{DisableCompression: true, MaxResponseHeaderBytes: t.headerBytes()}).NewClientConn(qc)
+	if err := awaitSettings(ctx, h3); err != nil {
+		qc.CloseWithError(noError, "")
+		return nil, nil, err
+	}
+	return qc, h3, nil
+}
+
+// awaitSettings waits for the server's SETTINGS, and checks that they offer extended
+// CONNECT (RFC 9220, section 3).
+func awaitSettings(ctx context.Context, h3 *http3.ClientConn) error {
+	select {
+	case <-h3.ReceivedSettings():
+	case <-h3.Context().Done():
+		return context.Cause(h3.Context())
+	case <-ctx.Done():
+		return fmt.Errorf("wait for SETTINGS: %w", context.Cause(ctx))
+	}
+	if !h3.Settings().EnableExtendedConnect {
+		return websocket.ErrNoExtendedConnect
+	}
+	return nil
+}
+
+func (t *Transport) tlsConfig(addr string) *tls.Config {
+	config := t.TLSConfig.Clone()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	config.NextProtos = []string{http3.NextProtoH3}
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(addr)
+	}
+	return config
+}
+
+func (t *Transport) headerBytes() int {
+	if t.MaxHeaderBytes < 0 {
+		return 0
+	}
+	return cmp.Or(t.MaxHeaderBytes, defaultHeaderBytes)
+}
+
+// Close closes all connections with their streams. Connect returns an error from then
+// on. The error of Close is always nil.
+func (t *Transport) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	for c := range t.all {
+		t.close(c)
+	}
+	return nil
+}
+
+// Dial opens a WebSocket over HTTP/3 to a URL of scheme wss or https, over a connection
+// of its own, which ends a second after the WebSocket. opts may be nil; its Transport is
+// not used. config is that of TLS and may be nil. See [websocket.Dial]; a program that
+// opens several shares a [Transport].
+func Dial(ctx context.Context, url string, config *tls.Config, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
+	var o websocket.DialOptions
+	if opts != nil {
+		o = *opts
+	}
+	o.Transport = &Transport{TLSConfig: config, IdleTimeout: lingering}
+	return websocket.Dial(ctx, url, &o)
+}
