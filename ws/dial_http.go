@@ -129,6 +129,9 @@ func ExtendedConnect(r *http.Request) (*http.Request, error) {
 			delete(c.Header, name)
 		}
 	}
+	if c.URL != nil { // a redirect does not escape it
+		c.URL.RawQuery = escapeTarget(c.URL.RawQuery)
+	}
 	c.Header[pseudoProtocol] = []string{"websocket"}
 	return c, nil
 }

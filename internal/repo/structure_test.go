@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"websocket":           {"httphead", "ws", "wsutil", "wsflate"},
 	"websocket/reconnect": {"ws", "websocket"},
 	"websocket/wsjson":    {"websocket"},
+	"wsh2":                {"ws", "websocket"},
 	"websocket/xconnect":  {},
 	"websocket/wstest":    {"httphead", "ws", "wsutil", "wsflate", "websocket"},
 }
