@@ -22,9 +22,9 @@ import (
 func bubble(t *testing.T, tr *Transport, f func(t *testing.T, tr *Transport, next func() *script)) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, next := scripted(t, tr)
+		defer synctest.Wait()
+		defer tr.Close()
 		f(t, tr, next)
-		tr.Close()
-		synctest.Wait()
 	})
 }
 
@@ -118,6 +118,7 @@ func TestConnectRefused(t *testing.T) {
 		}, "the first frame is PING", false},
 		{"the end", func(s *script) {
 			s.want("SETTINGS 0")
+			synctest.Wait() // for a write that would fail first
 			s.conn.Close()
 		}, "unexpected EOF", false},
 		{"noise", func(s *script) {
@@ -576,10 +577,15 @@ func TestStreamsTakeTurns(t *testing.T) {
 		s.want("HEADERS 3")
 		s.answer(3, false, ":status", "200")
 		p.wait()
+		withoutWindows(s)
+		s.slow.Store(true)
+		defer close(s.turn)
 		go o.stream.Write(make([]byte, 10<<20))
-		s.want("DATA 1 16384")
+		synctest.Wait()
 		go p.stream.Write([]byte("small"))
+		synctest.Wait()
 		for before := 0; ; before++ {
+			s.turn <- struct{}{}
 			if line := <-s.frames; line == "DATA 3 5" {
 				break
 			}

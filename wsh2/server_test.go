@@ -28,6 +28,8 @@ type script struct {
 	block  bytes.Buffer
 	frames chan string // what has arrived, one line a frame
 	deaf   atomic.Bool // reads no more
+	slow   atomic.Bool // reads one frame for each turn
+	turn   chan struct{}
 }
 
 // scripted returns a Transport and a function that returns the server's end of its next
@@ -44,7 +46,7 @@ func scripted(t *testing.T, tr *Transport) (*Transport, func() *script) {
 		return client, nil
 	}
 	return tr, func() *script {
-		s := &script{t: t, conn: <-conns, frames: make(chan string, 10000)}
+		s := &script{t: t, conn: <-conns, frames: make(chan string, 10000), turn: make(chan struct{})}
 		s.framer = http2.NewFramer(s.conn, s.conn)
 		s.framer.AllowIllegalWrites = true
 		s.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
@@ -61,6 +63,9 @@ func scripted(t *testing.T, tr *Transport) (*Transport, func() *script) {
 func (s *script) read() {
 	defer close(s.frames)
 	for !s.deaf.Load() {
+		if s.slow.Load() {
+			<-s.turn
+		}
 		f, err := s.framer.ReadFrame()
 		if err != nil {
 			return
