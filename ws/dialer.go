@@ -206,7 +206,7 @@ func contextError(ctx context.Context) error {
 // to offer in TLS (RFC 7301), "http/1.1" if there are none: with "h2" the caller can
 // speak HTTP/2. It uses of d what concerns connections, and Timeout. The errors are
 // those of [Dialer.Dial].
-func (d Dialer) Connect(ctx context.Context, u *url.URL, alpn ...string) (net.Conn, error) {
+func (d Dialer) Connect(ctx context.Context, u *url.URL, alpn []string) (net.Conn, error) {
 	if ctx == nil {
 		return nil, fmt.Errorf("ws: connect: %w", errNilContext)
 	}

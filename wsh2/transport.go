@@ -154,7 +154,7 @@ func (t *Transport) dial(ctx context.Context, u *url.URL, p *pool) (*conn, error
 		ctx, cancel = context.WithTimeout(ctx, cmp.Or(d.Timeout, ws.DefaultHandshakeTimeout))
 		defer cancel()
 	}
-	nc, err := d.Connect(ctx, u, "h2", "http/1.1") // with h2 alone, a server without it breaks off
+	nc, err := d.Connect(ctx, u, []string{"h2", "http/1.1"}) // with h2 alone, a server without it breaks off
 	if err != nil {
 		return nil, err
 	}
