@@ -179,7 +179,7 @@ func TestNilArguments(t *testing.T) {
 			found += callWithNilContext(t, reflect.TypeOf(v).Method(i).Name, reflect.ValueOf(v).Method(i), nilContext)
 		}
 	}
-	require.Equal(t, 3, found, "Dial, Dialer.Dial, Dialer.NewRequest")
+	require.Equal(t, 4, found, "Dial, Dialer.Dial, Dialer.Connect, Dialer.NewRequest")
 	pipe := func(context.Context, string, string) (net.Conn, error) { c, _ := net.Pipe(); return c, nil }
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

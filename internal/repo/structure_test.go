@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"websocket/reconnect": {"ws", "websocket"},
 	"websocket/wsjson":    {"websocket"},
 	"wsh2":                {"ws", "websocket"},
+	"wsbridge":            {"httphead", "ws", "wsflate", "websocket"},
 	"websocket/xconnect":  {},
 	"websocket/wstest":    {"httphead", "ws", "wsutil", "wsflate", "websocket"},
 }

@@ -1,0 +1,297 @@
+package wsbridge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wskit/wskit/httphead"
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
+)
+
+// Handler bridges WebSockets to backends. It is an [http.Handler]. Backend is required;
+// otherwise the zero value is ready. Its fields must not change after its first use.
+//
+// A request that is no handshake is answered as [websocket.Accept] answers it, and the
+// backend is not asked. If the backend refuses, its status and up to 4 KiB of its body
+// are the answer; if it cannot be reached, that is 502, or 504 after a timeout.
+//
+// ServeHTTP returns when the bridge ends. Over HTTP/2 and HTTP/3 that ends the stream;
+// to reset it after a loss of the backend, ServeHTTP panics with [http.ErrAbortHandler].
+type Handler struct {
+	// Backend returns the URL of the backend for a request, of scheme ws, wss, http
+	// or https. An error refuses the request: with its status if it is a
+	// *[ws.ConnectionRejectedError], and with 502 otherwise.
+	Backend func(r *http.Request) (*url.URL, error)
+
+	// Transport opens the stream to the backend. nil means HTTP/1.1, through Dialer.
+	Transport websocket.Transport
+
+	// Dialer opens connections of HTTP/1.1 to the backend. Its Protocols, Extensions,
+	// Header and Host are not used. Its Timeout bounds the handshake with the
+	// backend also where Transport makes it.
+	Dialer ws.Dialer
+
+	// Rewrite changes the header of the request to the backend. It begins as that of
+	// r, without the fields of the handshake and those of the connection. The bridge
+	// adds no X-Forwarded-For: Rewrite does if the backend trusts it.
+	Rewrite func(r *http.Request, header http.Header)
+
+	// Compression is what the bridge agrees to with clients by itself. The backend is
+	// then offered no compression. nil passes the offers of clients on.
+	Compression *wsflate.Parameters
+
+	// ReadLimit is the maximum size of a message in bytes, as it arrives: in
+	// compressed form if it is compressed, and inflated where Compression is used. 0
+	// means 32 MiB, a negative value no limit. The side that sends a longer one is
+	// closed with status 1009 and the other with 1001.
+	ReadLimit int64
+
+	// IdleTimeout ends a bridge over which nothing has passed for that time, with
+	// status 1001 for both sides. 0 means 1 hour, a negative value no limit.
+	IdleTimeout time.Duration
+
+	// CloseTimeout is how long a bridge lasts once one direction has ended. 0 means
+	// 5 s.
+	CloseTimeout time.Duration
+}
+
+// What the zero value of Handler stands for.
+const (
+	defaultReadLimit    = 32 << 20
+	defaultIdleTimeout  = time.Hour
+	defaultCloseTimeout = 5 * time.Second
+)
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b := &bridge{h: h, r: r, answer: make(http.Header)}
+	u := ws.HTTPUpgrader{Header: b.answer, OnRequest: b.connect, ChooseProtocol: b.choose, Negotiate: b.negotiate}
+	if h.Compression != nil {
+		b.extension = &wsflate.Extension{Parameters: *h.Compression, Adapts: true}
+	}
+	front, hs, err := upgrade(&u, w, r)
+	if err != nil {
+		if b.back != nil {
+			b.back.Close()
+		}
+		return
+	}
+	pass := b.tunnel
+	if len(hs.Extensions) != len(b.agreed.Extensions) {
+		pass = b.relay
+	}
+	clean := pass(front, hs)
+	if s, ok := front.(*responseStream); ok {
+		s.release(clean)
+	}
+}
+
+// bridge is one request and what becomes of it.
+type bridge struct {
+	h         *Handler
+	r         *http.Request
+	back      io.ReadWriteCloser
+	agreed    ws.Handshake // with the backend
+	answer    http.Header  // fields of the backend's answer for the client
+	extension *wsflate.Extension
+
+	negotiated bool // the backend's choice was passed on
+}
+
+// connect makes the handshake with the backend, before the client gets its answer.
+func (b *bridge) connect(r *http.Request) error {
+	if b.h.Backend == nil {
+		return errors.New("wsbridge: Handler has no Backend")
+	}
+	u, err := b.h.Backend(r)
+	if err == nil {
+		err = b.dial(u)
+	}
+	if err == nil {
+		return nil
+	}
+	rejected, ok := errors.AsType[*ws.ConnectionRejectedError](err)
+	switch timeout, _ := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); {
+	case ok:
+		return passOn(rejected)
+	case timeout != nil && timeout.Timeout():
+		return refusal(http.StatusGatewayTimeout)
+	}
+	return refusal(http.StatusBadGateway)
+}
+
+// dial opens the stream to the backend.
+func (b *bridge) dial(u *url.URL) error {
+	ctx, cancel := context.WithCancel(b.r.Context())
+	defer cancel()
+	if t := b.h.Dialer.Timeout; t >= 0 {
+		if t == 0 {
+			t = ws.DefaultHandshakeTimeout
+		}
+		ctx, cancel = context.WithTimeout(ctx, t)
+		defer cancel()
+	}
+	d := b.h.Dialer
+	d.Protocols, d.Extensions, d.Host = offeredProtocols(b.r), nil, ""
+	d.Header = ws.HandshakeHeaderHTTP(b.header())
+	if b.h.Compression == nil {
+		d.Extensions = offeredDeflate(b.r)
+	}
+	r, check, err := d.NewRequest(ctx, u.String())
+	if err != nil {
+		return err
+	}
+	resp, err := b.send(&d, r)
+	if err != nil {
+		return err
+	}
+	opened, _ := resp.Body.(io.ReadWriteCloser)
+	var body []byte
+	if opened == nil {
+		body, _ = io.ReadAll(io.LimitReader(resp.Body, mostBody))
+	}
+	if b.agreed, err = check(resp, body); err != nil || opened == nil {
+		resp.Body.Close()
+		return err
+	}
+	b.back = opened
+	for _, name := range passedBack {
+		if v := resp.Header.Values(name); len(v) > 0 {
+			b.answer[http.CanonicalHeaderKey(name)] = v
+		}
+	}
+	return nil
+}
+
+// mostBody is how much of the body of a backend that refuses is passed on.
+const mostBody = 4 << 10
+
+// send sends the request to the backend. The body of an answer that agrees is a stream.
+func (b *bridge) send(d *ws.Dialer, r *http.Request) (*http.Response, error) {
+	if b.h.Transport == nil {
+		return d.RoundTrip(r)
+	}
+	connect, err := ws.ExtendedConnect(r)
+	if err != nil {
+		return nil, err
+	}
+	s, resp, err := b.h.Transport.Connect(connect)
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = connect
+	if s != nil {
+		resp.Body = s
+	}
+	return resp, nil
+}
+
+// passedBack are the fields of the backend's answer that the client gets, beside those of
+// the handshake.
+var passedBack = [...]string{"Set-Cookie", "Server", "Date", "Strict-Transport-Security", "Content-Security-Policy"}
+
+// header returns the fields of the request for the backend.
+func (b *bridge) header() http.Header {
+	h := b.r.Header.Clone()
+	for _, list := range h["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	for _, name := range [...]string{
+		":protocol", "Connection", "Upgrade", "Host", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate",
+		"Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Content-Length", "Sec-Websocket-Key",
+		"Sec-Websocket-Version", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Accept",
+	} {
+		delete(h, name)
+	}
+	if h["User-Agent"] == nil {
+		h["User-Agent"] = []string{""} // not ours
+	}
+	if b.h.Rewrite != nil {
+		b.h.Rewrite(b.r, h)
+	}
+	return h
+}
+
+// passOn returns the answer of a backend that refuses as one for the client.
+func passOn(e *ws.ConnectionRejectedError) error {
+	h := make(http.Header)
+	for _, name := range [...]string{"Content-Type", "Location", "Retry-After", "Www-Authenticate", "Set-Cookie"} {
+		if v := e.Header().Values(name); len(v) > 0 {
+			h[name] = v
+		}
+	}
+	return ws.RejectConnectionError(
+		ws.RejectionStatus(e.StatusCode()), ws.RejectionReason("wsbridge: the backend refuses"),
+		ws.RejectionBody(e.Body()), ws.RejectionHeader(ws.HandshakeHeaderHTTP(h)),
+	)
+}
+
+func refusal(status int) error {
+	text := "wsbridge: " + http.StatusText(status)
+	return ws.RejectConnectionError(ws.RejectionStatus(status), ws.RejectionReason(text))
+}
+
+// choose returns the subprotocol that the backend has chosen.
+func (b *bridge) choose([]string) (string, error) { return b.agreed.Protocol, nil }
+
+// negotiate returns the backend's answer to the first offer of its name, or that of the
+// bridge itself.
+func (b *bridge) negotiate(offer httphead.Option) (httphead.Option, error) {
+	if b.extension != nil {
+		return b.extension.Negotiate(offer)
+	}
+	i := slices.IndexFunc(b.agreed.Extensions, func(o httphead.Option) bool { return string(o.Name) == string(offer.Name) })
+	if i < 0 || b.negotiated {
+		return httphead.Option{}, nil
+	}
+	b.negotiated = true
+	return b.agreed.Extensions[i], nil
+}
+
+func fieldsOf(r *http.Request, name string) (fields httphead.Fields) {
+	for _, v := range r.Header.Values(name) {
+		fields = append(fields, httphead.Field{Name: []byte(name), Value: []byte(v)})
+	}
+	return fields
+}
+
+// offeredProtocols returns the subprotocols that the client offers. The upgrader refuses
+// a list that is malformed.
+func offeredProtocols(r *http.Request) (offered []string) {
+	const name = "Sec-Websocket-Protocol"
+	for p, err := range fieldsOf(r, name).Tokens(name) {
+		if err != nil {
+			return nil
+		}
+		offered = append(offered, string(p))
+	}
+	return offered
+}
+
+// offeredDeflate returns the client's offers of permessage-deflate, the one extension
+// whose frames the bridge can tell from faults.
+func offeredDeflate(r *http.Request) (offered []httphead.Option) {
+	const name = "Sec-Websocket-Extensions"
+	for o, err := range fieldsOf(r, name).Options(name) {
+		if err != nil {
+			return nil
+		}
+		if string(o.Name) == wsflate.ExtensionName {
+			offered = append(offered, o.Clone())
+		}
+	}
+	return offered
+}

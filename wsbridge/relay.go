@@ -1,0 +1,84 @@
+package wsbridge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+)
+
+// relay passes messages between two sides that speak different compressions: each is
+// decoded, and encoded anew as it arrives. It reports whether the client got a close frame.
+func (b *bridge) relay(front io.ReadWriteCloser, hs ws.Handshake) (clean bool) {
+	opts := &websocket.ConnOptions{ReadLimit: cmp.Or(b.h.ReadLimit, defaultReadLimit), CloseTimeout: b.h.CloseTimeout}
+	client, err := websocket.NewConn(front, nil, hs, ws.StateServerSide, opts)
+	if err != nil {
+		b.back.Close()
+		return false
+	}
+	defer client.CloseNow()
+	backend, err := websocket.NewConn(b.back, nil, b.agreed, ws.StateClientSide, opts)
+	if err != nil {
+		client.Close(websocket.StatusInternalError, "")
+		return true
+	}
+	defer backend.CloseNow()
+	active := func() {}
+	if d := b.h.idleTimeout(); d > 0 {
+		idle := time.AfterFunc(d, func() {
+			go client.Close(websocket.StatusGoingAway, "idle")
+			backend.Close(websocket.StatusGoingAway, "idle")
+		})
+		defer idle.Stop()
+		active = func() { idle.Reset(d) }
+	}
+	var both sync.WaitGroup
+	both.Go(func() { copyMessages(backend, client, active) })
+	both.Go(func() { copyMessages(client, backend, active) })
+	both.Wait()
+	return client.CloseRecord().Sent != 0
+}
+
+// copyMessages passes messages on until one side ends, and then that.
+func copyMessages(to, from *websocket.Conn, active func()) {
+	p := make([]byte, smallBuffer)
+	for {
+		err := copyMessage(to, from, p)
+		active()
+		if err == nil {
+			continue
+		}
+		closed, ok := errors.AsType[websocket.CloseError](err)
+		switch {
+		case ok:
+			to.Close(closed.Code, closed.Reason)
+		case errors.Is(err, websocket.ErrMessageTooBig) || websocket.CloseStatus(err) != -1:
+			to.Close(websocket.StatusGoingAway, "")
+		default:
+			to.CloseNow()
+			from.CloseNow()
+		}
+		return
+	}
+}
+
+func copyMessage(to, from *websocket.Conn, p []byte) error {
+	ctx := context.Background()
+	typ, r, err := from.Reader(ctx)
+	if err != nil {
+		return err
+	}
+	w, err := to.Writer(ctx, typ)
+	if err != nil {
+		return err
+	}
+	if _, err = io.CopyBuffer(w, r, p); err != nil {
+		return err
+	}
+	return w.Close()
+}
