@@ -11,9 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,51 +19,19 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wskit/wskit/websocket"
+	_ "github.com/wskit/wskit/websocket/xconnect" // the server of net/http offers extended CONNECT
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsh2"
 )
-
-// TestMain runs the tests in a process in which net/http's server offers extended
-// CONNECT: it reads GODEBUG as the process starts.
-func TestMain(m *testing.M) {
-	const setting = "http2xconnect=1"
-	if strings.Contains(os.Getenv("GODEBUG"), setting) {
-		os.Exit(m.Run())
-	}
-	cmd := exec.Command(os.Args[0], os.Args[1:]...)
-	cmd.Env = append(os.Environ(), "GODEBUG="+strings.TrimPrefix(os.Getenv("GODEBUG")+","+setting, ","))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
-		os.Exit(max(1, cmd.ProcessState.ExitCode()))
-	}
-	os.Exit(0)
-}
-
-// httpStream is a request of HTTP/2 as a stream of bytes.
-type httpStream struct {
-	io.ReadCloser
-	w http.ResponseWriter
-}
-
-func (s httpStream) Write(p []byte) (int, error) {
-	n, err := s.w.Write(p)
-	if err == nil {
-		err = http.NewResponseController(s.w).Flush()
-	}
-	return n, err
-}
 
 // serving starts a server of HTTP/2 over TLS that gives each WebSocket to serve.
 func serving(t *testing.T, config *http.HTTP2Config, serve func(c *websocket.Conn, r *http.Request)) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.Header[":protocol"]) == 0 {
-			http.Error(w, "extended CONNECT only", http.StatusBadRequest)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-		http.NewResponseController(w).Flush()
-		c, err := websocket.NewConn(httpStream{r.Body, w}, nil, ws.Handshake{}, ws.StateServerSide, &websocket.ConnOptions{ReadLimit: -1})
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+			Subprotocols: []string{"b"}, CompressionMode: websocket.CompressionContextTakeover,
+			ConnOptions: websocket.ConnOptions{ReadLimit: -1},
+		})
 		if err == nil {
 			serve(c, r)
 			c.CloseNow()
@@ -296,20 +261,23 @@ func TestCertificateIsChecked(t *testing.T) {
 // An abrupt end of the server is no clean end of the WebSocket.
 func TestServerIsKilled(t *testing.T) {
 	srv := serving(t, nil, func(c *websocket.Conn, r *http.Request) {
-		if r.URL.Path == "/abort" {
+		switch r.URL.Path {
+		case "/abort":
+			c.Read(r.Context())
 			panic(http.ErrAbortHandler)
+		case "/return":
+			c.Read(r.Context())
+		default:
+			echo(c, r)
 		}
-		if r.URL.Path == "/return" {
-			return
-		}
-		echo(c, r)
 	})
 	tr := transport(t, srv)
-	for path, want := range map[string]string{"/abort": "reset the stream", "/return": "EOF"} {
+	for _, path := range []string{"/abort", "/return"} {
 		c, _, err := websocket.Dial(t.Context(), srv.URL+path, &websocket.DialOptions{Transport: tr})
 		require.NoError(t, err)
+		require.NoError(t, c.Write(t.Context(), websocket.MessageText, []byte("go")))
 		_, _, err = c.Read(t.Context())
-		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "reset the stream")
 		require.Equal(t, websocket.StatusCode(-1), websocket.CloseStatus(err))
 	}
 	c := dial(t, srv, tr)

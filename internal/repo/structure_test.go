@@ -42,6 +42,8 @@ var testsMayImport = map[string][]string{
 	"wsflate":             {"wsutil"},
 	"websocket":           {"websocket/xconnect"},
 	"websocket/reconnect": {"websocket/wstest"},
+	"wsh2":                {"websocket/xconnect"},
+	"wsbridge":            {"websocket/xconnect", "wsh2"},
 }
 
 // packages returns the folders of the root module that hold Go files, each with
