@@ -48,8 +48,10 @@ type DialOptions struct {
 	Fallback bool
 
 	// HTTPHeader is sent with the request. What the handshake itself writes is left out of
-	// it, as are offers of extensions, so that the header of a request that is handed
-	// on may stand here. A field Sec-WebSocket-Protocol is taken for Subprotocols if those
+	// it, so that the header of a request that is handed on may stand here. A field
+	// Sec-WebSocket-Extensions is an error, since this connection could not speak what
+	// a server agrees to: a proxy that passes offers on uses package wsbridge, or
+	// Extensions of [ws.Dialer]. A field Sec-WebSocket-Protocol is taken for Subprotocols if those
 	// are empty. Without a field User-Agent, Dial sends "wskit/" and its version; an
 	// empty one is not sent.
 	HTTPHeader http.Header
@@ -123,6 +125,9 @@ func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.R
 	return c, resp, nil
 }
 
+var errOffersInHeader = errors.New("HTTPHeader has offers of extensions: compression is offered by CompressionMode, " +
+	"and a proxy passes offers on by package wsbridge or ws.Dialer.Extensions")
+
 // dialing is one call of Dial.
 type dialing struct {
 	opts     *DialOptions
@@ -134,6 +139,11 @@ type dialing struct {
 func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Response, error) {
 	if d.opts.Group.closing() {
 		return nil, nil, ErrGroupClosed
+	}
+	for name := range d.opts.HTTPHeader {
+		if http.CanonicalHeaderKey(name) == "Sec-Websocket-Extensions" {
+			return nil, nil, errOffersInHeader
+		}
 	}
 	client := d.client()
 	handshake, cancel := d.bound(ctx)
@@ -334,6 +344,6 @@ func requestHeader(h http.Header) http.Header {
 // in any case, or that describe a body.
 var madeByRequest = [...]string{
 	"Host", "Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version",
-	"Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
+	"Sec-Websocket-Protocol",
 	"Content-Length", "Transfer-Encoding", "Trailer",
 }

@@ -120,7 +120,7 @@ func TestDialRequest_RFC6455_4_1(t *testing.T) {
 }
 
 // The header of a browser's request can be handed on: subprotocols are offered as if they
-// stood in Subprotocols, and its extensions are not ours.
+// stood in Subprotocols. Its offers of extensions are an error.
 func TestDialHeaderHandedOn(t *testing.T) {
 	for _, tt := range []struct {
 		options []string
@@ -134,7 +134,6 @@ func TestDialHeaderHandedOn(t *testing.T) {
 		{nil, http.Header{"Sec-Websocket-Protocol": {""}}, nil, ""},
 		{[]string{""}, nil, nil, ""},
 		{[]string{"", "b"}, nil, []string{"b"}, "b"},
-		{nil, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; client_max_window_bits"}}, nil, ""},
 	} {
 		seen := make(chan http.Header, 1)
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -151,6 +150,10 @@ func TestDialHeaderHandedOn(t *testing.T) {
 		require.Equal(t, tt.offered, r.Values("Sec-WebSocket-Protocol"))
 		require.Empty(t, r.Values("Sec-WebSocket-Extensions"))
 		srv.Close()
+	}
+	for _, name := range []string{"Sec-Websocket-Extensions", "sec-websocket-extensions"} {
+		_, _, err := Dial(t.Context(), "ws://a.example", &DialOptions{HTTPHeader: http.Header{name: {"permessage-deflate"}}})
+		require.ErrorContains(t, err, "HTTPHeader has offers of extensions")
 	}
 }
 

@@ -108,6 +108,10 @@ func (s *responseStream) Close() error {
 	return s.body.Close()
 }
 
+// CloseWrite has the handler return, which ends the direction of writes: the backend has
+// ended, and nothing that the client may still send has a receiver.
+func (s *responseStream) CloseWrite() error { return s.Close() }
+
 // release closes the stream, and returns when nothing uses it any more. The stream is
 // reset unless it has ended as it should.
 func (s *responseStream) release(clean bool) {

@@ -1,6 +1,7 @@
 package wsbridge
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -57,6 +58,10 @@ type Handler struct {
 	// IdleTimeout ends a bridge over which nothing has passed for that time, with
 	// status 1001 for both sides. 0 means 1 hour, a negative value no limit.
 	IdleTimeout time.Duration
+
+	// OnError, if set, is called with the error of a backend that did not open the
+	// connection. The client is told only its status.
+	OnError func(r *http.Request, err error)
 
 	// CloseTimeout is how long a bridge lasts once one direction has ended. 0 means
 	// 5 s.
@@ -117,6 +122,9 @@ func (b *bridge) connect(r *http.Request) error {
 	}
 	if err == nil {
 		return nil
+	}
+	if b.h.OnError != nil {
+		b.h.OnError(r, err)
 	}
 	rejected, ok := errors.AsType[*ws.ConnectionRejectedError](err)
 	switch timeout, _ := errors.AsType[interface {
@@ -290,8 +298,18 @@ func offeredDeflate(r *http.Request) (offered []httphead.Option) {
 			return nil
 		}
 		if string(o.Name) == wsflate.ExtensionName {
-			offered = append(offered, o.Clone())
+			offered = append(offered, cloneOption(o))
 		}
 	}
 	return offered
+}
+
+// cloneOption is Clone of the option that keeps parameters without a value such.
+func cloneOption(o httphead.Option) httphead.Option {
+	c := httphead.Option{Name: bytes.Clone(o.Name)}
+	o.Parameters.ForEach(func(name, value []byte) bool {
+		c.Parameters.Set(bytes.Clone(name), bytes.Clone(value))
+		return true
+	})
+	return c
 }

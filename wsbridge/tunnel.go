@@ -246,13 +246,13 @@ func (f *frames) begin(h ws.Header) error {
 	if err := ws.CheckHeader(h, f.state); err != nil {
 		return err
 	}
+	if !h.OpCode.IsControl() && h.Length > f.limit-f.size {
+		return errTooBig
+	}
 	f.left = h.Length
 	if h.OpCode.IsControl() {
 		f.closed = f.closed || h.OpCode == ws.OpClose
 		return nil
-	}
-	if h.Length > f.limit-f.size {
-		return errTooBig
 	}
 	f.size += h.Length
 	f.state = f.state.Set(ws.StateFragmented)

@@ -199,7 +199,7 @@ func opened(t *testing.T, tr *Transport, next func() *script) (websocket.Stream,
 	return o.stream, s
 }
 
-// readAll reads what arrives until n bytes are there.
+// readFull reads what arrives until n bytes are there.
 func readFull(t *testing.T, r io.Reader, n int) string {
 	t.Helper()
 	p := make([]byte, n)

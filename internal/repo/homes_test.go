@@ -85,8 +85,8 @@ func TestDriverKnowsNoFrames(t *testing.T) {
 		},
 	}
 	handshake := []string{"websocket/accept.go", "websocket/accept_stream.go", "websocket/dial.go", "websocket/dial_redirect.go",
-		"websocket/dial_transport.go", "websocket/measure.go", "websocket/open.go", "websocket/origin.go", "websocket/group.go",
-		"websocket/retry.go"}
+		"websocket/dial_transport.go", "websocket/transport_stream.go", "websocket/measure.go", "websocket/open.go", "websocket/origin.go",
+		"websocket/group.go", "websocket/retry.go"}
 	for _, file := range engine(t) {
 		selectors(file, func(from, name string) {
 			switch {
