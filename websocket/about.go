@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -44,6 +45,7 @@ type extras struct {
 
 	mu     sync.Mutex
 	groups []*Group // those that the connection has joined with Join
+	drains *Group   // that of Conn.drain
 }
 
 // extra returns the extras of c.
@@ -53,6 +55,53 @@ func (c *Conn) extra() *extras {
 	}
 	c.extras.CompareAndSwap(nil, new(extras))
 	return c.extras.Load()
+}
+
+// enter notes that c joins g. shut has it leave again.
+func (c *Conn) enter(g *Group) {
+	if g == c.opts.Group {
+		return
+	}
+	x := c.extra()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !slices.Contains(x.groups, g) {
+		x.groups = append(x.groups, g)
+	}
+}
+
+// notJoined is why a connection that is closed joins no group.
+func (c *Conn) notJoined() error { return &opError{"join", nowClosed(c.ended().err)} }
+
+// exit notes that c has left g.
+func (c *Conn) exit(g *Group) {
+	x := c.extras.Load()
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if i := slices.Index(x.groups, g); i >= 0 {
+		x.groups = slices.Delete(x.groups, i, i+1)
+	}
+}
+
+// leaveAll has c, which is closed, leave its groups.
+func (c *Conn) leaveAll() {
+	if c.opts.Group != nil {
+		c.opts.Group.remove(c)
+	}
+	x := c.extras.Load()
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	groups := x.groups
+	x.groups = nil
+	x.mu.Unlock()
+	for _, g := range groups {
+		g.remove(c)
+	}
 }
 
 // SetValue stores a value of the program's in the connection: hooks, [Group] and [Stats]

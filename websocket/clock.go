@@ -134,5 +134,8 @@ func (c *Conn) lateness() error {
 	if err := c.broken.Load(); err != nil {
 		return err.err
 	}
+	if c.overflowed() {
+		return nowClosed(ErrSendQueueFull)
+	}
 	return wsutil.ErrCloseTimeout
 }

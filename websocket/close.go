@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"github.com/wskit/wskit/internal/bufpool"
@@ -65,12 +66,20 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 
 // CloseNow closes the transport without a handshake: the peer does not learn why, and
 // may lose what was sent last. It does nothing if the connection is closed already, so
-// that it can be deferred, and always returns nil.
+// that it can be deferred, and always returns nil. While the [Group] of the connection
+// drains, CloseNow leaves the closing, with a handshake, to another goroutine.
 func (c *Conn) CloseNow() error {
+	if !c.closeDrained() {
+		c.closeNow()
+	}
+	return nil
+}
+
+// closeNow closes the transport without a handshake.
+func (c *Conn) closeNow() {
 	until := now() + c.protocol.CloseTimeout()
 	c.fail(errClosed)
 	c.closeReads.await(c, until)
-	return nil
 }
 
 // handshake is Close with a code that may be sent.
@@ -261,6 +270,7 @@ func (c *Conn) endWriting() bool {
 func (c *Conn) linger(ctx context.Context, d time.Duration) {
 	c.limitClosing(d)
 	c.input.drop()
+	c.undrain(os.ErrDeadlineExceeded)
 	if ctx.Done() != nil {
 		c.readWatch.begin(ctx, c, false)
 		defer c.readWatch.finish()
@@ -311,9 +321,7 @@ func (c *Conn) shut() {
 	if s := c.sends.Load(); s != nil {
 		s.release()
 	}
-	if c.opts.Group != nil {
-		c.opts.Group.remove(c)
-	}
+	c.leaveAll()
 	if h := c.opts.Hooks; h != nil && h.Closed != nil {
 		c.callbacks.writing.Add(1)
 		defer c.callbacks.writing.Add(-1)

@@ -60,6 +60,7 @@ type Conn struct {
 	failure    atomic.Pointer[failure] // see Conn.ended
 	broken     atomic.Pointer[opError] // writes fail with this, while there may be something to read
 	closed     atomic.Bool             // shut was called
+	draining   atomic.Uint32           // see drain.go
 	callbacks  callbackCount
 	done       chan struct{}
 	clock      clock

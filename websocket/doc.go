@@ -48,7 +48,14 @@
 // the transport such that the peer gets the last message and the code. [Conn.CloseNow]
 // only closes the transport. How a connection ended is in the error of reads and writes,
 // the same from then on: [CloseStatus] finds the code, and [Conn.CloseRecord] tells who was first.
-// A [Group] closes all its connections together.
+// A [Group] closes all its connections together, at once or after their handlers have
+// answered what they work on.
+//
+// # Rooms
+//
+// A connection joins and leaves any number of groups, and [Group.Broadcast] sends a message
+// to all members, encoded once and without waiting for any of them. [Conn.SetValue] stores
+// what the program knows of the connection.
 //
 // # Coming back
 //

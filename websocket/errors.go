@@ -27,6 +27,10 @@ var (
 	// queue. The connection is as usable as before.
 	ErrSendTooLarge = wsutil.ErrSendTooLarge
 
+	// ErrDraining says that nothing more is read since a [Group] of the connection drains:
+	// see [Group.Drain]. Answers may still be written, and the connection has to be closed.
+	ErrDraining = errors.New("websocket: read: the connection is draining: no more messages are read")
+
 	// ErrClosePending says that [Conn.Close] was called by a callback that another
 	// Close has called: the close frame is sent, and that Close does the rest of the
 	// handshake once the callback has returned.
@@ -45,6 +49,7 @@ var (
 	errNoDeadlines  = errors.New("the transport has no deadlines")
 	errStale        = errors.New("websocket: read: the next message has been asked for")
 	errExited       = errors.New("a callback has ended its goroutine")
+	errNotMade      = errors.New("a Conn that Accept, Dial or NewConn has not made")
 	errNotPrepared  = errors.New("a PreparedMessage that NewPreparedMessage has not made")
 	errNilContext   = errors.New("nil Context")
 	errTakenOver    = errors.New("Close has taken the read lock over")

@@ -520,6 +520,94 @@ func ExampleGroup() {
 	// a new client gets 503 Service Unavailable
 }
 
+// A server stops while a handler works on a message: the client gets its answer, and then
+// the close frame.
+func ExampleGroup_Drain() {
+	var group websocket.Group
+	begun := make(chan bool, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+			ConnOptions: websocket.ConnOptions{Group: &group},
+		})
+		if err != nil {
+			return
+		}
+		defer c.CloseNow() // with a handshake, while the group drains
+		for msg, err := range c.Messages(r.Context()) {
+			if err != nil {
+				fmt.Println(errors.Is(err, websocket.ErrDraining))
+				return
+			}
+			begun <- true
+			time.Sleep(400 * time.Millisecond) // the work
+			c.Write(r.Context(), msg.Type, msg.Data)
+		}
+	}))
+	ctx := context.Background()
+	c := dial(ctx, srv.URL)
+	defer c.CloseNow()
+	c.Write(ctx, websocket.MessageText, []byte("a request"))
+	<-begun
+
+	stopped := make(chan error)
+	go func() {
+		deadline, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		stopped <- errors.Join(srv.Config.Shutdown(deadline), group.Drain(deadline))
+	}()
+	for {
+		_, p, err := c.Read(ctx)
+		if err != nil {
+			fmt.Println(websocket.CloseStatus(err), <-stopped)
+			return
+		}
+		fmt.Printf("answer to %s\n", p)
+	}
+	// Unordered output:
+	// answer to a request
+	// true
+	// StatusGoingAway <nil>
+}
+
+// A room: members join and leave it, and one that does not read keeps nobody waiting.
+func ExampleGroup_Broadcast() {
+	var room websocket.Group
+	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		c.SetValue(r.URL.Query().Get("name"))
+		room.Join(c)
+		<-c.CloseRead(context.Background()).Done()
+	})
+	defer stop()
+
+	ctx := context.Background()
+	c := dial(ctx, url+"?name=Gopher")
+	defer c.CloseNow()
+	for room.Len() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for member := range room.Conns() {
+		fmt.Println(member.Value(), "is here")
+	}
+	news, err := websocket.NewPreparedMessage(websocket.MessageText, []byte("news"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	taken, missed := room.Broadcast(news)
+	fmt.Println(taken, missed)
+	_, p, err := c.Read(ctx)
+	fmt.Println(string(p), err)
+	// Output:
+	// Gopher is here
+	// 1 0
+	// news <nil>
+}
+
 // A message for all is encoded once.
 func ExamplePreparedMessage() {
 	var group websocket.Group
@@ -550,9 +638,7 @@ func ExamplePreparedMessage() {
 		fmt.Println(err)
 		return
 	}
-	for c := range group.Conns() {
-		c.WritePrepared(ctx, news)
-	}
+	group.Broadcast(news)
 	for _, c := range clients {
 		_, p, err := c.Read(ctx)
 		fmt.Println(string(p), err)

@@ -14,7 +14,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// ErrGroupClosed says that a connection was to join a [Group] that has been shut down.
+// ErrGroupClosed says that a connection was to join a [Group] that has been shut down or
+// is draining.
 // [Accept] refuses the handshake with status 503 then, if it is not too late.
 var ErrGroupClosed = errors.New("websocket: the group has been shut down")
 
@@ -24,13 +25,15 @@ var errShuttingDown = fmt.Errorf("%w: %w", ErrGroupClosed, ws.RejectConnectionEr
 	ws.RejectionReason("websocket: the server is shutting down"),
 ))
 
-// Group is a set of connections that are shut down together: those whose options name it
-// belong to it until they are closed. It does what [http.Server.Shutdown] leaves undone,
-// which knows nothing of the connections it has handed over. The zero value is ready to
-// use. The fields must not be changed once there are connections; all methods may be
-// called by any number of goroutines at once.
+// Group is a set of connections: a room whose members get the same messages, or all
+// connections of a server, which are closed together. A connection belongs to the group
+// that its options name and to those that it joins, until it leaves them or is closed. It
+// may belong to any number of groups, and one in no group costs nothing.
+//
+// The zero value is ready to use. The fields must not be changed once there are
+// connections; all methods may be called by any number of goroutines at once.
 type Group struct {
-	// Code and Reason are what Shutdown tells the peers. 0, and a code that may not
+	// Code and Reason are what Shutdown and Drain tell the peers. 0, and a code that may not
 	// be sent, stand for [StatusGoingAway].
 	Code   StatusCode
 	Reason string
@@ -52,8 +55,55 @@ func (g *Group) Len() int {
 	return len(g.conns)
 }
 
+// Join makes c a member, if it is none yet. The error is [ErrGroupClosed] after
+// [Group.Shutdown] or [Group.Drain], and one that wraps net.ErrClosed if c is closed.
+func (g *Group) Join(c *Conn) error {
+	if c == nil || c.opts == nil {
+		return &opError{"join", errNotMade}
+	}
+	c.enter(g)
+	err := error(nil)
+	if !g.add(c) {
+		err = ErrGroupClosed
+	} else if c.closed.Load() { // it may have left before it joined
+		err = c.notJoined()
+	}
+	if err != nil {
+		g.Leave(c)
+	}
+	return err
+}
+
+// Leave ends the membership of c, if it is a member. The connection stays open.
+func (g *Group) Leave(c *Conn) {
+	g.remove(c)
+	if c != nil {
+		c.exit(g)
+	}
+}
+
+// Broadcast sends m to all members with [Conn.SendPrepared], and returns how many took it
+// and how many did not: the queue of one is full, or it is about to close. It waits for no
+// peer. The messages of several Broadcasts reach all members in the same order.
+func (g *Group) Broadcast(m *PreparedMessage) (taken, missed int) {
+	return g.BroadcastKey("", m)
+}
+
+// BroadcastKey is [Group.Broadcast] for a value of which only the newest counts: see
+// [Conn.SendKey].
+func (g *Group) BroadcastKey(key string, m *PreparedMessage) (taken, missed int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		if result, _ := c.SendPreparedKey(key, m); result.Taken() {
+			taken++
+		}
+	}
+	return taken, len(g.conns) - taken
+}
+
 // Conns yields the connections that belong to the group at the time of the call, in no
-// particular order, for instance to send a [PreparedMessage] to all of them.
+// particular order.
 func (g *Group) Conns() iter.Seq[*Conn] {
 	return slices.Values(g.members())
 }
@@ -71,21 +121,52 @@ func (g *Group) members() []*Conn {
 // Shutdown closes all connections of the group, with its code and reason, and waits until
 // they are closed. No connection can join any more. When ctx ends first, Shutdown closes
 // those that are left without a handshake and returns an error that wraps ctx.Err() and
-// the cause.
+// the cause. A member of several groups is closed by the Shutdown of any of them.
 //
 // A program calls it beside [http.Server.Shutdown], which stops the server from
 // taking new requests. A second call waits, too. Connections over HTTP/2 keep
 // http.Server.Shutdown waiting for their handlers: with
-// srv.RegisterOnShutdown(func() { g.Shutdown(ctx) }) both end together.
+// srv.RegisterOnShutdown(func() { g.Shutdown(ctx) }) both end together. A message that a
+// handler is working on gets no answer: see [Group.Drain].
 func (g *Group) Shutdown(ctx context.Context) error {
+	return g.end(ctx, "shutdown", func(c *Conn) { c.Close(g.code(), g.Reason) })
+}
+
+// Drain is [Group.Shutdown] that lets handlers finish. No connection can join any more.
+// Each connection is told at a moment of its own within Jitter: from then on a read
+// between two messages, also one that waits, returns [ErrDraining], after the messages
+// that have arrived. The handler may still write, for instance the answer that it is
+// working on. When it closes the connection, the closing handshake is performed: with the
+// code of [Conn.Close], or with that of the group, on another goroutine, where it calls
+// [Conn.CloseNow]. Drain waits for all that. When ctx ends first, Drain closes those that
+// are left without a handshake and returns an error that wraps ctx.Err() and the cause.
+//
+// A handler that does not read does not learn of it, unless it uses [Conn.CloseRead], whose
+// context ends then. On a transport without deadlines, a read that waits cannot be ended:
+// such a connection is closed as by Shutdown.
+func (g *Group) Drain(ctx context.Context) error {
+	return g.end(ctx, "drain", func(c *Conn) {
+		if !c.drain(g) {
+			c.Close(g.code(), g.Reason)
+		}
+	})
+}
+
+// end closes the group and waits until it is empty. It calls each for each connection.
+func (g *Group) end(ctx context.Context, op string, each func(*Conn)) error {
 	if ctx == nil {
-		return fmt.Errorf("websocket: shutdown: %w", errNilContext)
+		return fmt.Errorf("websocket: %s: %w", op, errNilContext)
 	}
 	empty := g.close()
 	var closing sync.WaitGroup
 	defer closing.Wait()
 
-	g.closeSpread(ctx, empty, &closing)
+	g.spread(ctx, empty, func(c *Conn) {
+		closing.Go(func() {
+			defer c.guard()
+			each(c)
+		})
+	})
 	select {
 	case <-empty:
 		return nil
@@ -93,16 +174,16 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	}
 	left := g.members()
 	for _, c := range left {
-		c.CloseNow()
+		c.closeNow()
 	}
 	if len(left) == 0 {
 		return nil
 	}
-	return fmt.Errorf("websocket: shutdown: %d connections were closed without handshake: %w", len(left), contextEnd(ctx))
+	return fmt.Errorf("websocket: %s: %d connections were closed without handshake: %w", op, len(left), contextEnd(ctx))
 }
 
-// closeSpread begins to close each connection at a moment of its own within Jitter.
-func (g *Group) closeSpread(ctx context.Context, empty <-chan struct{}, closing *sync.WaitGroup) {
+// spread calls f for each connection at a moment of its own within Jitter.
+func (g *Group) spread(ctx context.Context, empty <-chan struct{}, f func(*Conn)) {
 	conns := g.members()
 	delays := make([]time.Duration, len(conns))
 	for i := range delays {
@@ -126,10 +207,7 @@ func (g *Group) closeSpread(ctx context.Context, empty <-chan struct{}, closing 
 				return
 			}
 		}
-		closing.Go(func() {
-			defer c.guard()
-			c.Close(g.code(), g.Reason)
-		})
+		f(c)
 	}
 }
 
@@ -146,7 +224,7 @@ func (g *Group) close() <-chan struct{} {
 	return g.empty
 }
 
-// closing reports whether the group, which may be nil, has been shut down.
+// closing reports whether the group, which may be nil, takes no more connections.
 func (g *Group) closing() bool {
 	if g == nil {
 		return false
@@ -163,7 +241,7 @@ func (g *Group) code() StatusCode {
 	return g.Code
 }
 
-// add has c join, unless the group has been shut down.
+// add has c join, unless the group takes no more connections.
 func (g *Group) add(c *Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

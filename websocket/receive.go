@@ -13,7 +13,7 @@ import (
 // here and below fit the smallest stack of a goroutine.
 func (c *Conn) fill(ctx context.Context) error {
 	if s := c.transport.socket; s != nil && ctx.Done() == nil && !c.protocol.Timed() &&
-		c.input.buffer == nil && c.protocol.Err() == nil {
+		c.input.buffer == nil && c.protocol.Err() == nil && c.draining.Load() == 0 {
 		s.p = nil
 		if err := s.raw.Read(s.ready); err == nil && s.n > 0 {
 			c.input.buffer, c.input.p = s.lent, s.p
@@ -33,6 +33,9 @@ func (c *Conn) fillAgain(ctx context.Context, err error) error {
 		bufpool.Get(inputSize).Free()
 		return c.fill(ctx)
 	}
+	if c.undrain(err) {
+		return c.fill(ctx)
+	}
 	_, err = c.transport.socket.result(err)
 	return c.readFailed(err)
 }
@@ -43,13 +46,19 @@ func (c *Conn) receive(ctx context.Context, p []byte) (int, error) {
 	if f := c.ended(); f != nil {
 		return 0, f.read
 	}
+	if c.drained() {
+		return 0, ErrDraining
+	}
 	c.input.shrink() // nobody waits with a buffer
 	if ctx.Done() == nil && !c.protocol.Timed() {
 		n, err := c.readTransport(p)
-		if err != nil {
-			return 0, c.readFailed(err)
+		switch {
+		case err == nil:
+			return n, nil
+		case c.undrain(err):
+			return c.receive(ctx, p)
 		}
-		return n, nil
+		return 0, c.readFailed(err)
 	}
 	return c.receiveTimed(ctx, p)
 }
@@ -75,6 +84,9 @@ func (c *Conn) receiveTimed(ctx context.Context, p []byte) (int, error) {
 	}
 	if how != undisturbed && c.protocol.Err() == nil {
 		return 0, c.readEnded(ctx, how)
+	}
+	if c.undrain(err) {
+		return c.receive(ctx, p)
 	}
 	return 0, c.readFailed(err)
 }

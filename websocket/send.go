@@ -50,6 +50,7 @@ type sender struct {
 	pushed  uint64        // messages that have entered the queue so far
 	writing bool          // a goroutine is there that empties the queue
 	changed chan struct{} // closed when messages have left the queue, nil if nobody waits for that
+	full    bool          // the policy has closed the connection
 	run     func()        // Conn.writeQueue, the goroutine
 	sent    []sentMessage // of the batch under way, for Stats and Hooks; of the goroutine
 }
@@ -69,7 +70,7 @@ type sentMessage struct {
 // The queue is bounded by SendQueue of [ConnOptions], also while several goroutines send.
 // The policy says what happens to a message that does not fit; with [SendClose], the
 // default, the connection is closed as by [Conn.Close] with [StatusTryAgainLater], and the
-// error is [ErrSendQueueFull]. A message longer than MaxBytes is [ErrSendTooLarge].
+// error is [ErrSendQueueFull]. If the peer does not answer, so is Err of [CloseRecord]. A message longer than MaxBytes is [ErrSendTooLarge].
 //
 // [Conn.Close] sends what waits before its close frame, within CloseTimeout;
 // [Conn.CloseNow] drops it, and so does the peer's close frame. WriteTimeout bounds each
@@ -90,9 +91,14 @@ func (c *Conn) SendKey(key string, typ MessageType, p []byte) (SendResult, error
 	return c.enqueue(key, wsutil.NewOutgoing(op, p))
 }
 
-// SendPrepared is [Conn.SendKey] for a prepared message. The queue holds a reference to m
+// SendPrepared is [Conn.Send] for a prepared message. The queue holds a reference to m
 // and no copy; m counts toward MaxBytes with its payload.
-func (c *Conn) SendPrepared(key string, m *PreparedMessage) (SendResult, error) {
+func (c *Conn) SendPrepared(m *PreparedMessage) (SendResult, error) {
+	return c.SendPreparedKey("", m)
+}
+
+// SendPreparedKey is [Conn.SendKey] for a prepared message.
+func (c *Conn) SendPreparedKey(key string, m *PreparedMessage) (SendResult, error) {
 	if m == nil || m.message == nil {
 		return SendFailed, &opError{"send", errNotPrepared}
 	}
@@ -142,7 +148,7 @@ func (c *Conn) enqueue(key string, m wsutil.Outgoing) (SendResult, error) {
 	case errors.Is(err, wsutil.ErrClosing):
 		return SendFailed, c.refused(err)
 	case errors.Is(err, ErrSendQueueFull):
-		go c.closeFull(err)
+		go c.closeFull()
 	}
 	return SendFailed, &opError{"send", err}
 }
@@ -160,10 +166,21 @@ func (c *Conn) openSender() *sender {
 	return s
 }
 
-// closeFull closes the connection because of err, ErrSendQueueFull.
-func (c *Conn) closeFull(err error) {
+// closeFull closes the connection after a message did not fit.
+func (c *Conn) closeFull() {
 	defer c.guard()
-	c.handshake(wsutil.CloseReply(err))
+	c.handshake(wsutil.CloseReply(ErrSendQueueFull))
+}
+
+// overflowed reports whether the policy has closed the connection.
+func (c *Conn) overflowed() bool {
+	s := c.sends.Load()
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full
 }
 
 // push queues m, and starts the goroutine if there is none.
@@ -173,7 +190,8 @@ func (s *sender) push(key string, m wsutil.Outgoing) (SendResult, error) {
 	was := uint64(s.queue.Len()) + s.queue.Dropped()
 	result, err := s.queue.Push(m, key)
 	s.pushed += uint64(s.queue.Len()) + s.queue.Dropped() - was
-	if result == SendDisplaced || err != nil {
+	s.full = s.full || errors.Is(err, ErrSendQueueFull)
+	if result == SendDisplaced || s.full {
 		s.tell()
 	}
 	if result.Taken() && !s.writing {

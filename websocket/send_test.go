@@ -3,6 +3,7 @@ package websocket
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -106,6 +107,7 @@ func TestSendQueueFull(t *testing.T) {
 				<-s.Done()
 				require.Equal(t, !reads, time.Since(start) == DefaultCloseTimeout)
 				require.Equal(t, reads, s.CloseRecord().Clean)
+				require.Equal(t, !reads, errors.Is(s.CloseRecord().Err, ErrSendQueueFull))
 				require.Zero(t, s.Buffered())
 				_, err = s.Send(MessageBinary, message)
 				require.ErrorIs(t, err, net.ErrClosed)
@@ -199,7 +201,7 @@ func sendAllWays(t *testing.T, s *Conn) {
 			err = s.WritePrepared(background, m)
 		case 3:
 			m, _ := NewPreparedMessage(MessageText, text)
-			_, err = s.SendPrepared("", m)
+			_, err = s.SendPrepared(m)
 		default:
 			_, err = s.Send(MessageText, text)
 		}
@@ -239,7 +241,7 @@ func TestSendGathers(t *testing.T) {
 		require.NoError(t, err)
 		for range 100 {
 			mustSend(t, s, "small")
-			_, err := s.SendPrepared("", prepared)
+			_, err := s.SendPrepared(prepared)
 			require.NoError(t, err)
 		}
 		_, err = s.Send(MessageBinary, make([]byte, 100_000))
@@ -382,7 +384,7 @@ func TestSendErrors(t *testing.T) {
 		_, err = s.Send(MessageText, []byte("\xff"))
 		require.ErrorContains(t, err, "not UTF-8")
 		for _, m := range []*PreparedMessage{nil, {}} {
-			_, err = s.SendPrepared("", m)
+			_, err = s.SendPrepared(m)
 			require.ErrorIs(t, err, errNotPrepared)
 		}
 		require.Nil(t, within1(c, func() error { _, err := s.Send(MessageText, []byte("on")); return err }))
@@ -403,7 +405,7 @@ func TestSendKey(t *testing.T) {
 		}
 		m, err := NewPreparedMessage(MessageText, []byte("prepared"))
 		require.NoError(t, err)
-		result, err := s.SendPrepared("a", m)
+		result, err := s.SendPreparedKey("a", m)
 		require.NoError(t, err)
 		require.Equal(t, SendReplaced, result)
 		go s.Close(StatusNormalClosure, "")
@@ -467,7 +469,7 @@ func TestSendAllocs(t *testing.T) {
 			if _, err := s.Send(MessageText, p); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.SendPrepared("key", prepared); err != nil {
+			if _, err := s.SendPreparedKey("key", prepared); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 {

@@ -7,7 +7,6 @@
 package main
 
 import (
-	"context"
 	_ "embed" // for the page
 	"flag"
 	"fmt"
@@ -108,8 +107,10 @@ func (r *room) join(w http.ResponseWriter, req *http.Request) {
 		if err != nil {
 			return
 		}
-		for member := range r.members.Conns() {
-			member.Write(context.Background(), msg.Type, msg.Data) // who does not take it is closed by that
+		said, err := websocket.NewPreparedMessage(msg.Type, msg.Data)
+		if err != nil {
+			return
 		}
+		r.members.Broadcast(said) // a member that does not read is closed, and keeps nobody waiting
 	}
 }
