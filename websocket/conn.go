@@ -36,7 +36,7 @@ import (
 // Conn is a WebSocket connection. It is made by [Accept], [Dial] or [NewConn].
 //
 // All methods may be called by any number of goroutines at once, except for reads:
-// [Conn.Read], [Conn.ReadAppend], [Conn.Reader], [Conn.Messages] and the readers
+// [Conn.Read], [Conn.ReadAppend], [Conn.Reader], the iterators and the readers
 // they return are for one goroutine at a time, and another one gets
 // [ErrConcurrentRead].
 //

@@ -8,8 +8,8 @@
 // # Reading
 //
 // [Conn.Read] returns a message in memory of its own, [Conn.ReadAppend] appends it to the
-// caller's, [Conn.Messages] iterates, and [Conn.Reader] streams. One goroutine reads at a
-// time. Somebody has to read, even if no message is expected: pings, pongs and the peer's
+// caller's, [Conn.Messages] and [Conn.BorrowedMessages] iterate, and [Conn.Reader] streams.
+// One goroutine reads at a time. Somebody has to read, even if no message is expected: pings, pongs and the peer's
 // close frame are dealt with by reads. [Conn.CloseRead] starts a goroutine that does only
 // that.
 //
@@ -112,8 +112,8 @@
 //		go serve(c) // not under r.Context(), which ends with the handler
 //	}
 //
-// In steady state nothing is allocated by ReadAppend into a buffer with room, Write, Ping and
-// [Conn.WritePrepared], without a context that can end, or with the same one each time.
+// In steady state nothing is allocated by ReadAppend into a buffer with room,
+// BorrowedMessages, Write, Send, Ping and [Conn.WritePrepared], without a context that can end, or with the same one each time.
 //
 // # In a browser
 //

@@ -75,7 +75,7 @@ var fuzzReads = [3]func(context.Context, *Conn) ([]Message, error){
 			if err != nil {
 				return read, err
 			}
-			read = append(read, Message{m.Type, bytes.Clone(m.Data)})
+			read = append(read, m)
 		}
 		return read, nil
 	},

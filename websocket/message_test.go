@@ -2,8 +2,10 @@ package websocket
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -133,24 +135,76 @@ func TestStaleReader(t *testing.T) {
 	})
 }
 
+// Messages lie in memory of their own, borrowed ones in one buffer.
 func TestMessages(t *testing.T) {
-	s, c := tcpPair(t, ConnOptions{}, ConnOptions{})
-	go func() {
-		for i := range 100 {
-			c.Write(background, MessageText, fmt.Append(nil, i))
+	for name, messages := range map[string]func(*Conn, context.Context) iter.Seq2[Message, error]{
+		"own": (*Conn).Messages, "borrowed": (*Conn).BorrowedMessages,
+	} {
+		s, c := tcpPair(t, ConnOptions{}, ConnOptions{})
+		go func() {
+			for i := range 100 {
+				c.Write(background, MessageText, fmt.Append(nil, 100+i))
+			}
+			c.Close(StatusNormalClosure, "")
+		}()
+		var kept []Message
+		for m, err := range messages(s, background) {
+			if err != nil {
+				require.Equal(t, StatusNormalClosure, CloseStatus(err))
+				require.Zero(t, m)
+				break
+			}
+			require.Equal(t, fmt.Sprint(100+len(kept)), string(m.Data))
+			kept = append(kept, m)
 		}
-		c.Close(StatusNormalClosure, "")
-	}()
-	n := 0
-	for m, err := range s.Messages(background) {
-		if err != nil {
-			require.Equal(t, StatusNormalClosure, CloseStatus(err))
+		require.Len(t, kept, 100)
+		for i, m := range kept {
+			if want := fmt.Sprint(100 + i); name == "own" {
+				require.Equal(t, want, string(m.Data))
+			}
+			require.Equal(t, i == 0 || name == "borrowed", &m.Data[0] == &kept[0].Data[0])
+		}
+		for range messages(s, background) {
 			break
 		}
-		require.Equal(t, fmt.Sprint(n), string(m.Data))
-		n++
 	}
-	require.Equal(t, 100, n)
+}
+
+// frames is a transport from which the same messages arrive again and again.
+type frames struct {
+	p  []byte
+	at int
+}
+
+func (f *frames) Read(p []byte) (int, error) {
+	n := copy(p, f.p[f.at:])
+	f.at = (f.at + n) % len(f.p)
+	return n, nil
+}
+
+func (*frames) Write(p []byte) (int, error) { return len(p), nil }
+func (*frames) Close() error                { return nil }
+
+// What it costs that each message has memory of its own.
+func BenchmarkMessages(b *testing.B) {
+	for _, size := range []int{64, 1 << 10, 16 << 10} {
+		wire := ws.AppendFrame(nil, ws.NewBinaryFrame(make([]byte, size)))
+		for name, messages := range map[string]func(*Conn, context.Context) iter.Seq2[Message, error]{
+			"own": (*Conn).Messages, "borrowed": (*Conn).BorrowedMessages,
+		} {
+			b.Run(fmt.Sprintf("%s/size=%d", name, size), func(b *testing.B) {
+				c := newConn(connConfig{transport: &frames{p: bytes.Repeat(wire, max(4096/len(wire), 1))}, client: true})
+				defer c.CloseNow()
+				b.ReportAllocs()
+				b.SetBytes(int64(size))
+				for range messages(c, background) {
+					if !b.Loop() {
+						break
+					}
+				}
+			})
+		}
+	}
 }
 
 // The limit counts bytes after inflation.

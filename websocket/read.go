@@ -172,16 +172,28 @@ func (c *Conn) next(ctx context.Context) (wsutil.Event, error) {
 }
 
 // Messages returns an iterator over the messages of the connection, which reads them
-// as [Conn.ReadAppend] does. Data is valid until the next message is asked for: all
-// lie in one buffer, which grows to the longest. The error comes last, with a zero
-// Message, also the [CloseError] of a connection that was closed as it should be.
+// as [Conn.Read] does: each message lies in memory of its own, which the caller owns. The
+// error comes last, with a zero Message, also the [CloseError] of a connection that was
+// closed as it should be. [Conn.BorrowedMessages] saves the memory.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return c.messages(ctx, func([]byte) []byte { return []byte{} })
+}
+
+// BorrowedMessages is [Conn.Messages] with Data that is valid only until the next message is
+// asked for: all messages lie in one buffer, which grows to the longest.
+func (c *Conn) BorrowedMessages(ctx context.Context) iter.Seq2[Message, error] {
+	return c.messages(ctx, func(last []byte) []byte { return last[:0] })
+}
+
+// messages iterates over the messages. room returns what to append the next one to, given
+// the last one.
+func (c *Conn) messages(ctx context.Context, room func(last []byte) []byte) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		var p []byte
 		for {
 			var typ MessageType
 			var err error
-			typ, p, err = c.ReadAppend(ctx, p[:0])
+			typ, p, err = c.ReadAppend(ctx, room(p))
 			if err != nil {
 				yield(Message{}, err)
 				return

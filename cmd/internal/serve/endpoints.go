@@ -12,7 +12,7 @@ import (
 
 // echo sends each message back.
 func (s *server) echo(ctx context.Context, conn *websocket.Conn, _ *http.Request) error {
-	for m, err := range conn.Messages(ctx) {
+	for m, err := range conn.BorrowedMessages(ctx) {
 		if err != nil {
 			return err
 		}
@@ -27,7 +27,7 @@ func (s *server) echo(ctx context.Context, conn *websocket.Conn, _ *http.Request
 func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, r *http.Request) error {
 	leave := s.broadcast.join(ctx, conn, s.tooSlow("broadcast", r))
 	defer leave()
-	for m, err := range conn.Messages(ctx) {
+	for m, err := range conn.BorrowedMessages(ctx) {
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (s *server) chat(ctx context.Context, conn *websocket.Conn, r *http.Request
 	if err := say("join", ""); err != nil {
 		return err
 	}
-	for m, err := range conn.Messages(ctx) {
+	for m, err := range conn.BorrowedMessages(ctx) {
 		if err != nil {
 			return err
 		}
