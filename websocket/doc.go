@@ -71,7 +71,7 @@
 //	a message, decompressed   32,768 bytes   ReadLimit, SetReadLimit; negative for none
 //	fragments of a message    1,048,576      MaxFragments
 //	answers not yet written   512 bytes; older pongs give way to newer ones
-//	messages of Send          64 KiB and 256 messages   SendQueue
+//	messages of Send          64 KiB and 256 messages   Queue
 //	the closing handshake     5 s            CloseTimeout
 //	what a request asks for   16 KiB, 32 offers   HandshakeLimits of AcceptOptions
 //	the time for a request    none           http.Server.ReadHeaderTimeout

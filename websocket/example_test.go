@@ -347,14 +347,14 @@ func ExampleConn_Writer() {
 func ExampleConn_Send() {
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{
-			SendQueue: websocket.SendQueueOptions{MaxBytes: 1 << 20, Policy: websocket.SendDropOldest},
+			Queue: websocket.SendQueueOptions{MaxBytes: 1 << 20, Policy: websocket.SendDropOldest},
 		}})
 		if err != nil {
 			return
 		}
 		defer c.CloseNow()
 		c.Send(websocket.MessageText, []byte("hello"))
-		c.SendKey("ACME", websocket.MessageText, []byte("ACME 101.5"))
+		c.SendKey(websocket.MessageText, []byte("ACME 101.5"), "ACME")
 		result, err := c.Send(websocket.MessageText, []byte("bye"))
 		fmt.Println(result, err)
 		c.Close(websocket.StatusNormalClosure, "") // after all that waits

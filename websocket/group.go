@@ -86,16 +86,16 @@ func (g *Group) Leave(c *Conn) {
 // and how many did not: the queue of one is full, or it is about to close. It waits for no
 // peer. The messages of several Broadcasts reach all members in the same order.
 func (g *Group) Broadcast(m *PreparedMessage) (taken, missed int) {
-	return g.BroadcastKey("", m)
+	return g.BroadcastKey(m, "")
 }
 
 // BroadcastKey is [Group.Broadcast] for a value of which only the newest counts: see
 // [Conn.SendKey].
-func (g *Group) BroadcastKey(key string, m *PreparedMessage) (taken, missed int) {
+func (g *Group) BroadcastKey(m *PreparedMessage, key string) (taken, missed int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.conns {
-		if result, _ := c.SendPreparedKey(key, m); result.Taken() {
+		if result, _ := c.SendPreparedKey(m, key); result.Taken() {
 			taken++
 		}
 	}

@@ -72,10 +72,10 @@ type ConnOptions struct {
 	// frames closes the connection with [StatusMessageTooBig].
 	MaxFragments int
 
-	// SendQueue bounds the messages of [Conn.Send] that wait, and says what happens to
+	// Queue bounds the messages of [Conn.Send] that wait, and says what happens to
 	// one that does not fit. The zero value stands for 64 KiB, 256 messages and
 	// [SendClose].
-	SendQueue SendQueueOptions
+	Queue SendQueueOptions
 
 	// KeepRequest has [Accept] and [Dial] keep the URL, the host and the fields of the
 	// request for [Conn.Request], as long as the connection is referenced.

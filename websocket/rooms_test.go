@@ -132,7 +132,7 @@ func TestBroadcastKey(t *testing.T) {
 		g.Broadcast(prepare(t, "first"))
 		synctest.Wait()
 		for i := range 1000 {
-			taken, missed = g.BroadcastKey("price", prepare(t, fmt.Sprint(i)))
+			taken, missed = g.BroadcastKey(prepare(t, fmt.Sprint(i)), "price")
 			require.Equal(t, []int{1, 0}, []int{taken, missed})
 		}
 		taken, missed = g.Broadcast(nil)
@@ -149,7 +149,7 @@ func TestBroadcastOrder(t *testing.T) {
 		g := new(Group)
 		results := make(chan []string, 5)
 		for range cap(results) {
-			_, c := connMember(t, g, ConnOptions{SendQueue: SendQueueOptions{MaxMessages: -1}}, asItIs)
+			_, c := connMember(t, g, ConnOptions{Queue: SendQueueOptions{MaxMessages: -1}}, asItIs)
 			go func() {
 				texts, _ := readTexts(c)
 				results <- texts

@@ -67,7 +67,7 @@ type sentMessage struct {
 // waits for the messages that were sent before it. The caller must ensure that text is
 // UTF-8.
 //
-// The queue is bounded by SendQueue of [ConnOptions], also while several goroutines send.
+// The queue is bounded by Queue of [ConnOptions], also while several goroutines send.
 // The policy says what happens to a message that does not fit; with [SendClose], the
 // default, the connection is closed as by [Conn.Close] with [StatusTryAgainLater], and the
 // error is [ErrSendQueueFull]. If the peer does not answer, so is Err of [CloseRecord]. A message longer than MaxBytes is [ErrSendTooLarge].
@@ -77,32 +77,32 @@ type sentMessage struct {
 // write: without it, a peer that does not read keeps what waits until the policy applies.
 // Once the connection has ended, the error is that of Write.
 func (c *Conn) Send(typ MessageType, p []byte) (SendResult, error) {
-	return c.SendKey("", typ, p)
+	return c.SendKey(typ, p, "")
 }
 
 // SendKey is [Conn.Send] for a value of which only the newest counts, such as a price: if
 // a message with the same key waits, p takes its place in the queue, also before messages
 // that were sent in between. An empty key replaces nothing.
-func (c *Conn) SendKey(key string, typ MessageType, p []byte) (SendResult, error) {
+func (c *Conn) SendKey(typ MessageType, p []byte, key string) (SendResult, error) {
 	op := ws.OpCode(typ)
 	if op != ws.OpText && op != ws.OpBinary {
 		return SendFailed, errType(typ)
 	}
-	return c.enqueue(key, wsutil.NewOutgoing(op, p))
+	return c.enqueue(wsutil.NewOutgoing(op, p), key)
 }
 
 // SendPrepared is [Conn.Send] for a prepared message. The queue holds a reference to m
 // and no copy; m counts toward MaxBytes with its payload.
 func (c *Conn) SendPrepared(m *PreparedMessage) (SendResult, error) {
-	return c.SendPreparedKey("", m)
+	return c.SendPreparedKey(m, "")
 }
 
 // SendPreparedKey is [Conn.SendKey] for a prepared message.
-func (c *Conn) SendPreparedKey(key string, m *PreparedMessage) (SendResult, error) {
+func (c *Conn) SendPreparedKey(m *PreparedMessage, key string) (SendResult, error) {
 	if m == nil || m.message == nil {
 		return SendFailed, &opError{"send", errNotPrepared}
 	}
-	return c.enqueue(key, m.message.Outgoing())
+	return c.enqueue(m.message.Outgoing(), key)
 }
 
 // Buffered returns the payload bytes of the messages of [Conn.Send] that are not written
@@ -130,7 +130,7 @@ func (c *Conn) Dropped() uint64 {
 }
 
 // enqueue queues m.
-func (c *Conn) enqueue(key string, m wsutil.Outgoing) (SendResult, error) {
+func (c *Conn) enqueue(m wsutil.Outgoing, key string) (SendResult, error) {
 	if c.protocol.Err() != nil || c.broken.Load() != nil {
 		return SendFailed, c.notLocked(context.Background())
 	}
@@ -141,7 +141,7 @@ func (c *Conn) enqueue(key string, m wsutil.Outgoing) (SendResult, error) {
 	if s == nil {
 		s = c.openSender()
 	}
-	result, err := s.push(key, m)
+	result, err := s.push(m, key)
 	switch {
 	case err == nil:
 		return result, nil
@@ -156,7 +156,7 @@ func (c *Conn) enqueue(key string, m wsutil.Outgoing) (SendResult, error) {
 // openSender makes the queue.
 func (c *Conn) openSender() *sender {
 	s := &sender{run: c.writeQueue}
-	s.queue.Reset(&c.opts.SendQueue)
+	s.queue.Reset(&c.opts.Queue)
 	if !c.sends.CompareAndSwap(nil, s) {
 		return c.sends.Load()
 	}
@@ -184,7 +184,7 @@ func (c *Conn) overflowed() bool {
 }
 
 // push queues m, and starts the goroutine if there is none.
-func (s *sender) push(key string, m wsutil.Outgoing) (SendResult, error) {
+func (s *sender) push(m wsutil.Outgoing, key string) (SendResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was := uint64(s.queue.Len()) + s.queue.Dropped()

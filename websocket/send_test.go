@@ -51,7 +51,7 @@ func TestSendNeverBlocks(t *testing.T) {
 	} {
 		t.Run(policy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, c := pipePair(t, ConnOptions{SendQueue: SendQueueOptions{MaxMessages: 4, Policy: policy}}, ConnOptions{})
+				s, c := pipePair(t, ConnOptions{Queue: SendQueueOptions{MaxMessages: 4, Policy: policy}}, ConnOptions{})
 				require.Zero(t, s.Buffered())
 				require.Zero(t, s.Dropped())
 				start := time.Now()
@@ -146,7 +146,7 @@ func TestSendOrder(t *testing.T) {
 					a, b := net.Pipe()
 					cfg, peer := cfg, cfg
 					peer.ReadLimit = -1
-					cfg.transport, cfg.client, cfg.SendQueue = a, client, SendQueueOptions{MaxBytes: -1, MaxMessages: -1}
+					cfg.transport, cfg.client, cfg.Queue = a, client, SendQueueOptions{MaxBytes: -1, MaxMessages: -1}
 					cfg.Stats = new(Stats)
 					peer.transport, peer.client = b, !client
 					s, c := newConn(cfg), newConn(peer)
@@ -232,7 +232,7 @@ func TestSendGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := bufferedPipe()
 		slow := &slowWrites{Conn: a}
-		s := newConn(connConfig{transport: slow, ConnOptions: ConnOptions{SendQueue: SendQueueOptions{MaxBytes: -1}}})
+		s := newConn(connConfig{transport: slow, ConnOptions: ConnOptions{Queue: SendQueueOptions{MaxBytes: -1}}})
 		defer b.Close()
 		defer s.CloseNow()
 		mustSend(t, s, "first")
@@ -329,7 +329,7 @@ func TestSendThenClose(t *testing.T) {
 // While messages wait, pings are answered between them (RFC 6455, section 5.5.2).
 func TestSendLeavesRoomForPongs_RFC6455_5_5_2(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, peer := rawPair(t, connConfig{ConnOptions: ConnOptions{SendQueue: SendQueueOptions{MaxMessages: -1}}})
+		s, peer := rawPair(t, connConfig{ConnOptions: ConnOptions{Queue: SendQueueOptions{MaxMessages: -1}}})
 		go s.Read(background)
 		large := strings.Repeat("l", 20<<10)
 		for range 3 {
@@ -375,7 +375,7 @@ func TestWriteBehindTheQueue(t *testing.T) {
 
 func TestSendErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c := pipePair(t, ConnOptions{CheckUTF8: true, SendQueue: SendQueueOptions{MaxBytes: 10}}, ConnOptions{})
+		s, c := pipePair(t, ConnOptions{CheckUTF8: true, Queue: SendQueueOptions{MaxBytes: 10}}, ConnOptions{})
 		_, err := s.Send(7, nil)
 		require.EqualError(t, err, "websocket: write: invalid message type 7")
 		_, err = s.Send(MessageBinary, make([]byte, 11))
@@ -399,13 +399,13 @@ func TestSendKey(t *testing.T) {
 		synctest.Wait()
 		for i := range 1000 {
 			for _, key := range []string{"a", "b"} {
-				_, err := s.SendKey(key, MessageText, []byte(fmt.Sprint(key, i)))
+				_, err := s.SendKey(MessageText, []byte(fmt.Sprint(key, i)), key)
 				require.NoError(t, err)
 			}
 		}
 		m, err := NewPreparedMessage(MessageText, []byte("prepared"))
 		require.NoError(t, err)
-		result, err := s.SendPreparedKey("a", m)
+		result, err := s.SendPreparedKey(m, "a")
 		require.NoError(t, err)
 		require.Equal(t, SendReplaced, result)
 		go s.Close(StatusNormalClosure, "")
@@ -418,7 +418,7 @@ func TestSendKey(t *testing.T) {
 // Many goroutines send at once: the bound holds at each moment, and what was taken
 // arrives.
 func TestSendConcurrently(t *testing.T) {
-	s, c := tcpPair(t, ConnOptions{SendQueue: SendQueueOptions{MaxBytes: 5000, Policy: SendDropNew}}, ConnOptions{})
+	s, c := tcpPair(t, ConnOptions{Queue: SendQueueOptions{MaxBytes: 5000, Policy: SendDropNew}}, ConnOptions{})
 	var taken atomic.Int64
 	var senders sync.WaitGroup
 	for i := range 8 {
@@ -469,7 +469,7 @@ func TestSendAllocs(t *testing.T) {
 			if _, err := s.Send(MessageText, p); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.SendPreparedKey("key", prepared); err != nil {
+			if _, err := s.SendPreparedKey(prepared, "key"); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 {
