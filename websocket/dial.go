@@ -209,7 +209,7 @@ func (d *dialing) dialer() ws.Dialer {
 	dialer := ws.Dialer{
 		Protocols: d.opts.subprotocols(),
 		Host:      d.opts.Host,
-		Header:    ws.HandshakeHeaderHTTP(requestHeader(d.opts.HTTPHeader)),
+		Header:    ws.HandshakeHeaderHTTP(ws.RequestHeader(d.opts.HTTPHeader)),
 	}
 	if p, ok := d.opts.CompressionMode.policy(d.opts.CompressionPolicy, true); ok {
 		d.offer = &p
@@ -326,24 +326,4 @@ func bodyStart(body io.ReadCloser) []byte {
 	defer time.AfterFunc(answerBodyTimeout, func() { body.Close() }).Stop()
 	p, _ := io.ReadAll(io.LimitReader(body, answerBodyMost))
 	return p
-}
-
-// requestHeader returns a copy of h without what is not its own to say, as a program that
-// hands a request on leaves it in.
-func requestHeader(h http.Header) http.Header {
-	h = h.Clone()
-	for name := range h {
-		if slices.Contains(madeByRequest[:], http.CanonicalHeaderKey(name)) {
-			delete(h, name)
-		}
-	}
-	return h
-}
-
-// madeByRequest are the fields of a request that other options stand for, that are written
-// in any case, or that describe a body.
-var madeByRequest = [...]string{
-	"Host", "Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version",
-	"Sec-Websocket-Protocol",
-	"Content-Length", "Transfer-Encoding", "Trailer",
 }

@@ -116,6 +116,7 @@ var edgeFunctions = map[string]any{
 	"websocket.NewPreparedMessage":      websocket.NewPreparedMessage,
 	"websocket.Write":                   websocket.Write,
 	"ws.AnswerHeader":                   ws.AnswerHeader,
+	"ws.RequestHeader":                  ws.RequestHeader,
 	"ws.AppendCloseBody":                ws.AppendCloseBody,
 	"ws.AppendFrame":                    ws.AppendFrame,
 	"ws.AppendHeader":                   ws.AppendHeader,

@@ -285,7 +285,7 @@ func (r *Request) setHeader(h http.Header) error {
 		return err
 	}
 	for name := range h {
-		if !mayStandIn101(name) || fields.Count(name) > 0 {
+		if useOf([]byte(name))&notInAnswer != 0 || fields.Count(name) > 0 {
 			delete(h, name)
 		}
 	}
@@ -298,31 +298,4 @@ func (r *Request) setHeader(h http.Header) error {
 		h[string(f.Name)] = append(h[string(f.Name)], string(f.Value))
 	}
 	return nil
-}
-
-// AnswerHeader filters h for [HTTPUpgrader].Header: it returns a copy without the fields
-// that may not stand in an answer of status 101, which are those of the handshake itself
-// and those that describe a body. With it a handler sends what it has set in the header
-// of its http.ResponseWriter, such as cookies.
-func AnswerHeader(h http.Header) http.Header {
-	answer := make(http.Header, len(h))
-	for name, values := range h {
-		if mayStandIn101(name) {
-			answer[name] = slices.Clone(values)
-		}
-	}
-	return answer
-}
-
-// mayStandIn101 reports whether a field of the caller's may stand in an answer of
-// status 101.
-func mayStandIn101(name string) bool {
-	if fieldOf([]byte(name)) != handshakeFields {
-		return false
-	}
-	switch http.CanonicalHeaderKey(name) {
-	case "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Trailer":
-		return false
-	}
-	return true
 }

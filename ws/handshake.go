@@ -539,7 +539,7 @@ func appendExtra(dst []byte, h HandshakeHeader) ([]byte, error) {
 		return dst, err
 	}
 	for _, f := range fields {
-		if fieldOf(f.Name) != handshakeFields || bytes.EqualFold(f.Name, []byte("Content-Length")) || bytes.EqualFold(f.Name, []byte("Transfer-Encoding")) {
+		if useOf(f.Name)&notInRequest != 0 {
 			return dst, fmt.Errorf("ws: handshake header: field %s is not the caller's to set", f.Name)
 		}
 	}

@@ -160,8 +160,10 @@ func connectRequest(addr string, user *url.Userinfo, header http.Header) ([]byte
 func connectHeader(h http.Header, user bool) http.Header {
 	fields := http.Header{"User-Agent": {userAgent}}
 	for name, values := range h {
+		if fieldOf([]byte(name)) == fieldHost || useOf([]byte(name)) == useFraming { // written in any case, or bounds a body
+			continue
+		}
 		switch http.CanonicalHeaderKey(name) {
-		case "Host", "Content-Length", "Transfer-Encoding", "Trailer": // what is written in any case, or describes a body
 		case "Proxy-Authorization":
 			if !user {
 				fields[name] = values

@@ -180,9 +180,7 @@ func (e *ConnectionRejectedError) answer() (status int, fields httphead.Fields, 
 		add("X-Content-Type-Options", "nosniff")
 	}
 	for _, f := range own {
-		switch http.CanonicalHeaderKey(string(f.Name)) {
-		case "Connection", "Content-Length", "Transfer-Encoding": // how the answer is sent is decided here
-		default:
+		if fieldOf(f.Name) != fieldConnection && useOf(f.Name) != useFraming { // how the answer is sent is decided here
 			fields = append(fields, f)
 		}
 	}
@@ -211,7 +209,7 @@ func (e *ConnectionRejectedError) serve(w http.ResponseWriter, r *http.Request) 
 	status, fields, body := e.answer()
 	h := w.Header()
 	for name := range h {
-		if fields.Count(name) > 0 || http.CanonicalHeaderKey(name) == "Content-Length" {
+		if fields.Count(name) > 0 || useOf([]byte(name)) == useFraming {
 			delete(h, name)
 		}
 	}
