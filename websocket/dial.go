@@ -82,11 +82,6 @@ type DialOptions struct {
 	ConnOptions
 }
 
-const (
-	answerBodyMost    = 1024        // bytes of the body of an answer that refuses
-	answerBodyTimeout = time.Second // how long they are waited for
-)
-
 // Dial opens a connection to the server of the URL (RFC 6455, section 4.1). Its scheme is
 // ws or wss; http and https mean the same. User and password in it go into field
 // Authorization. opts may be nil.
@@ -102,7 +97,7 @@ const (
 // began with wss does not go on with ws.
 //
 // The response is that of the server, for its header. It is nil with an error if there
-// was none; otherwise up to 1024 bytes of its body can be read, and its Body need not be
+// was none; otherwise up to 4 KiB of its body can be read, and its Body need not be
 // closed. An answer of another status than 101, or than 2xx to an extended CONNECT, is a
 // *[ws.ConnectionRejectedError].
 //
@@ -323,7 +318,7 @@ func (d *dialing) confirm(extensions []httphead.Option) (*wsflate.Parameters, er
 
 // bodyStart returns the first bytes of a body, or what of them arrives soon.
 func bodyStart(body io.ReadCloser) []byte {
-	defer time.AfterFunc(answerBodyTimeout, func() { body.Close() }).Stop()
-	p, _ := io.ReadAll(io.LimitReader(body, answerBodyMost))
+	defer time.AfterFunc(ws.RefusalBodyTimeout, func() { body.Close() }).Stop()
+	p, _ := io.ReadAll(io.LimitReader(body, ws.MaxRefusalBody))
 	return p
 }

@@ -283,7 +283,7 @@ func TestDialRejected(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Why", "because")
 		w.WriteHeader(http.StatusForbidden)
-		io.WriteString(w, strings.Repeat("no", 1000))
+		io.WriteString(w, strings.Repeat("no", 4000))
 	}))
 	defer srv.Close()
 	c, resp, err := Dial(t.Context(), srv.URL, nil)
@@ -296,7 +296,7 @@ func TestDialRejected(t *testing.T) {
 	require.Equal(t, 403, resp.StatusCode)
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.Equal(t, strings.Repeat("no", 512), string(body))
+	require.Equal(t, strings.Repeat("no", ws.MaxRefusalBody/2), string(body))
 	require.Equal(t, body, refusal.Body())
 }
 
@@ -407,7 +407,7 @@ func TestDialRejectedWithoutItsBody(t *testing.T) {
 		begin := time.Now()
 		_, resp, err := Dial(context.Background(), "ws://a.example/", &DialOptions{HTTPClient: client})
 		require.ErrorIs(t, err, ws.ErrHandshakeBadStatus)
-		require.Equal(t, answerBodyTimeout, time.Since(begin))
+		require.Equal(t, ws.RefusalBodyTimeout, time.Since(begin))
 		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
 		require.Equal(t, "no", string(body))

@@ -130,17 +130,19 @@ func (s *clientHandshake) showRefusal(e *ConnectionRejectedError, conn io.Reader
 		return
 	}
 	c, ok := conn.(interface{ SetReadDeadline(time.Time) error })
-	if !ok || c.SetReadDeadline(time.Now().Add(bodyTimeout)) != nil {
+	if !ok || c.SetReadDeadline(time.Now().Add(RefusalBodyTimeout)) != nil {
 		answer = bytes.NewReader(s.finalAnswer())
 	}
 	if full, err := http.ReadResponse(bufio.NewReader(answer), nil); err == nil {
-		e.body, _ = io.ReadAll(io.LimitReader(full.Body, bodyMost))
+		e.body, _ = io.ReadAll(io.LimitReader(full.Body, MaxRefusalBody))
 	}
 }
 
+// The bounds of the body of an answer that refuses: how many bytes of it go into a
+// [ConnectionRejectedError], and how long a client waits for them.
 const (
-	bodyMost    = 4 << 10     // how much of a body goes into a ConnectionRejectedError
-	bodyTimeout = time.Second // how long it is waited for
+	MaxRefusalBody     = 4 << 10
+	RefusalBodyTimeout = time.Second
 )
 
 // readBehind returns a reader of conn that holds what has been read of it already, or

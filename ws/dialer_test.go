@@ -279,7 +279,7 @@ func TestDialerRejected(t *testing.T) {
 	var refusal *ConnectionRejectedError
 	require.ErrorAs(t, err, &refusal)
 	require.Positive(t, len(refusal.Body()))
-	require.LessOrEqual(t, len(refusal.Body()), bodyMost)
+	require.LessOrEqual(t, len(refusal.Body()), MaxRefusalBody)
 	// A redirect is an answer like any other.
 	_, _, err = Dialer{}.Upgrade(&fakeServer{answer: "HTTP/1.1 302 Found\r\nLocation: ws://b.example/\r\nContent-Length: 0\r\n\r\n"}, target(t, "ws://a.example/"))
 	require.ErrorAs(t, err, &refusal)
@@ -807,7 +807,7 @@ func TestDialRejectedWithoutItsBody(t *testing.T) {
 			require.ErrorAs(t, err, &refusal)
 			require.Equal(t, 403, refusal.StatusCode())
 			require.Equal(t, "start", string(refusal.Body()))
-			require.Equal(t, bodyTimeout, time.Since(began))
+			require.Equal(t, RefusalBodyTimeout, time.Since(began))
 		})
 	}
 }

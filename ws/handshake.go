@@ -79,7 +79,7 @@ type headFields struct {
 	all   httphead.Fields
 	first [handshakeFields][]byte // the value of the first field of each name
 	count [handshakeFields]int
-	size  int // of all those of the handshake, in bytes
+	size  int // of all those of the handshake and of Origin, in bytes
 }
 
 func sortFields(fields httphead.Fields) (h headFields) {
@@ -91,16 +91,20 @@ func sortFields(fields httphead.Fields) (h headFields) {
 func (h *headFields) sort(fields httphead.Fields) {
 	*h = headFields{all: fields}
 	for i := range fields {
-		if f := fieldOf(fields[i].Name); f != handshakeFields {
-			h.note(f, fields[i].Value)
+		name, value := fields[i].Name, fields[i].Value
+		f := fieldOf(name)
+		if f != handshakeFields {
+			h.note(f, value)
+		} else if len(name) != len(origin) || !bytes.EqualFold(name, origin) {
+			continue
 		}
+		h.size += fieldSize(name, value)
 	}
 }
 
 // note takes note of a field. An empty list counts as none: some programs send the
 // field whatever they offer.
 func (h *headFields) note(f handshakeField, value []byte) {
-	h.size += len(fieldNames[f]) + len(value)
 	if len(value) == 0 && (f == fieldProtocol || f == fieldExtensions) {
 		return
 	}
@@ -108,6 +112,12 @@ func (h *headFields) note(f handshakeField, value []byte) {
 		h.first[f] = value
 	}
 }
+
+// fieldSize is what a field counts towards [HandshakeLimits].MaxBytes.
+func fieldSize[T string | []byte](name []byte, value T) int { return len(name) + len(value) }
+
+// origin counts as a field of the handshake, though others look at it.
+var origin = []byte("Origin")
 
 // tell calls onHeader, if there is one, with the fields that are none of the
 // handshake's, their names in the form of net/http.

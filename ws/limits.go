@@ -14,7 +14,7 @@ import (
 // for the default and a negative value for no limit. A request over one of them is
 // refused with [ErrHandshakeTooLarge].
 type HandshakeLimits struct {
-	MaxBytes      int // of the fields of the handshake, names and values; 16 KiB
+	MaxBytes      int // of the fields of the handshake and of Origin, names and values; 16 KiB
 	MaxProtocols  int // subprotocols offered; 32
 	MaxExtensions int // extensions offered; [httphead.DefaultMaxOptions]
 	MaxParameters int // of each extension; [httphead.DefaultMaxParameters]

@@ -91,6 +91,7 @@ func TestHandshakeLimits(t *testing.T) {
 		{"17 KiB of a list", protocol, strings.Repeat("a", 17<<10), HandshakeLimits{}, 431, "MaxBytes"},
 		{"17 KiB allowed", protocol, strings.Repeat("a", 17<<10), HandshakeLimits{MaxBytes: 20 << 10}, 101, ""},
 		{"17 KiB of Connection", "Connection", many("a,", 9<<10), HandshakeLimits{}, 431, "MaxBytes"},
+		{"17 KiB of Origin", "Origin", strings.Repeat("a", 17<<10), HandshakeLimits{}, 431, "MaxBytes"},
 		{"17 KiB of another field", "X-Other", strings.Repeat("a", 17<<10), HandshakeLimits{}, 101, ""},
 	} {
 		for _, wanted := range []bool{false, true} {
@@ -116,6 +117,24 @@ func TestHandshakeLimits(t *testing.T) {
 	custom := Upgrader{ProtocolCustom: func([]byte) (string, bool) { return "a", true }}
 	_, err := custom.Upgrade(scripted(headOfFields(offering(protocol, many("a,", 33)))))
 	require.ErrorIs(t, err, ErrHandshakeTooLarge)
+}
+
+// MaxBytes counts the same in every way to upgrade, to the byte.
+func TestHandshakeSizeIsTheSame(t *testing.T) {
+	offer := offering("Origin", "http://b.example")
+	size := len("Host") + len("a.example")
+	for name, values := range offer {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	for most, want := range map[int]int{size: 101, size - 1: 431} {
+		for way, upgrade := range waysToUpgrade {
+			lim := HandshakeLimits{MaxBytes: most}
+			status, err := upgrade(HTTPUpgrader{Limits: lim}, Upgrader{Limits: lim}, offer)
+			require.Equal(t, want, status, "%s, %d bytes: %v", way, most, err)
+		}
+	}
 }
 
 // Over TLS a request without a port asks for port 443.

@@ -139,7 +139,7 @@ func (e *ConnectionRejectedError) Header() http.Header {
 }
 
 // Body returns the body of the answer, on the client's side at most its first
-// 4 KiB. The slice must not be changed.
+// [MaxRefusalBody] bytes. The slice must not be changed.
 func (e *ConnectionRejectedError) Body() []byte {
 	if e.body == nil {
 		return []byte(e.reason)

@@ -224,8 +224,10 @@ var httpFields = [...]struct {
 	{"Sec-Websocket-Version", []byte("Sec-WebSocket-Version")},
 	{"Sec-Websocket-Protocol", []byte("Sec-WebSocket-Protocol")},
 	{"Sec-Websocket-Extensions", []byte("Sec-WebSocket-Extensions")},
-	{"Origin", []byte("Origin")},
+	{"Origin", origin},
 }
+
+var host = []byte("Host")
 
 // takeRequest copies what the handshake reads of r to where a raw upgrade has it:
 // the questions are then the same, from wherever a request came.
@@ -238,11 +240,14 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	} else if announcesBody(r) {
 		return malformed(httphead.ErrBody, httphead.Limits{})
 	}
-	if r.Host != "" {
-		s.req.Host = s.hold(r.Host)
-	}
 	s.req.Fields = s.req.head.Fields[:0]
-	room := s.u.Limits.bytes() - len(r.Host)
+	room := s.u.Limits.bytes()
+	if r.Host != "" {
+		if err := s.takeField(host, r.Host, &room); err != nil {
+			return err
+		}
+		s.req.Host = s.req.Fields[0].Value
+	}
 	_, asSent := r.Header[fieldKey.String()] // a request that did not come through net/http may have such names
 	for i := range httpFields {
 		f := &httpFields[i]
@@ -251,10 +256,9 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 			values = r.Header[string(f.name)]
 		}
 		for _, value := range values {
-			if room -= len(f.name) + len(value); room < 0 {
-				return tooLarge("fields of the handshake", "MaxBytes") // before it is copied
+			if err := s.takeField(f.name, value, &room); err != nil {
+				return err
 			}
-			s.req.Fields = append(s.req.Fields, httphead.Field{Name: f.name, Value: s.hold(value)})
 		}
 	}
 	s.req.head.Fields = s.req.Fields // whose memory Reset keeps
@@ -274,6 +278,15 @@ func (s *upgrade) takeConnect(r *http.Request) {
 	if r.URL != nil && r.URL.Path != "" {
 		s.req.Target = s.hold("/") // it is there; nothing else is asked about it
 	}
+}
+
+// takeField copies a field, if there is room for it: what is over the limit is not copied.
+func (s *upgrade) takeField(name []byte, value string, room *int) error {
+	if *room -= fieldSize(name, value); *room < 0 {
+		return tooLarge("fields of the handshake", "MaxBytes")
+	}
+	s.req.Fields = append(s.req.Fields, httphead.Field{Name: name, Value: s.hold(value)})
+	return nil
 }
 
 // hold returns a copy of v in s.in. What it returned before stays as it is.
