@@ -137,16 +137,21 @@ func (c *Conn) Compression() (agreed wsflate.Parameters, ok bool) {
 	return *c.opts.flate, true
 }
 
-// RemoteAddr returns the address of the peer, as the transport has it: of a proxy, if one
-// stands between. It is "websocket/unknown-addr" if the transport has none.
+// RemoteAddr returns the address of the peer: what Proxies of [AcceptOptions] found out, or
+// else the address that the transport has, which may be that of a proxy. It is
+// "websocket/unknown-addr" if the transport has none.
 func (c *Conn) RemoteAddr() net.Addr {
+	if c.opts.remote.IsValid() {
+		return net.TCPAddrFromAddrPort(c.opts.remote)
+	}
 	if t, ok := c.transport.ReadWriteCloser.(interface{ RemoteAddr() net.Addr }); ok {
 		return t.RemoteAddr()
 	}
 	return unknownAddr{}
 }
 
-// LocalAddr is [Conn.RemoteAddr] for this end of the connection.
+// LocalAddr returns the address of this end of the connection, as the transport has it. It
+// is "websocket/unknown-addr" if the transport has none.
 func (c *Conn) LocalAddr() net.Addr {
 	if t, ok := c.transport.ReadWriteCloser.(interface{ LocalAddr() net.Addr }); ok {
 		return t.LocalAddr()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 
 	"github.com/wskit/wskit/ws"
@@ -231,6 +232,9 @@ func (o *AcceptOptions) config(r *http.Request, hs ws.Handshake, compression *ws
 	cfg := new(connConfig)
 	cfg.subprotocol = hs.Protocol
 	cfg.request = o.keepRequest(r)
+	if o.Proxies != nil {
+		cfg.remote, _ = netip.ParseAddrPort(r.RemoteAddr)
+	}
 	cfg.flate = agreed
 	cfg.threshold = threshold(o.CompressionThreshold, agreed, false)
 	cfg.onPing, cfg.onPong = o.OnPingReceived, o.OnPongReceived

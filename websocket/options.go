@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/wskit/wskit/wsflate"
@@ -102,6 +103,7 @@ type connConfig struct {
 	client      bool
 	subprotocol string
 	request     *RequestInfo        // nil if it is not kept
+	remote      netip.AddrPort      // the client, if the transport belongs to a proxy
 	flate       *wsflate.Parameters // agreed on; nil for no compression
 	threshold   int                 // messages shorter than this go out plain
 	began       clockTime           // of the handshake, 0 if it is not known
@@ -115,6 +117,7 @@ type settings struct {
 	ConnOptions // without what the protocol knows
 	subprotocol string
 	request     *RequestInfo
+	remote      netip.AddrPort
 	flate       *wsflate.Parameters
 	onPing      func(context.Context, []byte) bool
 	onPong      func(context.Context, []byte)
@@ -129,10 +132,13 @@ func (cfg *connConfig) settings() *settings {
 	o.ReadLimit, o.FragmentSize, o.MaxFragments, o.CloseTimeout, o.CheckUTF8 = 0, 0, 0, 0, false
 	o.ReadIdleTimeout, o.KeepAlive, o.KeepAliveTimeout = 0, 0, 0
 	o.KeepRequest = false
-	if o == (ConnOptions{}) && cfg.subprotocol == "" && cfg.request == nil && cfg.flate == nil && cfg.onPing == nil && cfg.onPong == nil {
+	plain := o == (ConnOptions{}) && cfg.subprotocol == "" && cfg.request == nil && !cfg.remote.IsValid() && cfg.flate == nil &&
+		cfg.onPing == nil && cfg.onPong == nil
+	if plain {
 		return &plainSettings
 	}
 	return &settings{
-		ConnOptions: o, subprotocol: cfg.subprotocol, request: cfg.request, flate: cfg.flate, onPing: cfg.onPing, onPong: cfg.onPong,
+		ConnOptions: o, subprotocol: cfg.subprotocol, request: cfg.request, remote: cfg.remote, flate: cfg.flate,
+		onPing: cfg.onPing, onPong: cfg.onPong,
 	}
 }

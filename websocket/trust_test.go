@@ -161,6 +161,35 @@ func TestForeignOriginNamesTheOption(t *testing.T) {
 }
 
 // What a trusted proxy says counts for the origin, for Hosts and for callbacks.
+// RemoteAddr is the address that a trusted proxy tells, and that of the transport otherwise.
+func TestRemoteAddrBehindProxies(t *testing.T) {
+	loopback := &ws.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	for _, tt := range []struct {
+		proxies *ws.Proxies
+		want    string
+	}{
+		{loopback, "192.0.2.7:0"},
+		{&ws.Proxies{}, "127.0.0.1:"},
+		{nil, "127.0.0.1:"},
+	} {
+		addrs := make(chan string, 1)
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := Accept(w, r, &AcceptOptions{Proxies: tt.proxies})
+			if err != nil {
+				addrs <- err.Error()
+				return
+			}
+			addrs <- c.RemoteAddr().String()
+			c.CloseNow()
+		}))
+		c, _, err := Dial(t.Context(), srv.URL, &DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {"192.0.2.7"}}})
+		require.NoError(t, err)
+		c.CloseNow()
+		require.Contains(t, <-addrs, tt.want)
+		srv.Close()
+	}
+}
+
 func TestAcceptBehindProxies(t *testing.T) {
 	proxies := &ws.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
 	reached := errors.New("the callback was reached")
