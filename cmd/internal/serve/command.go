@@ -21,7 +21,7 @@ import (
 type options struct {
 	addr, cert, key, saveCert    string
 	selfSigned, anyOrigin, quiet bool
-	dotfiles                     bool
+	dotfiles, http2              bool
 	compress, logFormat, static  string
 	origins, subprotocols        []string
 	maxMessage                   int64
@@ -40,6 +40,10 @@ const long = `Serve endpoints to try a client against, and a page to try them wi
 No member of /chat and /broadcast waits for another one. If several messages with more
 than --max-backlog bytes in all would wait for a slow member, the server closes that
 member with 1008. wskit_slow_members_total of /metrics counts these members.
+
+All of it is served over HTTP/1.1 and HTTP/2, at the same port: over HTTP/2, WebSockets
+come by extended CONNECT (RFC 8441), and without TLS only from clients that know so
+before. --http2=false leaves HTTP/1.1.
 
 The URLs go to stdout, the log to stderr. Ctrl-C closes all connections with 1001 and
 ends the server.
@@ -67,6 +71,7 @@ func Command() *cobra.Command {
 	flags.StringVar(&o.saveCert, "tls-save", "", "file to write that certificate to, for --ca of clients")
 	flags.StringVar(&o.cert, "cert", "", "file of the certificate (PEM) to serve wss and https with")
 	flags.StringVar(&o.key, "key", "", "file of its key (PEM), if it is not in that of --cert")
+	flags.BoolVar(&o.http2, "http2", true, "also speak HTTP/2, and take WebSockets over it (RFC 8441)")
 	flags.StringVarP(&o.compress, "compress", "z", "takeover", "compression (RFC 7692): takeover, no-takeover or off")
 	flags.StringSliceVar(&o.origins, "origin", nil, "hosts whose pages may connect, beside our own, as example.com or localhost:*")
 	flags.BoolVar(&o.anyOrigin, "any-origin", false, "let every page connect")
@@ -146,6 +151,7 @@ func (o *options) run(cmd *cobra.Command) error {
 		return fmt.Errorf("cannot listen: %w: choose another --addr (make run: ADDR=host:port)", err)
 	}
 	web := s.web(config)
+	s.logHTTP2(web)
 	printURLs(cmd.OutOrStdout(), ln.Addr().(*net.TCPAddr), config != nil)
 	done := make(chan error, 1)
 	go func() {

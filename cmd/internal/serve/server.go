@@ -64,7 +64,7 @@ type talk func(ctx context.Context, conn *websocket.Conn, r *http.Request) error
 // endpoint accepts connections for talk.
 func (s *server) endpoint(name string, talk talk) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		log := s.log.With("endpoint", name, "remote", r.RemoteAddr)
+		log := s.log.With("endpoint", name, "remote", r.RemoteAddr, "http", r.ProtoMajor)
 		watchers := s.frames.of(r.URL.Query().Get("id"))
 		s.open.Add(1) // before it is compared with --max-connections
 		defer s.open.Add(-1)

@@ -28,7 +28,7 @@ func (o *options) tls() (*tls.Config, error) {
 		if err != nil {
 			return nil, exit.Usagef("--cert: %v", err)
 		}
-		return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}, nil
+		return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: o.protocols()}, nil
 	case o.selfSigned:
 		pair, err := makeCertificate(o.addr)
 		if err != nil {
@@ -40,9 +40,17 @@ func (o *options) tls() (*tls.Config, error) {
 				return nil, err
 			}
 		}
-		return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}, nil
+		return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: o.protocols()}, nil
 	}
 	return nil, nil
+}
+
+// protocols returns what to offer in TLS (ALPN).
+func (o *options) protocols() []string {
+	if o.http2 {
+		return []string{"h2", "http/1.1"}
+	}
+	return []string{"http/1.1"}
 }
 
 // makeCertificate makes a certificate for this machine that holds for a month.

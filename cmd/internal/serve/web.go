@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/wskit/wskit/websocket/xconnect"
 )
 
 // The longest times that a client may take. net/http does not apply them to a
@@ -19,12 +21,14 @@ const (
 // maxHead is the longest head of a request in bytes. net/http adds 4 KiB.
 const maxHead = 16 << 10
 
-// web returns the server for all endpoints. It speaks no HTTP/2, in which there
-// is no upgrade.
+// web returns the server for all endpoints. It speaks HTTP/1.1 and, unless that is
+// turned off, HTTP/2: without TLS to clients that know so before.
 func (s *server) web(config *tls.Config) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	return &http.Server{
+	protocols.SetHTTP2(s.http2)
+	protocols.SetUnencryptedHTTP2(s.http2)
+	web := &http.Server{
 		Handler:           s.handler(),
 		TLSConfig:         config,
 		Protocols:         protocols,
@@ -35,6 +39,22 @@ func (s *server) web(config *tls.Config) *http.Server {
 		MaxHeaderBytes:    maxHead,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	if s.http2 {
+		xconnect.Configure(web)
+	}
+	return web
+}
+
+// logHTTP2 logs whether clients can open WebSockets over HTTP/2.
+func (s *server) logHTTP2(web *http.Server) {
+	if !s.http2 {
+		return
+	}
+	if err := xconnect.Check(web); err != nil {
+		s.log.Warn("no WebSockets over HTTP/2", "error", err)
+		return
+	}
+	s.log.Info("WebSockets over HTTP/2 are on", "tls", web.TLSConfig != nil)
 }
 
 // steady lets an answer take longer than writeTimeout, as a large file or a stream
