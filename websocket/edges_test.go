@@ -112,6 +112,7 @@ var edgeFunctions = map[string]any{
 	"websocket.CloseStatus":             websocket.CloseStatus,
 	"websocket.Dial":                    websocket.Dial,
 	"websocket.NetConn":                 websocket.NetConn,
+	"websocket.OpenStream":              websocket.OpenStream,
 	"websocket.NewConn":                 websocket.NewConn,
 	"websocket.NewPreparedMessage":      websocket.NewPreparedMessage,
 	"websocket.Write":                   websocket.Write,

@@ -1,6 +1,8 @@
 package websocket
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -44,6 +46,46 @@ type Stream interface {
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
 }
+
+// OpenStream makes the handshake that d describes with the server of the URL over t, and
+// returns the stream and what was agreed on, for [NewConn] or a proxy. ctx, and the
+// Timeout of d, bound the handshake. It uses of d what [ws.Dialer.NewRequest] uses. Cookies
+// and redirects are the caller's: an answer of another status than 2xx is a
+// *[ws.ConnectionRejectedError], with up to 4 KiB of its body.
+func OpenStream(ctx context.Context, t Transport, d ws.Dialer, urlstr string) (Stream, ws.Handshake, error) {
+	if t == nil || ctx == nil {
+		return nil, ws.Handshake{}, errors.New("websocket: open stream: nil Transport or Context")
+	}
+	if timeout := cmp.Or(d.Timeout, ws.DefaultHandshakeTimeout); timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	r, check, err := d.NewRequest(ctx, urlstr)
+	if err != nil {
+		return nil, ws.Handshake{}, err
+	}
+	resp, err := (&streams{Transport: t}).RoundTrip(r)
+	if err != nil {
+		return nil, ws.Handshake{}, err
+	}
+	opened, ok := resp.Body.(*streamBody)
+	var shown []byte
+	if !ok {
+		shown, _ = io.ReadAll(io.LimitReader(resp.Body, streamBodyMost))
+	}
+	hs, err := check(resp, shown)
+	if err == nil && !ok {
+		err = errors.New("websocket: the Transport returned no stream")
+	}
+	if err != nil {
+		resp.Body.Close()
+		return nil, ws.Handshake{}, err
+	}
+	return opened.Stream, hs, nil
+}
+
+const streamBodyMost = 4 << 10
 
 // streams sends the request of a handshake as an extended CONNECT.
 type streams struct {

@@ -172,3 +172,29 @@ func TestDial200IsNoUpgrade_RFC6455_4_1(t *testing.T) {
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestOpenStream(t *testing.T) {
+	tr := &fakeTransport{answer: streamAnswer(200, "", "Sec-WebSocket-Protocol", "b", "X-Own", "1")}
+	var own string
+	d := ws.Dialer{Protocols: []string{"b"}, OnHeader: func(name, value []byte) error {
+		own += string(name) + "=" + string(value)
+		return nil
+	}}
+	s, hs, err := OpenStream(t.Context(), tr, d, "wss://a.example/x")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.Equal(t, "b", hs.Protocol)
+	require.Equal(t, "X-Own=1", own)
+
+	tr.answer = streamAnswer(403, "not you")
+	_, _, err = OpenStream(t.Context(), tr, d, "wss://a.example/x")
+	rejected, ok := errors.AsType[*ws.ConnectionRejectedError](err)
+	require.True(t, ok)
+	require.Equal(t, "not you", string(rejected.Body()))
+
+	tr.answer = streamAnswer(200, "", "Sec-WebSocket-Protocol", "x")
+	_, _, err = OpenStream(t.Context(), tr, d, "wss://a.example/x")
+	require.ErrorIs(t, err, ws.ErrHandshakeBadSubProtocol)
+	_, err = tr.peer.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF, "the stream is closed")
+}

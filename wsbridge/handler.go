@@ -2,7 +2,6 @@ package wsbridge
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -36,7 +35,7 @@ type Handler struct {
 	Transport websocket.Transport
 
 	// Dialer opens connections of HTTP/1.1 to the backend. Its Protocols, Extensions,
-	// Header and Host are not used. Its Timeout bounds the handshake with the
+	// Header, OnHeader and Host are not used. Its Timeout bounds the handshake with the
 	// backend also where Transport makes it.
 	Dialer ws.Dialer
 
@@ -140,69 +139,30 @@ func (b *bridge) connect(r *http.Request) error {
 }
 
 // dial opens the stream to the backend.
-func (b *bridge) dial(u *url.URL) error {
-	ctx, cancel := context.WithCancel(b.r.Context())
-	defer cancel()
-	if t := b.h.Dialer.Timeout; t >= 0 {
-		if t == 0 {
-			t = ws.DefaultHandshakeTimeout
-		}
-		ctx, cancel = context.WithTimeout(ctx, t)
-		defer cancel()
-	}
+func (b *bridge) dial(u *url.URL) (err error) {
 	d := b.h.Dialer
 	d.Protocols, d.Extensions, d.Host = offeredProtocols(b.r), nil, ""
-	d.Header = ws.HandshakeHeaderHTTP(b.header())
+	d.Header, d.OnHeader = ws.HandshakeHeaderHTTP(b.header()), b.keep
 	if b.h.Compression == nil {
 		d.Extensions = offeredDeflate(b.r)
 	}
-	r, check, err := d.NewRequest(ctx, u.String())
+	if b.h.Transport == nil {
+		b.back, _, b.agreed, err = d.Dial(b.r.Context(), u.String())
+	} else {
+		b.back, b.agreed, err = websocket.OpenStream(b.r.Context(), b.h.Transport, d, u.String())
+	}
 	if err != nil {
-		return err
+		b.back = nil // and not an interface that holds nil
 	}
-	resp, err := b.send(&d, r)
-	if err != nil {
-		return err
-	}
-	opened, _ := resp.Body.(io.ReadWriteCloser)
-	var body []byte
-	if opened == nil {
-		body, _ = io.ReadAll(io.LimitReader(resp.Body, mostBody))
-	}
-	if b.agreed, err = check(resp, body); err != nil || opened == nil {
-		resp.Body.Close()
-		return err
-	}
-	b.back = opened
-	for _, name := range passedBack {
-		if v := resp.Header.Values(name); len(v) > 0 {
-			b.answer[http.CanonicalHeaderKey(name)] = v
-		}
-	}
-	return nil
+	return err
 }
 
-// mostBody is how much of the body of a backend that refuses is passed on.
-const mostBody = 4 << 10
-
-// send sends the request to the backend. The body of an answer that agrees is a stream.
-func (b *bridge) send(d *ws.Dialer, r *http.Request) (*http.Response, error) {
-	if b.h.Transport == nil {
-		return d.RoundTrip(r)
+// keep keeps a field of the backend's answer for the client.
+func (b *bridge) keep(name, value []byte) error {
+	if slices.Contains(passedBack[:], string(name)) {
+		b.answer.Add(string(name), string(value))
 	}
-	connect, err := ws.ExtendedConnect(r)
-	if err != nil {
-		return nil, err
-	}
-	s, resp, err := b.h.Transport.Connect(connect)
-	if err != nil {
-		return nil, err
-	}
-	resp.Request = connect
-	if s != nil {
-		resp.Body = s
-	}
-	return resp, nil
+	return nil
 }
 
 // passedBack are the fields of the backend's answer that the client gets, beside those of
