@@ -24,6 +24,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/wskit/wskit/websocket"
+	_ "github.com/wskit/wskit/websocket/xconnect"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
 )
@@ -95,6 +96,7 @@ func startServers(cleanup func(func())) map[string]string {
 	strict.StartTLS()
 	cleanup(strict.Close)
 	urls["MTLS"] = "wss" + strings.TrimPrefix(strict.URL, "https")
+	urls["HTTP2"], urls["H2C"] = startHTTP2(cleanup)
 	urls["NOTHING"] = "ws://" + closedPort()
 	urls["GARBAGE"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.WriteString(conn, "220 ready\r\n\r\n") })
 	urls["SILENT"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.Copy(io.Discard, conn) })
@@ -174,6 +176,36 @@ func comesBack() func(net.Conn) {
 		first.Do(func() { say = func() { leave(ws.StatusGoingAway, "back soon")(conn) } })
 		say()
 	}
+}
+
+// startHTTP2 starts servers that echo over HTTP/2, with and without TLS.
+func startHTTP2(cleanup func(func())) (secure, clear string) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+			CompressionMode: websocket.CompressionContextTakeover, Subprotocols: []string{"chat.v2"},
+			ConnOptions: websocket.ConnOptions{ReadLimit: -1},
+		})
+		if err != nil || r.ProtoMajor != 2 {
+			return
+		}
+		defer c.CloseNow()
+		for {
+			typ, p, err := c.Read(r.Context())
+			if err != nil || c.Write(r.Context(), typ, p) != nil {
+				return
+			}
+		}
+	})
+	s := httptest.NewUnstartedServer(handler)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	cleanup(s.Close)
+	c := httptest.NewUnstartedServer(handler)
+	c.Config.Protocols = new(http.Protocols)
+	c.Config.Protocols.SetUnencryptedHTTP2(true)
+	c.Start()
+	cleanup(c.Close)
+	return "wss" + strings.TrimPrefix(s.URL, "https"), "ws" + strings.TrimPrefix(c.URL, "http")
 }
 
 // socks is a proxy that speaks SOCKS5 (RFC 1928) without authentication, and connects to

@@ -20,6 +20,7 @@ import (
 	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsflate"
+	"github.com/wskit/wskit/wsutil"
 )
 
 // options are the flags.
@@ -33,6 +34,7 @@ type options struct {
 	binary, verify, compress         bool
 	sendOnly, receiveOnly            bool
 	sources                          []string
+	streams                          int
 
 	json, compare bool
 	save, plot    string
@@ -103,6 +105,7 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.StringVar(&o.plot, "plot", "", "file to draw the result in, .html or .svg")
 	flags.BoolVar(&o.compare, "compare", false, "compare two saved results: wskit bench --compare OLD NEW")
 	o.Flags.Register(flags)
+	flags.IntVar(&o.streams, "streams", 0, "with --http2: how many WebSockets share a connection (default: what the server allows, 250 at most)")
 }
 
 func (o *options) run(cmd *cobra.Command, args []string) error {
@@ -123,6 +126,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer c.via.Close()
 	compressed, err := o.probe(cmd.Context(), u, c)
 	if err != nil {
 		return err
@@ -172,6 +176,10 @@ func (o *options) check() error {
 		return exit.Usagef("--verify and --pipeline are about answers: they go neither with --send-only nor with --receive-only")
 	case o.receiveOnly && o.rate > 0:
 		return exit.Usagef("--rate is about sending: it does not go with --receive-only")
+	case o.streams < 0 || o.streams > 0 && !o.HTTP2:
+		return exit.Usagef("--streams is for --http2, and positive")
+	case o.HTTP2 && len(o.sources) > 0:
+		return exit.Usagef("--source does not go with --http2, whose connections are shared")
 	case o.message != "" && o.messageFile != "":
 		return exit.Usagef("--message and --message-file: give one of them")
 	}
@@ -223,12 +231,13 @@ func (o *options) config(u *url.URL) (config, error) {
 		c.mix.compress()
 		dialer.Extensions = []httphead.Option{offer.Option()}
 	}
+	c.via = o.Opener(dialer, o.streams)
 	c.dial = func(ctx context.Context, index int) (net.Conn, ws.Handshake, error) {
 		d := dialer
 		if len(sources) > 0 {
 			d.NetDial = (&net.Dialer{LocalAddr: sources[index%len(sources)]}).DialContext
 		}
-		conn, _, hs, err := d.Dial(ctx, u.String())
+		conn, hs, err := c.via.Dial(ctx, wsutil.DebugDialer{Dialer: d}, u.String())
 		if err == nil && len(hs.Extensions) > 0 {
 			if _, err = offer.Confirm(hs.Extensions[0]); err != nil { // begin relies on it
 				conn.Close()

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wskit/wskit/cmd/internal/connect"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -26,6 +27,7 @@ type config struct {
 	patience    time.Duration // for an answer
 	atOnce      int           // handshakes at once
 	verify      bool
+	via         *connect.Opener
 	dial        func(ctx context.Context, index int) (net.Conn, ws.Handshake, error)
 }
 

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -29,12 +30,20 @@ func explain(u, proxy *url.URL, err error) string {
 		through = fmt.Sprintf(" (through proxy %s)", proxy.Host)
 	}
 	at := serverAt(u)
-	for _, text := range []string{refusal(u, err), certificate(at, err), network(at, err)} {
+	for _, text := range []string{noHTTP2(u, err), refusal(u, err), certificate(at, err), network(at, err)} {
 		if text != "" {
 			return text + through
 		}
 	}
 	return fmt.Sprintf("%s: %v%s", u.Redacted(), err, through)
+}
+
+// noHTTP2 explains a server without WebSockets over HTTP/2.
+func noHTTP2(u *url.URL, err error) string {
+	if !errors.Is(err, websocket.ErrNoExtendedConnect) {
+		return ""
+	}
+	return fmt.Sprintf("%s does not offer WebSockets over HTTP/2: leave --http2 out", u.Host)
 }
 
 // peer is the server or the proxy in the words of messages.
@@ -68,6 +77,8 @@ func Kind(err error) string {
 		return "proxy: " + Kind(inner)
 	}
 	switch {
+	case errors.Is(err, websocket.ErrNoExtendedConnect):
+		return "no extended CONNECT"
 	case errors.As(err, &status):
 		return fmt.Sprintf("handshake refused with %d", int(status))
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -31,6 +31,7 @@ type Flags struct {
 	Subprotocols []string
 	proxy        string
 	Timeout      time.Duration
+	HTTP2        bool
 
 	ca, cert, key string
 	serverName    string
@@ -43,8 +44,14 @@ func (f *Flags) Register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.host, "host", "", "value of field Host, if not the URL's")
 	flags.StringSliceVarP(&f.Subprotocols, "subprotocol", "s", nil, "subprotocols to offer, the preferred one first")
 	flags.StringVarP(&f.proxy, "proxy", "x", "", `proxy URL, of scheme http, https, socks5 or socks5h; "none" for none (default: as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say)`)
+	f.RegisterHTTP2(flags)
 	flags.DurationVar(&f.Timeout, "timeout", 10*time.Second, "the longest time that connecting may take")
 	f.RegisterTLS(flags)
+}
+
+// RegisterHTTP2 adds the flag for HTTP/2.
+func (f *Flags) RegisterHTTP2(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.HTTP2, "http2", false, "use HTTP/2 (RFC 8441); for ws:// without asking whether the server speaks it")
 }
 
 // RegisterRequest adds the flags that Header stands for.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wskit/wskit/cmd/internal/connect"
 	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/websocket"
@@ -28,6 +29,7 @@ type client struct {
 	options
 	url     *url.URL
 	dialer  ws.Dialer
+	opener  *connect.Opener
 	printer *printer
 	first   []action        // to be done once connected, the first time
 	input   <-chan action   // closed when there is no more; nil if there never is
@@ -106,7 +108,7 @@ func (c *client) connect(ctx context.Context) (*websocket.Conn, error) {
 		d.OnRequest = func(p []byte) { c.printer.head('>', p) }
 		d.OnResponse = func(p []byte) { c.printer.head('<', p) }
 	}
-	conn, _, hs, err := d.Dial(ctx, c.url.String())
+	conn, hs, err := c.opener.Dial(ctx, d, c.url.String())
 	if err == nil && len(hs.Extensions) > 0 {
 		if _, err = offer.Confirm(hs.Extensions[0]); err != nil {
 			conn.Close()

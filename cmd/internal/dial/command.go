@@ -117,7 +117,9 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 		return err
 	}
 	stdin, stdout, stderr := cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-	c := &client{options: *o, url: u, dialer: dialer, hurry: context.Background()}
+	opener := o.Opener(dialer, 0)
+	defer opener.Close()
+	c := &client{options: *o, url: u, dialer: dialer, opener: opener, hurry: context.Background()}
 	if o.interactive(stdin, stdout) {
 		return c.onTerminal(cmd.Context(), stdin.(*os.File), stdout.(*os.File))
 	}

@@ -1,0 +1,109 @@
+package connect
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsh2"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// Opener opens WebSockets in the version of HTTP that the flags say.
+type Opener struct {
+	transport *wsh2.Transport // nil for HTTP/1.1
+}
+
+// Opener returns one whose connections of HTTP/2 are opened as d says. streams is how
+// many WebSockets share one, 0 for as many as the server allows, 250 at most.
+func (f *Flags) Opener(d ws.Dialer, streams int) *Opener {
+	if !f.HTTP2 {
+		return &Opener{}
+	}
+	return &Opener{&wsh2.Transport{Dialer: d, Cleartext: true, MaxConns: -1, MaxStreams: streams}}
+}
+
+// Dial opens a WebSocket to the URL as d says. OnRequest and OnResponse of d are called
+// with the heads; HTTP/2 has them in another form on the wire.
+func (o *Opener) Dial(ctx context.Context, d wsutil.DebugDialer, u string) (net.Conn, ws.Handshake, error) {
+	if o.transport == nil {
+		conn, _, hs, err := d.Dial(ctx, u)
+		return conn, hs, err
+	}
+	s, hs, err := websocket.OpenStream(ctx, &shown{o.transport, d}, d.Dialer, u)
+	if err != nil {
+		return nil, hs, err
+	}
+	return &streamConn{s, s.(addressed)}, hs, nil
+}
+
+// Close closes the connections that WebSockets share.
+func (o *Opener) Close() {
+	if o.transport != nil {
+		o.transport.Close()
+	}
+}
+
+// addressed is a stream that knows its ends.
+type addressed interface {
+	LocalAddr() net.Addr
+	RemoteAddr() net.Addr
+}
+
+// streamConn is a stream as a net.Conn.
+type streamConn struct {
+	websocket.Stream
+	addressed
+}
+
+func (c *streamConn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// shown is a transport that shows the heads of requests and answers.
+type shown struct {
+	websocket.Transport
+	d wsutil.DebugDialer
+}
+
+func (t *shown) Connect(r *http.Request) (websocket.Stream, *http.Response, error) {
+	if t.d.OnRequest != nil {
+		scheme := map[bool]string{true: "https", false: "http"}[r.URL.Scheme == "https"]
+		t.d.OnRequest(head(r.Header, ":method", r.Method, ":protocol", r.Header[":protocol"][0],
+			":scheme", scheme, ":authority", r.Host, ":path", r.URL.RequestURI()))
+	}
+	s, resp, err := t.Transport.Connect(r)
+	if err == nil && t.d.OnResponse != nil {
+		t.d.OnResponse(head(resp.Header, ":status", fmt.Sprint(resp.StatusCode)))
+	}
+	return s, resp, err
+}
+
+// head returns the lines of a head: first pairs of a pseudo-header and its value, and then
+// the fields.
+func head(h http.Header, pseudo ...string) []byte {
+	var b bytes.Buffer
+	for i := 0; i < len(pseudo); i += 2 {
+		fmt.Fprintf(&b, "%s: %s\r\n", pseudo[i], pseudo[i+1])
+	}
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, v := range h[name] {
+			if name[0] != ':' {
+				fmt.Fprintf(&b, "%s: %s\r\n", strings.ToLower(name), v)
+			}
+		}
+	}
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
