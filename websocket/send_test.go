@@ -108,6 +108,7 @@ func TestSendQueueFull(t *testing.T) {
 				require.Equal(t, !reads, time.Since(start) == DefaultCloseTimeout)
 				require.Equal(t, reads, s.CloseRecord().Clean)
 				require.Equal(t, !reads, errors.Is(s.CloseRecord().Err, ErrSendQueueFull))
+				synctest.Wait()
 				require.Zero(t, s.Buffered())
 				_, err = s.Send(MessageBinary, message)
 				require.ErrorIs(t, err, net.ErrClosed)
