@@ -78,10 +78,14 @@ const (
 
 	// SendDropped means that the message was dropped: see [SendDropNew].
 	SendDropped
+
+	// SendSent means that nothing waited, so that the driver did not need the queue:
+	// the message is on its way. [SendQueue.Push] does not return it.
+	SendSent
 )
 
 // Taken reports whether the queue took the message.
-func (r SendResult) Taken() bool { return r >= SendQueued && r <= SendDisplaced }
+func (r SendResult) Taken() bool { return r >= SendQueued && r <= SendDisplaced || r == SendSent }
 
 // String returns the name of the constant.
 func (r SendResult) String() string {
@@ -96,6 +100,8 @@ func (r SendResult) String() string {
 		return "SendDisplaced"
 	case SendDropped:
 		return "SendDropped"
+	case SendSent:
+		return "SendSent"
 	}
 	return fmt.Sprintf("SendResult(%d)", uint8(r))
 }
@@ -154,6 +160,7 @@ type SendQueue struct {
 	waiting      *sendWaiting      // nil while nothing waits and nothing is taken
 	encoded      int               // bytes of the messages that are encoded and not written
 	encodedCount int               // and their number
+	unwritten    int               // see SetUnwritten
 	dropped      uint64
 	taken        bool // waiting.current is with the driver
 	closed       bool // Push is refused
@@ -298,9 +305,15 @@ func (q *SendQueue) Encoded() {
 // has become empty by that: once each time, and only after something was queued.
 func (q *SendQueue) Written() (drained bool) {
 	drained = q.encodedCount > 0 && q.waiting == nil && !q.released
-	q.encoded, q.encodedCount = 0, 0
+	q.encoded, q.encodedCount, q.unwritten = 0, 0, 0
 	return drained
 }
+
+// SetUnwritten says that n bytes are encoded and not written, until Written. They
+// count toward the bounds in place of the messages that Next has returned, if they
+// are more. A driver that encodes messages without the queue while nothing waits
+// calls it before Push.
+func (q *SendQueue) SetUnwritten(n int) { q.unwritten = n }
 
 // Len returns the number of messages that wait, are encoded or are being encoded.
 func (q *SendQueue) Len() int {
@@ -316,7 +329,7 @@ func (q *SendQueue) Len() int {
 
 // Buffered returns the payload bytes of the messages that Len counts.
 func (q *SendQueue) Buffered() int {
-	n := q.encoded
+	n := max(q.encoded, q.unwritten)
 	if w := q.waiting; w != nil {
 		n += w.bytes + w.current.size
 	}
@@ -375,7 +388,7 @@ func (q *SendQueue) room(bytes, count int) bool {
 		count += w.count()
 	}
 	if q.policy() != SendDropOldest {
-		bytes += q.encoded
+		bytes += max(q.encoded, q.unwritten)
 		count += q.encodedCount
 		if q.taken {
 			bytes += q.waiting.current.size

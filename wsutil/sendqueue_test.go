@@ -352,13 +352,13 @@ func TestSendQueueAllocs(t *testing.T) {
 func TestSendNames(t *testing.T) {
 	require.Equal(t, "SendClose SendDropNew SendDropOldest SendPolicy(9)",
 		fmt.Sprint(SendClose, " ", SendDropNew, " ", SendDropOldest, " ", SendPolicy(9)))
-	taken := map[SendResult]bool{SendFailed: false, SendQueued: true, SendReplaced: true, SendDisplaced: true, SendDropped: false}
+	taken := map[SendResult]bool{SendFailed: false, SendQueued: true, SendReplaced: true, SendDisplaced: true, SendDropped: false, SendSent: true}
 	var names []string
-	for r := range SendResult(6) {
+	for r := range SendResult(7) {
 		names = append(names, r.String())
 		require.Equal(t, taken[r], r.Taken())
 	}
-	require.Equal(t, "SendFailed SendQueued SendReplaced SendDisplaced SendDropped SendResult(5)", strings.Join(names, " "))
+	require.Equal(t, "SendFailed SendQueued SendReplaced SendDisplaced SendDropped SendSent SendResult(6)", strings.Join(names, " "))
 }
 
 // naiveQueue is a SendQueue as its documentation describes it.
@@ -522,4 +522,29 @@ func fuzzPush(t *testing.T, q *SendQueue, model *naiveQueue, i int, op, b byte) 
 	}
 	result, _ := q.Push(m, key)
 	require.Equal(t, model.push(naiveMessage{key, text}), result)
+}
+
+// What a driver has encoded without the queue counts like what it has encoded from
+// it, but not twice.
+func TestSendQueueUnwritten(t *testing.T) {
+	q := newQueue(10, -1, SendDropNew)
+	q.SetUnwritten(7)
+	require.Equal(t, 7, q.Buffered())
+	require.True(t, q.Fits(3))
+	require.False(t, q.Fits(4))
+	require.Equal(t, SendDropped, push(t, q, "1234", ""))
+	require.Equal(t, SendQueued, push(t, q, "123", ""))
+	require.False(t, q.Fits(1))
+
+	_, ok := q.Next()
+	require.True(t, ok)
+	q.Encoded()
+	require.False(t, q.Fits(4), "the frame is among the unwritten bytes")
+	require.True(t, q.Fits(3))
+	q.SetUnwritten(0)
+	require.Equal(t, 3, q.Buffered(), "a message counts until it is written")
+	q.SetUnwritten(5)
+	require.True(t, q.Written())
+	require.Zero(t, q.Buffered())
+	require.True(t, q.Fits(10))
 }
