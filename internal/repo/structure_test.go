@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"ws":                  {"httphead"},
 	"wsutil":              {"httphead", "ws"},
 	"wsflate":             {"httphead", "ws"},
+	"wsloop":              {"httphead", "ws", "wsutil", "wsflate"},
 	"websocket":           {"httphead", "ws", "wsutil", "wsflate"},
 	"websocket/reconnect": {"ws", "websocket"},
 	"websocket/wsjson":    {"websocket"},
@@ -40,6 +41,7 @@ var mayImport = map[string][]string{
 // do not know each other fit.
 var testsMayImport = map[string][]string{
 	"wsflate":             {"wsutil"},
+	"wsloop":              {"websocket/wstest"},
 	"websocket":           {"websocket/xconnect"},
 	"websocket/reconnect": {"websocket/wstest"},
 	"wsh2":                {"websocket/xconnect"},
@@ -150,6 +152,7 @@ func TestRootModuleStaysLean(t *testing.T) {
 		"go.uber.org/goleak":            "tests: goroutines left behind",
 		"go.yaml.in/yaml/v3":            "what testify needs",
 		"golang.org/x/net":              "SOCKS, and proxies of the environment",
+		"golang.org/x/sys":              "epoll and kqueue",
 		"golang.org/x/text":             "what x/net needs",
 	}
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))

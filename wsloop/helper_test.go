@@ -1,0 +1,159 @@
+package wsloop
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// echo sends every message back.
+func echo() *Handler {
+	return &Handler{Message: func(c *Conn, op ws.OpCode, p []byte) { c.Send(op, p) }}
+}
+
+// modes are the ways to run a server in tests that do not depend on one.
+var modes = map[string]func(cfg *Config){
+	"poller":     func(*Config) {},
+	"goroutines": func(cfg *Config) { cfg.Goroutines = true },
+}
+
+// inModes runs a test in each mode.
+func inModes(t *testing.T, test func(t *testing.T, cfg *Config)) {
+	for name, set := range modes {
+		t.Run(name, func(t *testing.T) {
+			cfg := &Config{Loops: 1}
+			set(cfg)
+			test(t, cfg)
+		})
+	}
+}
+
+// start starts a server that ends with the test.
+func start(t testing.TB, cfg *Config, h *Handler) *Server {
+	t.Helper()
+	s, err := New(cfg, h)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		s.Close()
+		require.NoError(t, s.Shutdown(ctx))
+	})
+	return s
+}
+
+// serve starts a server on a TCP port, and returns the port's address.
+func serve(t testing.TB, cfg *Config, h *Handler) (*Server, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := start(t, cfg, h)
+	serveOn(t, s, l)
+	return s, l.Addr().String()
+}
+
+func serveOn(t testing.TB, s *Server, l net.Listener) {
+	var done sync.WaitGroup
+	done.Go(func() { s.Serve(l) })
+	t.Cleanup(func() {
+		s.Close()
+		done.Wait()
+	})
+}
+
+// client is a raw peer.
+type client struct {
+	t testing.TB
+	net.Conn
+	r *bufio.Reader
+}
+
+func dial(t testing.TB, addr string) *client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, br, _, err := ws.Dial(ctx, "ws://"+addr)
+	require.NoError(t, err)
+	if br == nil {
+		br = bufio.NewReader(conn)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return &client{t: t, Conn: conn, r: br}
+}
+
+func (c *client) send(frames ...ws.Frame) {
+	c.t.Helper()
+	var p []byte
+	for _, f := range frames {
+		p = ws.AppendFrame(p, ws.MaskFrame(f))
+	}
+	_, err := c.Write(p)
+	require.NoError(c.t, err)
+}
+
+func (c *client) text(s string) { c.t.Helper(); c.send(ws.NewTextFrame([]byte(s))) }
+
+// next returns the next frame.
+func (c *client) next() ws.Frame {
+	c.t.Helper()
+	f, err := ws.ReadFrame(c.r)
+	require.NoError(c.t, err)
+	return f
+}
+
+func (c *client) want(s string) {
+	c.t.Helper()
+	f := c.next()
+	require.Equal(c.t, s, string(f.Payload))
+}
+
+// wantClose wants a close frame with this code, after the messages in between.
+func (c *client) wantClose(code ws.StatusCode) {
+	c.t.Helper()
+	for {
+		f := c.next()
+		if f.Header.OpCode == ws.OpClose {
+			got, _, err := ws.ParseCloseBody(f.Payload)
+			require.NoError(c.t, err)
+			require.Equal(c.t, code, got)
+			return
+		}
+	}
+}
+
+// wantEnd wants the end of the connection, after anything.
+func (c *client) wantEnd() {
+	c.t.Helper()
+	for {
+		if _, err := c.r.Discard(1); err != nil {
+			ne, ok := err.(net.Error)
+			require.False(c.t, ok && ne.Timeout(), "the connection is still open")
+			return
+		}
+	}
+}
+
+// await waits for a value.
+func await[T any](t testing.TB, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it did not happen")
+	}
+	return v
+}
+
+var _ = wsutil.SendSent

@@ -1,0 +1,298 @@
+package wsloop
+
+import (
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wskit/wskit/ws"
+)
+
+// loop is one goroutine that runs many connections. See docs/design/loop.md.
+type loop struct {
+	s      *Server
+	poller poller
+
+	// Of the loop's goroutine.
+	slots      []*Conn
+	free       []uint32 // slots without a connection
+	generation uint32
+	events     []event
+	pending    []event // those of the current turn that are not handled yet
+	listed     []*Conn // and connections
+	buf        []byte  // what is received goes here
+	plain      []byte  // and here once it is decrypted
+	rest       []byte  // the part of the input that the handler has not seen, for a panic
+	now        time.Duration
+	swept      time.Duration // when the last sweep began
+	cursor     int           // the slot that the sweep looks at next
+	sweeping   bool
+	acceptors  []*acceptor
+	hands      hands
+	tally      tally
+	ending     bool // quit was seen
+	req        ws.Request
+
+	// Shared.
+	mu     sync.Mutex
+	list   []*Conn       // connections that want something
+	tasks  []func(*loop) // to be run on the loop
+	asleep bool
+	quit   bool
+
+	conns atomic.Int64 // connections that it has, or is about to get
+	counters
+}
+
+const (
+	maxEvents  = 256 // of a turn
+	sweepEvery = 500 * time.Millisecond
+	sweepMost  = 4096 // connections that a sweep visits in a turn
+)
+
+func newLoop(s *Server) (*loop, error) {
+	l := &loop{s: s, buf: make([]byte, s.cfg.receiveBuffer()), events: make([]event, maxEvents)}
+	var err error
+	if s.cfg.Goroutines {
+		l.poller = newChannelPoller()
+	} else if l.poller, err = newPoller(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// enter adds c to the connections that want something, and wakes the loop.
+func (l *loop) enter(c *Conn) {
+	l.mu.Lock()
+	l.list = append(l.list, c)
+	wake := l.asleep
+	l.asleep = false
+	l.mu.Unlock()
+	if wake {
+		l.poller.wake()
+	}
+}
+
+// do runs f on the loop. It reports false if the loop has ended.
+func (l *loop) do(f func(*loop)) bool {
+	l.mu.Lock()
+	if l.quit {
+		l.mu.Unlock()
+		return false
+	}
+	l.tasks = append(l.tasks, f)
+	wake := l.asleep
+	l.asleep = false
+	l.mu.Unlock()
+	if wake {
+		l.poller.wake()
+	}
+	return true
+}
+
+// run is the goroutine of the loop. If a handler ends the goroutine, another one goes
+// on after the connection of that handler.
+func (l *loop) run() {
+	ended := false
+	defer func() {
+		if !ended {
+			go l.run()
+			return
+		}
+		l.poller.close()
+		l.s.loopEnded()
+	}()
+	for !l.turn() {
+	}
+	ended = true
+}
+
+// turn is one turn of the loop. It reports whether the loop is over.
+func (l *loop) turn() (over bool) {
+	if len(l.pending) == 0 && len(l.listed) == 0 {
+		n, err := l.poller.wait(l.events, l.timeout())
+		if err != nil {
+			l.s.fail(err)
+		}
+		l.pending = l.events[:n]
+		l.now = l.s.now()
+	}
+	for len(l.pending) > 0 {
+		ev := l.pending[0]
+		l.pending = l.pending[1:]
+		l.handle(ev)
+	}
+	quit := l.runListed()
+	l.sweep()
+	for _, a := range l.acceptors {
+		a.resume(l)
+	}
+	l.publish()
+	return quit && l.endAll()
+}
+
+// timeout returns for how long the loop may wait for events, and marks it as asleep
+// if that is not 0.
+func (l *loop) timeout() time.Duration {
+	d := time.Duration(-1)
+	if l.conns.Load() > 0 || l.sweeping {
+		d = max(l.swept+sweepEvery-l.now, 0)
+		if l.sweeping {
+			d = 0
+		}
+	}
+	for _, a := range l.acceptors {
+		if a.paused() && (d < 0 || a.resumeAt-l.now < d) {
+			d = max(a.resumeAt-l.now, 0)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.list) > 0 || len(l.tasks) > 0 || l.quit && !l.ending {
+		return 0
+	}
+	l.asleep = d != 0
+	return d
+}
+
+// handle handles an event.
+func (l *loop) handle(ev event) {
+	if ev.id.slot == listenerSlot {
+		if i := int(ev.id.generation); i < len(l.acceptors) {
+			l.acceptors[i].accept(l)
+		}
+		return
+	}
+	c := l.lookup(ev.id)
+	if c == nil {
+		return // of a connection that is gone
+	}
+	if ev.out {
+		l.writable(c)
+	}
+	if ev.in && c.phase != phaseDead {
+		l.readable(c)
+	}
+}
+
+func (l *loop) lookup(id identity) *Conn {
+	if int64(id.slot) >= int64(len(l.slots)) {
+		return nil
+	}
+	if c := l.slots[id.slot]; c != nil && c.id == id {
+		return c
+	}
+	return nil
+}
+
+// readable receives once, and gives the connection what has come.
+func (l *loop) readable(c *Conn) {
+	l.guard(c, (*Conn).receive)
+	l.settle(c)
+}
+
+// writable writes what waits.
+func (l *loop) writable(c *Conn) { l.settle(c) }
+
+// runListed serves the connections that want something, and runs tasks. What is
+// added meanwhile belongs to the next turn. It reports whether the loop is to end.
+func (l *loop) runListed() (quit bool) {
+	l.mu.Lock()
+	l.asleep = false
+	if len(l.listed) == 0 {
+		l.listed, l.list = l.list, l.hands.spare[:0]
+		l.hands.spare = l.listed
+	}
+	tasks := l.tasks
+	l.tasks = nil
+	quit = l.quit
+	l.mu.Unlock()
+	for _, f := range tasks {
+		f(l)
+	}
+	for len(l.listed) > 0 {
+		c := l.listed[0]
+		l.listed[0] = nil
+		l.listed = l.listed[1:]
+		l.serve(c)
+	}
+	return quit
+}
+
+// hands keep memory of lists from one turn to the next.
+type hands struct{ spare []*Conn }
+
+// serve does what a connection has asked for.
+func (l *loop) serve(c *Conn) {
+	c.mu.Lock()
+	asked := c.asks
+	c.asks = 0
+	c.mu.Unlock()
+	if asked&askOpen != 0 {
+		l.guard(c, (*Conn).begin)
+	}
+	if c.phase >= phaseOver {
+		l.finish(c) // if that had to wait for Go
+	}
+	if c.phase == phaseDead {
+		l.leave(c)
+		return
+	}
+	if asked&askAbort != 0 {
+		c.fail(errAborted)
+		l.release(c)
+		return
+	}
+	if asked&askSecured != 0 {
+		l.guard(c, (*Conn).secured)
+	}
+	if asked&askClose != 0 {
+		c.closes()
+	}
+	if asked&askRead != 0 {
+		l.guard(c, (*Conn).receive)
+	}
+	if asked&askResume != 0 {
+		l.guard(c, (*Conn).resume)
+	}
+	l.settle(c)
+}
+
+// guard calls f, which calls the handler. A panic ends the connection only.
+func (l *loop) guard(c *Conn, f func(*Conn)) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.panicked(recover())
+			l.afterPanic(c)
+		}
+	}()
+	f(c)
+	returned = true
+}
+
+// afterPanic goes on with the input that the handler has not seen.
+func (l *loop) afterPanic(c *Conn) {
+	rest := l.rest
+	l.rest = nil
+	if c.phase < phaseOpen {
+		l.release(c)
+		return
+	}
+	c.closes()
+	if c.phase == phaseOpen {
+		c.feed(rest) // drops messages, so that it calls no handler
+	}
+}
+
+// panicked makes the connection end after a panic of the handler with v, or after
+// the end of its goroutine.
+func (c *Conn) panicked(v any) {
+	err := &PanicError{Value: v, Stack: debug.Stack()}
+	c.endFor(err)
+	if f := c.loop.s.cfg.Panicked; f != nil {
+		defer func() { recover() }() // nobody is left to be told of this one
+		f(c, err)
+	}
+}

@@ -1,0 +1,89 @@
+package wsloop
+
+import (
+	"errors"
+	"time"
+)
+
+// poller tells a loop which connections may be read or written. There are three:
+// epoll, kqueue, and channelPoller, which knows no descriptors. All methods but
+// wake belong to the loop, and arm to whoever holds the lock of the connection.
+type poller interface {
+	// arm replaces what the descriptor is watched for: was is the previous
+	// interest. Without any interest the descriptor is not watched at all, so that
+	// an error of the peer cannot raise the same event over and over.
+	arm(fd int, id identity, was, want interest) error
+
+	// wait fills events and returns their number. It waits at most until timeout,
+	// without a limit if that is negative, and returns early after wake.
+	wait(events []event, timeout time.Duration) (int, error)
+
+	// wake makes the current or next wait return. Any goroutine may call it.
+	wake()
+
+	close()
+}
+
+// identity names a connection to a poller: its slot, and the generation of the slot.
+type identity struct{ slot, generation uint32 }
+
+// listenerSlot is the slot of listeners, whose generation is their index.
+const listenerSlot = 1<<32 - 2
+
+// event says that a connection may be read, or written, or has an error that a read
+// or a write will return.
+type event struct {
+	id      identity
+	in, out bool
+}
+
+// interest is what a connection waits for.
+type interest uint8
+
+const (
+	wantIn interest = 1 << iota
+	wantOut
+)
+
+// errAgain says that a descriptor has nothing to read, or takes no more bytes.
+var errAgain = errors.New("wsloop: try again")
+
+// channelPoller waits for wake and the time only.
+type channelPoller chan struct{}
+
+func newChannelPoller() channelPoller { return make(channelPoller, 1) }
+
+func (channelPoller) arm(int, identity, interest, interest) error { return nil }
+
+func (p channelPoller) wait(_ []event, timeout time.Duration) (int, error) {
+	if timeout < 0 {
+		<-p
+		return 0, nil
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-p:
+	case <-timer.C:
+	}
+	return 0, nil
+}
+
+func (p channelPoller) wake() {
+	select {
+	case p <- struct{}{}:
+	default:
+	}
+}
+
+func (channelPoller) close() {}
+
+// milliseconds returns d for a system call that counts milliseconds: rounded up, so
+// that a loop does not spin until something is due.
+func milliseconds(d time.Duration) int {
+	if d < 0 {
+		return -1
+	}
+	const most = time.Hour
+	return int((min(d, most) + time.Millisecond - 1) / time.Millisecond)
+}

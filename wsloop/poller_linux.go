@@ -1,0 +1,146 @@
+package wsloop
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// epoll is level-triggered: what a read leaves raises another event.
+type epoll struct {
+	fd, eventFD int
+	raw         []unix.EpollEvent
+}
+
+const wakeSlot = 1<<32 - 1
+
+func newPoller() (poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("wsloop: epoll_create1: %w", err)
+	}
+	eventFD, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("wsloop: eventfd: %w", err)
+	}
+	p := &epoll{fd: fd, eventFD: eventFD}
+	if err := p.arm(eventFD, identity{slot: wakeSlot}, 0, wantIn); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *epoll) arm(fd int, id identity, was, want interest) error {
+	ev := unix.EpollEvent{Fd: int32(id.slot), Pad: int32(id.generation)}
+	if want&wantIn != 0 {
+		ev.Events |= unix.EPOLLIN
+	}
+	if want&wantOut != 0 {
+		ev.Events |= unix.EPOLLOUT
+	}
+	op := unix.EPOLL_CTL_MOD
+	switch {
+	case was == want:
+		return nil
+	case was == 0:
+		op = unix.EPOLL_CTL_ADD
+	case want == 0:
+		op = unix.EPOLL_CTL_DEL
+	}
+	if err := unix.EpollCtl(p.fd, op, fd, &ev); err != nil {
+		return fmt.Errorf("wsloop: epoll_ctl: %w", err)
+	}
+	return nil
+}
+
+// wait asks first without waiting, by a system call that the scheduler is not told
+// of: under load there are always events. Otherwise it lets other goroutines run
+// and waits.
+func (p *epoll) wait(events []event, timeout time.Duration) (int, error) {
+	if len(p.raw) < len(events) {
+		p.raw = make([]unix.EpollEvent, len(events))
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.raw[0])), uintptr(len(events)), 0, 0, 0)
+	if errno == 0 && n == 0 && timeout != 0 {
+		runtime.Gosched()
+		m, err := unix.EpollWait(p.fd, p.raw[:len(events)], milliseconds(timeout))
+		if err == unix.EINTR {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("wsloop: epoll_wait: %w", err)
+		}
+		n = uintptr(m)
+	}
+	if errno != 0 {
+		if errno == unix.EINTR {
+			return 0, nil
+		}
+		return 0, fmt.Errorf("wsloop: epoll_pwait: %w", errno)
+	}
+	return p.translate(events, p.raw[:n]), nil
+}
+
+func (p *epoll) translate(events []event, raw []unix.EpollEvent) (n int) {
+	for i := range raw {
+		ev := &raw[i]
+		if uint32(ev.Fd) == wakeSlot {
+			var count [8]byte
+			readDescriptor(p.eventFD, count[:])
+			continue
+		}
+		const bad = unix.EPOLLERR | unix.EPOLLHUP
+		events[n] = event{
+			id:  identity{uint32(ev.Fd), uint32(ev.Pad)},
+			in:  ev.Events&(unix.EPOLLIN|bad) != 0,
+			out: ev.Events&(unix.EPOLLOUT|bad) != 0,
+		}
+		n++
+	}
+	return n
+}
+
+func (p *epoll) wake() {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	writeDescriptor(p.eventFD, one[:])
+}
+
+func (p *epoll) close() {
+	unix.Close(p.eventFD)
+	unix.Close(p.fd)
+}
+
+// The descriptors are non-blocking, so that the scheduler need not be told of the
+// system calls that read and write them. errAgain stands for EAGAIN.
+
+func readDescriptor(fd int, p []byte) (int, error) { return transfer(unix.SYS_READ, fd, p) }
+
+func writeDescriptor(fd int, p []byte) (int, error) { return transfer(unix.SYS_WRITE, fd, p) }
+
+func transfer(call uintptr, fd int, p []byte) (int, error) {
+	for {
+		n, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, errAgain
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// acceptDescriptor accepts a connection, non-blocking and closed on exec.
+func acceptDescriptor(fd int) (int, unix.Sockaddr, error) {
+	return unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+}

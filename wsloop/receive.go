@@ -1,0 +1,226 @@
+package wsloop
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/wskit/wskit/internal/bufpool"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// begin is the first that the loop does with a connection.
+func (c *Conn) begin() {
+	l := c.loop
+	l.place(c)
+	c.until = later(l.now, l.s.handshakeTimeout)
+	switch {
+	case c.flags&flagRefusing != 0:
+		c.refuse(nil, errUnavailable)
+	case c.phase == phaseOpen:
+		c.opened()
+		c.resume()
+	case c.phase == phaseSecure:
+		c.link.(*secure).start(c)
+	}
+	c.mu.Lock()
+	c.listen()
+	c.mu.Unlock()
+}
+
+// place gives c a slot.
+func (l *loop) place(c *Conn) {
+	l.generation++
+	c.id.generation = l.generation
+	if n := len(l.free); n > 0 {
+		c.id.slot = l.free[n-1]
+		l.free = l.free[:n-1]
+	} else {
+		c.id.slot = uint32(len(l.slots))
+		l.slots = append(l.slots, nil)
+	}
+	l.slots[c.id.slot] = c
+}
+
+// opened begins the part of the connection that the handler sees.
+func (c *Conn) opened() {
+	l := c.loop
+	c.phase = phaseOpen
+	c.until = l.s.endOfLife(l.now)
+	c.flags |= flagOpened
+	if f := c.handler.Open; f != nil {
+		f(c)
+	}
+}
+
+// receive receives once.
+func (c *Conn) receive() {
+	if c.phase == phaseDead || c.flags&flagEOF != 0 {
+		return
+	}
+	if c.link != nil {
+		c.link.receive(c)
+		return
+	}
+	l := c.loop
+	n, err := readDescriptor(int(c.fd), l.buf)
+	switch {
+	case n > 0:
+		c.received(l.buf[:n])
+	case err == nil:
+		c.inputEnded(nil)
+	case err != errAgain:
+		c.inputEnded(fmt.Errorf("wsloop: read: %w", err))
+	}
+}
+
+// received takes p, the next bytes that have arrived, decrypted. It may change them,
+// and does not retain them.
+func (c *Conn) received(p []byte) {
+	c.loop.tally.bytesIn += uint64(len(p))
+	if c.phase == phaseHead {
+		p = c.request(p)
+	}
+	if c.phase != phaseOpen {
+		return // what comes after the end is dropped
+	}
+	if c.protocol.Timed() {
+		c.protocol.Heard(c.loop.now, len(p))
+	}
+	if c.stash != nil {
+		c.stash = c.stash.Append(p)
+		return
+	}
+	c.feed(p)
+}
+
+// feed decodes p and calls the handler, until p is consumed, the input is held, or
+// the connection is over.
+func (c *Conn) feed(p []byte) {
+	l := c.loop
+	for c.held.Load() == 0 || c.flags&flagClosing != 0 {
+		ev, n, err := c.protocol.NextMessage(p)
+		p = p[n:]
+		switch {
+		case err == io.ErrUnexpectedEOF:
+			return
+		case err != nil:
+			c.fault(err, len(p) > 0)
+			return
+		case ev.OpCode.IsControl():
+			l.rest = p
+			c.control(ev)
+		case c.flags&flagClosing == 0:
+			l.rest = p
+			l.tally.messagesIn++
+			if f := c.handler.Message; f != nil {
+				f(c, ev.OpCode, ev.Payload)
+			}
+		}
+		l.rest = nil
+	}
+	if len(p) > 0 {
+		c.stash = bufpool.Get(len(p))
+		c.stash.B = append(c.stash.B, p...)
+	}
+}
+
+// resume goes on with the input that was held.
+func (c *Conn) resume() {
+	if c.phase != phaseOpen || c.held.Load() != 0 && c.flags&flagClosing == 0 {
+		return
+	}
+	if b := c.stash; b != nil {
+		c.stash = nil
+		c.feed(b.B)
+		b.Free()
+	}
+	if c.flags&flagEOF != 0 && c.stash == nil {
+		c.protocol.EOF()
+	}
+}
+
+// control answers a control frame.
+func (c *Conn) control(ev wsutil.Event) {
+	switch ev.OpCode {
+	case ws.OpPong:
+		if f := c.handler.Pong; f != nil && c.flags&flagClosing == 0 {
+			f(c, ev.Payload)
+		}
+	case ws.OpPing:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.blocked {
+			c.replies.Add(ws.OpPong, ev.Payload)
+			return
+		}
+		c.reply(ev)
+	default:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.dropWaiting() // a close frame follows what is encoded
+		c.reply(ev)
+	}
+}
+
+// reply encodes the answer to ev. mu is held.
+func (c *Conn) reply(ev wsutil.Event) {
+	if !c.broken {
+		c.encode(func(dst []byte) ([]byte, error) { return c.protocol.AppendReply(dst, ev), nil })
+	}
+}
+
+// fault ends the connection after its input came to an end by what it says.
+func (c *Conn) fault(err error, unread bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if unread {
+		c.flags |= flagUnread
+	}
+	if !c.protocol.ReplyDue() || c.broken {
+		return
+	}
+	c.dropWaiting() // a close frame follows what is encoded
+	c.encode(func(dst []byte) ([]byte, error) { return c.protocol.AppendCloseFor(dst, err), nil })
+}
+
+// inputEnded takes the end of the transport's input: err is nil, or what a read has
+// returned.
+func (c *Conn) inputEnded(err error) {
+	c.flags |= flagEOF
+	c.mu.Lock()
+	c.listen()
+	if err != nil {
+		c.giveUpWriting(err)
+	}
+	c.mu.Unlock()
+	switch {
+	case c.phase != phaseOpen:
+		c.loop.ended(c)
+	case c.stash != nil: // it is decoded first, once the input is no longer held
+		if err != nil {
+			c.protocol.Fail(err)
+		}
+	default:
+		if err != nil {
+			c.protocol.Fail(err)
+		}
+		c.protocol.EOF()
+	}
+}
+
+// listen starts or stops reading. mu is held.
+func (c *Conn) listen() {
+	reads := c.flags&flagEOF == 0 && c.phase != phaseDead && (c.phase != phaseOpen || c.held.Load() == 0 || c.flags&flagClosing != 0)
+	if reads != c.reads {
+		c.reads = reads
+		c.arm()
+	}
+	if c.phase == phaseOpen && c.protocol.Timed() {
+		if reads {
+			c.protocol.Waits(c.loop.now)
+		} else {
+			c.protocol.Heard(c.loop.now, 0)
+		}
+	}
+}

@@ -1,0 +1,273 @@
+package wsloop
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/wskit/wskit/internal/bufpool"
+)
+
+// secure is the link of a connection that speaks TLS over a descriptor. crypto/tls
+// reads from and writes to the memory below, in two ways. During the handshake, which
+// has a goroutine of its own, a read waits until the loop has received something.
+// After it, a read that finds nothing returns errWouldBlock, the only kind of error
+// that crypto/tls does not keep; and a write takes everything, since it keeps all
+// errors of writes.
+type secure struct {
+	conn *tls.Conn
+	c    *Conn
+	done error // of the handshake; written before askSecured
+
+	mu     sync.Mutex
+	filled sync.Cond
+	in     []byte // encrypted input: a view of the loop's buffer after the handshake
+	eof    bool   // and nothing follows it
+	closed bool
+	waits  bool            // a read may wait: the handshake goes on
+	out    *bufpool.Buffer // encrypted output
+	gone   int             // bytes of out that are written
+}
+
+// mostInHandshake is how many bytes a client may send before its handshake is over: a
+// TLS record and more than a request head may take.
+const mostInHandshake = 64 << 10
+
+func newSecure(c *Conn, cfg *tls.Config) *secure {
+	s := &secure{c: c, waits: true}
+	s.filled.L = &s.mu
+	s.conn = tls.Server((*memory)(s), cfg)
+	return s
+}
+
+// start begins the handshake.
+func (s *secure) start(c *Conn) {
+	server := c.loop.s
+	server.tasks.Go(func() {
+		server.compute <- struct{}{}
+		err := s.conn.Handshake()
+		<-server.compute
+		s.mu.Lock()
+		s.waits = false
+		s.done = err
+		s.mu.Unlock()
+		c.askFor(askSecured)
+	})
+}
+
+// secured is what the loop does after the handshake.
+func (c *Conn) secured() {
+	s := c.link.(*secure)
+	if c.phase != phaseSecure {
+		return
+	}
+	if s.done != nil {
+		c.loop.s.refused.Add(1)
+		c.phase = phaseOver // what is left to be written is an alert
+		c.flags |= flagRefused
+		c.until = min(c.until, later(c.loop.now, time.Second))
+		return
+	}
+	c.phase = phaseHead
+	s.decrypt(c)
+}
+
+// receive is link.receive.
+func (s *secure) receive(c *Conn) {
+	l := c.loop
+	n, err := readDescriptor(int(c.fd), l.buf)
+	if err == errAgain {
+		return
+	}
+	handshake := c.phase == phaseSecure
+	s.mu.Lock()
+	switch {
+	case n <= 0:
+		s.eof = true
+	case handshake: // it is decrypted later
+		s.in = append(s.in, l.buf[:n]...)
+	default:
+		s.in = l.buf[:n]
+	}
+	s.filled.Signal()
+	tooMuch := len(s.in) > mostInHandshake
+	s.mu.Unlock()
+	switch {
+	case handshake && (n <= 0 || tooMuch):
+		l.release(c)
+	case !handshake:
+		s.decrypt(c)
+	}
+}
+
+// decrypt gives the connection what was received.
+func (s *secure) decrypt(c *Conn) {
+	l := c.loop
+	if l.plain == nil {
+		l.plain = make([]byte, 16<<10) // the most that a record holds
+	}
+	for c.phase != phaseDead {
+		n, err := s.conn.Read(l.plain)
+		if n > 0 {
+			c.received(l.plain[:n])
+		}
+		switch {
+		case err == nil:
+			continue
+		case err == errWouldBlock:
+		case err == io.EOF, err == io.ErrUnexpectedEOF:
+			c.inputEnded(nil)
+		default:
+			c.mu.Lock()
+			s.send(c, nil) // the alert
+			c.mu.Unlock()
+			c.inputEnded(fmt.Errorf("wsloop: read: %w", err))
+		}
+		return
+	}
+}
+
+// send is link.send.
+func (s *secure) send(c *Conn, p []byte) (int, error) {
+	if err := s.write(c); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := s.conn.Write(p)
+	if err != nil {
+		return n, err
+	}
+	return n, s.write(c)
+}
+
+// write writes what is encrypted. Conn.mu is held.
+func (s *secure) write(c *Conn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.out != nil {
+		n, err := writeDescriptor(int(c.fd), s.out.B[s.gone:])
+		if err != nil {
+			return err
+		}
+		if s.gone += n; s.gone == len(s.out.B) {
+			s.out.Free()
+			s.out, s.gone = nil, 0
+		}
+	}
+	return nil
+}
+
+// waiting is link.waiting.
+func (s *secure) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out == nil {
+		return 0
+	}
+	return len(s.out.B) - s.gone
+}
+
+// listen is link.listen.
+func (s *secure) listen(*Conn, bool) {}
+
+// closeWrite is link.closeWrite.
+func (s *secure) closeWrite(c *Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.conn.CloseWrite()
+	s.write(c)
+	return closeWriteDescriptor(int(c.fd)) == nil
+}
+
+// close is link.close: the peer gets the alert if the socket has room for it.
+func (s *secure) close(c *Conn) {
+	s.mu.Lock()
+	open := !s.waits && s.done == nil
+	s.closed = true
+	s.filled.Signal()
+	s.mu.Unlock()
+	if open {
+		s.conn.Close()
+		s.write(c)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out != nil {
+		s.out.Free()
+		s.out = nil
+	}
+}
+
+// errWouldBlock is a [net.Error] that crypto/tls does not keep.
+var errWouldBlock error = wouldBlock{}
+
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "wsloop: nothing has arrived" }
+func (wouldBlock) Timeout() bool   { return true }
+func (wouldBlock) Temporary() bool { return true }
+func (wouldBlock) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+// memory is secure as crypto/tls sees it: the connection that it encrypts.
+type memory secure
+
+// Read returns what the loop has received.
+func (m *memory) Read(p []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.in) == 0 && !m.closed && !m.eof && m.waits {
+		// Who waits for the peer does not hold up the handshakes of others.
+		compute := m.c.loop.s.compute
+		<-compute
+		m.filled.Wait()
+		m.mu.Unlock()
+		compute <- struct{}{}
+		m.mu.Lock()
+	}
+	switch {
+	case m.closed:
+		return 0, net.ErrClosed
+	case len(m.in) > 0:
+		n := copy(p, m.in)
+		m.in = m.in[n:]
+		if len(m.in) == 0 {
+			m.in = nil
+		}
+		return n, nil
+	case m.eof:
+		return 0, io.EOF
+	}
+	return 0, errWouldBlock
+}
+
+// Write takes p, which the loop writes.
+func (m *memory) Write(p []byte) (int, error) {
+	m.mu.Lock()
+	if m.closed && m.waits {
+		m.mu.Unlock()
+		return 0, net.ErrClosed
+	}
+	m.out = m.out.Append(p)
+	waits := m.waits
+	m.mu.Unlock()
+	if waits {
+		m.c.askFor(0)
+	}
+	return len(p), nil
+}
+
+// Close does nothing: the loop closes the descriptor.
+func (m *memory) Close() error { return nil }
+
+func (m *memory) LocalAddr() net.Addr  { return &net.TCPAddr{} }
+func (m *memory) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(m.c.addr.expand()) }
+
+func (m *memory) SetDeadline(time.Time) error      { return nil }
+func (m *memory) SetReadDeadline(time.Time) error  { return nil }
+func (m *memory) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,435 @@
+package wsloop
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wskit/wskit/internal/bufpool"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// A message that is sent while nothing waits is encoded into out at once, and leaves
+// when the turn of the loop ends. Once the transport takes no more, messages wait in
+// the queue, and pongs in replies; flush encodes them when it takes more.
+
+// link is a transport that is not a plain descriptor. Its methods but send, writable
+// and close are for the loop.
+type link interface {
+	// receive gives what has arrived to c.received, and the end to c.inputEnded.
+	receive(c *Conn)
+
+	// send takes the bytes of p that it can: n of them, with errAgain if the
+	// transport takes no more for now, although n may be len(p). mu is held.
+	send(c *Conn, p []byte) (n int, err error)
+
+	// waiting returns how many bytes were taken and are not written. mu is held.
+	waiting() int
+
+	// listen starts or stops reading. mu is held.
+	listen(c *Conn, on bool)
+
+	// closeWrite ends sending. It reports false if the transport cannot.
+	closeWrite(c *Conn) bool
+
+	// close closes the transport, and does not wait. mu is held.
+	close(c *Conn)
+}
+
+// Send sends a message: op is ws.OpText or ws.OpBinary. It never blocks and does not
+// retain p. The result says what became of the message:
+//
+//   - [wsutil.SendSent]: nothing waits before it; it leaves with the current turn;
+//   - [wsutil.SendQueued], or one of the other results that Taken reports: the peer is
+//     behind, and the message waits;
+//   - [wsutil.SendDropped]: the policy of the queue has dropped it;
+//   - [wsutil.SendFailed] with an error: [ErrClosed]; [wsutil.ErrSendTooLarge] for a
+//     message of more than Config.Queue.MaxBytes; [wsutil.ErrSendQueueFull], after
+//     which the connection is being closed; or [wsutil.ErrNotSendable].
+func (c *Conn) Send(op ws.OpCode, p []byte) (wsutil.SendResult, error) {
+	c.mu.Lock()
+	r, err := c.send(op, p, nil, "")
+	c.mu.Unlock()
+	return r, err
+}
+
+// SendKey is Send for a value that newer values of the same key replace while it
+// waits: a peer that is behind gets the newest one.
+func (c *Conn) SendKey(op ws.OpCode, p []byte, key string) (wsutil.SendResult, error) {
+	c.mu.Lock()
+	r, err := c.send(op, p, nil, key)
+	c.mu.Unlock()
+	return r, err
+}
+
+// SendPrepared is Send for a message that is encoded once for many connections. It
+// must be a text or binary message.
+func (c *Conn) SendPrepared(m *wsutil.PreparedMessage) (wsutil.SendResult, error) {
+	return c.SendPreparedKey(m, "")
+}
+
+// SendPreparedKey is SendKey for a prepared message.
+func (c *Conn) SendPreparedKey(m *wsutil.PreparedMessage, key string) (wsutil.SendResult, error) {
+	c.mu.Lock()
+	r, err := c.send(m.OpCode(), m.Payload(), m, key)
+	c.mu.Unlock()
+	return r, err
+}
+
+// SendWait is Send that waits until the message fits the queue, at most until ctx
+// ends. It is for goroutines and for functions given to [Conn.Go]: on a loop it would
+// stop all connections of that loop.
+func (c *Conn) SendWait(ctx context.Context, op ws.OpCode, p []byte) error {
+	for {
+		c.mu.Lock()
+		if !c.blocked || c.queue == nil || c.queue.Fits(len(p)) || !c.sendable() || c.tooLarge(len(p)) {
+			_, err := c.send(op, p, nil, "")
+			c.mu.Unlock()
+			return err
+		}
+		r := c.rarely()
+		if r.room == nil {
+			r.room = make(chan struct{})
+		}
+		room := r.room
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return fmt.Errorf("wsloop: send: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// roomMade lets those try again that wait in SendWait. mu is held.
+func (c *Conn) roomMade() {
+	if r := c.rare; r != nil && r.room != nil {
+		close(r.room)
+		r.room = nil
+	}
+}
+
+// Ping sends a ping. p is at most 125 bytes long and is not retained. If the peer is
+// behind, the ping takes the place of an earlier one that waits.
+func (c *Conn) Ping(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !c.sendable():
+		return ErrClosed
+	case len(p) > ws.MaxControlFramePayloadSize:
+		return wsutil.ErrControlOverflow
+	case c.blocked:
+		c.replies.Add(ws.OpPing, p)
+		return nil
+	}
+	return c.encode(func(dst []byte) ([]byte, error) { return c.protocol.AppendPing(dst, p) })
+}
+
+// Buffered returns how many bytes wait to be sent: those encoded, with their frame
+// headers, and the payload of those in the queue.
+func (c *Conn) Buffered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.queue == nil {
+		return c.pending()
+	}
+	return c.queueOf().Buffered()
+}
+
+// pending returns how many encoded bytes are not written. mu is held.
+func (c *Conn) pending() int {
+	n := 0
+	if c.out != nil {
+		n = len(c.out.B) - int(c.written)
+	}
+	if c.link != nil {
+		n += c.link.waiting()
+	}
+	return n
+}
+
+// sendable reports whether messages are taken. mu is held.
+func (c *Conn) sendable() bool { return c.closing == 0 && !c.broken && !c.finished }
+
+func (c *Conn) tooLarge(n int) bool {
+	most := c.loop.s.queueMost
+	return most >= 0 && n > most
+}
+
+// send is Send with mu held. m is the prepared message, or nil.
+func (c *Conn) send(op ws.OpCode, p []byte, m *wsutil.PreparedMessage, key string) (wsutil.SendResult, error) {
+	if !c.sendable() {
+		return wsutil.SendFailed, ErrClosed
+	}
+	if c.tooLarge(len(p)) {
+		return wsutil.SendFailed, fmt.Errorf("%w: %d bytes, at most %d", wsutil.ErrSendTooLarge, len(p), c.loop.s.queueMost)
+	}
+	if n := c.pending(); !c.blocked && n > 0 && n+len(p) > c.loop.s.corkMost {
+		c.flush()
+	}
+	if c.blocked {
+		return c.enqueue(op, p, m, key)
+	}
+	if err := c.encodeMessage(op, p, m); err != nil {
+		return wsutil.SendFailed, err
+	}
+	c.loop.messagesOut.Add(1)
+	return wsutil.SendSent, nil
+}
+
+// encodeMessage encodes a message at the end of out. mu is held.
+func (c *Conn) encodeMessage(op ws.OpCode, p []byte, m *wsutil.PreparedMessage) (err error) {
+	b := c.buffer(len(p) + ws.MaxHeaderSize)
+	var out []byte
+	switch {
+	case op != ws.OpText && op != ws.OpBinary:
+		err = wsutil.ErrNotSendable
+		out = b.B
+	case m != nil:
+		out, err = c.protocol.AppendPrepared(b.B, m)
+	default:
+		out, err = c.protocol.AppendMessage(b.B, op, p)
+	}
+	c.encoded(b, out)
+	return err
+}
+
+// encode encodes a control frame at the end of out. mu is held.
+func (c *Conn) encode(frame func(dst []byte) ([]byte, error)) error {
+	b := c.buffer(ws.MaxControlFramePayloadSize + ws.MaxHeaderSize)
+	out, err := frame(b.B)
+	c.encoded(b, out)
+	return err
+}
+
+// buffer returns out with room for n bytes more. mu is held.
+func (c *Conn) buffer(n int) *bufpool.Buffer {
+	b := c.out
+	if b == nil {
+		b = bufpool.Get(n)
+	} else if cap(b.B)-len(b.B) < n {
+		larger := bufpool.Get(max(2*cap(b.B), len(b.B)+n))
+		larger.B = append(larger.B, b.B[c.written:]...)
+		c.written = 0
+		b.Free()
+		b = larger
+	}
+	c.out = b
+	return b
+}
+
+// encoded notes that out is the memory of b, longer than before, and asks for the end of
+// the turn.
+func (c *Conn) encoded(b *bufpool.Buffer, out []byte) {
+	b.Adopt(out)
+	b.B = out
+	if len(out) == int(c.written) {
+		c.freeOut()
+		return
+	}
+	c.ask(0)
+}
+
+func (c *Conn) freeOut() {
+	c.out.Free()
+	c.out, c.written = nil, 0
+}
+
+// enqueue queues a message. mu is held.
+func (c *Conn) enqueue(op ws.OpCode, p []byte, m *wsutil.PreparedMessage, key string) (wsutil.SendResult, error) {
+	msg := wsutil.NewOutgoing(op, p)
+	if m != nil {
+		msg = m.Outgoing()
+	}
+	q := c.queueOf()
+	dropped := q.Dropped()
+	r, err := q.Push(msg, key)
+	if n := q.Dropped() - dropped; n > 0 {
+		c.loop.dropped.Add(n)
+	}
+	switch {
+	case err == wsutil.ErrSendQueueFull:
+		c.rarely().cause = err
+		c.startClose(wsutil.CloseReply(err))
+	case r.Taken():
+		c.queued = true
+		c.loop.messagesOut.Add(1)
+	}
+	return r, err
+}
+
+// queueOf returns the queue, which counts the bytes that are encoded already.
+func (c *Conn) queueOf() *wsutil.SendQueue {
+	if c.queue == nil {
+		c.queue = new(wsutil.SendQueue)
+		c.queue.Reset(&c.loop.s.cfg.Queue)
+	}
+	c.queue.SetUnwritten(c.pending())
+	return c.queue
+}
+
+// flush writes what is encoded, and encodes and writes what waits, as far as the
+// transport takes it. mu is held. It reports whether Drain is due.
+func (c *Conn) flush() (drained bool) {
+	for {
+		if !c.write() {
+			return false
+		}
+		if c.queue != nil {
+			c.queue.Written()
+		}
+		if !c.refill() {
+			break
+		}
+	}
+	if c.blocked {
+		c.blocked = false
+		c.arm()
+	}
+	drained = c.queued && !c.finished
+	c.queued = false
+	c.roomMade()
+	return drained
+}
+
+// write writes out. It reports whether all of it is gone. mu is held.
+func (c *Conn) write() bool {
+	for c.pending() > 0 {
+		var p []byte
+		if c.out != nil {
+			p = c.out.B[c.written:]
+		}
+		n, err := c.transmit(p)
+		c.written += uint32(n)
+		if n > 0 {
+			c.loop.bytesOut.Add(uint64(n))
+			if c.blocked {
+				c.stalled = c.loop.s.now()
+			}
+		}
+		if c.out != nil && int(c.written) == len(c.out.B) {
+			c.freeOut()
+		}
+		switch {
+		case err == errAgain:
+			if !c.blocked {
+				c.blocked, c.stalled = true, c.loop.s.now()
+				c.arm()
+			}
+			return false
+		case err != nil:
+			c.giveUpWriting(fmt.Errorf("wsloop: write: %w", err))
+			return false
+		}
+	}
+	return true
+}
+
+// transmit hands p to the transport. mu is held.
+func (c *Conn) transmit(p []byte) (int, error) {
+	if c.link != nil {
+		return c.link.send(c, p)
+	}
+	return writeDescriptor(int(c.fd), p)
+}
+
+// refill encodes what waits: pongs, and then messages up to 64 KiB, and the close
+// frame after the last one. It reports whether there was anything. mu is held.
+func (c *Conn) refill() bool {
+	c.replies.All(func(op ws.OpCode, p []byte) bool {
+		c.encode(func(dst []byte) ([]byte, error) {
+			return c.protocol.AppendFragment(dst, ws.Header{Fin: true, OpCode: op}, p)
+		})
+		return true
+	})
+	if q := c.queue; q != nil {
+		for m, ok := q.Next(); ok; m, ok = q.Next() {
+			c.encodeOutgoing(&m)
+			q.Encoded()
+		}
+	}
+	if c.closing != 0 && c.protocol.Closing().Sent == 0 && (c.queue == nil || c.queue.Len() == 0) {
+		c.encode(func(dst []byte) ([]byte, error) {
+			reason := ""
+			if c.rare != nil {
+				reason = c.rare.reason
+			}
+			return c.protocol.AppendClose(dst, c.closing, reason)
+		})
+	}
+	return c.out != nil
+}
+
+// encodeOutgoing encodes a message of the queue. Text that is not UTF-8, and what may
+// no longer be sent, is left out.
+func (c *Conn) encodeOutgoing(m *wsutil.Outgoing) {
+	for m.Pending() {
+		b := c.buffer(c.protocol.FrameRoom(m))
+		out, body, err := c.protocol.AppendFrame(b.B, m)
+		c.encoded(b, append(out, body...))
+		if err != nil {
+			return
+		}
+	}
+}
+
+// giveUpWriting drops what is to be sent, for good. What has arrived can still be
+// read. mu is held.
+func (c *Conn) giveUpWriting(err error) {
+	if c.broken {
+		return
+	}
+	c.broken = true
+	if r := c.rarely(); r.cause == nil {
+		r.cause = err
+	}
+	c.dropOutput()
+	if c.blocked {
+		c.blocked = false
+		c.arm()
+	}
+	c.ask(0)
+}
+
+// dropOutput drops what is to be sent. mu is held.
+func (c *Conn) dropOutput() {
+	if c.out != nil {
+		c.freeOut()
+	}
+	c.dropWaiting()
+}
+
+// dropWaiting drops what is not encoded yet. mu is held.
+func (c *Conn) dropWaiting() {
+	if c.queue != nil {
+		c.queue.Release()
+	}
+	c.replies.All(func(ws.OpCode, []byte) bool { return true })
+	c.roomMade()
+}
+
+// arm tells the transport what c waits for. mu is held.
+func (c *Conn) arm() {
+	var want interest
+	if c.reads {
+		want |= wantIn
+	}
+	if c.blocked {
+		want |= wantOut
+	}
+	if want == c.armed {
+		return
+	}
+	if c.fd >= 0 {
+		if err := c.loop.poller.arm(int(c.fd), c.id, c.armed, want); err != nil {
+			c.giveUpWriting(err)
+			c.ask(askAbort)
+			return
+		}
+	}
+	if c.link != nil && (want^c.armed)&wantIn != 0 {
+		c.link.listen(c, want&wantIn != 0)
+	}
+	c.armed = want
+}

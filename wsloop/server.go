@@ -1,0 +1,391 @@
+package wsloop
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wskit/wskit/internal/bufpool"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// Server is a number of loops with their connections. It is made by [New]. All methods
+// may be called by any number of goroutines at once.
+type Server struct {
+	cfg              Config
+	handler          *Handler
+	handshakeTimeout time.Duration
+	writeTimeout     time.Duration
+	queueMost        int // the longest message that may wait, or negative
+	corkMost         int
+	loops            []*loop
+	begin            time.Time
+	clock            func() time.Duration // of tests, or nil
+	compute          chan struct{}        // taken while a TLS handshake computes
+	tasks            sync.WaitGroup       // goroutines of pumps, TLS handshakes and Go
+	accepted         atomic.Uint64
+	refused          atomic.Uint64
+
+	mu        sync.Mutex
+	addrs     map[netip.Addr]int // connections of each address, with MaxConnsPerAddr
+	listeners map[*listening]struct{}
+	closing   bool // Shutdown or Close was called
+	conns     int
+	refusing  int           // connections that are told so
+	idle      chan struct{} // closed once closing and without connections
+	running   int           // loops
+	ended     chan struct{} // closed when all loops have ended
+	err       error         // of a loop
+}
+
+// ErrServerClosed is returned by Serve and Attach after Shutdown or Close.
+var ErrServerClosed = errors.New("wsloop: the server is closed")
+
+// New starts a server with the given handler; nil stands for the zero value of either.
+// It copies cfg. The server has to be ended with [Server.Shutdown] or [Server.Close].
+// An error means that the system has refused a poller, or that an entry of
+// Upgrader.Hosts is not valid.
+func New(cfg *Config, h *Handler) (*Server, error) {
+	s := &Server{
+		handler:   h,
+		begin:     time.Now(),
+		compute:   make(chan struct{}, runtime.GOMAXPROCS(0)),
+		listeners: make(map[*listening]struct{}),
+		idle:      make(chan struct{}),
+		ended:     make(chan struct{}),
+		addrs:     make(map[netip.Addr]int),
+	}
+	if cfg != nil {
+		s.cfg = *cfg
+	}
+	if h == nil {
+		s.handler = new(Handler)
+	}
+	if err := s.cfg.Upgrader.Validate(); err != nil {
+		return nil, err
+	}
+	s.configure()
+	for range s.cfg.loops() {
+		l, err := newLoop(s)
+		if err != nil {
+			for _, l := range s.loops {
+				l.poller.close()
+			}
+			return nil, err
+		}
+		s.loops = append(s.loops, l)
+	}
+	s.running = len(s.loops)
+	for _, l := range s.loops {
+		go l.run()
+	}
+	return s, nil
+}
+
+func (s *Server) configure() {
+	s.handshakeTimeout = orDefault(s.cfg.HandshakeTimeout, DefaultHandshakeTimeout)
+	s.writeTimeout = orDefault(s.cfg.WriteTimeout, DefaultWriteTimeout)
+	s.queueMost = queueMost(s.cfg.Queue.MaxBytes)
+	s.corkMost = s.cfg.corkMost()
+	if s.cfg.TLS != nil {
+		s.cfg.TLS = s.cfg.TLS.Clone()
+		s.cfg.TLS.NextProtos = []string{"http/1.1"}
+	}
+}
+
+// now returns the time since the server began.
+func (s *Server) now() time.Duration {
+	if s.clock != nil {
+		return s.clock()
+	}
+	return time.Since(s.begin)
+}
+
+// endOfLife returns when a connection that opens now has to be closed, or 0.
+func (s *Server) endOfLife(now time.Duration) time.Duration {
+	d := s.cfg.Lifetime
+	if d <= 0 {
+		return 0
+	}
+	return later(now, d-jitter(min(s.cfg.LifetimeJitter, d)))
+}
+
+// jitter returns a random part of d.
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return rand.N(d)
+}
+
+// fewest returns the loop with the fewest connections.
+func (s *Server) fewest() *loop {
+	best := s.loops[0]
+	n := best.conns.Load()
+	for _, l := range s.loops[1:] {
+		if m := l.conns.Load(); m < n {
+			best, n = l, m
+		}
+	}
+	return best
+}
+
+// add counts a connection and gives it a loop. It reports false if the server is
+// closing.
+func (s *Server) add(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.conns++
+	s.limit(c)
+	l := s.fewest()
+	l.conns.Add(1)
+	c.loop = l
+	return true
+}
+
+// released takes a connection out of the counts.
+func (s *Server) released(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns--
+	if c.flags&flagRefusing != 0 {
+		s.refusing--
+	}
+	if c.flags&flagCounted != 0 {
+		ip := c.addr.expand().Addr()
+		if s.addrs[ip]--; s.addrs[ip] <= 0 {
+			delete(s.addrs, ip)
+		}
+	}
+	s.checkIdle()
+}
+
+// checkIdle notes the moment when nothing is left to wait for. mu is held.
+func (s *Server) checkIdle() {
+	if s.closing && s.conns == 0 && s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+// Attach gives the server a connection whose handshake was done elsewhere: by
+// [ws.Upgrade], [ws.Dial], [ws.UpgradeHTTP] or their like. hs is what they agreed on, br
+// what they have read after it, which may be nil. side is [ws.StateServerSide] or
+// [ws.StateClientSide]. o may be nil.
+//
+// The server owns conn from then on. Of a *net.TCPConn or *net.UnixConn it takes the
+// descriptor and closes conn; everything else, such as a *tls.Conn, is read by a
+// goroutine of its own. Open is called before Attach returns or after it. On an error
+// conn is closed.
+func (s *Server) Attach(conn io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.State, o *Options) (*Conn, error) {
+	if conn == nil {
+		return nil, errors.New("wsloop: attach: nil connection")
+	}
+	flate, err := agreedCompression(&hs)
+	if err == nil && side.ServerSide() == side.ClientSide() {
+		err = errors.New("wsloop: attach: the side is neither that of the server nor that of the client")
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	transport, received := ws.Detach(conn, br)
+	c := &Conn{handler: s.handler, phase: phaseOpen, fd: -1, addr: compact(addrOf(transport))}
+	c.take(o, hs.Protocol)
+	c.protocol.Reset(s.cfg.protocol(side, flate, s.now()))
+	if len(received) > 0 {
+		c.stash = bufpool.Get(len(received))
+		c.stash.B = append(c.stash.B, received...)
+	}
+	if err := s.adopt(c, transport); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// adopt gives c its transport and a loop. On an error the transport is closed.
+func (s *Server) adopt(c *Conn, transport io.ReadWriteCloser) error {
+	if !s.cfg.Goroutines {
+		fd, ok, err := duplicate(transport)
+		if ok {
+			transport.Close()
+			if err != nil {
+				return err
+			}
+			c.fd = int32(fd)
+			c.flags |= flagAttached
+		}
+	}
+	if c.fd < 0 {
+		if c.phase == phaseSecure {
+			transport = tls.Server(transport.(net.Conn), s.cfg.TLS)
+			c.phase = phaseHead // the pump does the handshake
+		}
+		c.link = newPump(transport)
+	} else if c.phase == phaseSecure {
+		c.link = newSecure(c, s.cfg.TLS)
+	}
+	if !s.add(c) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.closeTransport()
+		return ErrServerClosed
+	}
+	c.askFor(askOpen)
+	return nil
+}
+
+// Conns returns the number of connections, those in a handshake or at their end
+// included.
+func (s *Server) Conns() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conns
+}
+
+// Shutdown ends the server: it stops accepting, sends each connection a close frame
+// with [ws.StatusGoingAway], spread over ShutdownSpread, and waits until all
+// connections have ended and all their functions have returned. When ctx ends before that, it closes what is left,
+// and returns the cause. A handler must not call it without a goroutine: it waits for
+// the handler.
+func (s *Server) Shutdown(ctx context.Context) error {
+	idle := s.stop()
+	spread := s.cfg.ShutdownSpread
+	for _, l := range s.loops {
+		l.do(func(l *loop) { l.goAway(spread) })
+	}
+	var err error
+	if idle != nil {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	s.Close()
+	done := make(chan struct{})
+	go func() {
+		<-s.ended
+		s.tasks.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+	}
+	return err
+}
+
+// stop stops accepting. It returns a channel that is closed once there are no more
+// connections, or nil if there are none.
+func (s *Server) stop() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for l := range s.listeners {
+		l.stop()
+	}
+	idle := s.idle
+	s.checkIdle()
+	return idle
+}
+
+// Close ends the server at once: it closes all connections without a closing
+// handshake, and calls Close of their handlers. It does not wait, so that a handler
+// may call it.
+func (s *Server) Close() error {
+	s.stop()
+	for _, l := range s.loops {
+		l.mu.Lock()
+		l.quit = true
+		wake := l.asleep
+		l.asleep = false
+		l.mu.Unlock()
+		if wake {
+			l.poller.wake()
+		}
+	}
+	return nil
+}
+
+// loopEnded notes that a loop is over.
+func (s *Server) loopEnded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running--; s.running == 0 {
+		close(s.ended)
+	}
+}
+
+// fail ends the server because of an error that a loop cannot go on after.
+func (s *Server) fail(err error) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = err
+	}
+	s.mu.Unlock()
+	s.Close()
+}
+
+// endAll releases what is left when the loop ends. It reports whether nothing is.
+func (l *loop) endAll() bool {
+	l.ending = true
+	for _, a := range l.acceptors {
+		a.close(l)
+	}
+	for _, c := range l.slots {
+		if c != nil {
+			c.fail(errServerClosed)
+			l.release(c)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.list) == 0 && len(l.tasks) == 0 && l.conns.Load() == 0
+}
+
+// goAway closes all connections of the loop, spread over a time.
+func (l *loop) goAway(spread time.Duration) {
+	for _, c := range l.slots {
+		switch {
+		case c == nil:
+		case c.phase < phaseOpen:
+			l.release(c)
+		case c.phase == phaseOpen && spread <= 0:
+			l.expire(c)
+			l.settle(c)
+		case c.phase == phaseOpen:
+			at := later(l.now, jitter(spread))
+			if c.until == 0 || at < c.until {
+				c.until = at
+			}
+		}
+	}
+}
+
+// queueMost returns the longest message that may wait, or -1.
+func queueMost(n int) int {
+	switch {
+	case n < 0:
+		return -1
+	case n == 0:
+		return wsutil.DefaultSendQueueBytes
+	}
+	return n
+}
