@@ -2,8 +2,11 @@ package wsloop
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"io"
 	"net"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +15,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wskit/wskit/ws"
-	"github.com/wskit/wskit/wsutil"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,6 +39,18 @@ func inModes(t *testing.T, test func(t *testing.T, cfg *Config)) {
 			test(t, cfg)
 		})
 	}
+}
+
+// inPoller runs a test that fills a socket: with goroutines, the transport is taken for
+// full while a write is under way.
+func inPoller(t *testing.T, test func(t *testing.T, cfg *Config)) {
+	p, err := newPoller()
+	require.NoError(t, err)
+	p.close()
+	if _, ok := p.(channelPoller); ok {
+		t.Skip("this system has no poller")
+	}
+	test(t, &Config{Loops: 1})
 }
 
 // start starts a server that ends with the test.
@@ -83,11 +97,11 @@ func dial(t testing.TB, addr string) *client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	conn, br, _, err := ws.Dial(ctx, "ws://"+addr)
+	wrapped, br, _, err := ws.Dial(ctx, "ws://"+addr)
 	require.NoError(t, err)
-	if br == nil {
-		br = bufio.NewReader(conn)
-	}
+	behind, received := ws.Detach(wrapped, br)
+	conn := behind.(net.Conn)
+	br = bufio.NewReader(io.MultiReader(bytes.NewReader(received), conn))
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	return &client{t: t, Conn: conn, r: br}
@@ -156,4 +170,9 @@ func await[T any](t testing.TB, c <-chan T) (v T) {
 	return v
 }
 
-var _ = wsutil.SendSent
+func mustURL(t testing.TB, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	require.NoError(t, err)
+	return u
+}

@@ -118,6 +118,7 @@ func (p *pump) send(c *Conn, b []byte) (int, error) {
 	if p.out != nil || len(b) == 0 {
 		return 0, errAgain
 	}
+	b = b[:min(len(b), pumpLarge)]
 	p.out = bufpool.Get(len(b))
 	p.out.B = append(p.out.B, b...)
 	c.loop.s.tasks.Add(1)
@@ -146,6 +147,10 @@ func (p *pump) waiting() int {
 	}
 	return len(p.out.B)
 }
+
+// counted is link.counted. What is being written stands for what a socket would have
+// taken, up to 64 KiB.
+func (p *pump) counted() int { return 0 }
 
 // closeWrite is link.closeWrite. It may block, as that of TLS does.
 func (p *pump) closeWrite(c *Conn) bool {

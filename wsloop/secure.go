@@ -173,6 +173,9 @@ func (s *secure) waiting() int {
 	return len(s.out.B) - s.gone
 }
 
+// counted is link.counted.
+func (s *secure) counted() int { return s.waiting() }
+
 // listen is link.listen.
 func (s *secure) listen(*Conn, bool) {}
 

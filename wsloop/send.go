@@ -26,6 +26,10 @@ type link interface {
 	// waiting returns how many bytes were taken and are not written. mu is held.
 	waiting() int
 
+	// counted returns how many of those bytes count toward the bound of the queue.
+	// mu is held.
+	counted() int
+
 	// listen starts or stops reading. mu is held.
 	listen(c *Conn, on bool)
 
@@ -134,7 +138,11 @@ func (c *Conn) Buffered() int {
 	if c.queue == nil {
 		return c.pending()
 	}
-	return c.queueOf().Buffered()
+	n := c.queueOf().Buffered()
+	if c.link != nil {
+		n += c.link.waiting() - c.link.counted()
+	}
+	return n
 }
 
 // pending returns how many encoded bytes are not written. mu is held.
@@ -265,7 +273,11 @@ func (c *Conn) queueOf() *wsutil.SendQueue {
 		c.queue = new(wsutil.SendQueue)
 		c.queue.Reset(&c.loop.s.cfg.Queue)
 	}
-	c.queue.SetUnwritten(c.pending())
+	n := c.pending()
+	if c.link != nil {
+		n += c.link.counted() - c.link.waiting()
+	}
+	c.queue.SetUnwritten(n)
 	return c.queue
 }
 

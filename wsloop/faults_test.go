@@ -1,0 +1,495 @@
+package wsloop
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/internal/race"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
+)
+
+// What comes in front of a FIN is read first: the message is echoed and the close frame
+// answered (RFC 6455, section 5.5.1).
+func TestDataBeforeFIN(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		ends := make(chan End, 1)
+		h := echo()
+		h.Close = func(_ *Conn, end End) { ends <- end }
+		_, addr := serve(t, cfg, h)
+		c := dial(t, addr)
+		c.send(ws.NewTextFrame([]byte("last")), ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "bye")))
+		require.NoError(t, c.Conn.(*net.TCPConn).CloseWrite())
+		c.want("last")
+		c.wantClose(ws.StatusNormalClosure)
+		c.wantEnd()
+		end := await(t, ends)
+		require.Equal(t, ws.StatusNormalClosure, end.Code)
+		require.Equal(t, "bye", end.Reason)
+		require.True(t, end.PeerFirst)
+	})
+}
+
+// The bytes that a caller gives to Send are its own again at once.
+func TestSendDoesNotRetain(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		h := &Handler{Message: func(c *Conn, op ws.OpCode, p []byte) {
+			for range 3 {
+				c.Send(op, p)
+			}
+			clear(p)
+		}}
+		_, addr := serve(t, cfg, h)
+		c := dial(t, addr)
+		c.text("mine")
+		for range 3 {
+			c.want("mine")
+		}
+	})
+}
+
+// Frames that come with the request are not lost, and Open is called before them.
+func TestFirstMessageWithRequest(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		h := echo()
+		h.Open = func(c *Conn) { c.Send(ws.OpText, []byte("hello")) }
+		_, addr := serve(t, cfg, h)
+		conn, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		request := "GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+		_, err = conn.Write(ws.AppendFrame([]byte(request), ws.MaskFrame(ws.NewTextFrame([]byte("early")))))
+		require.NoError(t, err)
+		br := bufio.NewReader(conn)
+		for line := "x"; line != "\r\n"; {
+			line, err = br.ReadString('\n')
+			require.NoError(t, err)
+		}
+		c := &client{t: t, Conn: conn, r: br}
+		c.want("hello")
+		c.want("early")
+	})
+}
+
+// What a bufio.Reader has read after the handshake raises no event.
+func TestAttachFeedsBufferedBytes(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		s := start(t, cfg, echo())
+		here, there := socketPair(t)
+		br := bufio.NewReader(there)
+		go here.Write(ws.AppendFrame(nil, ws.MaskFrame(ws.NewTextFrame([]byte("buffered")))))
+		_, err := br.Peek(1)
+		require.NoError(t, err)
+		_, err = s.Attach(there, br, ws.Handshake{}, ws.StateServerSide, nil)
+		require.NoError(t, err)
+		c := &client{t: t, Conn: here, r: bufio.NewReader(here)}
+		c.want("buffered")
+		c.text("more")
+		c.want("more")
+	})
+}
+
+// socketPair returns the two ends of a TCP connection.
+func socketPair(t testing.TB) (a, b net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	a, err = net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	b, err = l.Accept()
+	require.NoError(t, err)
+	a.SetDeadline(time.Now().Add(20 * time.Second))
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+// A client on a loop: the other side of the same protocol.
+func TestAttachClient(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		_, addr := serve(t, &Config{Loops: 1}, echo())
+		got := make(chan string, 1)
+		ends := make(chan End, 1)
+		s := start(t, cfg, &Handler{
+			Open:    func(c *Conn) { c.Send(ws.OpText, []byte("ping me")) },
+			Message: func(c *Conn, _ ws.OpCode, p []byte) { got <- string(p); c.Close(ws.StatusNormalClosure, "") },
+			Close:   func(_ *Conn, end End) { ends <- end },
+		})
+		conn, br, hs, err := ws.Dial(context.Background(), "ws://"+addr)
+		require.NoError(t, err)
+		_, err = s.Attach(conn, br, hs, ws.StateClientSide, nil)
+		require.NoError(t, err)
+		require.Equal(t, "ping me", await(t, got))
+		end := await(t, ends)
+		require.Equal(t, ws.StatusNormalClosure, end.Code)
+		require.False(t, end.PeerFirst)
+	})
+}
+
+// Everything that a slow peer is sent arrives once and in order, over many partial
+// writes, and the loop reads from the same peer meanwhile.
+func TestPartialWrites(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		cfg.Queue = wsutil.SendQueueOptions{MaxBytes: -1, MaxMessages: -1}
+		const count, size = 400, 20_000
+		asked := make(chan struct{}, 1)
+		h := &Handler{Message: func(c *Conn, op ws.OpCode, p []byte) {
+			if string(p) == "still there?" {
+				asked <- struct{}{}
+				return
+			}
+			message := make([]byte, size)
+			for i := range count {
+				binary.BigEndian.PutUint32(message, uint32(i))
+				r, err := c.Send(ws.OpBinary, message)
+				require.NoError(t, err)
+				require.True(t, r.Taken())
+			}
+		}}
+		_, addr := serve(t, cfg, h)
+		c := dial(t, addr)
+		c.text("go")
+		c.text("still there?")
+		await(t, asked) // nothing was read by the peer yet
+		for i := range count {
+			f := c.next()
+			require.Len(t, f.Payload, size)
+			require.EqualValues(t, i, binary.BigEndian.Uint32(f.Payload))
+		}
+	})
+}
+
+// Many peers that send half a frame hold up nobody.
+func TestHalfFrames(t *testing.T) {
+	n := 2000
+	if race.Enabled || testing.Short() {
+		n = 200
+	}
+	_, addr := serve(t, &Config{Loops: 1}, echo())
+	frame := ws.AppendFrame(nil, ws.MaskFrame(ws.NewTextFrame([]byte("half of it"))))
+	conns := make([]*client, n)
+	for i := range conns {
+		conns[i] = dial(t, addr)
+		_, err := conns[i].Write(frame[:1+i%(len(frame)-1)])
+		require.NoError(t, err)
+	}
+	honest := dial(t, addr)
+	for range 10 {
+		honest.text("hello")
+		honest.want("hello")
+	}
+	for i, c := range conns { // and each of them is served once the rest comes
+		_, err := c.Write(frame[1+i%(len(frame)-1):])
+		require.NoError(t, err)
+	}
+	for _, c := range conns {
+		c.want("half of it")
+	}
+}
+
+// A new connection goes to the loop that has the fewest.
+func TestFewest(t *testing.T) {
+	s, addr := serve(t, &Config{Loops: 4}, echo())
+	for range 40 {
+		c := dial(t, addr)
+		c.text("x")
+		c.want("x")
+	}
+	for _, l := range s.loops {
+		require.EqualValues(t, 10, l.conns.Load())
+	}
+}
+
+// Descriptors are reused at once, while other goroutines write to connections that
+// end: nobody gets the bytes of another one.
+func TestCloseStorm(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		cfg.Loops = 2
+		cfg.Queue.Policy = wsutil.SendDropNew
+		var mu sync.Mutex
+		open := make(map[*Conn]bool)
+		var closes, opens atomic.Int64
+		h := &Handler{
+			Open: func(c *Conn) {
+				opens.Add(1)
+				mu.Lock()
+				open[c] = true
+				mu.Unlock()
+			},
+			Message: func(c *Conn, _ ws.OpCode, p []byte) {
+				c.SetValue(string(p))
+			},
+			Close: func(c *Conn, _ End) {
+				closes.Add(1)
+				mu.Lock()
+				delete(open, c)
+				mu.Unlock()
+			},
+		}
+		s, addr := serve(t, cfg, h)
+		stop := make(chan struct{})
+		var writers, clients sync.WaitGroup
+		for range 2 {
+			writers.Go(func() {
+				var stale []*Conn
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					mu.Lock()
+					for c := range open {
+						stale = append(stale, c)
+					}
+					mu.Unlock()
+					for _, c := range stale { // also those that have ended meanwhile
+						c.Send(ws.OpText, []byte(ValueOf[string](c)))
+					}
+					stale = stale[max(len(stale)-50, 0):]
+					runtime.Gosched()
+				}
+			})
+		}
+		for i := range 4 {
+			clients.Go(func() {
+				for j := range 25 {
+					id := fmt.Sprintf("client %d, connection %d", i, j)
+					c := dial(t, addr)
+					c.text(id)
+					for range 3 {
+						f := c.next()
+						if text := string(f.Payload); text != id && text != "" {
+							t.Errorf("%s got %q", id, text)
+						}
+					}
+					if j%2 == 0 {
+						c.Conn.(*net.TCPConn).SetLinger(0) // a reset
+					}
+					c.Conn.Close()
+				}
+			})
+		}
+		clients.Wait()
+		close(stop)
+		writers.Wait()
+		s.Close()
+		require.Eventually(t, func() bool { return s.Conns() == 0 }, 20*time.Second, time.Millisecond)
+		require.Equal(t, opens.Load(), closes.Load())
+		require.Empty(t, open)
+	})
+}
+
+// Close and CloseNow of itself, of another connection and of the server may be called
+// by any function of the handler.
+func TestCloseInHandler(t *testing.T) {
+	for _, what := range []string{"close", "close now", "close other", "close server", "close all"} {
+		t.Run(what, func(t *testing.T) {
+			inModes(t, func(t *testing.T, cfg *Config) {
+				var other atomic.Pointer[Conn]
+				ends := make(chan End, 2)
+				h := &Handler{
+					Open: func(c *Conn) { other.CompareAndSwap(nil, c) },
+					Message: func(c *Conn, _ ws.OpCode, p []byte) {
+						switch what {
+						case "close":
+							c.Close(4000, "enough")
+						case "close now":
+							c.CloseNow()
+						case "close other":
+							other.Load().Close(4000, "")
+						case "close server":
+							c.Server().Close()
+						case "close all":
+							c.Close(4000, "")
+							c.Close(4001, "")
+							c.CloseNow()
+							c.Server().Close()
+						}
+					},
+					Close: func(c *Conn, end End) {
+						c.Close(1000, "")
+						c.CloseNow()
+						c.Send(ws.OpText, nil)
+						ends <- end
+					},
+				}
+				_, addr := serve(t, cfg, h)
+				first := dial(t, addr)
+				first.text("")
+				if what == "close other" {
+					second := dial(t, addr)
+					second.text("")
+				}
+				if what == "close" || what == "close other" {
+					first.wantClose(4000)
+					first.Conn.Close()
+				}
+				first.wantEnd()
+				await(t, ends)
+			})
+		})
+	}
+}
+
+// A panic, and the end of the goroutine, end the connection with 1011 and no other one.
+func TestPanics(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		var panics atomic.Int64
+		cfg.Panicked = func(*Conn, *PanicError) { panics.Add(1); panic("again") }
+		ends := make(chan End, 10)
+		h := &Handler{
+			Message: func(c *Conn, op ws.OpCode, p []byte) {
+				switch string(p) {
+				case "panic":
+					panic("oh")
+				case "exit":
+					runtime.Goexit()
+				case "go":
+					c.Go(func() { panic("oh") })
+				case "go exit":
+					c.Go(runtime.Goexit)
+				default:
+					c.Send(op, p)
+				}
+			},
+			Pong:  func(*Conn, []byte) { panic("oh") },
+			Close: func(_ *Conn, end End) { ends <- end; panic("oh") },
+		}
+		_, addr := serve(t, cfg, h)
+		honest := dial(t, addr)
+		for _, how := range []string{"panic", "exit", "go", "go exit", "pong"} {
+			c := dial(t, addr)
+			bad := ws.NewTextFrame([]byte(how))
+			if how == "pong" {
+				bad = ws.NewPongFrame(nil)
+			}
+			c.send(ws.NewTextFrame([]byte("before")), bad, ws.NewTextFrame([]byte("after")))
+			c.want("before")
+			c.wantClose(ws.StatusInternalServerError)
+			c.send(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusInternalServerError, "")))
+			c.wantEnd()
+			end := await(t, ends)
+			require.Equal(t, ws.StatusInternalServerError, end.Code)
+			require.IsType(t, &PanicError{}, end.Err)
+			honest.text("hello")
+			honest.want("hello")
+		}
+		require.EqualValues(t, 10, panics.Load(), "one of the connection, one of Close")
+	})
+}
+
+// A handler that blocks stops its loop only.
+func TestBlockedHandler(t *testing.T) {
+	release := make(chan struct{})
+	h := &Handler{Message: func(c *Conn, op ws.OpCode, p []byte) {
+		if string(p) == "block" {
+			<-release
+		}
+		c.Send(op, p)
+	}}
+	_, addr := serve(t, &Config{Loops: 2}, h)
+	a, b := dial(t, addr), dial(t, addr)
+	a.text("block")
+	b.text("hello")
+	b.want("hello")
+	close(release)
+	a.want("block")
+}
+
+// A reset, or an end, in every state of a connection leaves nothing behind.
+func TestResetInEveryState(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		var opens, closes atomic.Int64
+		h := echo()
+		h.Open = func(*Conn) { opens.Add(1) }
+		h.Close = func(*Conn, End) { closes.Add(1) }
+		s, addr := serve(t, cfg, h)
+		var session bytes.Buffer
+		session.WriteString("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+		for _, f := range []ws.Frame{
+			ws.NewFrame(ws.OpText, false, []byte("frag")), ws.NewPingFrame([]byte("p")),
+			ws.NewFrame(ws.OpContinuation, true, []byte("ment")), ws.NewBinaryFrame(make([]byte, 300)),
+			ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")),
+		} {
+			session.Write(ws.AppendFrame(nil, ws.MaskFrame(f)))
+		}
+		step := 9
+		if !race.Enabled && !testing.Short() {
+			step = 1
+		}
+		for cut := 0; cut <= session.Len(); cut += step { // a fault at every byte of a session
+			conn, err := net.Dial("tcp", addr)
+			require.NoError(t, err)
+			_, err = conn.Write(session.Bytes()[:cut])
+			require.NoError(t, err)
+			switch cut % 3 {
+			case 0:
+				conn.(*net.TCPConn).SetLinger(0)
+			case 1:
+				conn.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, conn)
+			}
+			conn.Close()
+		}
+		require.Eventually(t, func() bool { return s.Conns() == 0 }, 20*time.Second, time.Millisecond)
+		require.Equal(t, opens.Load(), closes.Load())
+	})
+}
+
+// A refusal says why, also to a client that sends more than its request.
+func TestRefusals(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		cfg.OnRequest = func(r *ws.Request, _ *Options) error {
+			if string(r.Target) == "/panic" {
+				panic("oh")
+			}
+			if string(r.Target) != "/" {
+				return ws.RejectConnectionError(ws.RejectionStatus(404))
+			}
+			return nil
+		}
+		s, addr := serve(t, cfg, echo())
+		const rest = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+		for request, status := range map[string]string{
+			"GET /nowhere HTTP/1.1\r\n" + rest + "\r\n":                             "404",
+			"GET / HTTP/1.1\r\n" + rest + "Origin: http://evil.example\r\n\r\n":     "403",
+			"GET / HTTP/1.1\r\n" + rest + "Origin: http://x\r\n\r\n":                "101",
+			"GET / HTTP/1.1\r\nHost: x\r\n\r\n":                                     "426",
+			"garbage\r\n\r\n":                                                       "400",
+			"GET / HTTP/1.1\r\nLong: " + strings.Repeat("x", 20<<10):                "431",
+			"GET /" + strings.Repeat("x", 20<<10) + " HTTP/1.1\r\n" + rest + "\r\n": "414",
+			"GET /panic HTTP/1.1\r\n" + rest + "\r\n":                               "",
+		} {
+			conn, err := net.Dial("tcp", addr)
+			require.NoError(t, err)
+			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			conn.Write([]byte(request))
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			if status == "" {
+				require.Empty(t, line)
+			} else {
+				require.Contains(t, line, " "+status+" ", "%.40q", request)
+			}
+			conn.Close()
+		}
+		require.Eventually(t, func() bool { return s.Conns() == 0 }, 20*time.Second, time.Millisecond)
+	})
+}

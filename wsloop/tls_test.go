@@ -1,0 +1,151 @@
+package wsloop
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/ws"
+)
+
+func dialTLS(t testing.TB, addr string) *client {
+	t.Helper()
+	_, cfg := certificate(t)
+	conn, err := tls.Dial("tcp", addr, cfg)
+	require.NoError(t, err)
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	t.Cleanup(func() { conn.Close() })
+	u := mustURL(t, "wss://example.com/")
+	br, _, err := ws.Dialer{}.Upgrade(conn, u)
+	require.NoError(t, err)
+	if br == nil {
+		br = bufio.NewReader(conn)
+	}
+	return &client{t: t, Conn: conn, r: br}
+}
+
+// serveTLS starts a server with TLS in the given mode.
+func serveTLS(t *testing.T, cfg *Config, h *Handler) (*Server, string) {
+	cfg.TLS, _ = certificate(t)
+	return serve(t, cfg, h)
+}
+
+// One record holds several messages, and the TLS layer keeps what follows the first:
+// that raises no event, and all are read.
+func TestTLSMessagesInOneRecord(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		_, addr := serveTLS(t, cfg, echo())
+		c := dialTLS(t, addr)
+		c.send(ws.NewTextFrame([]byte("1")), ws.NewTextFrame([]byte("2")), ws.NewTextFrame([]byte("3")))
+		for _, want := range []string{"1", "2", "3"} {
+			c.want(want)
+		}
+		large := make([]byte, 30<<10) // two records
+		c.send(ws.NewBinaryFrame(large))
+		require.Equal(t, large, c.next().Payload)
+		c.send(ws.NewCloseFrame(nil))
+		c.wantClose(ws.StatusNoStatusRcvd)
+		_, err := c.r.ReadByte()
+		require.ErrorIs(t, err, io.EOF, "the end is announced by an alert")
+	})
+}
+
+// Handshakes that stall, or that are garbage, hold up nobody, and end.
+func TestTLSBadHandshakes(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		cfg.HandshakeTimeout = time.Second
+		s, addr := serveTLS(t, cfg, echo())
+		var stalled []net.Conn
+		hello := clientHello(t)
+		for i := range 20 {
+			conn, err := net.Dial("tcp", addr)
+			require.NoError(t, err)
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			switch i % 4 {
+			case 0: // nothing
+			case 1:
+				conn.Write(hello[:len(hello)/2])
+			case 2: // all but an answer
+				conn.Write(hello)
+			case 3:
+				conn.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+			}
+			stalled = append(stalled, conn)
+		}
+		c := dialTLS(t, addr)
+		c.text("hello")
+		c.want("hello")
+		for _, conn := range stalled {
+			io.Copy(io.Discard, conn)
+			conn.Close()
+		}
+		c.text("hello")
+		c.want("hello")
+		c.Conn.Close()
+		require.Eventually(t, func() bool { return s.Conns() == 0 }, 20*time.Second, time.Millisecond)
+	})
+}
+
+// clientHello returns the first flight of a client.
+func clientHello(t *testing.T) []byte {
+	a, b := net.Pipe()
+	defer b.Close()
+	_, cfg := certificate(t)
+	go func() {
+		tls.Client(a, cfg).Handshake()
+	}()
+	b.SetDeadline(time.Now().Add(20 * time.Second))
+	p := make([]byte, 16<<10)
+	n, err := b.Read(p)
+	require.NoError(t, err)
+	return p[:n]
+}
+
+// Garbage after the handshake ends the connection and no other one.
+func TestTLSGarbage(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		ends := make(chan End, 1)
+		h := echo()
+		h.Close = func(_ *Conn, end End) { ends <- end }
+		_, addr := serveTLS(t, cfg, h)
+		c := dialTLS(t, addr)
+		c.text("x")
+		c.want("x")
+		raw := c.Conn.(*tls.Conn).NetConn()
+		raw.Write([]byte("\x17\x03\x03\x00\x20 this is no record that was encrypted"))
+		end := await(t, ends)
+		require.Equal(t, ws.StatusAbnormalClosure, end.Code)
+		require.ErrorContains(t, end.Err, "tls: bad record MAC")
+	})
+}
+
+// An attached *tls.Conn works, with what was read before.
+func TestAttachTLS(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		server, _ := certificate(t)
+		s := start(t, cfg, echo())
+		l, err := tls.Listen("tcp", "127.0.0.1:0", server)
+		require.NoError(t, err)
+		defer l.Close()
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			hs, err := ws.Upgrade(conn)
+			if err == nil {
+				s.Attach(conn, nil, hs, ws.StateServerSide, nil)
+			}
+		}()
+		c := dialTLS(t, l.Addr().String())
+		c.send(ws.NewTextFrame([]byte("1")), ws.NewTextFrame([]byte("2")))
+		c.want("1")
+		c.want("2")
+	})
+}
