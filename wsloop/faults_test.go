@@ -71,9 +71,7 @@ func TestFirstMessageWithRequest(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(20 * time.Second))
-		request := "GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-		_, err = conn.Write(ws.AppendFrame([]byte(request), ws.MaskFrame(ws.NewTextFrame([]byte("early")))))
+		_, err = conn.Write(ws.AppendFrame([]byte(upgradeRequest), ws.MaskFrame(ws.NewTextFrame([]byte("early")))))
 		require.NoError(t, err)
 		br := bufio.NewReader(conn)
 		for line := "x"; line != "\r\n"; {
@@ -421,8 +419,7 @@ func TestResetInEveryState(t *testing.T) {
 		h.Close = func(*Conn, End) { closes.Add(1) }
 		s, addr := serve(t, cfg, h)
 		var session bytes.Buffer
-		session.WriteString("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+		session.WriteString(upgradeRequest)
 		for _, f := range []ws.Frame{
 			ws.NewFrame(ws.OpText, false, []byte("frag")), ws.NewPingFrame([]byte("p")),
 			ws.NewFrame(ws.OpContinuation, true, []byte("ment")), ws.NewBinaryFrame(make([]byte, 300)),

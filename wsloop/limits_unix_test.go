@@ -1,0 +1,141 @@
+//go:build linux
+
+package wsloop
+
+import (
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// descriptors returns how many descriptors this process has.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(entries) - 1
+}
+
+// Out of descriptors, nobody who is connected is lost, nothing spins, those who wait
+// are served when others go, and accepting goes on.
+func TestOutOfDescriptors(t *testing.T) {
+	s, addr := serve(t, &Config{Loops: 1}, echo())
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	restore := func() { syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) }
+	defer restore()
+
+	var served []*client
+	for range 3 {
+		c := dial(t, addr)
+		c.text("x")
+		c.want("x")
+		served = append(served, c)
+	}
+	waiting := make([]net.Conn, 5) // dialed with descriptors of ours, before there are none
+	lowered := limit
+	lowered.Cur = uint64(descriptors(t) + len(waiting))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lowered))
+	stop := make(chan struct{})
+	blocked := make(chan struct{})
+	s.loops[0].do(func(*loop) { close(blocked); <-stop }) // so that none is accepted before
+	<-blocked
+	for i := range waiting {
+		conn, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn.Write([]byte(upgradeRequest))
+		waiting[i] = conn
+	}
+	turns := s.Stats().Turns
+	close(stop)
+	for range 3 {
+		for _, c := range served {
+			c.text("still")
+			c.want("still")
+		}
+	}
+	delay := make(chan time.Duration)
+	s.loops[0].do(func(l *loop) { delay <- l.acceptors[0].delay })
+	require.NotZero(t, <-delay, "there were descriptors enough")
+	require.Less(t, s.Stats().Turns-turns, uint64(1000), "the loop spins")
+	for _, c := range served {
+		c.Conn.Close()
+	}
+	restore() // and there are descriptors again
+	for _, conn := range waiting {
+		p := make([]byte, 12)
+		_, err := conn.Read(p)
+		require.NoError(t, err)
+		require.Equal(t, "HTTP/1.1 101", string(p))
+	}
+	c := dial(t, addr)
+	c.text("x")
+	c.want("x")
+}
+
+// A client that has waited for a second is refused with the descriptor in reserve.
+func TestRefusesWithReserve(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	fd, _, err := duplicate(l)
+	require.NoError(t, err)
+	a := &acceptor{listening: &listening{s: new(Server), done: make(chan struct{})}, fd: fd, reserve: reserve()}
+	conn, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	a.refuse()
+	p := make([]byte, 12)
+	_, err = conn.Read(p)
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 503", string(p))
+	require.GreaterOrEqual(t, a.reserve, 0)
+	closeDescriptor(a.reserve)
+	closeDescriptor(fd)
+}
+
+// No descriptor is left after sessions that end in any way.
+func TestNoDescriptorLeft(t *testing.T) {
+	round := func() {
+		for _, set := range modes {
+			cfg := &Config{Loops: 2}
+			set(cfg)
+			s, err := New(cfg, echo())
+			require.NoError(t, err)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			done := make(chan error)
+			go func() { done <- s.Serve(l) }()
+			for i := range 20 {
+				c := dial(t, l.Addr().String())
+				c.text("x")
+				c.want("x")
+				switch i % 3 {
+				case 0:
+					c.Conn.Close()
+				case 1:
+					c.Conn.(*net.TCPConn).SetLinger(0)
+					c.Conn.Close()
+				default:
+					defer c.Conn.Close()
+				}
+			}
+			s.Close()
+			require.ErrorIs(t, <-done, ErrServerClosed)
+			require.NoError(t, s.Shutdown(t.Context()))
+		}
+	}
+	round()
+	before := descriptors(t)
+	for range 3 {
+		round()
+	}
+	require.LessOrEqual(t, descriptors(t), before)
+}
