@@ -37,9 +37,10 @@ const long = `Serve endpoints to try a client against, and a page to try them wi
   /metrics    figures in the format of Prometheus
   /           the page, or with --static the directory; the page is then at /wskit
 
-No member of /chat and /broadcast waits for another one. If several messages with more
-than --max-backlog bytes in all would wait for a slow member, the server closes that
-member with 1008. wskit_slow_members_total of /metrics counts these members.
+No member of /chat and /broadcast waits for another one. If more than twice --max-backlog
+bytes (800 kB at least) would wait for a slow member, or be on their way to it, the server
+closes that member with 1013. wskit_slow_members_total of /metrics counts these members.
+A message of /broadcast is no longer than --max-backlog.
 
 All of it is served over HTTP/1.1 and HTTP/2, at the same port: over HTTP/2, WebSockets
 come by extended CONNECT (RFC 8441), and without TLS only from clients that know so
@@ -78,7 +79,7 @@ func Command() *cobra.Command {
 	flags.StringSliceVarP(&o.subprotocols, "subprotocol", "s", nil, "subprotocols to speak, the best first")
 	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "the longest message in bytes; -1: any")
 	flags.IntVar(&o.maxConnections, "max-connections", 0, "refuse connections beyond this many; 0: none")
-	flags.IntVar(&o.maxBacklog, "max-backlog", defaultBacklog, "bytes that may wait for a slow member of /chat or /broadcast before it is closed; -1: any")
+	flags.IntVar(&o.maxBacklog, "max-backlog", defaultBacklog, "bytes that may wait for a slow member of /chat or /broadcast while as many are written; -1: any")
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for so long; 0: never")
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for so long; 0: never")
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server ends")

@@ -1,8 +1,10 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -24,26 +26,20 @@ func (s *server) echo(ctx context.Context, conn *websocket.Conn, _ *http.Request
 }
 
 // broadcastTo sends each message to all clients that are connected there.
-func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, r *http.Request) error {
-	leave := s.broadcast.join(ctx, conn, s.tooSlow("broadcast", r))
-	defer leave()
+func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, _ *http.Request) error {
+	s.limit(conn, int64(cmp.Or(s.maxBacklog, defaultBacklog)))
+	if err := s.broadcast.Join(conn); err != nil {
+		return err
+	}
 	for m, err := range conn.BorrowedMessages(ctx) {
 		if err != nil {
 			return err
 		}
-		if err := s.broadcast.send(m.Type, m.Data); err != nil {
+		if err := send(&s.broadcast, m.Type, m.Data); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// tooSlow returns what counts and logs that a member is closed.
-func (s *server) tooSlow(endpoint string, r *http.Request) func() {
-	return func() {
-		s.metrics.slow.WithLabelValues(endpoint).Inc()
-		s.log.Warn("member is too slow", "endpoint", endpoint, "remote", r.RemoteAddr)
-	}
 }
 
 // said is what a chat room sends.
@@ -55,30 +51,26 @@ type said struct {
 	At   time.Time `json:"at"`
 }
 
-// maxChatText is the longest text of /chat in bytes. In JSON a byte may become
-// six.
+// maxChatText is the longest text of /chat in bytes.
 const maxChatText = 64 << 10
 
 // chat sends each text to all members of the room, with the name of its sender.
 func (s *server) chat(ctx context.Context, conn *websocket.Conn, r *http.Request) error {
-	if s.maxMessage < 0 || s.maxMessage > maxChatText {
-		conn.SetReadLimit(maxChatText)
-	}
+	s.limit(conn, maxChatText)
 	query := r.URL.Query()
 	name, topic := label(query.Get("name"), "anonymous"), label(query.Get("room"), "lobby")
 	room, empty := s.rooms.enter(topic)
 	defer empty()
-	leave := room.join(ctx, conn, s.tooSlow("chat", r))
 	say := func(kind, text string) error {
 		p, err := json.Marshal(said{kind, topic, name, text, time.Now().UTC()})
 		if err != nil {
 			return err
 		}
-		return room.send(websocket.MessageText, p)
+		return send(&room.Group, websocket.MessageText, p)
 	}
 	defer say("leave", "")
-	defer leave()
-	if err := say("join", ""); err != nil {
+	defer room.Leave(conn)
+	if err := errors.Join(room.Join(conn), say("join", "")); err != nil {
 		return err
 	}
 	for m, err := range conn.BorrowedMessages(ctx) {

@@ -35,7 +35,7 @@ func newMetrics(group *websocket.Group) *metrics {
 	m.bytes = counter("message_bytes_total", "Bytes of messages, before compression.", "endpoint", "direction")
 	m.payloads = counter("wire_bytes_total", "Bytes of messages, after compression.", "endpoint", "direction")
 	m.control = counter("control_frames_total", "Pings, pongs and close frames.", "endpoint", "direction", "opcode")
-	m.slow = counter("slow_members_total", "Members that were closed because more than --max-backlog bytes would have waited for them.", "endpoint")
+	m.slow = counter("slow_members_total", "Members that were closed because too much would have waited for them: see --max-backlog.", "endpoint")
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "wskit", Name: "connections", Help: "Connections that are open."},
 		func() float64 { return float64(group.Len()) })
 	m.registry.MustRegister(open, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -82,6 +82,9 @@ func (m *metrics) hooks(endpoint string, watchers *watchers) *websocket.Hooks {
 				code = websocket.StatusAbnormalClosure
 			}
 			m.closed.WithLabelValues(endpoint, codeLabel(code)).Inc()
+			if tooSlow(r) {
+				m.slow.WithLabelValues(endpoint).Inc()
+			}
 		},
 	}
 }

@@ -2,8 +2,7 @@ package serve
 
 import (
 	"cmp"
-	"context"
-	"fmt"
+	"errors"
 	"sync"
 
 	"github.com/wskit/wskit/websocket"
@@ -14,119 +13,57 @@ const (
 	// --max-backlog says otherwise.
 	defaultBacklog = 1 << 20
 
-	// messageCost is what a waiting message counts in addition to its payload:
-	// about what an empty one occupies.
+	// messageCost bounds the number of messages that wait: one for so many
+	// bytes of the backlog.
 	messageCost = 256
+
+	// maxSaid is the longest message of /chat: in JSON a byte may become six.
+	maxSaid = 6*maxChatText + 1<<10
 )
 
-// room sends messages to its members. The zero value is an empty room.
-type room struct {
-	backlog int // bytes that may wait for a member; 0: defaultBacklog, negative: any number
-
-	mu      sync.Mutex
-	members map[*websocket.Conn]*queue
-	users   int // of rooms
-}
-
-// queue holds what waits for one member. The lock of its room guards the fields.
-type queue struct {
-	wake     sync.Cond // when there is a message, or none will come any more
-	messages []waiting
-	bytes    int // the sum of the costs
-	over     bool
-	tooSlow  func()
-}
-
-type waiting struct {
-	*websocket.PreparedMessage
-	cost int
-}
-
-// join makes conn a member until the returned function is called. A goroutine
-// writes to conn, so that no member waits for another one. tooSlow is called,
-// under the lock of the room, when too much would wait for conn.
-func (r *room) join(ctx context.Context, conn *websocket.Conn, tooSlow func()) (leave func()) {
-	q := &queue{wake: sync.Cond{L: &r.mu}, tooSlow: tooSlow}
-	r.mu.Lock()
-	if r.members == nil {
-		r.members = make(map[*websocket.Conn]*queue)
+// queue returns the bounds of what waits for a member. A message that is being
+// written counts, and one more may wait: a member that answers each message may do
+// so before the write to it has returned.
+func (o *options) queue() websocket.SendQueueOptions {
+	most := cmp.Or(o.maxBacklog, defaultBacklog)
+	if most < 0 {
+		return websocket.SendQueueOptions{MaxBytes: -1, MaxMessages: -1}
 	}
-	r.members[conn] = q
-	r.mu.Unlock()
-	var writer sync.WaitGroup
-	writer.Go(func() {
-		for m := r.next(q); m != nil; m = r.next(q) {
-			conn.WritePrepared(ctx, m) // an error closes conn, which its reader notices
-		}
-	})
-	return func() {
-		r.mu.Lock()
-		r.remove(conn)
-		r.mu.Unlock()
-		writer.Wait()
+	return websocket.SendQueueOptions{MaxBytes: 2 * max(most, maxSaid), MaxMessages: max(most/messageCost, 2)}
+}
+
+// limit makes a message of a member one that waits for all: longest is the
+// maximum.
+func (o *options) limit(conn *websocket.Conn, longest int64) {
+	if longest >= 0 && (o.maxMessage < 0 || o.maxMessage > longest) {
+		conn.SetReadLimit(longest)
 	}
 }
 
-// next waits for a message and takes it out of q. It returns nil once the
-// membership is over: what waited then is dropped.
-func (r *room) next(q *queue) *websocket.PreparedMessage {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for len(q.messages) == 0 && !q.over {
-		q.wake.Wait()
-	}
-	if q.over {
-		return nil
-	}
-	m := q.messages[0]
-	q.messages[0] = waiting{}
-	q.messages = q.messages[1:]
-	q.bytes -= m.cost
-	return m.PreparedMessage
+// tooSlow reports whether a connection was closed because too much would have
+// waited for it.
+func tooSlow(r websocket.CloseRecord) bool {
+	return r.Sent == websocket.StatusTryAgainLater || errors.Is(r.Err, websocket.ErrSendQueueFull)
 }
 
-// remove ends the membership of conn. The caller holds the lock.
-func (r *room) remove(conn *websocket.Conn) {
-	if q, ok := r.members[conn]; ok {
-		delete(r.members, conn)
-		q.messages, q.over = nil, true
-		q.wake.Signal()
+// send sends a message to all members of a room.
+func send(room *websocket.Group, typ websocket.MessageType, p []byte) error {
+	m, err := websocket.NewPreparedMessage(typ, p)
+	if err == nil {
+		room.Broadcast(m)
 	}
-}
-
-// send sends a message to all members. It closes a member for which too much
-// would wait, and does not wait for that.
-func (r *room) send(typ websocket.MessageType, p []byte) error {
-	prepared, err := websocket.NewPreparedMessage(typ, p)
-	if err != nil {
-		return err
-	}
-	m := waiting{prepared, len(p) + messageCost}
-	most := cmp.Or(r.backlog, defaultBacklog)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for conn, q := range r.members {
-		// One message may always wait: a member that answers each message
-		// may do so before the write to it has returned.
-		if most > 0 && len(q.messages) > 0 && q.bytes+m.cost > most {
-			r.remove(conn)
-			q.tooSlow()
-			go conn.Close(websocket.StatusPolicyViolation, fmt.Sprintf("too slow: more than %d bytes wait", most))
-			continue
-		}
-		q.messages = append(q.messages, m)
-		q.bytes += m.cost
-		q.wake.Signal()
-	}
-	return nil
+	return err
 }
 
 // rooms are the chat rooms by name, as long as somebody is in them.
 type rooms struct {
-	backlog int
-
 	mu    sync.Mutex
 	named map[string]*room
+}
+
+type room struct {
+	websocket.Group
+	users int
 }
 
 // enter returns the room of this name, and a function to call when it is left.
@@ -138,7 +75,7 @@ func (rs *rooms) enter(name string) (*room, func()) {
 	}
 	r, ok := rs.named[name]
 	if !ok {
-		r = &room{backlog: rs.backlog}
+		r = new(room)
 		rs.named[name] = r
 	}
 	r.users++

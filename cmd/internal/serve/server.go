@@ -22,7 +22,7 @@ type server struct {
 	metrics   *metrics
 	frames    frames
 	rooms     rooms
-	broadcast room
+	broadcast websocket.Group
 	files     *os.Root     // what --static names, or nil
 	open      atomic.Int64 // connections, and handshakes under way
 }
@@ -37,7 +37,6 @@ func newServer(o *options, log *slog.Logger) (*server, error) {
 	}
 	s.group.Reason = "server is going down"
 	s.metrics = newMetrics(&s.group)
-	s.broadcast.backlog, s.rooms.backlog = o.maxBacklog, o.maxBacklog
 	return s, nil
 }
 
@@ -102,6 +101,8 @@ func (s *server) accepting(name string, watchers *watchers) *websocket.AcceptOpt
 			KeepAlive:       s.keepAlive,
 			ReadIdleTimeout: s.idle,
 			WriteTimeout:    30 * time.Second,
+			CloseTimeout:    s.shutdown,
+			Queue:           s.queue(),
 			Group:           &s.group,
 			Hooks:           s.metrics.hooks(name, watchers),
 		},
@@ -111,6 +112,9 @@ func (s *server) accepting(name string, watchers *watchers) *websocket.AcceptOpt
 // logEnd logs how a connection has ended.
 func logEnd(log *slog.Logger, conn *websocket.Conn, began time.Time, err error) {
 	args := []any{"duration", time.Since(began).Round(time.Millisecond)}
+	if tooSlow(conn.CloseRecord()) {
+		log.Warn("member is too slow")
+	}
 	if closed, ok := errors.AsType[websocket.CloseError](err); ok {
 		log.Info("disconnected", append(args, "code", int(closed.Code), "reason", closed.Reason)...)
 		return
