@@ -66,8 +66,8 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 
 // CloseNow closes the transport without a handshake: the peer does not learn why, and
 // may lose what was sent last. It does nothing if the connection is closed already, so
-// that it can be deferred, and always returns nil. While the [Group] of the connection
-// drains, CloseNow leaves the closing, with a handshake, to another goroutine.
+// that it can be deferred, and always returns nil. While a [Group] of the connection drains,
+// it performs the handshake: see [Group.Drain].
 func (c *Conn) CloseNow() error {
 	if !c.closeDrained() {
 		c.closeNow()

@@ -9,7 +9,6 @@ import (
 const (
 	drainBegun   = 1 << iota // reads between messages return ErrDraining
 	drainPending             // the deadline that interrupts a read is set
-	drainClosing             // CloseNow has begun the handshake
 )
 
 // drain makes reads between messages return ErrDraining, also one that waits. It reports
@@ -50,18 +49,20 @@ func (c *Conn) undrain(err error) bool {
 	return true
 }
 
-// closeDrained closes a connection that drains with a handshake, on a goroutine of its
-// own. It reports false if the connection does not drain.
+// closeDrained is CloseNow of a connection that drains: it is Close, on another goroutine
+// if this one may be a callback's. It reports false if the connection does not drain.
 func (c *Conn) closeDrained() bool {
-	if c.draining.Load() == 0 || c.closed.Load() {
+	if c.draining.Load() == 0 || c.protocol.Err() != nil {
 		return false
 	}
-	if c.draining.Or(drainClosing)&drainClosing == 0 {
-		go func() {
-			defer c.guard()
-			g := c.extra().drains
-			c.Close(g.code(), g.Reason)
-		}()
+	g := c.extra().drains
+	if !c.callbacks.running() {
+		c.Close(g.code(), g.Reason)
+		return true
 	}
+	go func() {
+		defer c.guard()
+		c.Close(g.code(), g.Reason)
+	}()
 	return true
 }

@@ -553,7 +553,7 @@ func ExampleGroup_Drain() {
 	go func() {
 		deadline, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		stopped <- errors.Join(srv.Config.Shutdown(deadline), group.Drain(deadline))
+		stopped <- errors.Join(group.Drain(deadline), srv.Config.Shutdown(deadline))
 	}()
 	for {
 		_, p, err := c.Read(ctx)

@@ -137,9 +137,14 @@ func (g *Group) Shutdown(ctx context.Context) error {
 // between two messages, also one that waits, returns [ErrDraining], after the messages
 // that have arrived. The handler may still write, for instance the answer that it is
 // working on. When it closes the connection, the closing handshake is performed: with the
-// code of [Conn.Close], or with that of the group, on another goroutine, where it calls
-// [Conn.CloseNow]. Drain waits for all that. When ctx ends first, Drain closes those that
-// are left without a handshake and returns an error that wraps ctx.Err() and the cause.
+// code of [Conn.Close], or with that of the group where it calls [Conn.CloseNow], which
+// takes as long as Close then. Drain waits for all that. When ctx ends first, Drain closes
+// those that are left without a handshake and returns an error that wraps ctx.Err() and the
+// cause.
+//
+// A program calls it before [http.Server.Shutdown], which waits for the handlers of HTTP/2:
+//
+//	err := errors.Join(group.Drain(ctx), srv.Shutdown(ctx))
 //
 // A handler that does not read does not learn of it, unless it uses [Conn.CloseRead], whose
 // context ends then. On a transport without deadlines, a read that waits cannot be ended:

@@ -657,6 +657,30 @@ func TestHTTP2ShutdownTogether(t *testing.T) {
 	})
 }
 
+// Group.Drain lets handlers answer over both versions, and their CloseNow ends the stream
+// only after the closing handshake.
+func TestHTTP2Drain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		group := &Group{Reason: "restart"}
+		var server *http.Server
+		ended := make(chan error, 1)
+		srv := http2Server(t, serving(&AcceptOptions{ConnOptions: ConnOptions{Group: group}}, func(c *Conn) {
+			ended <- serveSlowly(background, c)
+		}), func(s *http.Server) { server = s })
+		client := http2Client(t, srv)
+		_, c := connect(t, client)
+		require.NoError(t, c.Write(background, MessageText, []byte("in flight")))
+		synctest.Wait()
+		stopped := make(chan error)
+		go func() { stopped <- errors.Join(group.Drain(background), server.Shutdown(background)) }()
+		texts, err := readTexts(c)
+		require.Equal(t, []string{"in flight"}, texts)
+		require.ErrorIs(t, err, CloseError{StatusGoingAway, "restart"})
+		require.ErrorIs(t, <-ended, ErrDraining)
+		require.NoError(t, <-stopped)
+	})
+}
+
 // Many goroutines write to one stream, and pings go between the frames.
 func TestHTTP2ConcurrentWriters(t *testing.T) {
 	noLeaks(t)
