@@ -349,7 +349,7 @@ func (s *sender) batchRoom() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := min(s.queue.Buffered(), most)
-	return n + n/8 + ws.MaxHeaderSize*min(s.queue.Len(), most/ws.MaxHeaderSize)
+	return n + n/8 + ws.MaxHeaderSize*min(s.queue.Len()+1, most/ws.MaxHeaderSize)
 }
 
 func (s *sender) next() (wsutil.Outgoing, bool) {
