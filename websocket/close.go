@@ -305,10 +305,10 @@ func (c *Conn) shut() {
 		}
 		return
 	}
+	c.clock.stop() // first: what is due stays due until then
 	c.transport.shut(c.protocol.Closing().Done())
 	c.countEnd()
 	close(c.done)
-	c.clock.stop()
 	c.readWatch.drop()
 	c.writeWatch.drop()
 	if c.read.take() {

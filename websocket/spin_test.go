@@ -39,3 +39,17 @@ func TestWaitersSleep(t *testing.T) {
 		})
 	})
 }
+
+// What is due is done once, and not again while the transport takes its time to close.
+func TestTimerSleepsWhileTheTransportCloses(t *testing.T) {
+	within(t, 20*time.Second, func() {
+		synctest.Test(t, func(t *testing.T) {
+			a, peer := bufferedPipe()
+			s := newConn(connConfig{transport: slowToClose{a}, ConnOptions: ConnOptions{CloseTimeout: time.Second}})
+			start := time.Now()
+			require.Error(t, s.Close(StatusNormalClosure, ""))
+			require.Equal(t, 2*time.Second, time.Since(start))
+			peer.Close()
+		})
+	})
+}
