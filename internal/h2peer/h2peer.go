@@ -44,7 +44,8 @@ type Stream struct {
 	in     []byte
 	window int64
 	held   bool
-	err    error // io.EOF after END_STREAM
+	err    error // for reads; io.EOF after END_STREAM
+	gone   error // for writes
 }
 
 // Open begins a connection, with these settings of the client's.
@@ -170,9 +171,9 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var part []byte
 		c.mu.Lock()
-		err = c.wait(func() bool { return s.err != nil || min(s.window, c.window) > 0 })
-		if err == nil && s.err != nil && s.err != io.EOF {
-			err = s.err
+		err = c.wait(func() bool { return s.gone != nil || min(s.window, c.window) > 0 })
+		if err == nil {
+			err = s.gone
 		}
 		if err == nil {
 			part = p[n:][:min(int64(len(p)-n), s.window, c.window, 16<<10)]
@@ -196,9 +197,7 @@ func (s *Stream) CloseWrite() error {
 // Reset sends RST_STREAM.
 func (s *Stream) Reset(code http2.ErrCode) error {
 	s.c.mu.Lock()
-	if s.err == nil {
-		s.err = net.ErrClosed
-	}
+	s.end(net.ErrClosed)
 	s.c.changed.Broadcast()
 	s.c.mu.Unlock()
 	return s.c.Send(func(fr *http2.Framer) error { return fr.WriteRSTStream(s.ID, code) })
@@ -221,9 +220,7 @@ func (c *Client) receive() {
 			c.mu.Lock()
 			c.err = err
 			for _, s := range c.streams {
-				if s.err == nil {
-					s.err = err
-				}
+				s.end(err)
 			}
 			c.changed.Broadcast()
 			c.mu.Unlock()
@@ -273,9 +270,7 @@ func (c *Client) take(f http2.Frame) {
 			answer = func(fr *http2.Framer) error { return fr.WriteWindowUpdate(0, n) }
 		}
 	case *http2.RSTStreamFrame:
-		if s.err == nil {
-			s.err = http2.StreamError{StreamID: s.ID, Code: f.ErrCode}
-		}
+		s.end(http2.StreamError{StreamID: s.ID, Code: f.ErrCode})
 	}
 	c.changed.Broadcast()
 	c.mu.Unlock()
@@ -296,6 +291,16 @@ func (c *Client) takeSettings(f *http2.SettingsFrame) {
 		}
 		return nil
 	})
+}
+
+// end ends both directions.
+func (s *Stream) end(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+	if s.gone == nil {
+		s.gone = err
+	}
 }
 
 func (s *Stream) ended(end bool) {

@@ -134,6 +134,11 @@ func choose(d Direction, o *Options) ([]Case, error) {
 
 // skip says why a case cannot run under the options, or nothing.
 func (c *Case) skip(o *Options) string {
+	if o.Transport != nil {
+		if why := c.overStream(); why != "" {
+			return why
+		}
+	}
 	switch {
 	case c.needs&needEcho != 0 && o.NoEcho:
 		return "the peer does not echo"

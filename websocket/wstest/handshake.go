@@ -45,6 +45,9 @@ func parseTarget(raw string) (target, error) {
 
 // dial opens a connection to the server.
 func (t target) dial(ctx context.Context, o *Options) (net.Conn, error) {
+	if o.Transport != nil {
+		return &streamConn{ctx: ctx, target: t, t: o.Transport}, nil
+	}
 	conn, err := o.Dial(ctx, "tcp", t.addr)
 	if err != nil || !t.secure {
 		return conn, err

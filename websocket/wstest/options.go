@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/wskit/wskit/websocket"
 )
 
 // Options change a run. The zero value and nil are the defaults.
@@ -50,6 +52,10 @@ type Options struct {
 
 	// Dial opens the connection to a server; nil means net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Transport, if set, opens a stream of HTTP/2 or HTTP/3 to a server for each case, in
+	// place of Dial and TLS. The cases about handshakes of HTTP/1.1 are skipped.
+	Transport websocket.Transport
 
 	// Listener is where a client under test finds the suite. RunClient closes it. nil
 	// means a free port of the loopback interface.

@@ -1,0 +1,182 @@
+package wstest
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+)
+
+// streamConn carries a case over a stream of HTTP/2 or HTTP/3. The suite writes a request
+// of HTTP/1.1, which opens the stream by an extended CONNECT, and reads an answer of
+// HTTP/1.1 in front of what arrives on the stream.
+type streamConn struct {
+	ctx    context.Context // bounds the request
+	target target
+	t      websocket.Transport
+
+	head   []byte // of the request, as far as it is written
+	answer []byte // what is left of the answer to read
+	err    error  // of the request
+
+	mu              sync.Mutex
+	stream          websocket.Stream // nil before the answer
+	readBy, writeBy time.Time
+	closed          bool
+}
+
+// opened returns the stream, or nil.
+func (c *streamConn) opened() websocket.Stream {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stream
+}
+
+// open makes stream the one of the connection.
+func (c *streamConn) open(stream websocket.Stream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stream = stream
+	stream.SetReadDeadline(c.readBy)
+	stream.SetWriteDeadline(c.writeBy)
+	if c.closed {
+		stream.Close()
+	}
+}
+
+func (c *streamConn) Write(p []byte) (int, error) {
+	if s := c.opened(); s != nil {
+		return s.Write(p)
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	c.head = append(c.head, p...)
+	end := bytes.Index(c.head, []byte("\r\n\r\n"))
+	if end < 0 {
+		return len(p), nil
+	}
+	rest := c.head[end+4:]
+	if c.err = c.connect(); c.err != nil {
+		return 0, c.err
+	}
+	if s := c.opened(); s != nil && len(rest) > 0 {
+		_, err := s.Write(rest)
+		return len(p), err
+	}
+	return len(p), nil
+}
+
+// connect sends the request in head as an extended CONNECT, and renders the answer.
+func (c *streamConn) connect() error {
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(c.head)))
+	if err != nil {
+		return err
+	}
+	key := r.Header.Get("Sec-WebSocket-Key")
+	r.URL.Scheme, r.URL.Host = "http", r.Host
+	if c.target.secure {
+		r.URL.Scheme = "https"
+	}
+	if r, err = ws.ExtendedConnect(r.WithContext(c.ctx)); err != nil {
+		return err
+	}
+	stream, resp, err := c.t.Connect(r)
+	if err != nil {
+		return err
+	}
+	if stream != nil {
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Sec-WebSocket-Accept") != "" {
+			stream.Close()
+			return errors.New("the answer is not 200 without Sec-WebSocket-Accept (RFC 8441, section 5)")
+		}
+		c.open(stream)
+		resp.StatusCode = http.StatusSwitchingProtocols
+		resp.Header.Set("Upgrade", "websocket")
+		resp.Header.Set("Connection", "Upgrade")
+		resp.Header.Set("Sec-WebSocket-Accept", acceptOf(key))
+		resp.Body = http.NoBody
+	}
+	defer resp.Body.Close()
+	var answer bytes.Buffer
+	fmt.Fprintf(&answer, "HTTP/1.1 %d %s\r\n", resp.StatusCode, http.StatusText(resp.StatusCode))
+	resp.Header.Write(&answer)
+	answer.WriteString("\r\n")
+	io.Copy(&answer, io.LimitReader(resp.Body, maxHead))
+	c.answer = answer.Bytes()
+	return nil
+}
+
+func (c *streamConn) Read(p []byte) (int, error) {
+	if len(c.answer) > 0 {
+		n := copy(p, c.answer)
+		c.answer = c.answer[n:]
+		return n, nil
+	}
+	if s := c.opened(); s != nil {
+		return s.Read(p)
+	}
+	return 0, cmp.Or(c.err, io.EOF)
+}
+
+// Close ends the stream.
+func (c *streamConn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed = true; c.stream == nil {
+		return nil
+	}
+	return c.stream.Close()
+}
+
+// CloseWrite ends the suite's half of the stream.
+func (c *streamConn) CloseWrite() error {
+	if s := c.opened(); s != nil {
+		return s.CloseWrite()
+	}
+	return nil
+}
+
+func (c *streamConn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.readBy = t; c.stream == nil {
+		return nil
+	}
+	return c.stream.SetReadDeadline(t)
+}
+
+func (c *streamConn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writeBy = t; c.stream == nil {
+		return nil
+	}
+	return c.stream.SetWriteDeadline(t)
+}
+
+func (c *streamConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+func (c *streamConn) LocalAddr() net.Addr  { return &net.TCPAddr{} }
+func (c *streamConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
+// overStream says why a case has no meaning over a stream, or nothing.
+func (c *Case) overStream() string {
+	if strings.HasPrefix(c.ID, "request/") {
+		return "the case is about a handshake of HTTP/1.1"
+	}
+	return ""
+}
