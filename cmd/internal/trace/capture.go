@@ -43,7 +43,8 @@ type tcpStream struct {
 	choice         choice
 	held           []piece     // before the choice
 	swapped        bool        // what was taken for the client is the server
-	conn           *connection // nil unless it is decoded
+	conn           *connection // nil unless it is decoded, and of HTTP/1.1
+	http2          *http2Connection
 	last           time.Time
 }
 
@@ -83,15 +84,23 @@ func (s *tcpStream) choose(c choice) {
 			s.others = append(s.others, fmt.Sprintf("%d is %s", s.number, s.name()))
 		}
 	case wanted:
-		s.shown++
-		s.conn = newConnection(s.options, func(f frame) {
+		emit := func(f frame) {
 			f.stream = s.number
 			s.emit(f)
-		})
-		if sender(s.held[0].data) != s.held[0].from {
+		}
+		if s.sender() != s.held[0].from {
 			s.swapped, s.client, s.server = true, s.server, s.client
 		}
-		s.emit(frame{time: s.held[0].at, stream: s.number, peers: s.name()})
+		begun := func(at time.Time) {
+			s.shown++
+			emit(frame{time: at, peers: s.name()})
+		}
+		if s.looksHTTP2() == wanted {
+			s.http2 = newHTTP2(s.options, emit, begun)
+		} else {
+			s.conn = newConnection(s.options, emit)
+			begun(s.held[0].at)
+		}
 		for _, p := range s.held {
 			s.decode(p)
 		}
@@ -102,9 +111,18 @@ func (s *tcpStream) choose(c choice) {
 }
 
 func (s *tcpStream) decode(p piece) {
-	d := s.conn.client
+	from := fromClient
 	if (p.from == fromServer) != s.swapped {
-		d = s.conn.server
+		from = fromServer
+	}
+	var d interface {
+		feed(at time.Time, p []byte)
+		gap(at time.Time, n int)
+	}
+	if s.conn != nil {
+		d = s.conn.side(from)
+	} else {
+		d = s.http2.half(from)
 	}
 	if p.lost > 0 {
 		d.gap(p.at, p.lost)
@@ -118,17 +136,29 @@ func (s *tcpStream) end() {
 	if s.choice == undecided && s.number > 0 {
 		s.choose(unwanted)
 	}
-	if s.conn != nil {
+	switch {
+	case s.conn != nil:
 		s.conn.client.end(s.last)
 		s.conn.server.end(s.last)
+	case s.http2 != nil && s.http2.begun != nil:
+		s.choose(unwanted) // no WebSocket has begun
+	case s.http2 != nil:
+		s.http2.client.end(s.last)
+		s.http2.server.end(s.last)
 	}
 }
 
-// look decides by --stream, or by how the stream begins: with a request that asks for an
-// upgrade, with the answer to one, or, if its beginning was not captured, with a frame.
+// look decides by --stream, or by how the stream begins: with the preface of HTTP/2, with
+// a request that asks for an upgrade, with the answer to one, or, if its beginning was not captured, with a frame.
 func (s *tcpStream) look() choice {
+	if s.tcpStream > 0 && s.tcpStream != s.number {
+		return unwanted
+	}
+	if c := s.looksHTTP2(); c != unwanted {
+		return c
+	}
 	if s.tcpStream > 0 {
-		return choose(s.tcpStream == s.number)
+		return wanted
 	}
 	var first []byte
 	for _, p := range s.held {
@@ -170,6 +200,18 @@ func looksFramed(p []byte) choice {
 	}
 	s = s.Set(ws.StateRSV1)
 	return choose(err == nil && (ws.CheckHeader(h, s) == nil || ws.CheckHeader(h, s.Set(ws.StateFragmented)) == nil))
+}
+
+// sender returns who has sent the first piece.
+func (s *tcpStream) sender() direction {
+	first := s.held[0].data
+	if s.looksHTTP2() == wanted {
+		if startsWith(first, http2Preface) || mayStartWith(first, http2Preface) {
+			return fromClient
+		}
+		return fromServer
+	}
+	return sender(first)
 }
 
 // sender returns who sends bytes that begin like p. The first packet of a connection

@@ -28,7 +28,9 @@ is there as soon as its frame is complete (of hexadecimal, when the line of digi
 
 In raw bytes and hexadecimal, all frames are of one direction, which the first one's
 mask bit decides unless --from does. Of a capture all WebSocket connections are shown,
-each frame with the number of its TCP stream behind the time.
+each frame with the number of its TCP stream behind the time. So are WebSockets over
+HTTP/2 without TLS, if the beginning of their TCP stream was captured: 1.3 is stream 3
+of HTTP/2 in TCP stream 1, and offsets count the bytes of that stream.
 
 Exit status 1 says that there was a fault in what was decoded, or nothing to decode.`
 

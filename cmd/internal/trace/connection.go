@@ -20,12 +20,24 @@ func newConnection(o options, emit func(frame)) *connection {
 // agreed takes from the server's answer whether there is compression.
 func (c *connection) agreed(head []byte) {
 	var answer httphead.Response
-	if _, err := answer.Parse(head); err != nil {
-		return
+	if _, err := answer.Parse(head); err == nil {
+		c.agree(answer.Fields)
 	}
+}
+
+// side returns one of the two.
+func (c *connection) side(from direction) *stream {
+	if from == fromClient {
+		return c.client
+	}
+	return c.server
+}
+
+// agree takes it from the fields of that answer.
+func (c *connection) agree(fields httphead.Fields) {
 	var rsv ws.State
 	var p wsflate.Parameters
-	for option := range answer.Fields.Options("Sec-WebSocket-Extensions") {
+	for option := range fields.Options("Sec-WebSocket-Extensions") {
 		if string(option.Name) == wsflate.ExtensionName && p.Parse(option) == nil {
 			rsv = ws.StateRSV1
 		}

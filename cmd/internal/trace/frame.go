@@ -10,6 +10,7 @@ import (
 type frame struct {
 	time   time.Time // zero if the capture knows none
 	stream int       // number of the TCP stream in a capture, 0 in other input
+	http2  uint32    // number of the stream of HTTP/2 in that, 0 for HTTP/1.1
 	offset int64     // of its first byte in the stream of its direction
 	from   direction
 	header ws.Header

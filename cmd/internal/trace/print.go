@@ -19,7 +19,8 @@ import (
 //
 //	12:30:00.000125 1 00000081 > text masked 37fa213d 5 "Hello"
 //
-// The time and the number of the TCP stream are there if it is of a capture.
+// The time and the number of the TCP stream are there if it is of a capture; "1.3" is
+// stream 3 of HTTP/2 in TCP stream 1.
 type lines struct {
 	w       io.Writer
 	palette ui.Palette
@@ -31,7 +32,11 @@ func (l lines) print(f frame) error {
 		b.WriteString(l.palette.Faint(f.time.Format("15:04:05.000000")) + " ")
 	}
 	if f.stream > 0 {
-		b.WriteString(strconv.Itoa(f.stream) + " ")
+		b.WriteString(strconv.Itoa(f.stream))
+		if f.http2 > 0 {
+			fmt.Fprintf(&b, ".%d", f.http2)
+		}
+		b.WriteString(" ")
 	}
 	if f.peers != "" {
 		_, err := io.WriteString(l.w, b.String()+"connection "+f.peers+"\n")
@@ -149,6 +154,7 @@ type objects struct{ w io.Writer }
 type object struct {
 	Time      *time.Time `json:"time,omitempty"`
 	Stream    int        `json:"stream,omitempty"`
+	HTTP2     uint32     `json:"http2_stream,omitempty"`
 	Peers     string     `json:"connection,omitempty"`
 	Offset    *int64     `json:"offset,omitempty"`
 	From      string     `json:"from,omitempty"`
@@ -168,7 +174,7 @@ type object struct {
 }
 
 func (o objects) print(f frame) error {
-	v := object{Stream: f.stream, Peers: f.peers}
+	v := object{Stream: f.stream, HTTP2: f.http2, Peers: f.peers}
 	if !f.time.IsZero() {
 		v.Time = &f.time
 	}
