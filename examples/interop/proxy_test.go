@@ -19,6 +19,7 @@ import (
 
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsh2"
 )
 
 // A proxy is a program between our client and our server.
@@ -34,7 +35,7 @@ type proxy struct {
 const proxyIdle = 3 * time.Second
 
 // proxies are what the tests go through. In the configurations, LISTEN and
-// SERVER are addresses, PORT is the port of LISTEN, DIR is a folder of the test,
+// SERVER are addresses, PORT and SERVERPORT are their ports, DIR is a folder of the test,
 // and IDLE is the time without traffic after which a connection ends.
 var proxies = []proxy{
 	{name: "nginx", config: `
@@ -117,7 +118,8 @@ func (p proxy) start(t *testing.T, server string, idle time.Duration) (addr stri
 
 	dir := t.TempDir()
 	config := filepath.Join(dir, "proxy.conf")
-	text := strings.NewReplacer("LISTEN", addr, "PORT", port, "SERVER", server, "DIR", dir, "IDLE", fmt.Sprintf("%ds", int(idle.Seconds()))).Replace(p.config)
+	_, serverPort, _ := net.SplitHostPort(server)
+	text := strings.NewReplacer("LISTEN", addr, "SERVERPORT", serverPort, "PORT", port, "SERVER", server, "DIR", dir, "IDLE", fmt.Sprintf("%ds", int(idle.Seconds()))).Replace(p.config)
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
 	if os.Geteuid() == 0 { // squid gives up the rights of root
 		require.NoError(t, os.Chmod(dir, 0o777))
@@ -220,11 +222,19 @@ func TestIdleProxies(t *testing.T) {
 type via struct {
 	base  string
 	proxy *url.URL // nil for a proxy that stands before the server
+	http2 *wsh2.Transport
 	ended <-chan error
 }
 
 func (v *via) dial(ctx context.Context, path string, header http.Header) (*websocket.Conn, error) {
 	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(header)}
+	if v.http2 != nil {
+		s, hs, err := websocket.OpenStream(ctx, v.http2, d, v.base+path)
+		if err != nil {
+			return nil, err
+		}
+		return websocket.NewConn(s, nil, hs, ws.StateClientSide, &websocket.ConnOptions{ReadLimit: 32 << 20})
+	}
 	if v.proxy != nil {
 		d.Proxy = http.ProxyURL(v.proxy)
 	}
