@@ -17,8 +17,7 @@ server.on("stream", (stream, headers) => {
 	}
 	const offered = (headers["sec-websocket-protocol"] ?? "").split(/, */);
 	stream.respond({ ":status": 200, ...(offered.includes("echo") && { "sec-websocket-protocol": "echo" }) });
-	const ws = new WebSocket(null, undefined, {});
-	ws._isServer = true;
+	const ws = new WebSocket(null, undefined, { autoPong: true, closeTimeout: 30000 });
 	ws.setSocket(stream, Buffer.alloc(0), { allowSynchronousEvents: true, maxPayload: 64 << 20, skipUTF8Validation: false });
 	ws.on("error", (e) => console.error(e));
 	ws.on("close", (code, reason) => console.log(`closed ${code} ${reason}`));
