@@ -18,11 +18,14 @@ type Library struct {
 
 	// HTTP does it in a handler of net/http.
 	HTTP func(w http.ResponseWriter, r *http.Request) (Loop, error)
+
+	// Serve accepts connections by itself, for ever. It stands for Raw.
+	Serve func(ln net.Listener) error
 }
 
 // Libraries are all that can be measured.
 var Libraries = []Library{
-	tcpLibrary,
+	tcpLibrary, loopLibrary,
 	websocketLibrary, appendLibrary, helpersLibrary, protocolLibrary,
 	gobwasLibrary, gobwasBufferedLibrary, gwsLibrary, coderLibrary, gorillaLibrary,
 }
@@ -43,7 +46,7 @@ func (l Library) Has(p Pattern) bool {
 	if p == Handed || p == Handler {
 		return l.HTTP != nil
 	}
-	return l.Raw != nil
+	return l.Raw != nil || p == Raw && l.Serve != nil
 }
 
 // serve accepts connections for ever.
@@ -54,6 +57,9 @@ func (l Library) serve(ln net.Listener, p Pattern) error {
 				loop.run(p == Handed)
 			}
 		}))
+	}
+	if l.Serve != nil {
+		return l.Serve(ln)
 	}
 	for {
 		conn, err := ln.Accept()

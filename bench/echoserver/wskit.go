@@ -7,6 +7,7 @@ import (
 
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsloop"
 	"github.com/wskit/wskit/wsutil"
 )
 
@@ -27,6 +28,20 @@ var tcpLibrary = Library{
 				}
 			}
 		}, nil
+	},
+}
+
+// loopLibrary is our package wsloop, as its introduction shows it.
+var loopLibrary = Library{
+	Name: "wskit-loop",
+	Serve: func(ln net.Listener) error {
+		s, err := wsloop.New(nil, &wsloop.Handler{
+			Message: func(c *wsloop.Conn, op ws.OpCode, p []byte) { c.Send(op, p) },
+		})
+		if err != nil {
+			return err
+		}
+		return s.Serve(ln)
 	},
 }
 
