@@ -1,0 +1,5 @@
+//go:build race
+
+package ticker
+
+const most = 500
