@@ -32,11 +32,12 @@ type Conn struct {
 	held     atomic.Int32 // input is left alone: heldByUser, and heldByGo while Go runs
 
 	// Of the loop.
-	phase phase
-	flags connFlags
-	id    identity
-	until time.Duration   // the end of the handshake, or of the life; 0 for none
-	stash *bufpool.Buffer // input that was received and not consumed, or nil
+	phase   phase
+	flags   connFlags
+	id      identity
+	until   time.Duration   // the end of the handshake, or of the life; 0 for none
+	stash   *bufpool.Buffer // input that was received and not consumed, or nil
+	dropped uint32          // bytes that came after a refusal
 
 	// Under mu.
 	mu       sync.Mutex

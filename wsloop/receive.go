@@ -82,7 +82,8 @@ func (c *Conn) received(p []byte) {
 		p = c.request(p)
 	}
 	if c.phase != phaseOpen {
-		return // what comes after the end is dropped
+		c.drop(len(p))
+		return
 	}
 	if c.protocol.Timed() {
 		c.protocol.Heard(c.loop.now, len(p))
@@ -92,6 +93,20 @@ func (c *Conn) received(p []byte) {
 		return
 	}
 	c.feed(p)
+}
+
+// dropMost is how much a client may send after its request was refused. It would
+// miss the answer if the transport were closed with unread input.
+const dropMost = 256 << 10
+
+// drop takes n bytes that came after the end.
+func (c *Conn) drop(n int) {
+	if c.phase != phaseOver || c.flags&flagRefused == 0 {
+		return
+	}
+	if c.dropped += uint32(n); c.dropped > dropMost {
+		c.loop.release(c)
+	}
 }
 
 // feed decodes p and calls the handler, until p is consumed, the input is held, or
