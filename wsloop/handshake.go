@@ -30,6 +30,7 @@ func (c *Conn) request(p []byte) (rest []byte) {
 	if err == nil {
 		c.loop.rest = rest
 		rest, err = c.decide(r, rest)
+		c.loop.rest = nil
 	}
 	if err != nil {
 		c.refuse(r, err)

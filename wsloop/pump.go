@@ -1,6 +1,7 @@
 package wsloop
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -96,8 +97,16 @@ func (p *pump) receive(c *Conn) {
 	if !have {
 		return
 	}
+	defer p.consumed(c, err) // also if the handler panics or ends its goroutine
 	if len(in) > 0 {
 		c.received(in)
+	}
+}
+
+// consumed goes on after the loop has done with what the reader brought.
+func (p *pump) consumed(c *Conn, err error) {
+	if l := c.loop; l.rest != nil {
+		l.rest = bytes.Clone(l.rest) // it lies where the reader receives next
 	}
 	switch {
 	case err == io.EOF:

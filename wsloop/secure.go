@@ -1,6 +1,7 @@
 package wsloop
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -80,15 +81,13 @@ func (c *Conn) secured() {
 func (s *secure) receive(c *Conn) {
 	l := c.loop
 	n, err := readDescriptor(int(c.fd), l.buf)
-	if err == errAgain {
-		return
-	}
 	handshake := c.phase == phaseSecure
 	s.mu.Lock()
 	switch {
+	case err == errAgain: // what a panic has left may still be here
 	case n <= 0:
 		s.eof = true
-	case handshake: // it is decrypted later
+	case handshake, len(s.in) > 0: // what came before is decrypted first
 		s.in = append(s.in, l.buf[:n]...)
 	default:
 		s.in = l.buf[:n]
@@ -97,7 +96,7 @@ func (s *secure) receive(c *Conn) {
 	tooMuch := len(s.in) > mostInHandshake
 	s.mu.Unlock()
 	switch {
-	case handshake && (n <= 0 || tooMuch):
+	case handshake && (s.eof || tooMuch):
 		l.release(c)
 	case !handshake:
 		s.decrypt(c)
@@ -110,6 +109,15 @@ func (s *secure) decrypt(c *Conn) {
 	if l.plain == nil {
 		l.plain = make([]byte, 16<<10) // the most that a record holds
 	}
+	finished := false
+	defer func() {
+		if !finished { // the handler has panicked, or ended its goroutine
+			s.mu.Lock()
+			s.in = bytes.Clone(s.in)
+			s.mu.Unlock()
+			c.askFor(askRead)
+		}
+	}()
 	for c.phase != phaseDead {
 		n, err := s.conn.Read(l.plain)
 		if n > 0 {
@@ -127,8 +135,9 @@ func (s *secure) decrypt(c *Conn) {
 			c.mu.Unlock()
 			c.inputEnded(fmt.Errorf("wsloop: read: %w", err))
 		}
-		return
+		break
 	}
+	finished = true
 }
 
 // send is link.send.

@@ -149,3 +149,21 @@ func TestAttachTLS(t *testing.T) {
 		c.want("2")
 	})
 }
+
+// What came in one record with a message whose handler panics is not lost: the peer's
+// close frame is read.
+func TestTLSPanic(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		ends := make(chan End, 1)
+		_, addr := serveTLS(t, cfg, &Handler{
+			Message: func(*Conn, ws.OpCode, []byte) { panic("oh") },
+			Close:   func(_ *Conn, end End) { ends <- end },
+		})
+		c := dialTLS(t, addr)
+		large := make([]byte, 20<<10) // the close frame is in another record
+		c.send(ws.NewTextFrame([]byte("x")), ws.NewBinaryFrame(large), ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))
+		c.wantClose(ws.StatusInternalServerError)
+		end := await(t, ends)
+		require.Equal(t, ws.StatusInternalServerError, end.Code)
+	})
+}
