@@ -40,10 +40,10 @@ func sources(t *testing.T, include func(dir string) bool) (files []parsed) {
 	return files
 }
 
-// engine are the files of package websocket that drive a connection. In a browser the
+// engine are the files of packages websocket and wsloop that drive a connection. In a browser the
 // other end of the driver is made here, too, out of events: that one speaks frames.
 func engine(t *testing.T) []parsed {
-	files := sources(t, func(dir string) bool { return dir == "websocket" })
+	files := sources(t, func(dir string) bool { return dir == "websocket" || dir == "wsloop" })
 	return slices.DeleteFunc(files, func(f parsed) bool {
 		return slices.Contains([]string{"websocket/browser.go", "websocket/dial_browser.go", "websocket/dial_js.go"}, f.name)
 	})
@@ -75,7 +75,9 @@ func TestDriverKnowsNoFrames(t *testing.T) {
 			// Close codes, as users name them, and the code in a hook.
 			"StatusCode", "ParseCloseBody",
 			"StatusNoStatusRcvd", "StatusAbnormalClosure", "StatusMessageTooBig",
-			"StatusPolicyViolation", "StatusNormalClosure", "StatusUnsupportedData",
+			"StatusPolicyViolation", "StatusNormalClosure", "StatusUnsupportedData", "StatusGoingAway",
+			// The request that a loop is parsing.
+			"Request",
 			// Which side a connection is.
 			"State", "StateServerSide", "StateClientSide",
 		},
@@ -86,7 +88,8 @@ func TestDriverKnowsNoFrames(t *testing.T) {
 	}
 	handshake := []string{"websocket/accept.go", "websocket/accept_stream.go", "websocket/dial.go", "websocket/dial_redirect.go",
 		"websocket/dial_transport.go", "websocket/transport_stream.go", "websocket/measure.go", "websocket/open.go", "websocket/origin.go",
-		"websocket/group.go", "websocket/retry.go"}
+		"websocket/group.go", "websocket/retry.go",
+		"wsloop/accept.go", "wsloop/config.go", "wsloop/handshake.go", "wsloop/server.go"}
 	for _, file := range engine(t) {
 		selectors(file, func(from, name string) {
 			switch {
@@ -107,7 +110,7 @@ func TestCompressorsAreMadeOnce(t *testing.T) {
 	for _, file := range engine(t) {
 		selectors(file, func(from, name string) {
 			if from == "wsflate" && (name == "NewReceiver" || name == "NewSender") {
-				require.Equal(t, "websocket/conn.go", file.name)
+				require.Contains(t, []string{"websocket/conn.go", "wsloop/config.go"}, file.name)
 			}
 		})
 	}
