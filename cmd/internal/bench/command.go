@@ -115,7 +115,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return exit.Usagef("give one URL")
 	}
-	u, err := connect.URL(args[0])
+	u, err := o.Target(args[0])
 	if err != nil {
 		return err
 	}
@@ -226,6 +226,9 @@ func (o *options) config(u *url.URL) (config, error) {
 	dialer, err := o.Dialer()
 	if err != nil {
 		return c, err
+	}
+	if dialer.NetDial != nil && len(sources) > 0 {
+		return c, exit.Usagef("--source does not go with a Unix socket")
 	}
 	if o.compress {
 		c.mix.compress()

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/wskit/wskit/cmd/internal/connect"
 	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/cmd/internal/ui"
 	"github.com/wskit/wskit/websocket/wstest"
@@ -19,7 +18,7 @@ import (
 
 // runAttacks attacks a server.
 func (o *options) runAttacks(cmd *cobra.Command, arg string) error {
-	u, err := connect.URL(arg)
+	u, err := o.Target(arg)
 	if err != nil {
 		return err
 	}
@@ -28,13 +27,13 @@ func (o *options) runAttacks(cmd *cobra.Command, arg string) error {
 		return err
 	}
 	results, err := wstest.RunAttacks(cmd.Context(), u.String(), &wstest.AttackOptions{
-		Filter: o.filter, Connections: o.connections, Header: suite.Header, TLS: suite.TLS,
+		Filter: o.filter, Connections: o.connections, Header: suite.Header, TLS: suite.TLS, Dial: o.NetDial(),
 	})
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return err
 		}
-		return connect.Reason(u, err)
+		return o.DirectReason(u, err)
 	}
 	if err := o.printAttacks(cmd.OutOrStdout(), results); err != nil {
 		return err

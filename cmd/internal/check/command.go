@@ -185,16 +185,17 @@ func (o *options) ask(cmd *cobra.Command, args []string, suite *wstest.Options) 
 	if o.client {
 		return o.askClient(cmd, args, suite)
 	}
-	u, err := connect.URL(args[0])
+	u, err := o.Target(args[0])
 	if err != nil {
 		return nil, err
 	}
+	suite.Dial = o.NetDial()
 	report, err := wstest.RunServer(cmd.Context(), u.String(), suite)
 	if gone, ok := errors.AsType[*wstest.GoneError](err); ok {
 		return report, exit.With(exit.Failed, gone)
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
-		return nil, connect.Reason(u, err)
+		return nil, o.DirectReason(u, err)
 	}
 	return report, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -214,6 +215,8 @@ func timedOut(err error) bool {
 func network(at peer, err error) string {
 	var dns *net.DNSError
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("there is no socket %s: is the server running, and is the path right?", at.name)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("nothing listens at %s: is the server running, and is the port right?", at.name)
 	case errors.As(err, &dns):

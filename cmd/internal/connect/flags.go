@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -36,6 +35,8 @@ type Flags struct {
 	ca, cert, key string
 	serverName    string
 	insecure      bool
+
+	socket string // the Unix socket of ws+unix, see Target
 }
 
 // Register adds all the flags to those of a subcommand.
@@ -43,10 +44,25 @@ func (f *Flags) Register(flags *pflag.FlagSet) {
 	f.RegisterRequest(flags)
 	flags.StringVar(&f.host, "host", "", "value of field Host, if not the URL's")
 	flags.StringSliceVarP(&f.Subprotocols, "subprotocol", "s", nil, "subprotocols to offer, the preferred one first")
-	flags.StringVarP(&f.proxy, "proxy", "x", "", `proxy URL, of scheme http, https, socks5 or socks5h; "none" for none (default: as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say)`)
+	f.registerProxy(flags)
 	f.RegisterHTTP2(flags)
-	flags.DurationVar(&f.Timeout, "timeout", 10*time.Second, "the longest time that connecting may take")
+	f.registerTimeout(flags)
 	f.RegisterTLS(flags)
+}
+
+// RegisterConnection adds the flags about connections, and none about the request.
+func (f *Flags) RegisterConnection(flags *pflag.FlagSet) {
+	f.registerProxy(flags)
+	f.registerTimeout(flags)
+	f.RegisterTLS(flags)
+}
+
+func (f *Flags) registerTimeout(flags *pflag.FlagSet) {
+	flags.DurationVar(&f.Timeout, "timeout", 10*time.Second, "the longest time that connecting may take")
+}
+
+func (f *Flags) registerProxy(flags *pflag.FlagSet) {
+	flags.StringVarP(&f.proxy, "proxy", "x", "", `proxy URL, of scheme http, https, socks5 or socks5h; "none" for none (default: as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say)`)
 }
 
 // RegisterHTTP2 adds the flag for HTTP/2.
@@ -95,6 +111,7 @@ func (f *Flags) Dialer() (ws.Dialer, error) {
 		Host:      f.host,
 		Proxy:     proxy,
 		TLSConfig: config,
+		NetDial:   f.NetDial(),
 	}, nil
 }
 
@@ -129,11 +146,11 @@ func (f *Flags) Header() (http.Header, error) {
 var proxySchemes = []string{"http", "https", "socks5", "socks5h"}
 
 func (f *Flags) proxyFunc() (func(*http.Request) (*url.URL, error), error) {
-	switch f.proxy {
-	case "":
-		return ws.ProxyFromEnvironment, nil
-	case "none":
+	switch {
+	case f.socket != "" || f.proxy == "none":
 		return nil, nil
+	case f.proxy == "":
+		return ws.ProxyFromEnvironment, nil
 	}
 	u, err := url.Parse(f.proxy)
 	if err != nil || u.Host == "" || !slices.Contains(proxySchemes, u.Scheme) {
@@ -144,7 +161,11 @@ func (f *Flags) proxyFunc() (func(*http.Request) (*url.URL, error), error) {
 
 // TLS returns what is to be said and asked in a TLS handshake.
 func (f *Flags) TLS() (*tls.Config, error) {
-	config := &tls.Config{InsecureSkipVerify: f.insecure, ServerName: f.serverName}
+	keys, err := KeyLog()
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{InsecureSkipVerify: f.insecure, ServerName: f.serverName, KeyLogWriter: keys}
 	if f.ca != "" {
 		pem, err := os.ReadFile(f.ca)
 		if err != nil {
@@ -192,7 +213,7 @@ func URL(arg string) (*url.URL, error) {
 	case "https":
 		u.Scheme = "wss"
 	default:
-		return nil, exit.Usagef("%q: scheme %s is not of WebSocket: write ws:// or wss://", arg, u.Scheme)
+		return nil, exit.Usagef("%q: scheme %s is not of WebSocket: write ws://, wss:// or ws+unix://", arg, u.Scheme)
 	}
 	if u.Hostname() == "" {
 		return nil, exit.Usagef("%q has no host: write ws://host:port/path", arg)
@@ -209,15 +230,23 @@ func URL(arg string) (*url.URL, error) {
 	return u, nil
 }
 
-// Reason says in one line why connecting to u, without a proxy, has failed, and what
-// to do about it. The error has the exit status for that.
-func Reason(u *url.URL, err error) error {
-	return exit.With(exit.NoConnection, errors.New(explain(u, nil, err)))
+// Reason says in one line why connecting to u with a Dialer of f has failed, and what to
+// do about it. The error has the exit status for that.
+func (f *Flags) Reason(u *url.URL, err error) error {
+	return f.reason(u, f.proxyTo(u), err)
 }
 
-// Reason is the function Reason for a Dialer of f, which may go through a proxy.
-func (f *Flags) Reason(u *url.URL, err error) error {
-	return exit.With(exit.NoConnection, exit.Explain(explain(u, f.proxyTo(u), err), err))
+// DirectReason is Reason for a connection that goes through no proxy, whatever f says.
+func (f *Flags) DirectReason(u *url.URL, err error) error {
+	return f.reason(u, nil, err)
+}
+
+func (f *Flags) reason(u, proxy *url.URL, err error) error {
+	at := *u
+	if f.socket != "" {
+		at.Host = f.socket
+	}
+	return exit.With(exit.NoConnection, exit.Explain(explain(&at, proxy, err), err))
 }
 
 // proxyTo returns the proxy through which a Dialer goes to u, or nil.

@@ -108,7 +108,7 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	u, err := connect.URL(arg)
+	u, err := o.Target(arg)
 	if err != nil {
 		return err
 	}
