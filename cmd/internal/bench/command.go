@@ -31,6 +31,7 @@ type options struct {
 	duration, ramp, warmUp, patience time.Duration
 	count                            int64
 	size, message, messageFile       string
+	template, csv                    string
 	binary, verify, compress         bool
 	sendOnly, receiveOnly            bool
 	sources                          []string
@@ -51,6 +52,8 @@ connection sends its next message when an answer has come.
 A server that answers otherwise, or not at all, is measured with --send-only: a message
 counts when the server has taken it, which the pong to a ping behind it says, and the
 latency is that of these pings. With --receive-only what the server sends is counted.
+
+` + templateHelp + `
 
 The progress goes to stderr, the result to stdout. Ctrl-C ends the load early: what was
 measured until then is printed.
@@ -89,8 +92,10 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.BoolVar(&o.sendOnly, "send-only", false, "wait for no answers: for servers that answer nothing, or send to all")
 	flags.BoolVar(&o.receiveOnly, "receive-only", false, "send nothing but --message, once, and count what comes")
 	flags.StringVar(&o.size, "size", "64", "size of the messages, or several with weights, as 64:90,16k:9,1m:1")
-	flags.StringVar(&o.message, "message", "", "text to send in place of made-up messages")
+	flags.StringVar(&o.message, "message", "", "text to send in place of made-up messages, or a template of it")
 	flags.StringVar(&o.messageFile, "message-file", "", "file whose content to send in place of made-up messages")
+	flags.StringVar(&o.template, "template", "", "file with a template to make each message from")
+	flags.StringVar(&o.csv, "csv", "", "file of comma-separated values, a row for each connection, for templates")
 	flags.BoolVar(&o.binary, "binary", false, "send binary messages, which do not compress")
 	flags.BoolVarP(&o.compress, "compress", "z", false, "offer compression (RFC 7692), and compress if the server agrees")
 	flags.IntVar(&o.pipeline, "pipeline", 1, "messages that may be in flight on a connection")
@@ -180,8 +185,8 @@ func (o *options) check() error {
 		return exit.Usagef("--streams is for --http2, and positive")
 	case o.HTTP2 && len(o.sources) > 0:
 		return exit.Usagef("--source does not go with --http2, whose connections are shared")
-	case o.message != "" && o.messageFile != "":
-		return exit.Usagef("--message and --message-file: give one of them")
+	case count(o.message, o.messageFile, o.template) > 1:
+		return exit.Usagef("--message, --message-file and --template: give one of them")
 	}
 	const reserve = 32 // descriptors for all else
 	if most := maxDescriptors(); most > 0 && o.connections > most-reserve {
@@ -215,8 +220,8 @@ func (o *options) config(u *url.URL) (config, error) {
 		c.mode, c.pipeline = sendOnly, pingWindow
 	case o.receiveOnly:
 		c.mode, c.pipeline = receiveOnly, 0
-		if o.message != "" || o.messageFile != "" {
-			c.hello = c.mix.messages[0].payload
+		if o.message != "" || o.messageFile != "" || o.template != "" {
+			c.hello = true
 		}
 	}
 	sources, err := parseSources(o.sources)
@@ -261,7 +266,13 @@ func (o *options) messages(m *mix) error {
 	if o.binary {
 		m.op = ws.OpBinary
 	}
+	if err := o.readTemplate(m); err != nil {
+		return err
+	}
 	switch {
+	case m.template != nil:
+		o.size = "about " + number(int64(m.largest()))
+		return nil
 	case o.message != "":
 		m.add([]byte(o.message), 1)
 	case o.messageFile != "":
@@ -275,6 +286,46 @@ func (o *options) messages(m *mix) error {
 	}
 	o.size = number(int64(m.largest()))
 	return nil
+}
+
+// readTemplate reads --template, or --message if that is one, and --csv.
+func (o *options) readTemplate(m *mix) (err error) {
+	name, text := "--message", o.message
+	if o.template != "" {
+		p, err := os.ReadFile(o.template)
+		if err != nil {
+			return exit.Usagef("--template: %v", err)
+		}
+		name, text = "--template "+o.template, string(p)
+	}
+	if o.csv != "" {
+		if m.data, err = readTable(o.csv); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.template == "" && !isTemplate(text):
+		if o.csv != "" {
+			return exit.Usagef("--csv: no message has a field of it: give --template, --script, or a --message with {{csv COLUMN}}")
+		}
+		return nil
+	case text == "":
+		return exit.Usagef("%s: the file is empty", name)
+	}
+	if m.template, err = parseTemplate(text, m.data); err != nil {
+		return exit.Usagef("%s: %v", name, err)
+	}
+	return nil
+}
+
+// count returns how many of the flags are given.
+func count(flags ...string) (n int) {
+	for _, f := range flags {
+		if f != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // probe opens one connection and closes it: when that fails there is no point in more.

@@ -47,11 +47,12 @@ func (w *worker) send(now time.Duration) error {
 		if !ok {
 			break
 		}
-		m := w.load.mix.next(w.random)
+		slot := (w.oldest + w.inFlight) % len(w.flights)
+		m := w.message(slot)
 		if err := w.append(m); err != nil {
 			return err
 		}
-		w.flights[(w.oldest+w.inFlight)%len(w.flights)] = flight{since: since, sent: m, count: 1}
+		w.flights[slot] = flight{since: since, sent: m, count: 1}
 		w.inFlight++
 		t.sent++
 	}
@@ -67,6 +68,18 @@ func (w *worker) send(now time.Duration) error {
 	}
 	_, err := w.conn.Write(w.out)
 	return err
+}
+
+// message returns the next message to send. One that a template makes lies in the slot
+// until that is used again.
+func (w *worker) message(slot int) *message {
+	m := &w.load.mix
+	if m.template == nil {
+		return m.next(w.random)
+	}
+	w.advance()
+	w.made[slot].payload = m.template.append(w.made[slot].payload[:0], &w.values)
+	return &w.made[slot]
 }
 
 // append adds the frame of m to what is to be sent.
@@ -103,8 +116,10 @@ func (w *worker) mayStart(now time.Duration) (since time.Duration, ok bool) {
 		return 0, false
 	}
 	since = w.due
-	if late := now - w.due; w.ready <= w.due && late <= timerSlack {
-		since = now
+	if late := now - w.due; w.ready <= w.due {
+		if late <= timerSlack {
+			since = now
+		}
 		w.shard.mu.Lock()
 		record(w.shard.lag, late)
 		w.shard.mu.Unlock()
@@ -169,7 +184,7 @@ func (w *worker) take(p []byte) error {
 		}
 	}()
 	next := w.proto.Next
-	if w.compressed && w.load.verify {
+	if w.compressed && w.load.decodes() {
 		next = w.proto.NextMessage // inflated
 	}
 	for len(p) > 0 {

@@ -17,7 +17,7 @@ type config struct {
 	mode        mode
 	connections int
 	mix         mix
-	hello       []byte        // what a load that only receives sends first, nil: nothing
+	hello       bool          // a load that only receives sends a message first
 	pipeline    int           // the most messages in flight on a connection
 	interval    time.Duration // between the messages of a connection; 0: as fast as it goes
 	duration    time.Duration // 0: until count, or for ever
@@ -31,6 +31,10 @@ type config struct {
 	dial        func(ctx context.Context, index int) (net.Conn, ws.Handshake, error)
 }
 
+// decodes reports whether messages are compressed and decompressed while the load runs.
+// Otherwise those to send are compressed before, and nobody looks at the answers.
+func (c *config) decodes() bool { return c.verify || c.mix.template != nil }
+
 // load is a run of the load generator.
 type load struct {
 	config
@@ -38,6 +42,7 @@ type load struct {
 	birth    time.Time // what times are counted from
 	workers  []*worker
 	tickets  atomic.Int64 // messages that may still be started, if there is a count
+	made     atomic.Int64 // messages that a template has made
 
 	line    sync.WaitGroup // until every connection was tried once
 	start   chan struct{}  // closed when messages may be sent

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/ws"
@@ -22,6 +23,9 @@ type mix struct {
 	op       ws.OpCode
 	messages []message
 	upTo     []int // running sums of the weights
+
+	template textTemplate // what makes each message anew, in place of messages
+	data     *table       // of --csv
 }
 
 // next returns the message to send.
@@ -49,9 +53,14 @@ func (m *mix) compress() {
 	}
 }
 
-// largest is the size of the longest message in bytes.
+// largest is the size of the longest message in bytes; one made by a template is about as
+// long as the first one.
 func (m *mix) largest() int {
 	n := 0
+	if m.template != nil {
+		v := &values{row: m.data.row(0), random: rand.New(rand.NewPCG(0, 2)), total: new(atomic.Int64)}
+		n = len(m.template.append(nil, v))
+	}
 	for _, msg := range m.messages {
 		n = max(n, len(msg.payload))
 	}

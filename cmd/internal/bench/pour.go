@@ -133,7 +133,7 @@ func (w *worker) fillMessages(now time.Duration) error {
 		if _, ok := w.mayStart(now); !ok {
 			break
 		}
-		if err := w.append(w.load.mix.next(w.random)); err != nil {
+		if err := w.append(w.message(0)); err != nil {
 			return err
 		}
 		t.sent++
@@ -246,10 +246,10 @@ const (
 
 // subscribe sends the first message of a load that only receives, if there is one.
 func (w *worker) subscribe() error {
-	if w.load.hello == nil {
+	if !w.load.hello {
 		return nil
 	}
-	out, err := w.proto.AppendMessage(w.out[:0], ws.OpText, w.load.hello)
+	out, err := w.proto.AppendMessage(w.out[:0], ws.OpText, w.message(0).payload)
 	if err == nil {
 		_, err = w.conn.Write(out)
 	}

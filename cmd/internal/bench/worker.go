@@ -29,7 +29,7 @@ type worker struct {
 	load   *load
 	shard  *shard
 	index  int
-	random *rand.Rand
+	values // what its messages are made from
 
 	conn       net.Conn
 	live       atomic.Pointer[net.Conn] // conn, for those who interrupt its Read
@@ -38,7 +38,8 @@ type worker struct {
 	in, out    []byte
 	replies    []byte // to control frames, to be sent
 
-	flights  []flight // a ring of the messages in flight, the oldest first
+	made     []message // by a template: those of flights, whose memory is used again
+	flights  []flight  // a ring of the messages in flight, the oldest first
 	oldest   int
 	inFlight int
 	matching int // bytes of the oldest message's answer that were right so far, -1: it is wrong
@@ -54,7 +55,8 @@ func newWorker(l *load, index int) *worker {
 		load:    l,
 		shard:   &l.recorder.shards[index%len(l.recorder.shards)],
 		index:   index,
-		random:  rand.New(rand.NewPCG(uint64(index), 2)),
+		values:  values{conn: int64(index) + 1, row: l.mix.data.row(index), random: rand.New(rand.NewPCG(uint64(index), 2)), total: &l.made},
+		made:    make([]message, max(1, l.pipeline)),
 		flights: make([]flight, l.pipeline),
 		due:     -1,
 	}
@@ -146,7 +148,7 @@ func (w *worker) begin(conn net.Conn, hs ws.Handshake) {
 	config := wsutil.Config{State: ws.StateClientSide, MaxMessage: -1, MaxFragments: -1}
 	w.compressed = len(hs.Extensions) > 0
 	switch {
-	case w.compressed && w.load.verify:
+	case w.compressed && w.load.decodes():
 		agreed, _ := offer.Confirm(hs.Extensions[0])
 		config.Inflater = wsflate.NewReceiver(agreed, config.State)
 		config.Deflater = wsflate.NewSender(agreed, config.State, nil)
