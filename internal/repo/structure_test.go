@@ -44,6 +44,7 @@ var testsMayImport = map[string][]string{
 	"wsloop":              {"websocket/wstest"},
 	"websocket":           {"websocket/xconnect"},
 	"websocket/reconnect": {"websocket/wstest"},
+	"websocket/wstest":    {"websocket/xconnect"},
 	"wsh2":                {"websocket/xconnect"},
 	"wsbridge":            {"websocket/xconnect", "wsh2"},
 }
