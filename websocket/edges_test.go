@@ -476,6 +476,7 @@ func TestNilContext(t *testing.T) {
 			"CloseContext":  func() error { return c.CloseContext(none, websocket.StatusNormalClosure, "") },
 			"Dial":          func() error { _, _, err := websocket.Dial(none, "ws://localhost", nil); return err },
 			"Shutdown":      func() error { return group.Shutdown(none) },
+			"Drain":         func() error { return group.Drain(none) },
 			"function Read": func() error { _, err := websocket.Read(none, c, new(string)); return err },
 			"NetConn.Read":  func() error { _, err := stream.Read(make([]byte, 1)); return err },
 			"NetConn.Write": func() error { _, err := stream.Write(nil); return err },
