@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -480,6 +481,35 @@ func TestSendAllocs(t *testing.T) {
 			}
 		}
 	}))
+}
+
+// What a message costs its sender: a write of its own, or a share of one.
+func BenchmarkSend(b *testing.B) {
+	p := make([]byte, 100)
+	for name, send := range map[string]func(*Conn) error{
+		"write": func(c *Conn) error { return c.Write(background, MessageText, p) },
+		"send": func(c *Conn) error {
+			for {
+				if result, err := c.Send(MessageText, p); result.Taken() || err != nil {
+					return err
+				}
+				c.flush(background) // as fast as the peer can take it
+			}
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			x, y := tcpConns(b)
+			go io.Copy(io.Discard, y)
+			c := newConn(connConfig{transport: x, ConnOptions: ConnOptions{Queue: SendQueueOptions{Policy: SendDropNew}}})
+			defer c.CloseNow()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := send(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 func TestBrowserSend(t *testing.T) {

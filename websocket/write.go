@@ -151,8 +151,8 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	return c.send(ctx, &out)
 }
 
-// PreparedMessage is a message that is encoded once and written to many connections
-// with [Conn.WritePrepared]: as it is, and compressed once for each set of parameters
+// PreparedMessage is a message that is encoded once and sent to many connections, with
+// [Group.Broadcast], [Conn.SendPrepared] or [Conn.WritePrepared]: as it is, and compressed once for each set of parameters
 // that connections have agreed on. It may be used by any number of goroutines at once.
 type PreparedMessage struct{ message *wsutil.PreparedMessage }
 
