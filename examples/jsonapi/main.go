@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -28,7 +29,7 @@ const mostInFlight = 8 // requests of one connection; the next ones wait in its 
 
 type api struct {
 	token string
-	conns sync.WaitGroup // http.Server.Shutdown does not wait for them
+	conns websocket.Group // http.Server.Shutdown does not wait for them
 }
 
 // authorize refuses a handshake without the token. The comparison takes the same time for
@@ -44,11 +45,11 @@ func (a *api) authorize(r *http.Request, _ http.Header) error {
 	)
 }
 
-// serve answers the requests of one connection until the client leaves or stop ends.
-func (a *api) serve(stop context.Context, w http.ResponseWriter, r *http.Request) {
+// serve answers the requests of one connection until the client leaves or the program stops.
+func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		OnHandshake: a.authorize,
-		ConnOptions: websocket.ConnOptions{KeepAlive: 30 * time.Second, WriteTimeout: 10 * time.Second},
+		ConnOptions: websocket.ConnOptions{Group: &a.conns, KeepAlive: 30 * time.Second, WriteTimeout: 10 * time.Second},
 	})
 	if err != nil {
 		return // the client has its answer
@@ -58,9 +59,8 @@ func (a *api) serve(stop context.Context, w http.ResponseWriter, r *http.Request
 	turns := make(chan struct{}, mostInFlight)
 	for {
 		var req request
-		// The end of stop between two messages leaves the connection open for answers.
-		if err := wsjson.Read(stop, c, &req); err != nil {
-			break
+		if err := wsjson.Read(r.Context(), c, &req); err != nil {
+			break // websocket.ErrDraining when the program stops: answers may still be written
 		}
 		turns <- struct{}{}
 		inFlight.Go(func() {
@@ -77,11 +77,7 @@ func (a *api) serve(stop context.Context, w http.ResponseWriter, r *http.Request
 // run serves until ctx ends, and then until all requests are answered.
 func (a *api) run(ctx context.Context, ln net.Listener) error {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api", func(w http.ResponseWriter, r *http.Request) {
-		a.conns.Add(1)
-		defer a.conns.Done()
-		a.serve(ctx, w, r)
-	})
+	mux.HandleFunc("GET /api", a.serve)
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -90,13 +86,16 @@ func (a *api) run(ctx context.Context, ln net.Listener) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
-	context.AfterFunc(ctx, func() { server.Shutdown(context.Background()) })
-	err := server.Serve(ln)
-	a.conns.Wait()
-	if ctx.Err() != nil {
-		return nil
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
 	}
-	return err
+	grace, cancel := context.WithTimeout(context.Background(), 2*requestTimeout)
+	defer cancel()
+	return errors.Join(a.conns.Drain(grace), server.Shutdown(grace))
 }
 
 func main() {

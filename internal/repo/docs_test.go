@@ -111,3 +111,27 @@ func TestReadmeCodeCompiles(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 	}
 }
+
+// The programs to copy are short, and have tests that run them.
+func TestProgramsToCopy(t *testing.T) {
+	section := regexp.MustCompile(`(?s)## Programs to copy\n(.*?)\n## `).FindStringSubmatch(read(t, "README.md"))
+	require.NotNil(t, section)
+	programs := regexp.MustCompile(`\]\((examples/[^)]+)\)`).FindAllStringSubmatch(section[1], -1)
+	require.Greater(t, len(programs), 10)
+	for _, m := range programs {
+		mains, err := filepath.Glob(filepath.Join(root, m[1], "main*.go"))
+		require.NoError(t, err)
+		tests := 0
+		for _, name := range mains {
+			if strings.HasSuffix(name, "_test.go") {
+				tests++
+				continue
+			}
+			b, err := os.ReadFile(name)
+			require.NoError(t, err)
+			require.Less(t, strings.Count(string(b), "\n"), 150, name)
+		}
+		require.NotZero(t, tests, "%s has no test", m[1])
+		require.Greater(t, len(mains), tests, "%s has no program", m[1])
+	}
+}
