@@ -159,9 +159,8 @@ func (o *AcceptOptions) check() error {
 // such a connection belongs to the handler, which has to stay until the connection is
 // closed, and closes it with a deferred [Conn.CloseNow]:
 //
-//   - If the handler returns, or the request's context ends, writes fail, and the
-//     connection is closed after CloseTimeout. http.Server.Shutdown waits for the
-//     handler.
+//   - If the handler returns, writes fail, and the connection is closed after
+//     CloseTimeout. http.Server.Shutdown waits for the handler.
 //   - A context that ends within a write closes the connection, as over TLS. One that
 //     ends between two messages leaves it usable; from the first read with a context
 //     that can end on, a second goroutine reads.

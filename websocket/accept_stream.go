@@ -48,8 +48,8 @@ func (o *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, u *
 		return nil, err
 	}
 	s.conn.Store(c)
-	if r.Context().Err() != nil {
-		go c.streamOver()
+	if s.over.Load() {
+		c.streamOver()
 	}
 	return c, nil
 }

@@ -16,13 +16,18 @@ import (
 )
 
 // errHandlerOver ends a connection over a stream that net/http has taken back.
-var errHandlerOver = errors.New("the request's context has ended, and with it the stream")
+var errHandlerOver = errors.New("the handler has returned, and the stream has ended")
 
 // httpStream is the stream of an extended CONNECT: the body of the request and the
 // writer of the answer. Both belong to the handler. When that returns, net/http ends
-// the stream and gives the memory of the writer to another request, so the writer
-// must not be touched from then on: over is set before, use waits for those that are
-// inside, and the end of the request's context is the last sign.
+// the stream and gives the memory of the writer to another request, so nobody may be
+// using the writer then: closing the stream sets over and waits for those that are.
+//
+// A handler that returns before that ends the request's context first. But a context
+// may end for other reasons, with the server for instance, and the connection goes on.
+// So nobody uses the writer for a moment after the end of the context, in which
+// net/http lets go of it; a use after that panics in net/http if the handler has
+// returned, which leave makes an error of.
 //
 // The writer cannot end its direction; the return of the handler does. A deadline in
 // the past resets the stream.
@@ -33,11 +38,17 @@ type httpStream struct {
 	request *http.Request
 	conn    atomic.Pointer[Conn]
 
-	over    atomic.Bool
-	use     sync.RWMutex // read locked by those that use w
-	writing sync.Mutex
-	stop    func() bool // ends the watch of the request's context
+	over     atomic.Bool
+	settled  chan struct{} // closed once look knows why the request's context has ended
+	finished chan struct{} // closed by finish
+	finishes sync.Once
+	use      sync.RWMutex // read locked by those that use w
+	writing  sync.Mutex
+	stop     func() bool // ends the watch of the request's context
 }
+
+// handlerGrace is how long net/http may take to end a stream whose handler returns.
+const handlerGrace = 100 * time.Millisecond
 
 // clearDeadlines clears the deadlines that ReadTimeout and WriteTimeout of the server
 // have set: they would end the stream.
@@ -51,21 +62,50 @@ func (s *httpStream) clearDeadlines() error {
 // open begins the life of the stream, after the answer.
 func (s *httpStream) open() {
 	s.Init(s.request.Body)
-	s.stop = context.AfterFunc(s.request.Context(), func() {
-		s.over.Store(true)
-		if c := s.conn.Load(); c != nil {
-			c.streamOver()
-		}
-	})
+	s.settled, s.finished = make(chan struct{}), make(chan struct{})
+	s.stop = context.AfterFunc(s.request.Context(), s.look)
+}
+
+// look finds out whether the handler has returned.
+func (s *httpStream) look() {
+	defer close(s.settled)
+	timer := time.NewTimer(handlerGrace)
+	defer timer.Stop()
+	select {
+	case <-s.finished:
+		return
+	case <-timer.C:
+	}
+	s.clearWriteDeadline()
+	if c := s.conn.Load(); c != nil && s.over.Load() {
+		c.streamOver()
+	}
+}
+
+// clearWriteDeadline sets over if the handler has returned.
+func (s *httpStream) clearWriteDeadline() (err error) {
+	if !s.lock() {
+		return nil
+	}
+	defer s.leave(&err)
+	return s.ctl.SetWriteDeadline(time.Time{})
 }
 
 // enter reports whether w may be used until leave.
 func (s *httpStream) enter() bool {
-	if s.over.Load() {
-		return false
+	if s.request.Context().Err() != nil {
+		select {
+		case <-s.settled:
+		case <-s.finished:
+		}
 	}
+	return s.lock()
+}
+
+// lock is enter without a look at the request's context.
+func (s *httpStream) lock() bool {
 	s.use.RLock()
-	if s.over.Load() || s.request.Context().Err() != nil {
+	if s.over.Load() {
 		s.use.RUnlock()
 		return false
 	}
@@ -76,6 +116,7 @@ func (s *httpStream) enter() bool {
 // returned.
 func (s *httpStream) leave(err *error) {
 	if v := recover(); v != nil {
+		s.over.Store(true)
 		*err = fmt.Errorf("%w: %v", errHandlerOver, v)
 	}
 	s.use.RUnlock()
@@ -113,27 +154,26 @@ func (s *httpStream) Close() error {
 // finish ends the use of the stream, which is over when the handler returns, or at
 // once if it is reset. When it returns, nobody uses w any more.
 func (s *httpStream) finish(reset bool) {
-	if s.stop != nil {
-		s.stop()
+	if s.stop == nil {
+		return // not open
+	}
+	s.stop()
+	defer s.finishes.Do(func() { close(s.finished) })
+	reset = !s.over.Swap(true) && reset && s.request.Context().Err() == nil
+	if !s.use.TryLock() {
+		s.reset() // ends a write
+		s.use.Lock()
 	}
 	if reset {
-		s.SetWriteDeadline(longAgo)
-	}
-	s.over.Store(true)
-	if !s.use.TryLock() {
-		s.interruptWrite()
-		s.use.Lock()
+		s.reset()
 	}
 	s.use.Unlock()
 	s.request.Body.Close()
 	s.CloseRead()
 }
 
-// interruptWrite ends a write that is under way, after which w may be used no more.
-func (s *httpStream) interruptWrite() {
-	if s.request.Context().Err() != nil {
-		return // net/http ends it
-	}
+// reset resets the stream, unless the handler has returned.
+func (s *httpStream) reset() {
 	defer func() { recover() }()
 	s.ctl.SetWriteDeadline(longAgo)
 }
@@ -161,8 +201,8 @@ func (t *transport) handlers() bool {
 	return ok
 }
 
-// streamOver ends the writing of a connection whose stream is over. What has arrived
-// before can still be read, for CloseTimeout.
+// streamOver ends the writing of a connection whose handler has returned. What has
+// arrived before can still be read, for CloseTimeout.
 func (c *Conn) streamOver() {
 	defer c.guard()
 	c.writeFailed(errHandlerOver)
