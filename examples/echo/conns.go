@@ -11,7 +11,8 @@ import (
 )
 
 // ServeConns is ServeHTTP on package websocket: that speaks the protocol, and what is left
-// is the loop of the program.
+// is the loop of the program. It also takes WebSockets over HTTP/2, if ln is a listener of
+// TLS that offers it and the program imports package xconnect.
 func (s *Server) ServeConns(ctx context.Context, ln net.Listener) error {
 	group := &websocket.Group{Reason: "server is stopping"}
 	var echoes sync.WaitGroup
@@ -23,9 +24,13 @@ func (s *Server) ServeConns(ctx context.Context, ln net.Listener) error {
 			s.report(r.RemoteAddr, err)
 			return
 		}
+		peer := r.RemoteAddr
+		if r.ProtoMajor > 1 { // the stream belongs to the handler
+			s.report(peer, echoConn(c))
+			return
+		}
 		// The handler returns, and net/http lets go of what it holds for one: the
 		// connection lives on in a goroutine of its own.
-		peer := r.RemoteAddr
 		echoes.Go(func() { s.report(peer, echoConn(c)) })
 	})
 	return serveHTTP(ctx, ln, mux, func(grace context.Context) error {

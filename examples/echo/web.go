@@ -37,8 +37,8 @@ func (s *Server) ServeHTTP(ctx context.Context, ln net.Listener) error {
 }
 
 // serveHTTP serves until ctx ends. Then it closes ln, and waits for the requests under way
-// and for stop, which is to end upgraded connections: Shutdown does not know those. Nor
-// do the timeouts of net/http apply to them.
+// and for stop, which is to end upgraded connections: Shutdown does not know those, and
+// waits for those of HTTP/2. Nor do the timeouts of net/http apply to them.
 func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, stop func(context.Context) error) error {
 	server := &http.Server{
 		Handler:           handler,
@@ -58,7 +58,9 @@ func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, stop 
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handshakeTimeout)
 	defer cancel()
-	return errors.Join(server.Shutdown(grace), stop(grace))
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop(grace) }()
+	return errors.Join(server.Shutdown(grace), <-stopped)
 }
 
 func servePage(w http.ResponseWriter, _ *http.Request) {

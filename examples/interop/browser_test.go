@@ -24,28 +24,33 @@ func TestServerChromium(t *testing.T) {
 			b.within(t)
 			addr, stop := startServer(t, s.serve)
 			url := quote("ws://" + addr + "/ws")
-			var results [][2]string
-			b.eval(`(async () => {
-				const results = [];
-				await interop.runCases(interop.commonCases(WebSocket, `+url+`), (...r) => results.push(r));
-				return results;
-			})()`, &results)
-			require.Len(t, results, len(commonCases))
-			for i, name := range commonCases {
-				t.Run(name, func(t *testing.T) {
-					require.Equal(t, [2]string{name, ""}, results[i])
-				})
-			}
-
-			b.eval(`new Promise((ready) => {
-				globalThis.farewell = interop.awaitClose(WebSocket, `+url+`, ready);
-			})`, nil)
-			stop()
-			var closed string
-			b.eval("farewell", &closed)
-			require.Equal(t, wantGoingAway, closed)
+			b.runCommonCases(t, url, stop)
 		})
 	}
+}
+
+// runCommonCases runs the cases against the server at a quoted URL, and stops that.
+func (b *tab) runCommonCases(t *testing.T, url string, stop func()) {
+	var results [][2]string
+	b.eval(`(async () => {
+		const results = [];
+		await interop.runCases(interop.commonCases(WebSocket, `+url+`), (...r) => results.push(r));
+		return results;
+	})()`, &results)
+	require.Len(t, results, len(commonCases))
+	for i, name := range commonCases {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, [2]string{name, ""}, results[i])
+		})
+	}
+
+	b.eval(`new Promise((ready) => {
+		globalThis.farewell = interop.awaitClose(WebSocket, `+url+`, ready);
+	})`, nil)
+	stop()
+	var closed string
+	b.eval("farewell", &closed)
+	require.Equal(t, wantGoingAway, closed)
 }
 
 // looks are the screens that the page is used on.

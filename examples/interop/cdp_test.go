@@ -54,8 +54,9 @@ func findChromium() (path string, ok bool) {
 	return "", false
 }
 
-// startChromium starts a browser with a fresh profile and opens url in a tab.
-func startChromium(t *testing.T, url string) *tab {
+// startChromium starts a browser with a fresh profile, and more flags, and opens url in a
+// tab.
+func startChromium(t *testing.T, url string, more ...string) *tab {
 	t.Helper()
 	path, ok := findChromium()
 	need(t, ok, "chromium")
@@ -68,7 +69,7 @@ func startChromium(t *testing.T, url string) *tab {
 	if os.Geteuid() == 0 {
 		args = append(args, "--no-sandbox") // the sandbox does not work for root
 	}
-	cmd, _ := command(t, path, args...)
+	cmd, _ := command(t, path, append(args, more...)...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+profile)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)

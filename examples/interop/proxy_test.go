@@ -105,8 +105,9 @@ func (p proxy) find() (path string, ok bool) {
 	return "", false
 }
 
-// start runs the proxy on a free port until the test ends.
-func (p proxy) start(t *testing.T, server string, idle time.Duration) (addr string) {
+// start runs the proxy on a free port until the test ends, after prepare has put files
+// where DIR is.
+func (p proxy) start(t *testing.T, server string, idle time.Duration, prepare ...func(dir string)) (addr string) {
 	t.Helper()
 	path, ok := p.find()
 	need(t, ok, p.name)
@@ -125,6 +126,9 @@ func (p proxy) start(t *testing.T, server string, idle time.Duration) (addr stri
 		require.NoError(t, os.Chmod(dir, 0o777))
 		require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
 		require.NoError(t, os.Chmod(config, 0o644))
+	}
+	for _, f := range prepare {
+		f(dir)
 	}
 	cmd, stop := command(t, path, p.args(config, dir)...)
 	var printed bytes.Buffer
