@@ -125,7 +125,7 @@ func TestConnectRefused(t *testing.T) {
 			s.want("SETTINGS 0")
 			s.conn.Write([]byte(strings.Repeat("\xff", 100)))
 			s.want("GOAWAY FRAME_SIZE_ERROR")
-		}, "frame of more than 16384 bytes", false},
+		}, "frame of more than 32832 bytes", false},
 		{"1 then 0, RFC 8441, section 3", func(s *script) {
 			s.settle()
 			s.want("HEADERS 1")

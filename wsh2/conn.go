@@ -66,13 +66,17 @@ type conn struct {
 const (
 	maxWindow     = 1<<31 - 1 // RFC 9113, section 6.9.1
 	initialWindow = 1<<16 - 1 // section 6.5.2
-	minFrame      = 1 << 14
+	minFrame      = 1 << 14   // section 4.2: what every peer takes
 	maxStreamID   = 1<<31 - 1
 
 	// What may wait to be written: frames of streams fill out up to maxOut, answers to
 	// the server up to maxAnswers above it.
-	maxOut     = 64 << 10
-	maxAnswers = 64 << 10
+	maxOut = 64 << 10
+
+	// The largest frames of both directions, if the server takes them: 32 KiB with the
+	// header of a WebSocket frame. Streams take turns frame by frame.
+	largestFrame = 32<<10 + 64
+	maxAnswers   = 64 << 10
 )
 
 // newConn starts HTTP/2 on a connection (RFC 9113, section 3.4).
@@ -88,7 +92,7 @@ func newConn(t *Transport, p *pool, nc net.Conn) *conn {
 	c.flush.L = &c.mu
 	c.reader = http2.NewFramer(nil, c.input)
 	c.reader.SetReuseFrames()
-	c.reader.SetMaxReadFrameSize(minFrame)
+	c.reader.SetMaxReadFrameSize(largestFrame)
 	c.reader.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.reader.MaxHeaderListSize = uint32(t.headerBytes())
 	c.writer = http2.NewFramer(&c.out, nil)
@@ -97,6 +101,7 @@ func newConn(t *Transport, p *pool, nc net.Conn) *conn {
 	c.out.WriteString(http2.ClientPreface)
 	c.writer.WriteSettings(
 		http2.Setting{ID: http2.SettingEnablePush, Val: 0},
+		http2.Setting{ID: http2.SettingMaxFrameSize, Val: largestFrame},
 		http2.Setting{ID: http2.SettingInitialWindowSize, Val: uint32(t.streamWindow())},
 		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: uint32(t.headerBytes())},
 	)

@@ -55,7 +55,7 @@ func FuzzServer(f *testing.F) {
 // checkBounds fails if a connection holds more than it may.
 func checkBounds(t *testing.T, tr *Transport) {
 	tr.each(func(c *conn) {
-		if n := c.out.Len(); n > maxOut+maxAnswers+3*minFrame {
+		if n := c.out.Len(); n > maxOut+maxAnswers+3*largestFrame {
 			t.Errorf("%d bytes wait to be written", n)
 		}
 		if len(c.streams) > c.active {

@@ -58,7 +58,7 @@ func (c *conn) readFrame() error {
 	} else if err == nil {
 		err = c.handle(f)
 	}
-	if err == nil && c.out.Len() > maxOut+minFrame+maxAnswers {
+	if err == nil && c.out.Len() > maxOut+largestFrame+maxAnswers {
 		err = fault(http2.ErrCodeEnhanceYourCalm, "it asks for answers and does not read them")
 	}
 	c.pump()
@@ -76,7 +76,7 @@ func (c *conn) readError(err error) error {
 	case broken:
 		return fault(http2.ErrCode(code), "malformed frame")
 	case errors.Is(err, http2.ErrFrameTooLarge):
-		return fault(http2.ErrCodeFrameSize, "frame of more than %d bytes", minFrame)
+		return fault(http2.ErrCodeFrameSize, "frame of more than %d bytes", largestFrame)
 	case err == io.EOF:
 		return fmt.Errorf("the server has closed the connection: %w", io.ErrUnexpectedEOF)
 	}

@@ -86,7 +86,7 @@ func (c *conn) pump() {
 
 // sendData sends one frame of s.
 func (c *conn) sendData(s *stream) {
-	n := min(int64(len(s.pending)), minFrame, s.sendWindow, c.sendWindow)
+	n := min(int64(len(s.pending)), int64(min(c.maxFrame, largestFrame)), s.sendWindow, c.sendWindow)
 	if n <= 0 {
 		return // it was given up, or its window was made smaller
 	}
