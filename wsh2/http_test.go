@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/websocket/wstest"
 	_ "github.com/wskit/wskit/websocket/xconnect" // the server of net/http offers extended CONNECT
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsh2"
@@ -288,4 +289,17 @@ func TestServerIsKilled(t *testing.T) {
 	again := dial(t, srv, tr)
 	requireEcho(t, again, []byte("over a new connection"))
 	again.CloseNow()
+}
+
+// The conformance suite over HTTP/2, without the areas of the largest messages.
+func TestConformance(t *testing.T) {
+	srv := serving(t, nil, echo)
+	report, err := wstest.RunServer(t.Context(), srv.URL, &wstest.Options{
+		Filter: "^(close|deflate/[^b]|fragment|frame|opcode|ping|pong|rsv|state|utf8)", Parallel: 64,
+		Transport: transport(t, srv),
+	})
+	require.NoError(t, err)
+	counts := report.Agents[0].Counts
+	require.Zero(t, counts.Failed)
+	require.Greater(t, counts.Strict, 500)
 }

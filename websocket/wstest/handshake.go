@@ -46,7 +46,7 @@ func parseTarget(raw string) (target, error) {
 // dial opens a connection to the server.
 func (t target) dial(ctx context.Context, o *Options) (net.Conn, error) {
 	if o.Transport != nil {
-		return &streamConn{ctx: ctx, target: t, t: o.Transport}, nil
+		return newStreamConn(ctx, t, o), nil
 	}
 	conn, err := o.Dial(ctx, "tcp", t.addr)
 	if err != nil || !t.secure {

@@ -153,6 +153,8 @@ func (t target) probe(ctx context.Context, options *Options) error {
 		return context.Cause(ctx)
 	case err != nil:
 		return fmt.Errorf("wstest: %w", err)
+	case res == nil && streamFault(conn) != nil:
+		return fmt.Errorf("wstest: %w", streamFault(conn))
 	case res == nil:
 		return errors.New("wstest: the server ends the connection instead of answering a handshake")
 	case res.StatusCode != http.StatusSwitchingProtocols:

@@ -22,7 +22,8 @@ import (
 // of HTTP/1.1, which opens the stream by an extended CONNECT, and reads an answer of
 // HTTP/1.1 in front of what arrives on the stream.
 type streamConn struct {
-	ctx    context.Context // bounds the request
+	ctx    context.Context // bounds the request, which is sent after dial has returned
+	cancel context.CancelFunc
 	target target
 	t      websocket.Transport
 
@@ -34,6 +35,11 @@ type streamConn struct {
 	stream          websocket.Stream // nil before the answer
 	readBy, writeBy time.Time
 	closed          bool
+}
+
+func newStreamConn(ctx context.Context, t target, o *Options) *streamConn {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Timeout)
+	return &streamConn{ctx: ctx, cancel: cancel, target: t, t: o.Transport}
 }
 
 // opened returns the stream, or nil.
@@ -118,6 +124,14 @@ func (c *streamConn) connect() error {
 	return nil
 }
 
+// streamFault returns why a stream could not be opened over conn, or nil.
+func streamFault(conn net.Conn) error {
+	if c, ok := conn.(*streamConn); ok {
+		return c.err
+	}
+	return nil
+}
+
 func (c *streamConn) Read(p []byte) (int, error) {
 	if len(c.answer) > 0 {
 		n := copy(p, c.answer)
@@ -132,6 +146,7 @@ func (c *streamConn) Read(p []byte) (int, error) {
 
 // Close ends the stream.
 func (c *streamConn) Close() error {
+	c.cancel()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed = true; c.stream == nil {

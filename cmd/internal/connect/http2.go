@@ -28,7 +28,12 @@ func (f *Flags) Opener(d ws.Dialer, streams int) *Opener {
 	if !f.HTTP2 {
 		return &Opener{}
 	}
-	return &Opener{&wsh2.Transport{Dialer: d, Cleartext: true, MaxConns: -1, MaxStreams: streams}}
+	return &Opener{Transport(d, streams)}
+}
+
+// Transport returns the transport of an Opener.
+func Transport(d ws.Dialer, streams int) *wsh2.Transport {
+	return &wsh2.Transport{Dialer: d, Cleartext: true, MaxConns: -1, MaxStreams: streams}
 }
 
 // Dial opens a WebSocket to the URL as d says. OnRequest and OnResponse of d are called

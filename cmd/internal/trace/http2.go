@@ -53,7 +53,7 @@ func newHTTP2(o options, emit func(frame), begun func(time.Time)) *http2Connecti
 const (
 	maxTable     = 1 << 16 // what a table of HPACK may grow to, whatever SETTINGS say
 	frameHead    = 9       // RFC 9113, section 4.1
-	mostStreams2 = 10000 // WebSockets of one connection that are open at once
+	mostStreams2 = 10000   // WebSockets of one connection that are open at once
 )
 
 // half returns the direction.
