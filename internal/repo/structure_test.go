@@ -45,7 +45,7 @@ var testsMayImport = map[string][]string{
 	"websocket":           {"websocket/xconnect"},
 	"websocket/reconnect": {"websocket/wstest"},
 	"websocket/wstest":    {"websocket/xconnect"},
-	"wsh2":                {"websocket/xconnect"},
+	"wsh2":                {"websocket/wstest", "websocket/xconnect"},
 	"wsbridge":            {"websocket/xconnect", "wsh2"},
 }
 
