@@ -21,7 +21,7 @@ import (
 type options struct {
 	addr, cert, key, saveCert    string
 	selfSigned, anyOrigin, quiet bool
-	dotfiles, http2              bool
+	dotfiles, http2, onLoop      bool
 	compress, logFormat, static  string
 	origins, subprotocols        []string
 	maxMessage                   int64
@@ -83,6 +83,7 @@ func Command() *cobra.Command {
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for so long; 0: never")
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for so long; 0: never")
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server ends")
+	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop); with TLS, one goroutine stays")
 	flags.StringVar(&o.static, "static", "", "directory to serve: its regular files, without links out of it and names that begin with a dot")
 	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: also serve names that begin with a dot")
 	flags.StringVar(&o.logFormat, "log", "text", "format of the log: text or json")
@@ -116,6 +117,8 @@ func (o *options) check() error {
 		return exit.Usagef("--key needs --cert")
 	case o.saveCert != "" && !o.selfSigned:
 		return exit.Usagef("--tls-save needs --tls")
+	case o.onLoop && len(o.origins) > 0:
+		return exit.Usagef("--loop takes --any-origin, and no --origin")
 	case o.dotfiles && o.static == "":
 		return exit.Usagef("--dotfiles needs --static")
 	case o.maxConnections < 0 || o.keepAlive < 0 || o.idle < 0 || o.shutdown <= 0:
@@ -178,6 +181,9 @@ func (o *options) end(s *server, web *http.Server) error {
 	defer cancel()
 	s.frames.close()
 	err := errors.Join(s.group.Shutdown(ctx), web.Shutdown(ctx))
+	if s.loop != nil {
+		err = errors.Join(err, s.loop.Shutdown(ctx))
+	}
 	if err != nil {
 		s.log.Warn("some connections did not close in time")
 		web.Close()

@@ -12,6 +12,7 @@ import (
 	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsloop"
 )
 
 // server is the endpoints and what they share.
@@ -23,8 +24,9 @@ type server struct {
 	frames    frames
 	rooms     rooms
 	broadcast websocket.Group
-	files     *os.Root     // what --static names, or nil
-	open      atomic.Int64 // connections, and handshakes under way
+	files     *os.Root       // what --static names, or nil
+	open      atomic.Int64   // connections, and handshakes under way
+	loop      *wsloop.Server // with --loop, or nil
 }
 
 func newServer(o *options, log *slog.Logger) (*server, error) {
@@ -37,13 +39,22 @@ func newServer(o *options, log *slog.Logger) (*server, error) {
 	}
 	s.group.Reason = "server is going down"
 	s.metrics = newMetrics(&s.group)
+	if o.onLoop {
+		if err := s.startLoop(); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
 // handler returns all that the server serves.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/echo", s.endpoint("echo", s.echo))
+	if s.loop != nil {
+		mux.HandleFunc("/echo", s.echoOnLoop)
+	} else {
+		mux.Handle("/echo", s.endpoint("echo", s.echo))
+	}
 	mux.Handle("/chat", s.endpoint("chat", s.chat))
 	mux.Handle("/broadcast", s.endpoint("broadcast", s.broadcastTo))
 	mux.Handle("GET /metrics", s.metrics.handler())
