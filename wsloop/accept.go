@@ -1,6 +1,7 @@
 package wsloop
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -276,7 +277,12 @@ func (a *acceptor) refuse() {
 }
 
 // close ends Serve because of Shutdown or Close.
-func (a *acceptor) close(l *loop) { a.end(l, ErrServerClosed) }
+func (a *acceptor) close(l *loop) {
+	a.s.mu.Lock()
+	err := cmp.Or(a.s.err, ErrServerClosed)
+	a.s.mu.Unlock()
+	a.end(l, err)
+}
 
 // end ends Serve because of err.
 func (a *acceptor) end(l *loop, err error) {

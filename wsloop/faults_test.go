@@ -490,3 +490,56 @@ func TestRefusals(t *testing.T) {
 		require.Eventually(t, func() bool { return s.Conns() == 0 }, 20*time.Second, time.Millisecond)
 	})
 }
+
+// A connection that floods gets one buffer of each turn, as everybody else does.
+func TestFairness(t *testing.T) {
+	inPoller(t, func(t *testing.T, cfg *Config) {
+		cfg.ReceiveBuffer = 4 << 10
+		var order []byte
+		done := make(chan struct{})
+		h := &Handler{Message: func(_ *Conn, _ ws.OpCode, p []byte) {
+			order = append(order, p[0])
+			if len(order) == 5001 {
+				close(done)
+			}
+		}}
+		s, addr := serve(t, cfg, h)
+		flood, other := dial(t, addr), dial(t, addr)
+		require.Eventually(t, func() bool { return s.Conns() == 2 }, 20*time.Second, time.Millisecond)
+		arrived, release := make(chan struct{}), make(chan struct{})
+		s.loops[0].do(func(*loop) { close(arrived); <-release })
+		await(t, arrived)
+		frames := bytes.Repeat(ws.AppendFrame(nil, ws.MaskFrame(ws.NewTextFrame([]byte("flood")))), 5000)
+		_, err := flood.Write(frames)
+		require.NoError(t, err)
+		other.text("other")
+		close(release)
+		await(t, done)
+		frame := len(frames) / 5000
+		require.LessOrEqual(t, bytes.IndexByte(order, 'o'), 3*cfg.ReceiveBuffer/frame)
+	})
+}
+
+// A peer that resets its connection while nobody listens to it does not make the loop
+// spin.
+func TestResetWhilePaused(t *testing.T) {
+	inPoller(t, func(t *testing.T, cfg *Config) {
+		paused := make(chan *Conn, 1)
+		ends := make(chan End, 1)
+		s, addr := serve(t, cfg, &Handler{
+			Message: func(c *Conn, _ ws.OpCode, _ []byte) { c.Pause(); paused <- c },
+			Close:   func(_ *Conn, end End) { ends <- end },
+		})
+		c := dial(t, addr)
+		c.text("pause")
+		conn := await(t, paused)
+		c.Conn.(*net.TCPConn).SetLinger(0)
+		c.Conn.Close()
+		turns := s.Stats().Turns
+		honest := dial(t, addr)
+		honest.text("x")
+		require.Less(t, s.Stats().Turns-turns, uint64(100))
+		conn.Resume()
+		require.Equal(t, ws.StatusAbnormalClosure, await(t, ends).Code)
+	})
+}

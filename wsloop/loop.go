@@ -29,7 +29,7 @@ type loop struct {
 	cursor     int           // the slot that the sweep looks at next
 	sweeping   bool
 	acceptors  []*acceptor
-	hands      hands
+	spare      []*Conn // memory for list
 	tally      tally
 	ending     bool // quit was seen
 	req        ws.Request
@@ -169,9 +169,9 @@ func (l *loop) handle(ev event) {
 		return // of a connection that is gone
 	}
 	if ev.out {
-		l.writable(c)
+		l.settle(c)
 	}
-	if ev.in && c.phase != phaseDead {
+	if ev.in && c.phase != phaseDead && c.reads { // or it is an error that the write has found
 		l.readable(c)
 	}
 }
@@ -192,17 +192,14 @@ func (l *loop) readable(c *Conn) {
 	l.settle(c)
 }
 
-// writable writes what waits.
-func (l *loop) writable(c *Conn) { l.settle(c) }
-
 // runListed serves the connections that want something, and runs tasks. What is
 // added meanwhile belongs to the next turn. It reports whether the loop is to end.
 func (l *loop) runListed() (quit bool) {
 	l.mu.Lock()
 	l.asleep = false
 	if len(l.listed) == 0 {
-		l.listed, l.list = l.list, l.hands.spare[:0]
-		l.hands.spare = l.listed
+		l.listed, l.list = l.list, l.spare[:0]
+		l.spare = l.listed
 	}
 	tasks := l.tasks
 	l.tasks = nil
@@ -219,9 +216,6 @@ func (l *loop) runListed() (quit bool) {
 	}
 	return quit
 }
-
-// hands keep memory of lists from one turn to the next.
-type hands struct{ spare []*Conn }
 
 // serve does what a connection has asked for.
 func (l *loop) serve(c *Conn) {

@@ -23,6 +23,9 @@ func (c *Conn) begin() {
 	case c.phase == phaseSecure:
 		c.link.(*secure).start(c)
 	}
+	if l.s.leaving.Load() { // Shutdown has gone through the others already
+		l.dismiss(c)
+	}
 	c.mu.Lock()
 	c.listen()
 	c.mu.Unlock()

@@ -35,6 +35,7 @@ type Server struct {
 	tasks            sync.WaitGroup       // goroutines of pumps, TLS handshakes and Go
 	accepted         atomic.Uint64
 	refused          atomic.Uint64
+	leaving          atomic.Bool // Shutdown was called
 
 	mu        sync.Mutex
 	addrs     map[netip.Addr]int // connections of each address, with MaxConnsPerAddr
@@ -263,9 +264,9 @@ func (s *Server) Conns() int {
 // the handler.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.stop()
-	spread := s.cfg.ShutdownSpread
+	s.leaving.Store(true)
 	for _, l := range s.loops {
-		l.do(func(l *loop) { l.goAway(spread) })
+		l.do((*loop).goAway)
 	}
 	var err error
 	if idle != nil {
@@ -361,20 +362,28 @@ func (l *loop) endAll() bool {
 }
 
 // goAway closes all connections of the loop, spread over a time.
-func (l *loop) goAway(spread time.Duration) {
+func (l *loop) goAway() {
 	for _, c := range l.slots {
-		switch {
-		case c == nil:
-		case c.phase < phaseOpen:
-			l.release(c)
-		case c.phase == phaseOpen && spread <= 0:
-			l.expire(c)
+		if c != nil {
+			l.dismiss(c)
 			l.settle(c)
-		case c.phase == phaseOpen:
-			at := later(l.now, jitter(spread))
-			if c.until == 0 || at < c.until {
-				c.until = at
-			}
+		}
+	}
+}
+
+// dismiss closes a connection because of Shutdown.
+func (l *loop) dismiss(c *Conn) {
+	spread := l.s.cfg.ShutdownSpread
+	switch {
+	case c.phase < phaseOpen:
+		l.release(c)
+	case c.phase > phaseOpen:
+	case spread <= 0:
+		l.expire(c)
+	default:
+		at := later(l.now, jitter(spread))
+		if c.until == 0 || at < c.until {
+			c.until = at
 		}
 	}
 }

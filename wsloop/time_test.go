@@ -296,3 +296,26 @@ func TestPause(t *testing.T) {
 		c.wantEnd()
 	})
 }
+
+// A connection that comes while Shutdown begins is told as well.
+func TestShutdownMeetsNewConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(&Config{Loops: 1, Goroutines: true, CloseTimeout: time.Hour}, nil)
+		require.NoError(t, err)
+		defer s.Close()
+		release := make(chan struct{})
+		s.loops[0].do(func(*loop) { <-release })
+		synctest.Wait()
+		a, b := wstest.Pipe(nil)
+		done := make(chan error)
+		_, err = s.Attach(b, nil, ws.Handshake{}, ws.StateServerSide, nil)
+		require.NoError(t, err)
+		go func() { done <- s.Shutdown(t.Context()) }()
+		synctest.Wait()
+		close(release)
+		c := &client{t: t, Conn: a, r: bufio.NewReader(a)}
+		c.wantClose(ws.StatusGoingAway)
+		c.send(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusGoingAway, "")))
+		require.NoError(t, <-done)
+	})
+}
