@@ -15,26 +15,25 @@ func (l *loop) settle(c *Conn) {
 	}
 	c.mu.Lock()
 	drained := !c.broken && c.flush()
+	broken := c.broken
 	c.mu.Unlock()
 	if drained && c.phase == phaseOpen && c.handler.Drain != nil {
 		l.guard(c, c.handler.Drain)
 	}
 	if c.phase == phaseOpen {
-		l.advance(c)
+		l.advance(c, broken)
 	}
 	if c.phase == phaseOver {
 		l.wind(c)
 	}
 	if c.phase != phaseDead {
-		c.mu.Lock()
 		c.listen()
-		c.mu.Unlock()
 	}
 }
 
 // advance looks whether an open connection is over.
-func (l *loop) advance(c *Conn) {
-	if c.isBroken() {
+func (l *loop) advance(c *Conn, broken bool) {
+	if broken {
 		c.protocol.CloseBy(later(l.now, wsutil.LingerTime))
 		if c.protocol.Err() == nil { // the peer's close frame may still be read
 			return
@@ -50,12 +49,6 @@ func (l *loop) advance(c *Conn) {
 		c.flags |= flagUnread
 	}
 	l.finish(c)
-}
-
-func (c *Conn) isBroken() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.broken
 }
 
 // action returns what is to be done with the transport.

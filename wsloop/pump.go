@@ -114,9 +114,9 @@ func (p *pump) consumed(c *Conn, err error) {
 	case err != nil:
 		c.inputEnded(fmt.Errorf("wsloop: read: %w", err))
 	default:
+		c.listen()
 		c.mu.Lock()
 		p.idle = true
-		c.listen()
 		p.next(c)
 		c.mu.Unlock()
 	}

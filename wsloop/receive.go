@@ -26,9 +26,7 @@ func (c *Conn) begin() {
 	if l.s.leaving.Load() { // Shutdown has gone through the others already
 		l.dismiss(c)
 	}
-	c.mu.Lock()
 	c.listen()
-	c.mu.Unlock()
 }
 
 // place gives c a slot.
@@ -206,12 +204,12 @@ func (c *Conn) fault(err error, unread bool) {
 // returned.
 func (c *Conn) inputEnded(err error) {
 	c.flags |= flagEOF
-	c.mu.Lock()
 	c.listen()
 	if err != nil {
+		c.mu.Lock()
 		c.giveUpWriting(err)
+		c.mu.Unlock()
 	}
-	c.mu.Unlock()
 	switch {
 	case c.phase != phaseOpen:
 		c.loop.ended(c)
@@ -227,12 +225,14 @@ func (c *Conn) inputEnded(err error) {
 	}
 }
 
-// listen starts or stops reading. mu is held.
+// listen starts or stops reading.
 func (c *Conn) listen() {
 	reads := c.flags&flagEOF == 0 && c.phase != phaseDead && (c.phase != phaseOpen || c.held.Load() == 0 || c.flags&flagClosing != 0)
-	if reads != c.reads {
+	if reads != c.reads { // which the loop alone changes
+		c.mu.Lock()
 		c.reads = reads
 		c.arm()
+		c.mu.Unlock()
 	}
 	if c.phase == phaseOpen && c.protocol.Timed() {
 		if reads {
