@@ -29,7 +29,7 @@ type Conn struct {
 	protocol wsutil.Protocol
 	loop     *loop
 	handler  *Handler
-	held     atomic.Int32 // input is left alone: heldByUser, and heldByGo while Go runs
+	held     atomic.Int32 // why the next message is not given to the handler: heldByUser and so on
 
 	// Of the loop.
 	phase   phase
@@ -119,8 +119,12 @@ const (
 )
 
 const (
-	heldByUser = 1
-	heldByGo   = 2
+	heldByUser  = 1 << iota // Pause was called
+	heldByGo                // a function of Go runs
+	heldByClose             // Close was called: messages are dropped
+	heldByAbort             // CloseNow was called
+
+	heldInput = heldByUser | heldByGo
 )
 
 // ErrClosed is returned by methods of a connection that is over or closing.
@@ -177,6 +181,7 @@ func (c *Conn) startClose(code ws.StatusCode, reason string) {
 		return
 	}
 	c.closing = code
+	c.held.Or(heldByClose)
 	if reason != "" {
 		c.rarely().reason = reason
 	}
@@ -187,7 +192,10 @@ func (c *Conn) startClose(code ws.StatusCode, reason string) {
 }
 
 // CloseNow ends the connection without a closing handshake. What waits is dropped.
-func (c *Conn) CloseNow() { c.askFor(askAbort) }
+func (c *Conn) CloseNow() {
+	c.held.Or(heldByAbort)
+	c.askFor(askAbort)
+}
 
 // Pause stops reading: messages stay with the peer until Resume, and with them its
 // pongs and its close frame. What was received already waits, 64 KiB at most. A

@@ -304,6 +304,9 @@ func TestCloseInHandler(t *testing.T) {
 				h := &Handler{
 					Open: func(c *Conn) { other.CompareAndSwap(nil, c) },
 					Message: func(c *Conn, _ ws.OpCode, p []byte) {
+						if string(p) == "late" {
+							t.Error("a message after the connection was closed")
+						}
 						switch what {
 						case "close":
 							c.Close(4000, "enough")
@@ -330,6 +333,10 @@ func TestCloseInHandler(t *testing.T) {
 				_, addr := serve(t, cfg, h)
 				first := dial(t, addr)
 				first.text("")
+				if what == "close" || what == "close now" {
+					first = dial(t, addr)
+					first.send(ws.NewTextFrame(nil), ws.NewTextFrame([]byte("late")))
+				}
 				if what == "close other" {
 					second := dial(t, addr)
 					second.text("")

@@ -114,7 +114,10 @@ func (c *Conn) drop(n int) {
 // the connection is over.
 func (c *Conn) feed(p []byte) {
 	l := c.loop
-	for c.held.Load() == 0 || c.flags&flagClosing != 0 {
+	for {
+		if h := c.held.Load(); h != 0 && !c.goesOn(h) {
+			break
+		}
 		ev, n, err := c.protocol.NextMessage(p)
 		p = p[n:]
 		switch {
@@ -141,9 +144,17 @@ func (c *Conn) feed(p []byte) {
 	}
 }
 
+// goesOn reports whether input is decoded that is held for these reasons.
+func (c *Conn) goesOn(held int32) bool {
+	if held&heldByClose != 0 {
+		c.closes() // from here messages are dropped, and the peer's close frame is looked for
+	}
+	return held&heldByAbort == 0 && c.flags&flagClosing != 0
+}
+
 // resume goes on with the input that was held.
 func (c *Conn) resume() {
-	if c.phase != phaseOpen || c.held.Load() != 0 && c.flags&flagClosing == 0 {
+	if c.phase != phaseOpen || c.held.Load()&heldInput != 0 && c.flags&flagClosing == 0 {
 		return
 	}
 	if b := c.stash; b != nil {
@@ -227,7 +238,7 @@ func (c *Conn) inputEnded(err error) {
 
 // listen starts or stops reading.
 func (c *Conn) listen() {
-	reads := c.flags&flagEOF == 0 && c.phase != phaseDead && (c.phase != phaseOpen || c.held.Load() == 0 || c.flags&flagClosing != 0)
+	reads := c.flags&flagEOF == 0 && c.phase != phaseDead && (c.phase != phaseOpen || c.held.Load()&heldInput == 0 || c.flags&flagClosing != 0)
 	if reads != c.reads { // which the loop alone changes
 		c.mu.Lock()
 		c.reads = reads

@@ -86,7 +86,7 @@ func (c *Conn) SendPreparedKey(m *wsutil.PreparedMessage, key string) (wsutil.Se
 func (c *Conn) SendWait(ctx context.Context, op ws.OpCode, p []byte) error {
 	for {
 		c.mu.Lock()
-		if !c.blocked || c.queue == nil || c.queue.Fits(len(p)) || !c.sendable() || c.tooLarge(len(p)) {
+		if !c.blocked || !c.sendable() || c.tooLarge(len(p)) || c.queueOf().Fits(len(p)) {
 			_, err := c.send(op, p, nil, "")
 			c.mu.Unlock()
 			return err
@@ -173,7 +173,7 @@ func (c *Conn) send(op ws.OpCode, p []byte, m *wsutil.PreparedMessage, key strin
 	if c.tooLarge(len(p)) {
 		return wsutil.SendFailed, fmt.Errorf("%w: %d bytes, at most %d", wsutil.ErrSendTooLarge, len(p), c.loop.s.queueMost)
 	}
-	if n := c.pending(); !c.blocked && n > 0 && n+len(p) > c.loop.s.corkMost {
+	if n := c.pending(); !c.blocked && n > 0 && n+len(p)+ws.MaxHeaderSize > c.loop.s.corkMost {
 		c.flush()
 	}
 	if c.blocked {
