@@ -18,6 +18,7 @@ import (
 	"github.com/wskit/wskit/cmd/internal/check"
 	"github.com/wskit/wskit/cmd/internal/dial"
 	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/proxy"
 	"github.com/wskit/wskit/cmd/internal/serve"
 	"github.com/wskit/wskit/cmd/internal/trace"
 	"github.com/wskit/wskit/cmd/internal/ui"
@@ -69,6 +70,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit.With(exit.Usage, err) })
 	root.AddCommand(
 		serve.Command(),
+		proxy.Command(),
 		dial.Command(),
 		bench.Command(),
 		check.Command(),

@@ -38,7 +38,7 @@ type decoder struct {
 	stopped bool
 }
 
-// feed takes the next bytes, which came at this time. It modifies p.
+// feed takes the next bytes, which came at this time. It does not retain or modify p.
 func (d *decoder) feed(at time.Time, p []byte) {
 	for len(p) > 0 && !d.stopped {
 		if !d.open {
