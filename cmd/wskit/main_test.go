@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":    status,
 			"serve":     serveCommand,
+			"listener":  listener,
 			"interrupt": interrupt,
 			"get":       get,
 			"waitfor":   waitFor,

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -102,6 +103,11 @@ func startServers(cleanup func(func())) map[string]string {
 	urls["SILENT"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.Copy(io.Discard, conn) })
 	urls["PROXY"] = "http://" + listen(cleanup, proxy)
 	urls["DIES"] = "ws://" + mortal(cleanup, 10)
+	urls["UNIX"] = "ws+unix://" + unixEcho(cleanup)
+	urls["TCP"] = listen(cleanup, func(conn net.Conn) { // sends all back once it has all
+		p, _ := io.ReadAll(conn)
+		conn.Write(p)
+	})
 	urls["SOCKS"] = listen(cleanup, func(conn net.Conn) { socks(conn, strings.TrimPrefix(urls["ECHO"], "ws://")) })
 	for name, answer := range map[string]string{
 		"PROXY_403":  "403 Forbidden\r\nContent-Length: 8\r\n\r\nnot you\n",
@@ -116,6 +122,21 @@ func startServers(cleanup func(func())) map[string]string {
 	}
 	urls["PROXY_CLOSES"] = listen(cleanup, func(conn net.Conn) { http.ReadRequest(bufio.NewReader(conn)) })
 	return urls
+}
+
+// unixEcho serves WebSockets that echo at a Unix socket, and returns its path.
+func unixEcho(cleanup func(func())) (path string) {
+	dir, err := os.MkdirTemp("", "wskit") // a path of a socket has to be short
+	if err != nil {
+		panic(err)
+	}
+	server := httptest.NewUnstartedServer(serve(echo))
+	if server.Listener, err = net.Listen("unix", filepath.Join(dir, "s")); err != nil {
+		panic(err)
+	}
+	server.Start()
+	cleanup(func() { server.Close(); os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
 }
 
 // mortal is an echo that ends after a number of connections, as a server does that crashes.

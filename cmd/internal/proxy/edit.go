@@ -51,6 +51,7 @@ func newEditor(ctx context.Context, from trace.Sender, rules []*rule, out net.Co
 	for _, r := range e.rules {
 		if r.kind == kindStream {
 			e.breakAt(r)
+			note(r)
 		}
 	}
 	return e

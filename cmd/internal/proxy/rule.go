@@ -101,13 +101,12 @@ func byteNumber(r *rule, value string) (err error) {
 
 func parseRate(s string) (int64, error) {
 	factor := int64(1)
-	switch {
-	case strings.HasSuffix(s, "k"):
-		factor = 1000
-	case strings.HasSuffix(s, "M"):
-		factor = 1000 * 1000
+	if digits, ok := strings.CutSuffix(s, "k"); ok {
+		s, factor = digits, 1000
+	} else if digits, ok := strings.CutSuffix(s, "M"); ok {
+		s, factor = digits, 1000*1000
 	}
-	n, err := strconv.ParseInt(strings.TrimRight(s, "kM"), 10, 32)
+	n, err := strconv.ParseInt(s, 10, 32)
 	if err == nil && n < 1 {
 		err = strconv.ErrRange
 	}

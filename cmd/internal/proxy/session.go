@@ -27,6 +27,7 @@ type session struct {
 	front, back net.Conn
 	live        *trace.LiveConnection
 	stalled     atomic.Bool // a rule has stalled one direction
+	halfClosed  atomic.Bool // one direction has ended: with stalled, that ends both
 
 	mu     sync.Mutex
 	extras []net.Conn // to be closed with the two
@@ -157,10 +158,11 @@ func (s *session) both(agreed bool, rest, more []byte) error {
 			case err != nil:
 				once.Do(func() { first = err })
 				s.cancel()
-			case s.stalled.Load():
-				s.cancel()
 			case isPlayer(h.conn):
 				time.AfterFunc(s.Timeout, s.cancel)
+			}
+			if s.halfClosed.Store(true); s.stalled.Load() {
+				s.cancel()
 			}
 		})
 	}
@@ -230,7 +232,9 @@ func (h *half) run() error {
 func (h *half) applied(r *rule) {
 	h.edited.Add(1)
 	if r.action == "stall" {
-		h.stalled.Store(true)
+		if h.stalled.Store(true); h.halfClosed.Load() {
+			h.cancel()
+		}
 	}
 	h.log(h.number, r.String())
 }
