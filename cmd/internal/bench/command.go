@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,6 +38,9 @@ type options struct {
 
 	json, compare bool
 	save, plot    string
+	jsonLines     bool
+	fail          []string
+	thresholds    []threshold
 }
 
 const long = `Load a server that answers each message with one message, as an echo server does, and
@@ -58,7 +60,16 @@ latency is that of these pings. With --receive-only what the server sends is cou
 The progress goes to stderr, the result to stdout. Ctrl-C ends the load early: what was
 measured until then is printed.
 
-` + exit.Help
+` + exit.Help + `
+
+With --fail:
+  6    a threshold is crossed; what a threshold is about fails for nothing else
+Metrics are min, mean, p50, p75, p90, p99, p99.9, p99.99 and max, which are latencies,
+rate, which is messages/s, and errors, lost, wrong and unsent, which may be given in
+percent of the messages sent.
+
+A warning says when this side was the limit: the generator used more than nine tenths of
+its cores, the machine's processors were busy, or the timers of --rate were late.`
 
 // Command returns wskit bench.
 func Command() *cobra.Command {
@@ -74,7 +85,9 @@ func Command() *cobra.Command {
   wskit bench --send-only --size 1k wss://example.com/ingest
   wskit bench --receive-only -c 500 --message '{"subscribe":"all"}' ws://localhost:8080/feed
   wskit bench --save old.json ws://localhost:8080/echo   # change the server, save new.json
-  wskit bench --compare old.json new.json`,
+  wskit bench --compare old.json new.json --plot both.html
+  wskit bench --fail 'p99>50ms' --fail 'lost>0' --json-lines ws://localhost:8080/echo
+  wskit bench --message '{"n":{{seq}},"user":"{{csv name}}"}' --csv users.csv ws://localhost:8080/echo`,
 		Args: exit.Args(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
@@ -106,14 +119,19 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.IntVar(&o.atOnce, "handshakes", 64, "handshakes under way at once")
 	flags.StringSliceVar(&o.sources, "source", nil, "local addresses to connect from, as 127.0.0.2 or 127.0.0.0/29: more than one allows for more than some 28,000 connections")
 	flags.BoolVar(&o.json, "json", false, "print the result as JSON")
+	flags.BoolVar(&o.jsonLines, "json-lines", false, "print a line of JSON each second, and one with the result at the end")
+	flags.StringArrayVar(&o.fail, "fail", nil, "threshold: end with status 6 if it is crossed, as 'p99>50ms', 'rate<1000' or 'lost>0.1%' (repeatable)")
 	flags.StringVar(&o.save, "save", "", "file to save the result in, for --compare")
 	flags.StringVar(&o.plot, "plot", "", "file to draw the result in, .html or .svg")
-	flags.BoolVar(&o.compare, "compare", false, "compare two saved results: wskit bench --compare OLD NEW")
+	flags.BoolVar(&o.compare, "compare", false, "compare two saved results, and draw them into one --plot: wskit bench --compare OLD NEW")
 	o.Flags.Register(flags)
 	flags.IntVar(&o.streams, "streams", 0, "with --http2: how many WebSockets share a connection (default: what the server allows, 250 at most)")
 }
 
-func (o *options) run(cmd *cobra.Command, args []string) error {
+func (o *options) run(cmd *cobra.Command, args []string) (err error) {
+	if o.thresholds, err = parseThresholds(o.fail); err != nil {
+		return err
+	}
 	if o.compare {
 		return o.runCompare(cmd.OutOrStdout(), args)
 	}
@@ -136,9 +154,10 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	r := o.measure(cmd.Context(), cmd.ErrOrStderr(), c)
+	r := o.measure(cmd, c)
 	r.URL = u.Redacted()
 	r.Settings.Compression = compressed
+	r.judge(o.thresholds)
 	return o.publish(cmd, r)
 }
 
@@ -154,7 +173,23 @@ func (o *options) runCompare(w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	return printComparison(w, old, new, o.json)
+	if o.plot != "" {
+		if err := o.checkPlot(); err != nil {
+			return err
+		}
+		if err := drawFile(o.plot, old, new); err != nil {
+			return err
+		}
+	}
+	new.Crossed = nil // by the thresholds of its own run
+	new.judge(o.thresholds)
+	if err := printComparison(w, old, new, o.json); err != nil {
+		return err
+	}
+	if len(new.Crossed) > 0 {
+		return exit.With(statusCrossed, nil)
+	}
+	return nil
 }
 
 // mostRate is the highest --rate: a message each nanosecond.
@@ -181,6 +216,8 @@ func (o *options) check() error {
 		return exit.Usagef("--verify and --pipeline are about answers: they go neither with --send-only nor with --receive-only")
 	case o.receiveOnly && o.rate > 0:
 		return exit.Usagef("--rate is about sending: it does not go with --receive-only")
+	case o.json && o.jsonLines:
+		return exit.Usagef("--json and --json-lines: give one of them")
 	case o.streams < 0 || o.streams > 0 && !o.HTTP2:
 		return exit.Usagef("--streams is for --http2, and positive")
 	case o.HTTP2 && len(o.sources) > 0:
@@ -192,12 +229,18 @@ func (o *options) check() error {
 	if most := maxDescriptors(); most > 0 && o.connections > most-reserve {
 		return exit.Usagef("--connections %d: the system allows this process %d open files: raise that with ulimit -n", o.connections, most)
 	}
-	if o.plot != "" {
-		if _, err := plotter(o.plot); err != nil {
-			return err
-		}
+	return errors.Join(exit.File("--save", o.save), o.checkPlot())
+}
+
+// checkPlot looks at --plot.
+func (o *options) checkPlot() error {
+	if o.plot == "" {
+		return nil
 	}
-	return errors.Join(exit.File("--save", o.save), exit.File("--plot", o.plot))
+	if _, err := plotter(o.plot); err != nil {
+		return err
+	}
+	return exit.File("--plot", o.plot)
 }
 
 // config is the load that the flags ask for.
@@ -344,25 +387,34 @@ func (o *options) probe(ctx context.Context, u *url.URL, c config) (compressed b
 }
 
 // measure runs the load.
-func (o *options) measure(ctx context.Context, stderr io.Writer, c config) *Result {
-	tell, done := newProgress(stderr)
-	started, cpu := time.Now(), cpuTime()
+func (o *options) measure(cmd *cobra.Command, c config) *Result {
+	tell, done := newProgress(cmd.ErrOrStderr())
+	if o.jsonLines {
+		bar, lines := tell, newLines(cmd.OutOrStdout())
+		tell = func(p progress) { bar(p); lines(p) }
+		c.slice = lineTime
+	}
+	started, m := time.Now(), newMeter()
 	l := newLoad(c)
-	s := l.run(ctx, tell)
+	s := l.run(cmd.Context(), tell)
 	done()
 	r := l.result(s)
 	r.Started = started
 	r.Settings = Settings{Mode: c.mode, Connections: o.connections, Size: o.size, Binary: o.binary, Pipeline: o.pipeline, Rate: o.rate}
-	r.Generator.CPU = (cpuTime() - cpu).Seconds() / time.Since(started).Seconds()
-	r.Generator.Cores = runtime.GOMAXPROCS(0)
+	m.fill(&r.Generator)
 	return r
 }
 
 // publish prints, saves and draws the result.
 func (o *options) publish(cmd *cobra.Command, r *Result) error {
 	out := cmd.OutOrStdout()
-	if o.json {
-		encoder := json.NewEncoder(out)
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	if o.jsonLines {
+		if err := encoder.Encode(finalLine{"result", r}); err != nil {
+			return err
+		}
+	} else if o.json {
 		if ui.IsTerminal(out) {
 			encoder.SetIndent("", "  ")
 		}
@@ -393,8 +445,6 @@ func (o *options) publish(cmd *cobra.Command, r *Result) error {
 		return fmt.Errorf("the server has taken no message: it answers no ping")
 	case r.Messages.Received == 0:
 		return fmt.Errorf("no message was answered: a server that does not answer each message with one needs --send-only")
-	case r.Messages.Lost+r.Messages.Wrong+r.errorCount() > 0:
-		return exit.With(exit.Failed, nil)
 	}
-	return nil
+	return r.failed(o.thresholds)
 }

@@ -81,7 +81,15 @@ func printComparison(w io.Writer, old, new *Result, asJSON bool) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t  %s\n", c.Name, c.format(c.Old), c.format(c.New), ratio, c.verdict(p))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, c := range new.Crossed {
+		if _, err := fmt.Fprintf(w, "failed  %s\n", p.Red(c.String())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // verdict says what a difference of more than a twentieth means.

@@ -22,6 +22,7 @@ type config struct {
 	interval    time.Duration // between the messages of a connection; 0: as fast as it goes
 	duration    time.Duration // 0: until count, or for ever
 	count       int64         // messages in all; 0: no bound
+	slice       time.Duration // of the timeline; 0: by the duration
 	ramp        time.Duration // connections are opened over this time
 	warmUp      time.Duration // at the beginning, which is not measured
 	patience    time.Duration // for an answer
@@ -171,12 +172,25 @@ func (l *load) failed(kind string, missed int) {
 	l.missed += int64(missed)
 }
 
+// errorCount is how many errors there were so far.
+func (l *load) errorCount() (n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, count := range l.errors {
+		n += count
+	}
+	return n
+}
+
 // progress is how far a load has come.
 type progress struct {
 	share    float64 // 0 to 1, or -1 if it has no end
 	open     int
 	received int64
 	elapsed  time.Duration
+
+	sent, errors int64
+	point        Point // of the slice that has just ended
 }
 
 // watch cuts the time from began on into slices until the load is over.
@@ -206,8 +220,10 @@ func (l *load) watch(began time.Duration, tell func(progress)) span {
 			return span{began, now}
 		case <-tick.C:
 			now := l.now()
-			t := l.recorder.slice(now, int(l.open.Load()))
-			tell(l.progress(now-began, t.received))
+			t, point := l.recorder.slice(now, int(l.open.Load()))
+			p := l.progress(now-began, t.received)
+			p.sent, p.errors, p.point = t.sent, l.errorCount(), point
+			tell(p)
 		}
 	}
 }
@@ -215,6 +231,9 @@ func (l *load) watch(began time.Duration, tell func(progress)) span {
 // sliceTime is the length of the slices of the timeline: some 60 of them, but none
 // shorter than a tenth of a second nor longer than one.
 func (l *load) sliceTime() time.Duration {
+	if l.slice > 0 {
+		return l.slice
+	}
 	if l.duration == 0 {
 		return 250 * time.Millisecond
 	}

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,61 +35,104 @@ func plotter(name string) (string, error) {
 	return "", exit.Usagef("--plot %q: the name has to end in .html or .svg", name)
 }
 
-func drawFile(name string, r *Result) error {
+// drawFile draws a result into a file, or two into the same charts, the old one first.
+func drawFile(name string, results ...*Result) error {
 	kind, err := plotter(name)
 	if err != nil {
 		return err
 	}
 	var b bytes.Buffer
-	if err := draw(&b, kind, r); err != nil {
+	if err := draw(&b, kind, results...); err != nil {
 		return err
 	}
 	return os.WriteFile(name, b.Bytes(), 0o666)
 }
 
 // draw draws up to three charts: messages/s and latency over time, and latency by percentile.
-func draw(w io.Writer, kind string, r *Result) error {
-	percentiles, err := r.Latency.byPercentile()
-	if err != nil {
-		return err
+func draw(w io.Writer, kind string, results ...*Result) error {
+	all := []chart{
+		{Title: "messages/s", format: number[float64]},
+		{Title: "latency over time", format: duration, log: true},
+		{Title: "latency by percentile", format: duration, log: true, byPercentile: true},
 	}
-	perSecond, latency := r.overTime()
+	for i, r := range results {
+		run := ""
+		if len(results) > 1 {
+			run = runNames[i]
+		}
+		if err := r.addTo(all, run); err != nil {
+			return err
+		}
+	}
 	var charts []chart
-	for _, c := range []chart{perSecond, latency, percentiles} {
+	for _, c := range all {
 		if c.Top = firstTop + len(charts)*chartHeight; c.layOut() {
 			charts = append(charts, c)
 		}
 	}
-	var table bytes.Buffer
-	if err := r.table(&table); err != nil {
+	text, err := printed(results)
+	if err != nil {
 		return err
 	}
+	last := results[len(results)-1]
 	return plots.ExecuteTemplate(w, kind, map[string]any{
-		"R": r, "Heading": r.heading(), "Charts": charts, "Height": firstTop + len(charts)*chartHeight - 10, "Table": table.String(),
+		"R": last, "Heading": headings(results), "Charts": charts, "Height": firstTop + len(charts)*chartHeight - 10, "Table": text,
 	})
 }
 
-// overTime draws the timeline.
-func (r *Result) overTime() (perSecond, latency chart) {
-	var rate, p50, p99 []dot
+// runNames are what two runs in a plot are called.
+var runNames = []string{"old", "new"}
+
+// printed is what the command prints of one result, or of two beside each other.
+func printed(results []*Result) (string, error) {
+	var b bytes.Buffer
+	if len(results) > 1 {
+		err := printComparison(&b, results[0], results[1], false)
+		return b.String(), err
+	}
+	err := results[0].table(&b)
+	return b.String(), err
+}
+
+// addTo adds the lines of a result to the charts of draw. A run that has a name has one
+// color, and its p50 is dashed.
+func (r *Result) addTo(charts []chart, run string) error {
+	rate, p50, p99 := r.overTime()
+	percentiles, err := r.Latency.byPercentile()
+	if err != nil {
+		return err
+	}
+	lines := []line{{name: "p50", dots: p50}, {name: "p99", dots: p99, color: 1}}
+	color := 0
+	if run != "" {
+		if run != runNames[0] {
+			color = 1
+		}
+		lines = []line{{name: run + " p50", dots: p50, color: color, dashed: true}, {name: run + " p99", dots: p99, color: color}}
+	}
+	charts[0].lines = append(charts[0].lines, line{name: run, dots: rate, color: color})
+	charts[1].lines = append(charts[1].lines, lines...)
+	charts[2].lines = append(charts[2].lines, line{name: run, dots: percentiles, color: color})
+	return nil
+}
+
+// overTime is the timeline.
+func (r *Result) overTime() (rate, p50, p99 []dot) {
 	for _, p := range r.Timeline {
 		rate = append(rate, dot{p.At, p.PerSecond})
 		if p.P50 > 0 {
 			p50, p99 = append(p50, dot{p.At, p.P50}), append(p99, dot{p.At, p.P99})
 		}
 	}
-	return chart{Title: "messages/s", format: number[float64], lines: []line{{dots: rate}}},
-		chart{Title: "latency over time", format: duration, log: true, lines: []line{{"p50", p50}, {"p99", p99}}}
+	return rate, p50, p99
 }
 
-// byPercentile draws a distribution, as far as there are values.
-func (l Latency) byPercentile() (chart, error) {
-	c := chart{Title: "latency by percentile", log: true, format: duration, byPercentile: true}
+// byPercentile is a distribution, as far as there are values.
+func (l Latency) byPercentile() (dots []dot, err error) {
 	h, err := l.distribution()
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	var dots []dot
 	for nines := 0.0; nines <= 5.001 && h.TotalCount() > 0; nines += 0.02 {
 		q := 1 - math.Pow(10, -nines)
 		if float64(h.TotalCount())*(1-q) < 0.5 {
@@ -96,8 +140,7 @@ func (l Latency) byPercentile() (chart, error) {
 		}
 		dots = append(dots, dot{nines, micros(h.ValueAtQuantile(100 * q))})
 	}
-	c.lines = []line{{dots: dots}}
-	return c, nil
+	return dots, nil
 }
 
 // dot is a point of a line, in units of the chart.
@@ -105,16 +148,18 @@ type dot struct{ x, y float64 }
 
 // line is dots, with a name if the chart has several lines.
 type line struct {
-	name string
-	dots []dot
+	name   string
+	dots   []dot
+	color  int
+	dashed bool
 }
 
 // chart is lines in a box, with what the templates need of it.
 type chart struct {
 	Title string
 	Top   int
-	Paths []string
-	Names []tick // of the lines, above the box
+	Paths []path
+	Names []name // of the lines, above the box
 	Ticks []tick // left of the box
 	Marks []tick // below it
 
@@ -127,6 +172,20 @@ type chart struct {
 type tick struct {
 	Text string
 	At   float64
+}
+
+// path is a line as the template draws it.
+type path struct {
+	D      string
+	Color  int
+	Dashed bool
+}
+
+// name is the name of a line, and where it ends.
+type name struct {
+	tick
+	Color  int
+	Dashed bool
 }
 
 // The box of a chart.
@@ -166,18 +225,28 @@ func (c *chart) layOut() bool {
 		}
 	}
 	x := func(v float64) float64 { return boxLeft + boxWidth*v/max(right, 1e-9) }
-	for n, line := range c.lines {
-		if line.name != "" {
-			c.Names = append(c.Names, tick{line.name, boxLeft + boxWidth - 50*float64(len(c.lines)-1-n)})
+	for _, line := range c.lines {
+		var d strings.Builder
+		for i, dot := range line.dots {
+			fmt.Fprintf(&d, "%c%.1f %.1f", "ML"[min(i, 1)], x(dot.x), float64(c.Top)+y(dot.y))
 		}
-		var path strings.Builder
-		for i, d := range line.dots {
-			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], x(d.x), float64(c.Top)+y(d.y))
-		}
-		c.Paths = append(c.Paths, path.String())
+		c.Paths = append(c.Paths, path{d.String(), line.color, line.dashed})
 	}
+	c.name()
 	c.label(low, high, right, x, y)
 	return true
+}
+
+// name names the lines, from the right end of the box on.
+func (c *chart) name() {
+	right := boxLeft + boxWidth
+	for _, line := range slices.Backward(c.lines) {
+		if line.name != "" {
+			c.Names = append(c.Names, name{tick{line.name, right}, line.color, line.dashed})
+			right -= 30 + 7*float64(len(line.name)) // with its dash
+		}
+	}
+	slices.Reverse(c.Names)
 }
 
 func (c *chart) label(low, high, right float64, x, y func(float64) float64) {
@@ -216,9 +285,14 @@ func round(v float64) float64 {
 	return 10 * unit
 }
 
-// heading returns the lines above the charts, cut where they would not fit.
-func (r *Result) heading() []string {
-	lines := []string{r.URL, r.Settings.String()}
+// headings returns the lines above the charts, cut where they would not fit.
+func headings(results []*Result) []string {
+	lines := []string{results[0].URL, results[0].Settings.String()}
+	if len(results) > 1 {
+		for i, r := range results {
+			lines[i] = runNames[i] + ": " + r.URL + ", " + r.Settings.String()
+		}
+	}
 	for i, s := range lines {
 		if runes := []rune(s); len(runes) > headingWidth {
 			lines[i] = string(runes[:headingWidth-1]) + "…"

@@ -73,8 +73,8 @@ func newRecorder(shards int) *recorder {
 }
 
 // slice ends a slice of time at now: it moves what the shards have into the totals, and
-// adds a point to the timeline.
-func (r *recorder) slice(now time.Duration, open int) tally {
+// adds a point to the timeline. It returns the totals and the point.
+func (r *recorder) slice(now time.Duration, open int) (tally, Point) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	latency, t := r.collect()
@@ -82,7 +82,7 @@ func (r *recorder) slice(now time.Duration, open int) tally {
 	r.latency.Merge(latency)
 	seconds := (now - r.begun).Seconds()
 	if seconds <= 0 {
-		return r.total
+		return r.total, Point{}
 	}
 	point := Point{At: now.Seconds(), Open: open, PerSecond: float64(t.received) / seconds}
 	if latency.TotalCount() > 0 {
@@ -90,7 +90,7 @@ func (r *recorder) slice(now time.Duration, open int) tally {
 	}
 	r.timeline = append(r.timeline, point)
 	r.begun = now
-	return r.total
+	return r.total, point
 }
 
 // finish adds what came after the last slice, which is no slice of its own. It returns

@@ -25,6 +25,7 @@ type Result struct {
 	Errors     map[string]int64 `json:"errors"`
 	Generator  Generator        `json:"generator"`
 	Timeline   []Point          `json:"timeline"`
+	Crossed    []Crossed        `json:"crossed,omitempty"` // thresholds of --fail
 }
 
 // Settings are the flags that matter for a comparison.
@@ -70,6 +71,9 @@ type Generator struct {
 	CPU    float64 `json:"cpu"`     // cores that it used
 	Cores  int     `json:"cores"`   // that it may use
 	LagP99 float64 `json:"lag_p99"` // how late its timers were, when a rate is set
+
+	Machine float64  `json:"machine,omitempty"` // share of the machine's processors that worked, 0 to 1; 0: unknown
+	Limits  []string `json:"limits,omitempty"`  // of this side that the load has reached
 }
 
 // Point is a slice of the run.

@@ -47,9 +47,15 @@ func (r *Result) table(w io.Writer) error {
 	case r.Settings.Rate > 0:
 		row("", "from when a message was due, so that waiting for the server counts; our timers' own lag: p99 %s", duration(r.Generator.LagP99))
 	}
-	row("generator", "used %.2f of %d cores%s", r.Generator.CPU, r.Generator.Cores, r.Generator.warning())
+	row("generator", "used %.2f of %d cores%s", r.Generator.CPU, r.Generator.Cores, r.Generator.rest())
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, limit := range r.Generator.Limits {
+		fmt.Fprintf(w, "warning     %s\n", p.Yellow(limit))
+	}
+	for _, c := range r.Crossed {
+		fmt.Fprintf(w, "failed      %s\n", p.Red(c.String()))
 	}
 	return r.printErrors(w, p)
 }
@@ -81,11 +87,12 @@ func (r *Result) printErrors(w io.Writer, p ui.Palette) error {
 	return nil
 }
 
-func (g Generator) warning() string {
-	if g.Cores > 0 && g.CPU > 0.9*float64(g.Cores) {
-		return ": it may be the bottleneck itself"
+// rest says how busy the machine was, if that is known.
+func (g Generator) rest() string {
+	if g.Machine == 0 {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("; the machine was %.0f %% busy", 100*g.Machine)
 }
 
 // String describes the load in a few words.
