@@ -30,7 +30,7 @@ type options struct {
 	duration, ramp, warmUp, patience time.Duration
 	count                            int64
 	size, message, messageFile       string
-	template, csv                    string
+	template, csv, script            string
 	binary, verify, compress         bool
 	sendOnly, receiveOnly            bool
 	sources                          []string
@@ -56,6 +56,8 @@ counts when the server has taken it, which the pong to a ping behind it says, an
 latency is that of these pings. With --receive-only what the server sends is counted.
 
 ` + templateHelp + `
+
+` + scriptHelp + `
 
 The progress goes to stderr, the result to stdout. Ctrl-C ends the load early: what was
 measured until then is printed.
@@ -87,6 +89,7 @@ func Command() *cobra.Command {
   wskit bench --save old.json ws://localhost:8080/echo   # change the server, save new.json
   wskit bench --compare old.json new.json --plot both.html
   wskit bench --fail 'p99>50ms' --fail 'lost>0' --json-lines ws://localhost:8080/echo
+  wskit bench --script chat.yaml --csv users.csv -d 1m ws://localhost:8080/chat
   wskit bench --message '{"n":{{seq}},"user":"{{csv name}}"}' --csv users.csv ws://localhost:8080/echo`,
 		Args: exit.Args(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
@@ -108,6 +111,7 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.StringVar(&o.message, "message", "", "text to send in place of made-up messages, or a template of it")
 	flags.StringVar(&o.messageFile, "message-file", "", "file whose content to send in place of made-up messages")
 	flags.StringVar(&o.template, "template", "", "file with a template to make each message from")
+	flags.StringVar(&o.script, "script", "", "file with the steps that each connection goes through, in YAML")
 	flags.StringVar(&o.csv, "csv", "", "file of comma-separated values, a row for each connection, for templates")
 	flags.BoolVar(&o.binary, "binary", false, "send binary messages, which do not compress")
 	flags.BoolVarP(&o.compress, "compress", "z", false, "offer compression (RFC 7692), and compress if the server agrees")
@@ -216,6 +220,8 @@ func (o *options) check() error {
 		return exit.Usagef("--verify and --pipeline are about answers: they go neither with --send-only nor with --receive-only")
 	case o.receiveOnly && o.rate > 0:
 		return exit.Usagef("--rate is about sending: it does not go with --receive-only")
+	case o.script != "" && (count(o.message, o.messageFile, o.template) > 0 || o.rate > 0 || o.pipeline > 1 || o.verify || o.sendOnly || o.receiveOnly):
+		return exit.Usagef("--script says what is sent and when: the flags about messages, --rate, --pipeline, --verify, --send-only and --receive-only do not go with it")
 	case o.json && o.jsonLines:
 		return exit.Usagef("--json and --json-lines: give one of them")
 	case o.streams < 0 || o.streams > 0 && !o.HTTP2:
@@ -255,7 +261,7 @@ func (o *options) config(u *url.URL) (config, error) {
 	if o.rate > 0 {
 		c.interval = max(1, time.Duration(float64(o.connections)/o.rate*float64(time.Second)))
 	}
-	if err := o.messages(&c.mix); err != nil {
+	if err := o.messages(&c); err != nil {
 		return c, err
 	}
 	switch {
@@ -304,10 +310,20 @@ func (o *options) config(u *url.URL) (config, error) {
 var offer = wsflate.Parameters{ClientNoContextTakeover: true}
 
 // messages makes what is to be sent.
-func (o *options) messages(m *mix) error {
+func (o *options) messages(c *config) (err error) {
+	m := &c.mix
 	m.op = ws.OpText
 	if o.binary {
 		m.op = ws.OpBinary
+	}
+	if o.csv != "" {
+		if m.data, err = readTable(o.csv); err != nil {
+			return err
+		}
+	}
+	if o.script != "" {
+		c.script, err = readScript(o.script, m.data)
+		return err
 	}
 	if err := o.readTemplate(m); err != nil {
 		return err
@@ -331,7 +347,7 @@ func (o *options) messages(m *mix) error {
 	return nil
 }
 
-// readTemplate reads --template, or --message if that is one, and --csv.
+// readTemplate reads --template, or --message if that is one.
 func (o *options) readTemplate(m *mix) (err error) {
 	name, text := "--message", o.message
 	if o.template != "" {
@@ -340,11 +356,6 @@ func (o *options) readTemplate(m *mix) (err error) {
 			return exit.Usagef("--template: %v", err)
 		}
 		name, text = "--template "+o.template, string(p)
-	}
-	if o.csv != "" {
-		if m.data, err = readTable(o.csv); err != nil {
-			return err
-		}
 	}
 	switch {
 	case o.template == "" && !isTemplate(text):
@@ -382,7 +393,7 @@ func (o *options) probe(ctx context.Context, u *url.URL, c config) (compressed b
 	}
 	w := &worker{conn: conn, load: &load{config: c}}
 	w.begin(conn, hs)
-	w.sayGoodbye()
+	w.sayGoodbye(ws.StatusNormalClosure)
 	return w.compressed, conn.Close()
 }
 
@@ -400,7 +411,7 @@ func (o *options) measure(cmd *cobra.Command, c config) *Result {
 	done()
 	r := l.result(s)
 	r.Started = started
-	r.Settings = Settings{Mode: c.mode, Connections: o.connections, Size: o.size, Binary: o.binary, Pipeline: o.pipeline, Rate: o.rate}
+	r.Settings = Settings{Mode: c.mode, Script: o.script, Connections: o.connections, Size: o.size, Binary: o.binary, Pipeline: o.pipeline, Rate: o.rate}
 	m.fill(&r.Generator)
 	return r
 }
@@ -439,6 +450,9 @@ func (o *options) publish(cmd *cobra.Command, r *Result) error {
 		return exit.With(exit.Interrupted, nil)
 	case r.Handshakes.Opened == 0:
 		return exit.With(exit.NoConnection, fmt.Errorf("the server opened no connection"))
+	case o.script != "" && r.Scripts == 0 && r.errorCount() == 0:
+		return fmt.Errorf("no script came to its end: give a longer --duration")
+	case o.script != "":
 	case r.Messages.Received == 0 && o.receiveOnly:
 		return fmt.Errorf("no message came: a server that has to be asked gets --message")
 	case r.Messages.Received == 0 && o.sendOnly:

@@ -17,6 +17,7 @@ type config struct {
 	mode        mode
 	connections int
 	mix         mix
+	script      []step        // what each connection goes through, in place of sending the mix
 	hello       bool          // a load that only receives sends a message first
 	pipeline    int           // the most messages in flight on a connection
 	interval    time.Duration // between the messages of a connection; 0: as fast as it goes
@@ -34,7 +35,7 @@ type config struct {
 
 // decodes reports whether messages are compressed and decompressed while the load runs.
 // Otherwise those to send are compressed before, and nobody looks at the answers.
-func (c *config) decodes() bool { return c.verify || c.mix.template != nil }
+func (c *config) decodes() bool { return c.verify || c.mix.template != nil || c.script != nil }
 
 // load is a run of the load generator.
 type load struct {

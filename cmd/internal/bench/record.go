@@ -29,6 +29,7 @@ type tally struct {
 	bytesSent, bytesReceived int64
 	unsolicited              int64 // messages that answer none
 	wrong                    int64 // answers with other content than was sent
+	scripts                  int64 // that came to their end
 }
 
 func (t *tally) add(u tally) {
@@ -38,6 +39,7 @@ func (t *tally) add(u tally) {
 	t.bytesReceived += u.bytesReceived
 	t.unsolicited += u.unsolicited
 	t.wrong += u.wrong
+	t.scripts += u.scripts
 }
 
 // shard records for some of the workers; there are several so that they do not wait

@@ -18,6 +18,7 @@ type Result struct {
 	Seconds  float64   `json:"seconds"` // that were measured
 	Settings Settings  `json:"settings"`
 
+	Scripts    int64            `json:"scripts,omitempty"` // that came to their end
 	Handshakes Handshakes       `json:"handshakes"`
 	Messages   Messages         `json:"messages"`
 	Bytes      Bytes            `json:"bytes"`
@@ -30,7 +31,8 @@ type Result struct {
 
 // Settings are the flags that matter for a comparison.
 type Settings struct {
-	Mode        mode    `json:"mode,omitempty"` // send or receive, if it does only that
+	Mode        mode    `json:"mode,omitempty"`   // send or receive, if it does only that
+	Script      string  `json:"script,omitempty"` // file with the steps of each connection
 	Connections int     `json:"connections"`
 	Size        string  `json:"size"`
 	Binary      bool    `json:"binary"`
@@ -152,6 +154,7 @@ func (l *load) result(s span) *Result {
 			Sent: r.total.bytesSent, Received: r.total.bytesReceived,
 			SentPerSecond: float64(r.total.bytesSent) / seconds, ReceivedPerSecond: float64(r.total.bytesReceived) / seconds,
 		},
+		Scripts:  r.total.scripts,
 		Latency:  newLatency(r.latency),
 		Errors:   l.errors,
 		Timeline: r.timeline,

@@ -25,6 +25,9 @@ func (r *Result) table(w io.Writer) error {
 	row("handshakes", "%s in all, %s failed: %s/s, p50 %s, p99 %s, max %s", number(h.Opened), number(h.Failed), number(h.PerSecond),
 		duration(h.Latency.P50), duration(h.Latency.P99), duration(h.Latency.Max))
 	row("messages", "%s in %.2f s: %s/s", r.counted(), r.Seconds, number(m.PerSecond))
+	if r.Settings.Script != "" {
+		row("scripts", "%s came to their end: %s/s", number(r.Scripts), number(float64(r.Scripts)/r.Seconds))
+	}
 	switch {
 	case m.Lost+m.Wrong+m.Unsolicited == 0:
 	case r.Settings.Mode == sendOnly:
@@ -98,6 +101,9 @@ func (g Generator) rest() string {
 // String describes the load in a few words.
 func (s Settings) String() string {
 	words := []string{number(int64(s.Connections)) + " connections"}
+	if s.Script != "" {
+		return words[0] + ", script " + s.Script
+	}
 	if s.Mode == receiveOnly {
 		return words[0] + " that only receive"
 	}

@@ -44,6 +44,7 @@ type worker struct {
 	inFlight int
 	matching int // bytes of the oldest message's answer that were right so far, -1: it is wrong
 
+	playing                // for a script
 	pouring                // for a load that only sends
 	due      time.Duration // of the next message, when a rate is set
 	ready    time.Duration // since when nothing but the schedule holds the next one back
@@ -74,6 +75,15 @@ func (w *worker) run(ctx context.Context) {
 	defer leaveLine()
 	defer w.countUnsent()
 	if !w.load.rampUp(w.index) {
+		return
+	}
+	if w.load.script != nil {
+		leaveLine()
+		select {
+		case <-w.load.start:
+		case <-w.load.over:
+		}
+		w.play(ctx)
 		return
 	}
 	for w.load.running() {
@@ -146,6 +156,9 @@ func (w *worker) begin(conn net.Conn, hs ws.Handshake) {
 	w.conn = conn
 	w.live.Store(&w.conn)
 	config := wsutil.Config{State: ws.StateClientSide, MaxMessage: -1, MaxFragments: -1}
+	if w.load.script != nil {
+		config.MaxMessage = maxScriptMessage
+	}
 	w.compressed = len(hs.Extensions) > 0
 	switch {
 	case w.compressed && w.load.decodes():
@@ -176,7 +189,7 @@ func (w *worker) ended(err error) error {
 func (w *worker) hangUp(err error) (missed int) {
 	w.live.Store(nil)
 	if err == nil {
-		w.sayGoodbye()
+		w.sayGoodbye(ws.StatusNormalClosure)
 	} else {
 		missed = w.unanswered()
 	}
@@ -195,9 +208,9 @@ func (w *worker) unanswered() int {
 }
 
 // sayGoodbye makes the closing handshake, for at most a second.
-func (w *worker) sayGoodbye() {
+func (w *worker) sayGoodbye(code ws.StatusCode) {
 	w.conn.SetDeadline(time.Now().Add(time.Second))
-	out, err := w.proto.AppendClose(w.out[:0], ws.StatusNormalClosure, "")
+	out, err := w.proto.AppendClose(w.out[:0], code, "")
 	if err != nil {
 		return
 	}
