@@ -44,6 +44,7 @@ func TestGroupJoinAndLeave(t *testing.T) {
 
 		go readTexts(c)
 		require.NoError(t, s.Close(StatusNormalClosure, ""))
+		synctest.Wait()
 		require.Equal(t, []int{0, 1, 1}, []int{all.Len(), red.Len(), blue.Len()})
 		err := red.Join(s)
 		require.ErrorIs(t, err, net.ErrClosed)
@@ -114,6 +115,7 @@ func TestBroadcastWaitsForNobody(t *testing.T) {
 		require.Zero(t, time.Since(start))
 		require.Equal(t, 128, missed, "those of the deaf one, after two of 32 KiB")
 		<-deaf.Done()
+		synctest.Wait() // it leaves the group after that
 		require.ErrorIs(t, deaf.CloseRecord().Err, ErrSendQueueFull)
 		require.Equal(t, 9, g.Len())
 		require.NoError(t, g.Shutdown(background))

@@ -27,7 +27,9 @@ var (
 	ErrSendTooLarge = errors.New("wsutil: message exceeds MaxBytes of the send queue")
 )
 
-// SendPolicy is what a [SendQueue] does with a message that does not fit.
+// SendPolicy is what a [SendQueue] does with a message that does not fit. Under each
+// policy, a message with a key replaces the waiting one with the same key: see
+// [SendQueue.Push].
 type SendPolicy uint8
 
 const (
