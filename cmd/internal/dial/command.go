@@ -23,6 +23,8 @@ type options struct {
 	messages                          []string
 	linger, wait, keepAlive           time.Duration
 	maxMessage                        int64
+	tcpListen                         string
+	noHalfClose                       bool
 }
 
 const long = `Talk to a server. On a terminal each line that you enter is a message; lines that
@@ -33,6 +35,13 @@ In a pipe each line of stdin is a message, and each text message that comes is a
 stdout. A binary message goes to a pipe or a file unchanged, and to a terminal in
 hexadecimal; --hex and --base64 print it as a line. When stdin has ended and each message has its answer, or nothing comes any more,
 the connection is closed. With --raw bytes go through as they are, as binary messages.
+
+With --tcp-listen each TCP connection to that address becomes a WebSocket of its own:
+bytes are binary messages, and messages are bytes. An empty binary message stands for the
+end of what one side sends, as wskit serve --tcp understands it.
+
+A server at a Unix socket is ws+unix:///path/of.sock:/path. If SSLKEYLOGFILE names a file,
+the secrets of TLS go there, so that Wireshark can read along.
 
 ` + exit.Help
 
@@ -49,7 +58,9 @@ func Command() *cobra.Command {
   wskit dial --one --binary ws://localhost:8080/echo < photo.jpg > copy.jpg
   wskit dial --trace --compress ws://localhost:8080/echo
   wskit dial --listen --reconnect ws://localhost:8080/feed >> feed.log
-  wskit dial --raw ws://localhost:8080/echo < in.bin > out.bin`,
+  wskit dial --raw ws://localhost:8080/echo < in.bin > out.bin
+  wskit dial --tcp-listen localhost:5432 wss://example.com/tcp  # of wskit serve --tcp
+  wskit dial ws+unix:///run/app.sock:/chat`,
 		Args: exit.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
@@ -76,6 +87,8 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.BoolVar(&o.reconnect, "reconnect", false, "connect again, with growing pauses, when the connection is lost or the server goes away, unless that would be in vain")
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping a server that has been silent for so long; 0: never")
 	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "the longest message to take in bytes; -1: any")
+	flags.StringVar(&o.tcpListen, "tcp-listen", "", "host:port or unix:/path to take connections at, each for a WebSocket of its own")
+	flags.BoolVar(&o.noHalfClose, "no-half-close", false, "with --tcp-listen: the end of a connection closes its WebSocket, in place of an empty message")
 	flags.BoolVar(&o.noHistory, "no-history", false, "do not keep the lines that were entered")
 	o.Flags.Register(flags)
 }
@@ -97,6 +110,10 @@ func (o *options) check() error {
 		return exit.Usagef("--one goes neither with --listen nor with --reconnect")
 	case o.one && len(o.messages) > 1:
 		return exit.Usagef("--one sends one message: give --message once")
+	case o.tcpListen != "" && (encodings > 0 || o.one || o.listen || o.reconnect || o.json || len(o.messages) > 0):
+		return exit.Usagef("--tcp-listen passes bytes: leave out the flags about messages and --reconnect")
+	case o.noHalfClose && o.tcpListen == "":
+		return exit.Usagef("--no-half-close needs --tcp-listen")
 	case o.wait <= 0 || o.linger < 0 || o.keepAlive < 0:
 		return exit.Usagef("--wait, --linger and --keep-alive: give positive times")
 	}
@@ -126,6 +143,9 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 	c.printer = &printer{
 		options: o, out: stdout, log: stderr, logPalette: ui.For(stderr), palette: ui.For(stdout), screen: ui.IsTerminal(stdout),
 	}
+	if o.tcpListen != "" {
+		return c.forward(cmd.Context())
+	}
 	if err := c.readPipe(cmd.Context(), stdin); err != nil {
 		return err
 	}
@@ -134,5 +154,5 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 
 // interactive reports whether a person sits at both ends.
 func (o *options) interactive(stdin io.Reader, stdout io.Writer) bool {
-	return !o.one && !o.listen && !o.raw && !o.json && ui.IsTerminal(stdin) && ui.IsTerminal(stdout)
+	return o.tcpListen == "" && !o.one && !o.listen && !o.raw && !o.json && ui.IsTerminal(stdin) && ui.IsTerminal(stdout)
 }

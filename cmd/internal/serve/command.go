@@ -27,6 +27,11 @@ type options struct {
 	maxMessage                   int64
 	maxConnections, maxBacklog   int
 	keepAlive, idle, shutdown    time.Duration
+
+	exec, tcp           string
+	command             []string // the words of exec
+	binary, noHalfClose bool
+	maxProcesses        int
 }
 
 const long = `Serve endpoints to try a client against, and a page to try them with:
@@ -34,6 +39,8 @@ const long = `Serve endpoints to try a client against, and a page to try them wi
   /echo       sends each message back
   /chat       a chat room: text in (64 KiB at most), JSON out; ?room= and ?name= choose
   /broadcast  sends each message to all clients that are connected here
+  /exec       with --exec: a process for each connection
+  /tcp        with --tcp: a TCP or Unix connection for each one
   /metrics    figures in the format of Prometheus
   /           the page, or with --static the directory; the page is then at /wskit
 
@@ -41,6 +48,16 @@ No member of /chat and /broadcast waits for another one. If more than twice --ma
 bytes (800 kB at least) would wait for a slow member, or be on their way to it, the server
 closes that member with 1013. wskit_slow_members_total of /metrics counts these members.
 A message of /broadcast is no longer than --max-backlog.
+
+--exec starts the command for each connection to /exec. A message becomes a line of its
+stdin, and a line of its stdout a text message; with --binary both are bytes as they
+come. Its stderr goes to the log. When it ends with status 0 the connection is closed with
+1000, and else with 1011 and the status. When the connection ends, stdin ends, and the
+process is killed 2 s later. The command is no line for a shell: --exec 'sh -c "a | b"'.
+
+--tcp connects each connection to /tcp with a server of TCP or at unix:/path: messages
+are bytes for it, and its bytes binary messages. At /exec and /tcp, an empty binary
+message stands for the end of what one side sends, since a WebSocket has no half-close.
 
 All of it is served over HTTP/1.1 and HTTP/2, at the same port: over HTTP/2, WebSockets
 come by extended CONNECT (RFC 8441), and without TLS only from clients that know so
@@ -61,6 +78,8 @@ func Command() *cobra.Command {
 		Example: `  wskit serve
   wskit serve --addr :8080 --tls          # reachable by phones, with a certificate made now
   wskit serve --static ./web --origin 'localhost:*' --log json
+  wskit serve --exec 'jq --unbuffered -c .'
+  wskit serve --tcp localhost:5432
   curl -s localhost:8080/metrics | grep wskit_`,
 		Args: exit.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
@@ -86,6 +105,11 @@ func Command() *cobra.Command {
 	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop); with TLS, one goroutine stays")
 	flags.StringVar(&o.static, "static", "", "directory to serve: its regular files, without links out of it and names that begin with a dot")
 	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: also serve names that begin with a dot")
+	flags.StringVar(&o.exec, "exec", "", "command to start for each connection to /exec")
+	flags.BoolVar(&o.binary, "binary", false, "with --exec: stdin and stdout are bytes, not lines of text")
+	flags.IntVar(&o.maxProcesses, "max-processes", 64, "with --exec: connections beyond this many are closed with 1013; 0: none")
+	flags.StringVar(&o.tcp, "tcp", "", "host:port or unix:/path to connect connections to /tcp with")
+	flags.BoolVar(&o.noHalfClose, "no-half-close", false, "with --tcp: its end closes the connection, in place of an empty message")
 	flags.StringVar(&o.logFormat, "log", "text", "format of the log: text or json")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "log errors alone")
 	return cmd
@@ -121,10 +145,16 @@ func (o *options) check() error {
 		return exit.Usagef("--loop takes --any-origin, and no --origin")
 	case o.dotfiles && o.static == "":
 		return exit.Usagef("--dotfiles needs --static")
+	case o.binary && o.exec == "":
+		return exit.Usagef("--binary needs --exec")
+	case o.noHalfClose && o.tcp == "":
+		return exit.Usagef("--no-half-close needs --tcp")
+	case o.maxProcesses < 0:
+		return exit.Usagef("--max-processes %d: give 0 or more", o.maxProcesses)
 	case o.maxConnections < 0 || o.keepAlive < 0 || o.idle < 0 || o.shutdown <= 0:
 		return exit.Usagef("--max-connections, --keep-alive, --idle-timeout and --shutdown-timeout cannot be negative")
 	}
-	return nil
+	return o.checkBridges()
 }
 
 func (o *options) logger(w io.Writer) *slog.Logger {
@@ -156,7 +186,7 @@ func (o *options) run(cmd *cobra.Command) error {
 	}
 	web := s.web(config)
 	s.logHTTP2(web)
-	printURLs(cmd.OutOrStdout(), ln.Addr().(*net.TCPAddr), config != nil)
+	printURLs(cmd.OutOrStdout(), ln.Addr().(*net.TCPAddr), config != nil, o.endpoints())
 	done := make(chan error, 1)
 	go func() {
 		if config != nil {
@@ -192,14 +222,14 @@ func (o *options) end(s *server, web *http.Server) error {
 }
 
 // printURLs prints where the server can be reached.
-func printURLs(w io.Writer, addr *net.TCPAddr, secure bool) {
+func printURLs(w io.Writer, addr *net.TCPAddr, secure bool, endpoints []string) {
 	web, ws := "http", "ws"
 	if secure {
 		web, ws = "https", "wss"
 	}
 	for _, host := range hosts(addr) {
 		fmt.Fprintf(w, "page       %s://%s/\n", web, host)
-		for _, path := range []string{"echo", "chat", "broadcast"} {
+		for _, path := range endpoints {
 			fmt.Fprintf(w, "%-10s %s://%s/%s\n", path, ws, host, path)
 		}
 		fmt.Fprintf(w, "metrics    %s://%s/metrics\n", web, host)

@@ -27,6 +27,7 @@ type server struct {
 	files     *os.Root       // what --static names, or nil
 	open      atomic.Int64   // connections, and handshakes under way
 	loop      *wsloop.Server // with --loop, or nil
+	processes atomic.Int64   // of --exec
 }
 
 func newServer(o *options, log *slog.Logger) (*server, error) {
@@ -57,6 +58,12 @@ func (s *server) handler() http.Handler {
 	}
 	mux.Handle("/chat", s.endpoint("chat", s.chat))
 	mux.Handle("/broadcast", s.endpoint("broadcast", s.broadcastTo))
+	if s.exec != "" {
+		mux.Handle("/exec", s.endpoint("exec", s.run))
+	}
+	if s.tcp != "" {
+		mux.Handle("/tcp", s.endpoint("tcp", s.connect))
+	}
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.Handle("GET /frames", steady(&s.frames))
 	mux.Handle("/wskit/", http.StripPrefix("/wskit/", page()))

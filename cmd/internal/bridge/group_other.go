@@ -1,0 +1,10 @@
+//go:build !unix
+
+package bridge
+
+import "os/exec"
+
+func group(*exec.Cmd) {}
+
+// kill kills the command only: there are no process groups.
+func kill(cmd *exec.Cmd) { cmd.Process.Kill() }

@@ -1,0 +1,77 @@
+package dial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/wskit/wskit/cmd/internal/bridge"
+	"github.com/wskit/wskit/cmd/internal/connect"
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/websocket"
+)
+
+// mostForwarded is how many connections --tcp-listen serves at once: more wait to be
+// accepted.
+const mostForwarded = 1024
+
+// forward makes each connection to --tcp-listen a WebSocket, until ctx ends.
+func (c *client) forward(ctx context.Context) error {
+	network, addr, err := connect.Address("--tcp-listen", c.tcpListen)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w: choose another --tcp-listen", err)
+	}
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	c.printer.status(fmt.Sprintf("listening at %v for %s", ln.Addr(), c.url.Redacted()))
+	var all sync.WaitGroup
+	defer all.Wait()
+	slots := make(chan struct{}, mostForwarded)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		stream, err := ln.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				stream.Close()
+			}
+			return nil
+		case err != nil: // the process has no free descriptor, say
+			c.printer.status(err.Error())
+			time.Sleep(100 * time.Millisecond)
+			<-slots
+			continue
+		}
+		all.Go(func() {
+			defer func() { <-slots }()
+			if err := c.bridge(ctx, stream); err != nil && !exit.Silent(err) {
+				c.printer.status(err.Error())
+			}
+		})
+	}
+}
+
+// bridge makes a connection a WebSocket.
+func (c *client) bridge(ctx context.Context, stream net.Conn) error {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		stream.Close()
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close(websocket.StatusGoingAway, "interrupted") })()
+	err = bridge.Stream(conn, stream, !c.noHalfClose)
+	if closed, ok := errors.AsType[websocket.CloseError](err); ok && closed.Code != websocket.StatusNormalClosure {
+		return fmt.Errorf("the server closed the connection: %s", closeText(closed))
+	}
+	return nil
+}
