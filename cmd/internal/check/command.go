@@ -25,6 +25,8 @@ type options struct {
 	noEcho, requireCompression        bool
 	listen, filter, agent, failOn     string
 	reports                           []string
+	baseline, sarifFile               string
+	known                             baseline // what --baseline has found
 	parallel, connections             int
 	caseTimeout, quiet, wait          time.Duration
 	maxMessage                        int64
@@ -51,8 +53,11 @@ its name, too: URL/case?id=NAME; URL/cases has the names, a line each.
 A case is strict if the peer does what the RFC asks for, tolerated if it does no harm
 otherwise, and failed if it breaks the RFC.
 
+With --baseline, which is the JSON report of an earlier run, only the cases count that are
+worse than they were then; those that are better are named as well.
+
 Exit status:
-  0    nothing has failed
+  0    nothing has failed, or nothing that had not failed in the --baseline
   1    a case has failed, or the server has died during the run
   2    the command line is wrong
   3    no connection: refused, timed out, wrong certificate, no WebSocket server
@@ -69,6 +74,8 @@ func Command() *cobra.Command {
 		Example: `  wskit check ws://localhost:8080/echo
   wskit check --filter '^close/' --wire ws://localhost:8080/echo
   wskit check --report report.html --report report.json wss://example.com/echo
+  wskit check --report check.sarif --report check.junit.xml --report badge.svg ws://localhost:8080/echo
+  wskit check --baseline known.json ws://localhost:8080/echo   # made with --report known.json
   wskit check --client -- ./my-client --echo {url}
   wskit check --client --listen 127.0.0.1:9001
   wskit check --list
@@ -96,7 +103,9 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.Int64Var(&o.maxMessage, "max-message", 0, "the longest message that the peer takes, in bytes; the suite then asks that the limit is kept")
 	flags.BoolVar(&o.requireCompression, "require-compression", false, "fail the cases of compression where the peer has none, in place of skipping them")
 	flags.StringVar(&o.agent, "agent", "", "name of the implementation, for the report")
-	flags.StringArrayVarP(&o.reports, "report", "o", nil, "file to write a report to: .json, .html or .txt (repeatable)")
+	flags.StringArrayVarP(&o.reports, "report", "o", nil, "file to write a report to: .json, .html, .txt, .sarif, .xml for JUnit, or .svg for a badge (repeatable)")
+	flags.StringVar(&o.sarifFile, "sarif-file", "", "file of the repository that a SARIF report points at (default: wskit-check)")
+	flags.StringVar(&o.baseline, "baseline", "", "JSON report of an earlier run: only what is worse now makes for an exit status other than 0")
 	flags.BoolVar(&o.json, "json", false, "print as JSON: the report with all that was said on the wire, the attacks, or the list")
 	flags.BoolVarP(&o.wire, "wire", "w", false, "print what was said on the wire in the cases that are not strict")
 	flags.StringVar(&o.failOn, "fail-on", failOnFailed, "what makes for an exit status other than 0: failed, tolerated or never")
@@ -113,7 +122,7 @@ func (o *options) check(args []string) error {
 		return exit.Usagef("--fail-on %q: use failed, tolerated or never", o.failOn)
 	}
 	for _, name := range o.reports {
-		if _, err := reporter(name); err != nil {
+		if _, err := o.reporter(name); err != nil {
 			return err
 		}
 		if err := exit.File("--report", name); err != nil {
@@ -127,8 +136,8 @@ func (o *options) check(args []string) error {
 		return exit.Usagef("--case-timeout and --quiet: give positive times; --wait and --max-message cannot be negative")
 	case o.HTTP2 && (o.client || o.attacks):
 		return exit.Usagef("--http2 goes neither with --client nor with --attacks")
-	case o.attacks && (o.client || len(o.reports) > 0):
-		return exit.Usagef("--attacks goes neither with --client nor with --report")
+	case o.attacks && (o.client || len(o.reports) > 0 || o.baseline != ""):
+		return exit.Usagef("--attacks goes with none of --client, --report and --baseline")
 	case !o.client && !o.list && len(args) != 1:
 		return exit.Usagef("give the URL of one server, or --client")
 	}
@@ -138,6 +147,13 @@ func (o *options) check(args []string) error {
 func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err := o.check(args); err != nil {
 		return err
+	}
+	if o.baseline != "" {
+		known, err := readBaseline(o.baseline) // before it is written over by --report
+		if err != nil {
+			return err
+		}
+		o.known = known
 	}
 	suite, err := o.suite()
 	if err != nil {
@@ -158,7 +174,29 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.known != nil {
+		return o.compare(cmd, report)
+	}
 	return o.verdict(report)
+}
+
+// compare is the report as an exit status where there is a baseline.
+func (o *options) compare(cmd *cobra.Command, r *wstest.Report) error {
+	worse, better := o.known.compare(r, o.failOn == failOnTolerated)
+	w := cmd.OutOrStdout()
+	if o.json {
+		w = cmd.ErrOrStderr()
+	}
+	printBaseline(w, o.baseline, worse, better)
+	if o.failOn == failOnNever || len(worse) == 0 {
+		return nil
+	}
+	for _, c := range worse {
+		if c.new == wstest.Failed {
+			return exit.With(exit.Failed, nil)
+		}
+	}
+	return exit.With(statusTolerated, nil)
 }
 
 // suite returns the options of the suite.

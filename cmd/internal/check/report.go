@@ -15,8 +15,14 @@ import (
 )
 
 // reporter returns the function that writes a report of the kind that the name ends in.
-func reporter(name string) (func(*wstest.Report, io.Writer) error, error) {
+func (o *options) reporter(name string) (func(*wstest.Report, io.Writer) error, error) {
 	switch strings.ToLower(filepath.Ext(name)) {
+	case ".sarif":
+		return func(r *wstest.Report, w io.Writer) error { return r.WriteSARIF(w, o.sarifFile) }, nil
+	case ".xml":
+		return (*wstest.Report).WriteJUnit, nil
+	case ".svg":
+		return (*wstest.Report).WriteBadge, nil
 	case ".json":
 		return (*wstest.Report).WriteJSON, nil
 	case ".txt":
@@ -24,13 +30,13 @@ func reporter(name string) (func(*wstest.Report, io.Writer) error, error) {
 	case ".html", ".htm":
 		return (*wstest.Report).WriteHTML, nil
 	}
-	return nil, exit.Usagef("--report %q: the name has to end in .json, .html or .txt", name)
+	return nil, exit.Usagef("--report %q: the name has to end in .json, .html, .txt, .sarif, .xml (JUnit) or .svg (a badge)", name)
 }
 
 // publish prints the report and writes the files.
 func (o *options) publish(w io.Writer, r *wstest.Report) error {
 	for _, name := range o.reports {
-		write, err := reporter(name)
+		write, err := o.reporter(name)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,88 @@
+package check
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/ui"
+	"github.com/wskit/wskit/websocket/wstest"
+)
+
+// caseKey names a case of a report: servers and clients have cases of the same name.
+type caseKey struct{ direction, id string }
+
+// baseline is what an earlier run has found.
+type baseline map[caseKey]wstest.Verdict
+
+// readBaseline reads a report that an earlier run has written as JSON. A report has one
+// server, one client or both: with several of one kind it is not clear which counts.
+func readBaseline(name string) (baseline, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, exit.Usagef("--baseline: %v", err)
+	}
+	defer f.Close()
+	r, err := wstest.ReadReport(f)
+	if err != nil || r.Schema != 1 {
+		return nil, exit.Usagef("--baseline %s: this is no JSON report: make one with wskit check --report", name)
+	}
+	b := make(baseline)
+	seen := make(map[string]string)
+	for _, a := range r.Agents {
+		if other, ok := seen[a.Direction]; ok {
+			return nil, exit.Usagef("--baseline %s: the report has several %ss, %s and %s: give one with a single one", name, a.Direction, other, a.Name)
+		}
+		seen[a.Direction] = a.Name
+		for _, res := range a.Results {
+			b[caseKey{a.Direction, res.ID}] = res.Verdict
+		}
+	}
+	return b, nil
+}
+
+// change is a case whose verdict is not that of the baseline.
+type change struct {
+	id       string
+	old, new wstest.Verdict
+}
+
+// compare returns the cases of r that are worse than in the baseline and those that are
+// better, as far as only failed and, if all, tolerated cases count. A case that one of
+// the two could not ask is neither, unless it has failed now.
+func (b baseline) compare(r *wstest.Report, all bool) (worse, better []change) {
+	rank := func(v wstest.Verdict) int {
+		switch {
+		case v == wstest.Failed:
+			return 2
+		case v == wstest.Tolerated && all:
+			return 1
+		}
+		return 0
+	}
+	for _, a := range r.Agents {
+		for _, res := range a.Results {
+			old := b[caseKey{a.Direction, res.ID}] // Skipped, if it is not there
+			switch c := (change{res.ID, old, res.Verdict}); {
+			case rank(res.Verdict) > rank(old):
+				worse = append(worse, c)
+			case rank(res.Verdict) < rank(old) && res.Verdict != wstest.Skipped:
+				better = append(better, c)
+			}
+		}
+	}
+	return worse, better
+}
+
+// printBaseline says what is worse and what is better than the baseline.
+func printBaseline(w io.Writer, name string, worse, better []change) {
+	p := ui.For(w)
+	fmt.Fprintf(w, "%d cases worse than in %s, %d better\n", len(worse), name, len(better))
+	for _, c := range worse {
+		fmt.Fprintln(w, p.Red(fmt.Sprintf("new        %s: %s, was %s", c.id, c.new, c.old)))
+	}
+	for _, c := range better {
+		fmt.Fprintln(w, p.Green(fmt.Sprintf("fixed      %s: %s, was %s", c.id, c.new, c.old)))
+	}
+}
