@@ -1,5 +1,7 @@
 package websocket_test
 
+//lint:file-ignore SA1019 The tables name all functions, deprecated ones among them.
+
 import (
 	"bufio"
 	"context"
