@@ -36,9 +36,10 @@
 //
 // [Server.Attach] takes connections whose handshake was done by net/http, by [ws.Dial],
 // or by anything else, and [Server.Serve] does the handshake by itself: that costs
-// least. Serve with [Config].TLS holds 10 to 20 KiB for each connection, most of it in
-// crypto/tls; a *tls.Conn that is attached needs a goroutine besides, since crypto/tls
-// reads from the connection that it was made with. A proxy that ends TLS saves both.
+// least. With [Config].TLS a connection holds some 8 KiB more, and up to 20 KiB after
+// large messages, in crypto/tls. A *tls.Conn that is attached needs a goroutine besides,
+// since crypto/tls reads from the connection that it was made with. A proxy that ends TLS
+// saves both.
 //
 // # Security
 //
