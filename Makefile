@@ -68,12 +68,6 @@ lint: ## gofmt, vet, staticcheck and go mod tidy, over all modules
 	@for m in $(MODULES); do echo "== lint $$m" && (cd $$m && \
 		$(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) mod tidy -diff) || exit 1; done
 
-.PHONY: cover
-cover: ## coverage of the root module, by function in coverage.html
-	$(GO) test -short -coverprofile=cover.out -coverpkg=./... ./...
-	$(GO) tool cover -func=cover.out | tail -n 1
-	$(GO) tool cover -html=cover.out -o coverage.html
-
 .PHONY: fuzz
 fuzz: ## fuzz every target, FUZZTIME inputs each (30000x), or for that time (1m)
 	@GO=$(GO) scripts/fuzz $(FUZZTIME)
