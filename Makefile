@@ -113,6 +113,10 @@ bench-idle: ## memory of idle connections, beside the alternatives
 samples: ## run each subcommand of wskit, and write what it prints into README.md
 	@GO=$(GO) scripts/samples $(README)
 
+.PHONY: dist
+dist: ## build the archives of a release into dist/: six platforms, man pages, completions, SHA-256 sums; DIST has flags
+	cd cmd && $(GO) run ./dist -go $(GO) $(DIST)
+
 .PHONY: interop-deps
 interop-deps: ## install the peers of the interop tests: Chromium, packages of Node and Python, proxies
 	examples/interop/install

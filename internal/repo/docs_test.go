@@ -19,6 +19,7 @@ var notInCI = []string{
 	"help",               // lists
 	"conformance-report", // runs what "conformance" runs, and the alternatives, whose faults are not ours
 	"autobahn",           // needs a command on Python 2
+	"dist",               // builds six platforms; a test of cmd/dist builds one of them
 	"mutants",            // takes minutes, and its survivors need a reader
 }
 
@@ -63,7 +64,7 @@ func TestDocumentedCommandsAreRun(t *testing.T) {
 // Links between the pages lead somewhere.
 func TestDocumentedFilesExist(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/guide/from-gobwas.md"} {
+	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/guide/from-gobwas.md", "docs/wskit.md", "docs/conformance.md"} {
 		for _, m := range link.FindAllStringSubmatch(read(t, doc), -1) {
 			_, err := os.Stat(filepath.Join(root, filepath.Dir(doc), strings.TrimSpace(m[1])))
 			require.NoError(t, err, "link in %s", doc)

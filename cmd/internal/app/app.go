@@ -122,7 +122,13 @@ func subcommand(cmd *cobra.Command, args []string) error {
 	return exit.Usagef("no subcommand %q%s", args[0], hint)
 }
 
+// release is the version that a release is built with: go run ./dist sets it.
+var release string
+
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

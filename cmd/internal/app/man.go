@@ -24,6 +24,11 @@ func nameLists(cmd *cobra.Command) {
 	}
 }
 
+// manHeader is the header of the manual pages, each of which has its own title.
+func manHeader() *doc.GenManHeader {
+	return &doc.GenManHeader{Section: "1", Source: "wskit", Manual: "wskit", Date: &time.Time{}}
+}
+
 // manCommand generates the manual pages; cobra brings the command for completion.
 func manCommand() *cobra.Command {
 	return &cobra.Command{
@@ -38,8 +43,7 @@ func manCommand() *cobra.Command {
 			}
 			cmd.Root().DisableAutoGenTag = true
 			nameLists(cmd.Root())
-			header := &doc.GenManHeader{Section: "1", Source: "wskit", Manual: "wskit", Date: &time.Time{}} // each page has its own title
-			return doc.GenManTree(cmd.Root(), header, args[0])
+			return doc.GenManTree(cmd.Root(), manHeader(), args[0])
 		},
 	}
 }
