@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 			"status":    status,
 			"serve":     serveCommand,
 			"listener":  listener,
+			"halfclose": halfClose,
 			"interrupt": interrupt,
 			"get":       get,
 			"waitfor":   waitFor,

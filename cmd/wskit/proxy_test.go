@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -53,4 +55,15 @@ func listener(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("it does not listen: %s", &s.stderr)
 	}
 	ts.Value(servedKey{}).(map[string]*served)["it"] = s
+}
+
+// halfClose sends a text over TCP, ends that direction, and prints what comes back:
+// halfclose ADDRESS TEXT.
+func halfClose(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := net.Dial("tcp", args[0])
+	ts.Check(err)
+	defer conn.Close()
+	io.WriteString(conn, args[1])
+	conn.(*net.TCPConn).CloseWrite()
+	io.Copy(ts.Stdout(), conn)
 }
