@@ -351,7 +351,7 @@ func TestUpgradeStreamRefusals_RFC8441_4(t *testing.T) {
 			require.Contains(t, rec.Body.String(), c.text)
 			require.Empty(t, rec.Header()["Connection"])
 			if c.is == ErrHandshakeBadSecVersion {
-				require.Equal(t, []string{"13"}, rec.Header()["Sec-WebSocket-Version"], "RFC 6455, section 4.4")
+				require.Equal(t, []string{"13"}, rec.Header()[fieldVersion.String()], "RFC 6455, section 4.4")
 			}
 		})
 	}
