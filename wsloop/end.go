@@ -218,6 +218,7 @@ func (l *loop) guardClose(c *Conn, f func(*Conn, End), end End) {
 	defer func() {
 		if !returned {
 			c.panicked(recover())
+			c.askFor(0) // the loop goes on with c, if this goroutine ends
 		}
 	}()
 	f(c, end)

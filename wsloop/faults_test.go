@@ -399,6 +399,38 @@ func TestPanics(t *testing.T) {
 	})
 }
 
+// Every function of the handler may end its goroutine: the loop goes on, and the counts
+// are right.
+func TestGoexitEverywhere(t *testing.T) {
+	inModes(t, func(t *testing.T, cfg *Config) {
+		for _, where := range []string{"request", "open", "message", "close"} {
+			exit := func(here string) {
+				if where == here {
+					runtime.Goexit()
+				}
+			}
+			cfg.OnRequest = func(*ws.Request, *Options) error { exit("request"); return nil }
+			h := &Handler{
+				Open:    func(*Conn) { exit("open") },
+				Message: func(c *Conn, op ws.OpCode, p []byte) { exit("message"); c.Send(op, p) },
+				Close:   func(*Conn, End) { exit("close") },
+			}
+			s, addr := serve(t, cfg, h)
+			for range 3 {
+				conn, err := net.Dial("tcp", addr)
+				require.NoError(t, err)
+				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				conn.Write(ws.AppendFrame([]byte(upgradeRequest), ws.MaskFrame(ws.NewTextFrame([]byte("x")))))
+				conn.Write(ws.AppendFrame(nil, ws.MaskFrame(ws.NewCloseFrame(nil))))
+				io.Copy(io.Discard, conn)
+				conn.Close()
+			}
+			require.NoError(t, s.Shutdown(t.Context()), where)
+			require.Zero(t, s.Conns(), where)
+		}
+	})
+}
+
 // A handler that blocks stops its loop only.
 func TestBlockedHandler(t *testing.T) {
 	release := make(chan struct{})

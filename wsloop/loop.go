@@ -260,6 +260,7 @@ func (l *loop) guard(c *Conn, f func(*Conn)) {
 		if !returned {
 			c.panicked(recover())
 			l.afterPanic(c)
+			c.askFor(0) // the loop goes on with c, if this goroutine ends
 		}
 	}()
 	f(c)
