@@ -43,7 +43,7 @@ const (
 	// SendDropOldest drops the messages that have waited longest until the new one
 	// fits. Messages that are being written do not count toward the bounds under
 	// this policy, so that the newest message always finds room: the connection
-	// holds up to twice MaxBytes.
+	// holds up to twice MaxBytes and MaxMessages.
 	SendDropOldest
 )
 
@@ -274,17 +274,26 @@ func (q *SendQueue) Fits(n int) bool { return !q.closed && n <= q.maxBytes() && 
 // Next takes the next message out, if any. The message and its payload are valid
 // until [SendQueue.Encoded], also while other methods are called. Next returns
 // false if the queue is empty, if the message before was not encoded, or if enough
-// is encoded for one write: 64 KiB.
+// is encoded for one write: 64 KiB, and under [SendDropOldest] no more than the bounds.
 func (q *SendQueue) Next() (m Outgoing, ok bool) {
 	w := q.waiting
 	if w == nil || q.taken || w.first == w.end {
 		return Outgoing{}, false
 	}
-	if size := w.at(w.first).size; q.encodedCount > 0 && q.encoded+size > sendGather {
+	if q.encodedCount > 0 && !q.gathers(w.at(w.first).size) {
 		return Outgoing{}, false
 	}
 	q.taken = true
 	return w.take(), true
+}
+
+// gathers reports whether a message of n bytes may join those that are encoded. Under
+// [SendDropOldest] these do not count in room, so that they have the same bounds here.
+func (q *SendQueue) gathers(n int) bool {
+	if q.policy() == SendDropOldest && (q.encoded+n > q.maxBytes() || q.encodedCount >= q.maxMessages()) {
+		return false
+	}
+	return q.encoded+n <= sendGather
 }
 
 // Encoded says that the driver no longer needs the message that Next returned. The

@@ -3,6 +3,7 @@ package wsutil
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -141,8 +142,27 @@ func TestSendQueuePolicies(t *testing.T) {
 		require.Equal(t, "bbb", payloadOf(m))
 		q.Encoded()
 		require.EqualValues(t, 4, q.Dropped())
+		_, ok := q.Next()
+		require.False(t, ok, "a write takes no more than the bounds")
+		q.Written()
 		require.Equal(t, [][]string{{"eeeeeeeeee"}}, drain(t, q))
 	})
+}
+
+// Senders that are faster than the driver encodes do not make it gather more than the
+// bounds, although what it has encoded leaves room for the newest message.
+func TestSendQueueDropOldestHoldsTwiceTheBounds(t *testing.T) {
+	for _, size := range []int{0, 10, 100} {
+		q := newQueue(100, 4, SendDropOldest)
+		for range 50 {
+			push(t, q, strings.Repeat("x", size), "")
+			if _, ok := q.Next(); ok {
+				q.Encoded()
+			}
+			require.LessOrEqual(t, q.Buffered(), 200)
+			require.LessOrEqual(t, q.Len(), 8)
+		}
+	}
 }
 
 func TestSendQueueRefuses(t *testing.T) {
@@ -428,7 +448,11 @@ func (q *naiveQueue) release() {
 
 func (q *naiveQueue) next() bool {
 	bytes, count := sum(q.encoded)
-	if len(q.taken) > 0 || len(q.waiting) == 0 || count > 0 && bytes+len(q.waiting[0].text) > sendGather {
+	most, messages := sendGather, math.MaxInt
+	if q.opts.Policy == SendDropOldest {
+		most, messages = min(most, q.opts.MaxBytes), q.opts.MaxMessages
+	}
+	if len(q.taken) > 0 || len(q.waiting) == 0 || count > 0 && (bytes+len(q.waiting[0].text) > most || count >= messages) {
 		return false
 	}
 	q.taken, q.waiting = q.waiting[:1], q.waiting[1:]
