@@ -189,7 +189,9 @@ func (s *sender) push(m wsutil.Outgoing, key string) (SendResult, error) {
 	defer s.mu.Unlock()
 	was := uint64(s.queue.Len()) + s.queue.Dropped()
 	result, err := s.queue.Push(m, key)
-	s.pushed += uint64(s.queue.Len()) + s.queue.Dropped() - was
+	if result.Taken() { // one that was dropped has not entered the queue
+		s.pushed += uint64(s.queue.Len()) + s.queue.Dropped() - was
+	}
 	s.full = s.full || errors.Is(err, ErrSendQueueFull)
 	if result == SendDisplaced || s.full {
 		s.tell()

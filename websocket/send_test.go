@@ -21,6 +21,7 @@ import (
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsflate"
+	"github.com/wskit/wskit/wsutil"
 )
 
 // mustSend sends a text and returns what became of it.
@@ -373,6 +374,28 @@ func TestWriteBehindTheQueue(t *testing.T) {
 		time.AfterFunc(time.Second, func() { s.CloseNow() })
 		require.ErrorIs(t, s.Write(background, MessageText, nil), net.ErrClosed)
 	})
+}
+
+// A message that is dropped when it comes lets no Write go before those that wait.
+func TestDroppedMessageHasNotLeftTheQueue(t *testing.T) {
+	s := &sender{run: func() {}}
+	s.queue.Reset(&SendQueueOptions{MaxMessages: 3, Policy: SendDropNew})
+	send := func() SendResult {
+		result, err := s.push(wsutil.NewOutgoing(ws.OpText, []byte("x")), "")
+		require.NoError(t, err)
+		return result
+	}
+	for range 3 {
+		require.Equal(t, SendQueued, send())
+	}
+	require.Equal(t, SendDropped, send())
+	require.EqualValues(t, 3, s.pushed)
+	require.Zero(t, s.left())
+	_, ok := s.next()
+	require.True(t, ok)
+	_, more := s.wrote(nil)
+	require.True(t, more)
+	require.EqualValues(t, 1, s.left())
 }
 
 func TestSendErrors(t *testing.T) {
