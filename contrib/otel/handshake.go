@@ -2,6 +2,7 @@ package wsotel
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -95,10 +96,19 @@ func (i *Instrumentation) Dial(ctx context.Context, urlstr string, opts *websock
 	outcome := result(status, err)
 	span.SetAttributes(outcome...)
 	if err != nil {
-		span.SetStatus(codes.Error, err.Error())
+		span.SetStatus(codes.Error, withoutURL(err))
 	}
 	i.measureHandshake(ctx, start, outcome)
 	return c, resp, err
+}
+
+// withoutURL returns the text of an error of Dial without the URL that net/http puts there:
+// its query may hold a secret.
+func withoutURL(err error) string {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
 }
 
 // request returns the attributes of a request. The query and the user of a URL are not

@@ -184,9 +184,12 @@ func TestSpansOfRefusals(t *testing.T) {
 		require.Contains(t, s, "error.type=403")
 	}
 
-	_, _, err = client.Dial(t.Context(), "ws://127.0.0.1:1/", nil)
+	_, _, err = client.Dial(t.Context(), "ws://user:secret@127.0.0.1:1/?token=secret", nil)
 	require.Error(t, err)
-	last := attributes(client.spans.GetSpans()[1])
+	lost := client.spans.GetSpans()[1]
+	require.Contains(t, lost.Status.Description, "refused")
+	require.NotContains(t, lost.Status.Description, "secret")
+	last := attributes(lost)
 	require.Contains(t, last, "error.type=_OTHER")
 	require.False(t, strings.Contains(last, "status_code"))
 }
