@@ -183,6 +183,9 @@ const leaveTime = time.Second
 func (c *Client) leave(ctx context.Context, conn *websocket.Conn, err, unsent error) error {
 	select {
 	case <-conn.Done():
+		if panicked, ok := errors.AsType[*websocket.PanicError](unsent); ok {
+			return panicked
+		}
 		for _, reason := range [...]error{unsent, conn.CloseRecord().Err} {
 			if errors.Is(err, net.ErrClosed) && c.opts.retryable(reason) {
 				return reason

@@ -79,7 +79,8 @@ type Options struct {
 
 	// OnDrop, if set, is called with each message that is dropped because the connection
 	// was lost while it was being written, and the error of writing it. It owns the
-	// message, and must not block.
+	// message, and must not block. It is called on another goroutine than the handler. If
+	// it panics, the connection is closed, and Run returns a [websocket.PanicError].
 	OnDrop func(m websocket.Message, err error)
 }
 

@@ -159,6 +159,36 @@ func TestHalfSent(t *testing.T) {
 	}
 }
 
+// A callback that panics on the goroutine of the writer ends Run and not the process.
+func TestWriterPanics(t *testing.T) {
+	hooks := &websocket.Hooks{MessageWritten: func(*websocket.Conn, websocket.MessageType, int, int) { panic("oops") }}
+	for name, tt := range map[string]struct {
+		fault *wstest.Fault
+		hooks *websocket.Hooks
+	}{
+		"OnDrop": {fault: &wstest.Fault{Write: true, At: 5000}},
+		"hook":   {hooks: hooks},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := New("ws://a.example", &Options{
+					OnDrop: func(websocket.Message, error) { panic("oops") },
+					Dial: func(context.Context, string, *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
+						client, server := wstest.Pair(t, &wstest.PairOptions{ClientFault: tt.fault, Client: websocket.ConnOptions{Hooks: tt.hooks}})
+						go received(t, server)
+						return client, nil, nil
+					},
+				})
+				require.NoError(t, c.Send(websocket.MessageBinary, make([]byte, 10_000)))
+				err := c.Run(t.Context(), untilLost)
+				panicked, ok := errors.AsType[*websocket.PanicError](err)
+				require.True(t, ok, "%v", err)
+				require.Equal(t, "oops", panicked.Value)
+			})
+		})
+	}
+}
+
 // Text that would end every connection does not get into the queue.
 func TestSendText(t *testing.T) {
 	c := New("ws://a.example", nil)

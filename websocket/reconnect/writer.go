@@ -2,6 +2,7 @@ package reconnect
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/wskit/wskit/websocket"
@@ -22,9 +23,18 @@ func (c *Client) startWriter(ctx context.Context, conn *websocket.Conn) *writer 
 	ctx, w.cancel = context.WithCancelCause(ctx)
 	go func() {
 		defer close(w.done)
+		defer w.guard()
 		w.run(ctx)
 	}()
 	return w
+}
+
+// guard ends the connection, and not the process, after OnDrop or a hook has panicked.
+func (w *writer) guard() {
+	if v := recover(); v != nil {
+		w.err = &websocket.PanicError{Value: v, Stack: debug.Stack()}
+		w.conn.CloseNow()
+	}
 }
 
 // run writes until the connection or ctx ends.
