@@ -1,6 +1,8 @@
 package wsh3
 
 import (
+	"cmp"
+	"net"
 	"net/http"
 
 	"github.com/quic-go/quic-go/http3"
@@ -15,7 +17,7 @@ import (
 // Unwrap, as [http.ResponseController] does.
 func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*websocket.Conn, error) {
 	if h3 := streamer(w); h3 != nil {
-		w = &writer{w, h3}
+		w = &writer{w, r, h3}
 	}
 	return websocket.Accept(w, r, opts)
 }
@@ -37,7 +39,8 @@ func streamer(w http.ResponseWriter) http3.HTTPStreamer {
 // writer is a websocket.StreamHijacker.
 type writer struct {
 	http.ResponseWriter
-	h3 http3.HTTPStreamer
+	request *http.Request
+	h3      http3.HTTPStreamer
 }
 
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -48,5 +51,11 @@ func (w *writer) HijackStream() (websocket.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStream(s, func() {}), nil
+	ctx := w.request.Context()
+	local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
+	remote, _ := ctx.Value(http3.RemoteAddrContextKey).(net.Addr)
+	return newStream(s, cmp.Or(local, unknown), cmp.Or(remote, unknown), func() {}), nil
 }
+
+// unknown is an address that the server does not tell.
+var unknown net.Addr = new(net.UDPAddr)

@@ -25,8 +25,9 @@ type h3Stream interface {
 // A write that a deadline has cut is resumed by the next one.
 type stream struct {
 	asyncread.Reader
-	h3     h3Stream
-	closed func() // called once, at the end
+	h3            h3Stream
+	local, remote net.Addr
+	closed        func() // called once, at the end
 
 	writing  sync.Mutex // held while h3 is written to
 	unwhole  bool       // a write was cut
@@ -35,11 +36,17 @@ type stream struct {
 	closing sync.Once
 }
 
-func newStream(h3 h3Stream, closed func()) *stream {
-	s := &stream{h3: h3, closed: closed}
+func newStream(h3 h3Stream, local, remote net.Addr, closed func()) *stream {
+	s := &stream{h3: h3, local: local, remote: remote, closed: closed}
 	s.Init(h3)
 	return s
 }
+
+// LocalAddr returns the address of this end of the connection of QUIC.
+func (s *stream) LocalAddr() net.Addr { return s.local }
+
+// RemoteAddr returns the address of the peer.
+func (s *stream) RemoteAddr() net.Addr { return s.remote }
 
 // Write writes p in one DATA frame.
 func (s *stream) Write(p []byte) (int, error) {

@@ -155,7 +155,7 @@ func (t *Transport) exchange(c *conn, str *http3.RequestStream, r *http.Request)
 		str.CancelWrite(cancelled)
 		str.CancelRead(cancelled)
 	})
-	s := newStream(str, func() {
+	s := newStream(str, c.h3.LocalAddr(), c.h3.RemoteAddr(), func() {
 		stop()
 		t.release(c)
 	})

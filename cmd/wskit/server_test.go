@@ -22,11 +22,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quic-go/quic-go/http3"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/wskit/wskit/websocket"
 	_ "github.com/wskit/wskit/websocket/xconnect"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsh3"
 	"github.com/wskit/wskit/wsutil"
 )
 
@@ -98,6 +100,7 @@ func startServers(cleanup func(func())) map[string]string {
 	cleanup(strict.Close)
 	urls["MTLS"] = "wss" + strings.TrimPrefix(strict.URL, "https")
 	urls["HTTP2"], urls["H2C"] = startHTTP2(cleanup)
+	urls["HTTP3"] = startHTTP3(cleanup)
 	urls["NOTHING"] = "ws://" + closedPort()
 	urls["GARBAGE"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.WriteString(conn, "220 ready\r\n\r\n") })
 	urls["SILENT"] = "ws://" + listen(cleanup, func(conn net.Conn) { io.Copy(io.Discard, conn) })
@@ -199,14 +202,14 @@ func comesBack() func(net.Conn) {
 	}
 }
 
-// startHTTP2 starts servers that echo over HTTP/2, with and without TLS.
-func startHTTP2(cleanup func(func())) (secure, clear string) {
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+// echoOver echoes over one version of HTTP.
+func echoOver(version int, accept func(http.ResponseWriter, *http.Request, *websocket.AcceptOptions) (*websocket.Conn, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := accept(w, r, &websocket.AcceptOptions{
 			CompressionMode: websocket.CompressionContextTakeover, Subprotocols: []string{"chat.v2"},
 			ConnOptions: websocket.ConnOptions{ReadLimit: -1},
 		})
-		if err != nil || r.ProtoMajor != 2 {
+		if err != nil || r.ProtoMajor != version {
 			return
 		}
 		defer c.CloseNow()
@@ -216,7 +219,33 @@ func startHTTP2(cleanup func(func())) (secure, clear string) {
 				return
 			}
 		}
+	}
+}
+
+// startHTTP3 starts a server that echoes over HTTP/3. Its certificate is that of httptest.
+func startHTTP3(cleanup func(func())) string {
+	certified := httptest.NewTLSServer(nil)
+	defer certified.Close()
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	s := &http3.Server{
+		Handler:    echoOver(3, wsh3.Accept),
+		TLSConfig:  http3.ConfigureTLSConfig(&tls.Config{Certificates: certified.TLS.Certificates}),
+		QUICConfig: wsh3.QUICConfig(),
+	}
+	go s.Serve(udp)
+	cleanup(func() {
+		s.Close()
+		udp.Close()
 	})
+	return "wss://" + udp.LocalAddr().String()
+}
+
+// startHTTP2 starts servers that echo over HTTP/2, with and without TLS.
+func startHTTP2(cleanup func(func())) (secure, clear string) {
+	handler := echoOver(2, websocket.Accept)
 	s := httptest.NewUnstartedServer(handler)
 	s.EnableHTTP2 = true
 	s.StartTLS()

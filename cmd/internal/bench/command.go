@@ -226,8 +226,8 @@ func (o *options) check() error {
 		return exit.Usagef("--json and --json-lines: give one of them")
 	case o.streams < 0 || o.streams > 0 && !o.HTTP2:
 		return exit.Usagef("--streams is for --http2, and positive")
-	case o.HTTP2 && len(o.sources) > 0:
-		return exit.Usagef("--source does not go with --http2, whose connections are shared")
+	case o.Streams() && len(o.sources) > 0:
+		return exit.Usagef("--source does not go with --http2 and --http3, whose connections are shared")
 	case count(o.message, o.messageFile, o.template) > 1:
 		return exit.Usagef("--message, --message-file and --template: give one of them")
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/wskit/wskit/cmd/internal/connect"
 	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/websocket/wstest"
-	"github.com/wskit/wskit/ws"
 )
 
 // options are the flags.
@@ -109,7 +108,7 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.BoolVar(&o.json, "json", false, "print as JSON: the report with all that was said on the wire, the attacks, or the list")
 	flags.BoolVarP(&o.wire, "wire", "w", false, "print what was said on the wire in the cases that are not strict")
 	flags.StringVar(&o.failOn, "fail-on", failOnFailed, "what makes for an exit status other than 0: failed, tolerated or never")
-	o.RegisterHTTP2(flags)
+	o.RegisterVersion(flags)
 	o.RegisterRequest(flags)
 	o.RegisterTLS(flags)
 }
@@ -134,8 +133,8 @@ func (o *options) check(args []string) error {
 		return exit.Usagef("--parallel and --connections: give 1 or more")
 	case o.caseTimeout <= 0 || o.quiet <= 0 || o.wait < 0 || o.maxMessage < 0:
 		return exit.Usagef("--case-timeout and --quiet: give positive times; --wait and --max-message cannot be negative")
-	case o.HTTP2 && (o.client || o.attacks):
-		return exit.Usagef("--http2 goes neither with --client nor with --attacks")
+	case o.Streams() && (o.client || o.attacks):
+		return exit.Usagef("--http2 and --http3 go neither with --client nor with --attacks")
 	case o.attacks && (o.client || len(o.reports) > 0 || o.baseline != ""):
 		return exit.Usagef("--attacks goes with none of --client, --report and --baseline")
 	case !o.client && !o.list && len(args) != 1:
@@ -213,9 +212,7 @@ func (o *options) suite() (*wstest.Options, error) {
 		Agent: o.agent, Filter: o.filter, Parallel: o.parallel, Timeout: o.caseTimeout, Quiet: o.quiet, NoEcho: o.noEcho,
 		MaxMessage: o.maxMessage, RequireCompression: o.requireCompression, Header: header, TLS: config,
 	}
-	if o.HTTP2 {
-		suite.Transport = connect.Transport(ws.Dialer{TLSConfig: config}, 0)
-	}
+	suite.Transport = o.Transport(config)
 	return suite, nil
 }
 

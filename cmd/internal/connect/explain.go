@@ -31,7 +31,7 @@ func explain(u, proxy *url.URL, err error) string {
 		through = fmt.Sprintf(" (through proxy %s)", proxy.Host)
 	}
 	at := serverAt(u)
-	for _, text := range []string{noHTTP2(u, err), refusal(u, err), certificate(at, err), network(at, err)} {
+	for _, text := range []string{noStreams(u, err), refusal(u, err), certificate(at, err), network(at, err)} {
 		if text != "" {
 			return text + through
 		}
@@ -39,12 +39,12 @@ func explain(u, proxy *url.URL, err error) string {
 	return fmt.Sprintf("%s: %v%s", u.Redacted(), err, through)
 }
 
-// noHTTP2 explains a server without WebSockets over HTTP/2.
-func noHTTP2(u *url.URL, err error) string {
+// noStreams explains a server without WebSockets over HTTP/2 or HTTP/3.
+func noStreams(u *url.URL, err error) string {
 	if !errors.Is(err, websocket.ErrNoExtendedConnect) {
 		return ""
 	}
-	return fmt.Sprintf("%s does not offer WebSockets over HTTP/2: leave --http2 out", u.Host)
+	return fmt.Sprintf("%s does not offer WebSockets in this version of HTTP: leave --http2 or --http3 out", u.Host)
 }
 
 // peer is the server or the proxy in the words of messages.

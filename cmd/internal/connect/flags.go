@@ -30,7 +30,7 @@ type Flags struct {
 	Subprotocols []string
 	proxy        string
 	Timeout      time.Duration
-	HTTP2        bool
+	HTTP2, HTTP3 bool
 
 	ca, cert, key string
 	serverName    string
@@ -45,7 +45,7 @@ func (f *Flags) Register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.host, "host", "", "value of field Host, if not the URL's")
 	flags.StringSliceVarP(&f.Subprotocols, "subprotocol", "s", nil, "subprotocols to offer, the preferred one first")
 	f.registerProxy(flags)
-	f.RegisterHTTP2(flags)
+	f.RegisterVersion(flags)
 	f.registerTimeout(flags)
 	f.RegisterTLS(flags)
 }
@@ -65,9 +65,10 @@ func (f *Flags) registerProxy(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.proxy, "proxy", "x", "", `proxy URL, of scheme http, https, socks5 or socks5h; "none" for none (default: as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say)`)
 }
 
-// RegisterHTTP2 adds the flag for HTTP/2.
-func (f *Flags) RegisterHTTP2(flags *pflag.FlagSet) {
+// RegisterVersion adds the flags for HTTP/2 and HTTP/3.
+func (f *Flags) RegisterVersion(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.HTTP2, "http2", false, "use HTTP/2 (RFC 8441); for ws:// without asking whether the server speaks it")
+	flags.BoolVar(&f.HTTP3, "http3", false, "use HTTP/3 (RFC 9220), over UDP")
 }
 
 // RegisterRequest adds the flags that Header stands for.

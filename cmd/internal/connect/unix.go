@@ -21,7 +21,11 @@ func (f *Flags) Target(arg string) (*url.URL, error) {
 	scheme, rest, _ := strings.Cut(arg, ":")
 	plain, ok := unixSchemes[strings.ToLower(scheme)]
 	if !ok {
-		return URL(arg)
+		u, err := URL(arg)
+		if err != nil {
+			return nil, err
+		}
+		return u, f.checkVersion(u)
 	}
 	socket, path, _ := strings.Cut(strings.TrimPrefix(rest, "//"), ":")
 	if socket == "" || path != "" && path[0] != '/' {
@@ -30,6 +34,7 @@ func (f *Flags) Target(arg string) (*url.URL, error) {
 	u, err := URL(plain + "://localhost" + path)
 	if err == nil {
 		f.socket = socket
+		err = f.checkVersion(u)
 	}
 	return u, err
 }

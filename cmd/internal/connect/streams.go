@@ -3,41 +3,77 @@ package connect
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsh2"
+	"github.com/wskit/wskit/wsh3"
 	"github.com/wskit/wskit/wsutil"
 )
 
 // Opener opens WebSockets in the version of HTTP that the flags say.
 type Opener struct {
-	transport *wsh2.Transport // nil for HTTP/1.1
+	transport transport // nil for HTTP/1.1
 }
 
-// Opener returns one whose connections of HTTP/2 are opened as d says. streams is how
-// many WebSockets share one, 0 for as many as the server allows, 250 at most.
+// transport opens streams, and closes the connections that they share.
+type transport interface {
+	websocket.Transport
+	Close() error
+}
+
+// Opener returns one whose connections are opened as d says. streams is how many
+// WebSockets share one of HTTP/2, 0 for as many as the server allows, 250 at most.
 func (f *Flags) Opener(d ws.Dialer, streams int) *Opener {
-	if !f.HTTP2 {
-		return &Opener{}
-	}
-	return &Opener{Transport(d, streams)}
+	return &Opener{f.transport(d, streams)}
 }
 
-// Transport returns the transport of an Opener.
-func Transport(d ws.Dialer, streams int) *wsh2.Transport {
-	return &wsh2.Transport{Dialer: d, Cleartext: true, MaxConns: -1, MaxStreams: streams}
+// Transport returns the transport of an Opener, or nil for HTTP/1.1.
+func (f *Flags) Transport(config *tls.Config) websocket.Transport {
+	if t := f.transport(ws.Dialer{TLSConfig: config}, 0); t != nil {
+		return t
+	}
+	return nil
+}
+
+func (f *Flags) transport(d ws.Dialer, streams int) transport {
+	switch {
+	case f.HTTP2:
+		return &wsh2.Transport{Dialer: d, Cleartext: true, MaxConns: -1, MaxStreams: streams}
+	case f.HTTP3:
+		return &wsh3.Transport{TLSConfig: d.TLSConfig, DialTimeout: d.Timeout}
+	}
+	return nil
+}
+
+// Streams reports whether WebSockets are streams of HTTP/2 or HTTP/3.
+func (f *Flags) Streams() bool { return f.HTTP2 || f.HTTP3 }
+
+// checkVersion looks at the flags for HTTP/2 and HTTP/3, and at what goes with them.
+func (f *Flags) checkVersion(u *url.URL) error {
+	switch {
+	case f.HTTP2 && f.HTTP3:
+		return exit.Usagef("--http2 and --http3: give one of them")
+	case f.HTTP3 && f.proxy != "" && f.proxy != "none":
+		return exit.Usagef("--proxy does not go with --http3, which is UDP")
+	case f.HTTP3 && u.Scheme != "wss":
+		return exit.Usagef("--http3 needs a wss URL: HTTP/3 is always encrypted")
+	}
+	return nil
 }
 
 // Dial opens a WebSocket to the URL as d says. OnRequest and OnResponse of d are called
-// with the heads; HTTP/2 has them in another form on the wire.
+// with the heads; HTTP/2 and HTTP/3 have them in another form on the wire.
 func (o *Opener) Dial(ctx context.Context, d wsutil.DebugDialer, u string) (net.Conn, ws.Handshake, error) {
 	if o.transport == nil {
 		conn, _, hs, err := d.Dial(ctx, u)
