@@ -67,9 +67,7 @@ func say(room *websocket.Group, m message) {
 	if err != nil {
 		return
 	}
-	if _, missed := room.Broadcast(prepared); missed > 0 {
-		log.Printf("chat: %d members missed a message", missed)
-	}
+	room.Broadcast(prepared) // returns how many took it, and how many did not
 }
 
 func (s *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {

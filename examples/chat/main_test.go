@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"net"
 	"strings"
 	"testing"
 
@@ -57,7 +59,14 @@ func TestNames(t *testing.T) {
 func TestSlowMember(t *testing.T) {
 	addr := program.Start(t, new(chat).run)
 	ann := enter(t, addr, "go", "ann")
-	slow, _, _, err := ws.Dial(t.Context(), "ws://"+addr+"/chat/go?name=slow")
+	small := ws.Dialer{NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err == nil {
+			err = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // so that little fills it
+		}
+		return conn, err
+	}}
+	slow, _, _, err := small.Dial(t.Context(), "ws://"+addr+"/chat/go?name=slow")
 	require.NoError(t, err)
 	defer slow.Close()
 	require.JSONEq(t, `{"text":"slow is here"}`, program.Receive(t, ann))
