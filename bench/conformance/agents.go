@@ -23,7 +23,8 @@ type agent struct {
 	// One of these is set.
 	serve   func(ctx context.Context, ln net.Listener) error
 	dial    func(ctx context.Context, url string) error
-	command func() []string // for one that is not written in Go
+	command func() []string                                                    // for one that is not written in Go
+	front   func(ctx context.Context) (port int, wait func() error, err error) // for a proxy before a server
 
 	ours *conformance.Assembly // nil for the others
 }
@@ -35,7 +36,7 @@ func (a *agent) String() string { return a.side + " " + a.name }
 func agents(limit int64) (all []*agent) {
 	for _, side := range []string{server, client} {
 		all = append(all, assemblies(side, limit)...)
-		for _, rivals := range []func(side string, limit int64) []*agent{gobwasAgents, coderAgents, gorillaAgents, gwsAgents, scriptAgents} {
+		for _, rivals := range []func(side string, limit int64) []*agent{gobwasAgents, coderAgents, gorillaAgents, gwsAgents, scriptAgents, serverAgents} {
 			for _, a := range rivals(side, limit) {
 				a.side = side
 				all = append(all, a)

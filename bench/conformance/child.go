@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 
 	"github.com/wskit/wskit/websocket/wstest"
@@ -37,12 +38,27 @@ func child(args []string) error {
 	if a.side == client {
 		return wstest.DriveClient(ctx, args[3], casesAtOnce, a.dial)
 	}
+	if a.front != nil {
+		return serveFront(ctx, a)
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println("listening", ln.Addr().(*net.TCPAddr).Port)
 	return a.serve(ctx, ln)
+}
+
+// serveFront runs a proxy before a server. The proxy ends with the thread that has started
+// it, which is the main one here.
+func serveFront(ctx context.Context, a *agent) error {
+	runtime.LockOSThread()
+	port, wait, err := a.front(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening", port)
+	return wait()
 }
 
 func find(side, name string, limit int64) (*agent, error) {

@@ -32,6 +32,9 @@ func newBuilder(t *testing.T) *builder {
 // One platform is built for real, the machine's own: the archive has what it promises, its
 // sum is right, the binary runs, and a second build makes the same bytes.
 func TestDist(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it links the command twice")
+	}
 	b := newBuilder(t)
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	require.NoError(t, b.run(t.Context(), []string{platform}))
