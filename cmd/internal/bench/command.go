@@ -159,7 +159,7 @@ func (o *options) run(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	r := o.measure(cmd, c)
-	r.URL = u.Redacted()
+	r.URL = o.Name(u)
 	r.Settings.Compression = compressed
 	r.judge(o.thresholds)
 	return o.publish(cmd, r)

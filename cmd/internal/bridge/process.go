@@ -36,65 +36,79 @@ type Process struct {
 // where the system can do that. Run returns how the connection has ended.
 func (p *Process) Run(conn *websocket.Conn) error {
 	defer conn.CloseNow()
-	cmd := exec.Command(p.Args[0], p.Args[1:]...)
-	group(cmd)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return p.failed(conn, err)
+	r := &running{Process: p, conn: conn, cmd: exec.Command(p.Args[0], p.Args[1:]...),
+		exited: make(chan struct{}), over: make(chan struct{})}
+	if err := r.start(); err != nil {
+		conn.Close(websocket.StatusInternalError, "the command cannot be started")
+		return fmt.Errorf("starting %s: %w", p.Args[0], err)
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return p.failed(conn, err)
-	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		return p.failed(conn, err)
-	}
-	if err := cmd.Start(); err != nil {
-		return p.failed(conn, err)
-	}
-	exited, over := make(chan struct{}), make(chan struct{})
-	var outputs sync.WaitGroup
-	outputs.Go(func() { p.logLines(stderr) })
-	outputs.Go(func() {
-		err := p.output(conn, stdout)
-		stdout.Close() // the command is not to wait for a reader
-		if err != nil {
-			conn.Close(websocket.StatusInternalError, err.Error()) // which ends the command
-		}
-	})
-	go func() {
-		defer close(over)
-		outputs.Wait()
-		err := cmd.Wait()
-		close(exited)
-		if err != nil {
-			conn.Close(websocket.StatusInternalError, err.Error())
-		} else {
-			conn.Close(websocket.StatusNormalClosure, "")
-		}
-	}()
-	end := sync.OnceFunc(func() {
-		stdin.Close()
-		select {
-		case <-exited:
-			return
-		case <-time.After(p.Grace):
-		}
-		kill(cmd)
-		stdout.Close()
-		stderr.Close()
-	})
+	go r.wait()
+	end := sync.OnceFunc(r.end)
 	defer onEnd(conn, end)() // input may wait for a command that does not read
-	err = p.input(conn, stdin)
+	err := p.input(conn, r.stdin)
 	end()
-	<-over
+	<-r.over
 	return err
 }
 
-func (p *Process) failed(conn *websocket.Conn, err error) error {
-	conn.Close(websocket.StatusInternalError, "the command cannot be started")
-	return fmt.Errorf("starting %s: %w", p.Args[0], err)
+// running is a command that was started for a connection.
+type running struct {
+	*Process
+	conn           *websocket.Conn
+	cmd            *exec.Cmd
+	stdin          io.WriteCloser
+	stdout, stderr io.ReadCloser
+	exited         chan struct{} // closed when the command has ended
+	over           chan struct{} // closed when the connection is closed for that
+}
+
+func (r *running) start() (err error) {
+	group(r.cmd)
+	if r.stdin, err = r.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if r.stdout, err = r.cmd.StdoutPipe(); err != nil {
+		return err
+	}
+	if r.stderr, err = r.cmd.StderrPipe(); err != nil {
+		return err
+	}
+	return r.cmd.Start()
+}
+
+// wait passes on what the command writes, and closes the connection when it has ended.
+func (r *running) wait() {
+	defer close(r.over)
+	var outputs sync.WaitGroup
+	outputs.Go(func() { r.logLines(r.stderr) })
+	outputs.Go(func() {
+		err := r.output(r.conn, r.stdout)
+		r.stdout.Close() // the command is not to wait for a reader
+		if err != nil {
+			r.conn.Close(websocket.StatusInternalError, err.Error()) // which ends the command
+		}
+	})
+	outputs.Wait()
+	err := r.cmd.Wait()
+	close(r.exited)
+	if err != nil {
+		r.conn.Close(websocket.StatusInternalError, err.Error())
+		return
+	}
+	r.conn.Close(websocket.StatusNormalClosure, "")
+}
+
+// end ends the command after the connection.
+func (r *running) end() {
+	r.stdin.Close()
+	select {
+	case <-r.exited:
+		return
+	case <-time.After(r.Grace):
+	}
+	kill(r.cmd)
+	r.stdout.Close()
+	r.stderr.Close()
 }
 
 // input writes messages to the command until the connection ends.

@@ -50,14 +50,24 @@ func (f *Flags) NetDial() func(ctx context.Context, network, addr string) (net.C
 	}
 }
 
-// UnixPrefix is how the address of a Unix socket begins where a host and a port may
-// stand, too.
-const UnixPrefix = "unix:"
+// Name returns u, which Target has returned, as the command line said it, without a
+// password.
+func (f *Flags) Name(u *url.URL) string {
+	if f.socket == "" {
+		return u.Redacted()
+	}
+	for scheme, plain := range unixSchemes {
+		if plain == u.Scheme {
+			return scheme + "://" + f.socket + ":" + u.RequestURI()
+		}
+	}
+	return f.socket
+}
 
 // Address returns the network and the address of "host:port" or "unix:/path", as
 // functions of package net take them. flag is the name of the flag for errors.
 func Address(flag, s string) (network, addr string, err error) {
-	if path, ok := strings.CutPrefix(s, UnixPrefix); ok && path != "" {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok && path != "" {
 		return "unix", path, nil
 	}
 	if _, port, err := net.SplitHostPort(s); err != nil || port == "" {

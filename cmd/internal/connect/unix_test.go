@@ -20,6 +20,9 @@ func TestTarget(t *testing.T) {
 		u, err := f.Target(arg)
 		require.NoError(t, err, arg)
 		require.Equal(t, want, [2]string{f.socket, u.String()})
+		if f.socket == "/run/a.sock" && u.Path == "/chat" {
+			require.Equal(t, arg, f.Name(u))
+		}
 		d, err := f.Dialer()
 		require.NoError(t, err)
 		require.Equal(t, f.socket != "", d.NetDial != nil)

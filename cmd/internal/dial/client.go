@@ -120,7 +120,7 @@ func (c *client) connect(ctx context.Context) (*websocket.Conn, error) {
 		}
 		return nil, c.Reason(c.url, err)
 	}
-	c.printer.connected(c.url, hs)
+	c.printer.connected(c.Name(c.url), hs)
 	if c.trace {
 		conn = &traced{conn, wsutil.NewTracer(conn, c.printer.tracer())}
 	}

@@ -29,7 +29,7 @@ func (c *client) forward(ctx context.Context) error {
 		return fmt.Errorf("cannot listen: %w: choose another --tcp-listen", err)
 	}
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
-	c.printer.status(fmt.Sprintf("listening at %v for %s", ln.Addr(), c.url.Redacted()))
+	c.printer.status(fmt.Sprintf("listening at %v for %s", ln.Addr(), c.Name(c.url)))
 	var all sync.WaitGroup
 	defer all.Wait()
 	slots := make(chan struct{}, mostForwarded)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -134,13 +133,13 @@ func (p *printer) messageEvent(typ websocket.MessageType, data []byte) happening
 }
 
 // connected tells that the connection is open, and what was agreed on.
-func (p *printer) connected(u *url.URL, hs ws.Handshake) {
+func (p *printer) connected(name string, hs ws.Handshake) {
 	extensions, _ := httphead.AppendOptions(nil, hs.Extensions)
 	switch {
 	case p.json:
 		p.event(happening{Event: "open", Subprotocol: hs.Protocol, Extensions: string(extensions)})
 	case p.terminal:
-		text := "connected to " + u.Redacted()
+		text := "connected to " + name
 		if hs.Protocol != "" {
 			text += ", subprotocol " + hs.Protocol
 		}

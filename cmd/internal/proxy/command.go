@@ -190,7 +190,7 @@ func (p *proxy) backend() string {
 	if p.target == nil {
 		return "recorded server"
 	}
-	return p.target.Host
+	return p.Name(p.target)
 }
 
 // connect opens the connection to the server for connection number of the clients.

@@ -89,20 +89,11 @@ func (s *session) pass() error {
 	if err := s.seen(trace.Client, head, string(request.Method) == http.MethodGet); err != nil {
 		return err
 	}
-	back, err := s.connect(s.ctx, s.number)
-	if err != nil {
+	if err := s.open(); err != nil {
 		answer(s.front, http.StatusBadGateway, err.Error())
 		return err
 	}
-	s.mu.Lock()
-	s.back = back
-	s.mu.Unlock()
-	if s.ctx.Err() != nil {
-		back.Close()
-		return nil
-	}
-	back.SetDeadline(time.Now().Add(s.Timeout))
-	if _, err := back.Write(s.rewrite(head, &request, upgrade)); err != nil {
+	if _, err := s.back.Write(s.rewrite(head, &request, upgrade)); err != nil {
 		return fmt.Errorf("sending the request: %w", plain(err))
 	}
 	agreed, more, err := s.answered()
@@ -112,6 +103,22 @@ func (s *session) pass() error {
 	s.front.SetDeadline(time.Time{})
 	s.back.SetDeadline(time.Time{})
 	return s.both(agreed, rest, more)
+}
+
+// open connects to the server.
+func (s *session) open() error {
+	back, err := s.connect(s.ctx, s.number)
+	if err != nil {
+		return err
+	}
+	back.SetDeadline(time.Now().Add(s.Timeout))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.back = back
+	if s.ctx.Err() != nil {
+		back.Close()
+	}
+	return nil
 }
 
 // answered passes the server's answer on. It reports whether that agrees to a WebSocket,
