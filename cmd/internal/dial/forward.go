@@ -70,7 +70,8 @@ func (c *client) bridge(ctx context.Context, stream net.Conn) error {
 	}
 	defer context.AfterFunc(ctx, func() { conn.Close(websocket.StatusGoingAway, "interrupted") })()
 	err = bridge.Stream(conn, stream, !c.noHalfClose)
-	if closed, ok := errors.AsType[websocket.CloseError](err); ok && closed.Code != websocket.StatusNormalClosure {
+	closed, ok := errors.AsType[websocket.CloseError](err)
+	if ok && closed.Code != websocket.StatusNormalClosure && ctx.Err() == nil {
 		return fmt.Errorf("the server closed the connection: %s", closeText(closed))
 	}
 	return nil

@@ -481,6 +481,24 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// A session that cannot be recorded ends the program.
+func TestRecordFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failed error
+		b := newBench(t, "ws://back.example/", func(p *proxy) {
+			var err error
+			p.recorder, err = newRecorder(filepath.Join(t.TempDir(), "session"))
+			require.NoError(t, err)
+			require.NoError(t, p.recorder.close())
+			p.fail = func(err error) { failed = err }
+		})
+		write(t, b.client, request)
+		<-b.done
+		require.ErrorIs(t, failed, os.ErrClosed)
+		b.close()
+	})
+}
+
 func TestBadRecording(t *testing.T) {
 	const good = `{"time":"2026-11-30T14:04:32Z","connection":1,"from":"client","bytes":"aGk="}`
 	for content, want := range map[string]string{
