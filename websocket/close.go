@@ -16,9 +16,11 @@ import (
 
 // Close performs the closing handshake (RFC 6455, section 7.1.2): it sends the messages
 // that wait in the queue of [Conn.Send] and then a close frame, also between the frames of
-// a message that others write, waits for the peer's, and closes the transport. All of it takes at most CloseTimeout: then the
-// transport is closed. Close returns nil if both close frames were exchanged, whichever
-// was first.
+// a message that others write, waits for the peer's, and closes the transport. All of it
+// takes at most CloseTimeout: then the transport is closed. Close returns nil if both close
+// frames were exchanged, whichever was first. Messages in the queue cannot be sent while a
+// message of [Conn.Writer] is open: if it stays open, Close ends without a close frame
+// when CloseTimeout is over.
 //
 // It may be called by any goroutine, at any time and several times: later calls wait
 // for the first one, whose code and reason count. A read under way returns messages

@@ -52,6 +52,7 @@ var (
 	errNotMade      = errors.New("a Conn that Accept, Dial or NewConn has not made")
 	errNotPrepared  = errors.New("a PreparedMessage that NewPreparedMessage has not made")
 	errNilContext   = errors.New("nil Context")
+	errNilGroup     = errors.New("nil Group")
 	errTakenOver    = errors.New("Close has taken the read lock over")
 )
 

@@ -15,8 +15,7 @@ import (
 )
 
 // ErrGroupClosed says that a connection was to join a [Group] that has been shut down or
-// is draining.
-// [Accept] refuses the handshake with status 503 then, if it is not too late.
+// is draining. [Accept] refuses the handshake with status 503 then, if it is not too late.
 var ErrGroupClosed = errors.New("websocket: the group has been shut down")
 
 // errShuttingDown is ErrGroupClosed as the answer to a handshake.
@@ -58,7 +57,10 @@ func (g *Group) Len() int {
 // Join makes c a member, if it is none yet. The error is [ErrGroupClosed] after
 // [Group.Shutdown] or [Group.Drain], and one that wraps net.ErrClosed if c is closed.
 func (g *Group) Join(c *Conn) error {
-	if c == nil || c.opts == nil {
+	switch {
+	case g == nil:
+		return &opError{"join", errNilGroup}
+	case c == nil || c.opts == nil:
 		return &opError{"join", errNotMade}
 	}
 	c.enter(g)
@@ -134,9 +136,10 @@ func (g *Group) Shutdown(ctx context.Context) error {
 
 // Drain is [Group.Shutdown] that lets handlers finish. No connection can join any more.
 // Each connection is told at a moment of its own within Jitter: from then on a read
-// between two messages, also one that waits, returns [ErrDraining], after the messages
-// that have arrived. The handler may still write, for instance the answer that it is
-// working on. When it closes the connection, the closing handshake is performed: with the
+// between two messages, also one that waits, returns [ErrDraining]. Messages that the
+// connection has received along with an earlier one are read first. A message that still
+// waits in the kernel is not read. The handler may still write, for instance the answer
+// that it is working on. When it closes the connection, the closing handshake is performed: with the
 // code of [Conn.Close], or with that of the group where it calls [Conn.CloseNow], which
 // takes as long as Close then. Drain waits for all that. When ctx ends first, Drain closes
 // those that are left without a handshake and returns an error that wraps ctx.Err() and the

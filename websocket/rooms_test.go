@@ -41,6 +41,7 @@ func TestGroupJoinAndLeave(t *testing.T) {
 		all.Leave(s)
 		require.Equal(t, []int{0, 1, 2}, []int{all.Len(), red.Len(), blue.Len()})
 		require.NoError(t, all.Join(s), "and back")
+		require.EqualError(t, (*Group)(nil).Join(s), "websocket: join: nil Group")
 
 		go readTexts(c)
 		require.NoError(t, s.Close(StatusNormalClosure, ""))

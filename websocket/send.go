@@ -34,7 +34,7 @@ const (
 	SendDropOldest = wsutil.SendDropOldest // drop the messages that have waited longest
 )
 
-// The results of a send. Result.Taken reports whether the message will be sent.
+// The results of a send. Taken of [SendResult] reports whether the queue took the message.
 const (
 	SendFailed    = wsutil.SendFailed    // there is an error
 	SendQueued    = wsutil.SendQueued    // the message waits or was sent
@@ -67,15 +67,17 @@ type sentMessage struct {
 // waits for the messages that were sent before it. The caller must ensure that text is
 // UTF-8.
 //
-// The queue is bounded by Queue of [ConnOptions], also while several goroutines send.
-// The policy says what happens to a message that does not fit; with [SendClose], the
-// default, the connection is closed as by [Conn.Close] with [StatusTryAgainLater], and the
-// error is [ErrSendQueueFull]. If the peer does not answer, so is Err of [CloseRecord]. A message longer than MaxBytes is [ErrSendTooLarge].
+// The queue is bounded by Queue of [ConnOptions], also while several goroutines send. The
+// policy says what happens to a message that does not fit. With [SendClose], the default,
+// Send returns [ErrSendQueueFull], and the connection is closed as by [Conn.Close] with
+// [StatusTryAgainLater]. If the peer does not answer that, [ErrSendQueueFull] is also in
+// Err of [CloseRecord]. A message longer than MaxBytes is [ErrSendTooLarge].
 //
 // [Conn.Close] sends what waits before its close frame, within CloseTimeout;
 // [Conn.CloseNow] drops it, and so does the peer's close frame. WriteTimeout bounds each
 // write: without it, a peer that does not read keeps what waits until the policy applies.
-// Once the connection has ended, the error is that of Write.
+// Nothing leaves the queue while a message of [Conn.Writer] is open. Once the connection
+// has ended, the error is that of Write.
 func (c *Conn) Send(typ MessageType, p []byte) (SendResult, error) {
 	return c.SendKey(typ, p, "")
 }

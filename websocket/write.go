@@ -152,8 +152,9 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 }
 
 // PreparedMessage is a message that is encoded once and sent to many connections, with
-// [Group.Broadcast], [Conn.SendPrepared] or [Conn.WritePrepared]: as it is, and compressed once for each set of parameters
-// that connections have agreed on. It may be used by any number of goroutines at once.
+// [Group.Broadcast], [Conn.SendPrepared] or [Conn.WritePrepared]: as it is, and compressed
+// once for each set of parameters that connections have agreed on. It may be used by any
+// number of goroutines at once.
 type PreparedMessage struct{ message *wsutil.PreparedMessage }
 
 // NewPreparedMessage returns the message of this type and payload. It does not retain
