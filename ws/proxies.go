@@ -38,7 +38,8 @@ type Proxies struct {
 	Standard bool
 }
 
-// Validate returns an error if an entry of Trusted is not a valid prefix.
+// Validate returns an error if an entry of Trusted is not a valid prefix, or one that no
+// address matches: IPv4 addresses mapped to IPv6 are compared as IPv4.
 func (p *Proxies) Validate() error {
 	if p == nil {
 		return nil
@@ -46,6 +47,9 @@ func (p *Proxies) Validate() error {
 	for i, prefix := range p.Trusted {
 		if !prefix.IsValid() {
 			return fmt.Errorf("ws: Proxies: Trusted[%d] is not a valid prefix", i)
+		}
+		if prefix.Addr().Is4In6() {
+			return fmt.Errorf("ws: Proxies: Trusted[%d] is %v, which matches no address: write the IPv4 prefix", i, prefix)
 		}
 	}
 	return nil

@@ -127,6 +127,9 @@ func TestProxiesArguments(t *testing.T) {
 	require.NoError(t, none.Validate())
 	require.NoError(t, behind.Validate())
 	require.EqualError(t, (&Proxies{Trusted: []netip.Prefix{trusted[0], {}}}).Validate(), "ws: Proxies: Trusted[1] is not a valid prefix")
+	mapped := []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}
+	require.EqualError(t, (&Proxies{Trusted: mapped}).Validate(),
+		"ws: Proxies: Trusted[0] is ::ffff:10.0.0.0/104, which matches no address: write the IPv4 prefix")
 	require.Equal(t, "http", behind.Request(r).URL.Scheme, "without a URL")
 
 	// A client has no say in the scheme, not even by an absolute target.
