@@ -102,9 +102,9 @@ type AcceptOptions struct {
 	// OnHandshake is called once the request and its origin have been found to be in
 	// order, and may refuse it: with the answer that the error describes if it wraps
 	// one of [ws.RejectConnectionError], and otherwise with a plain status 500: the
-	// text of the error goes to the caller of Accept and not to the client. The
-	// refusal of another server, which [Dial] returns, is such another error. Fields that it adds to answer are sent with status 101,
-	// or 200 over HTTP/2 and HTTP/3.
+	// text of the error goes to the caller of Accept and not to the client. An error of
+	// [Dial], the refusal of another server, also becomes a plain status 500. Fields that
+	// OnHandshake adds to answer are sent with status 101, or 200 over HTTP/2 and HTTP/3.
 	OnHandshake func(r *http.Request, answer http.Header) error
 
 	ConnOptions

@@ -9,9 +9,9 @@
 //
 // [Conn.Read] returns a message in memory of its own, [Conn.ReadAppend] appends it to the
 // caller's, [Conn.Messages] and [Conn.BorrowedMessages] iterate, and [Conn.Reader] streams.
-// One goroutine reads at a time. Somebody has to read, even if no message is expected: pings, pongs and the peer's
-// close frame are dealt with by reads. [Conn.CloseRead] starts a goroutine that does only
-// that.
+// One goroutine reads at a time. A program has to read even if it expects no message:
+// reads answer pings, notice pongs and take the peer's close frame. [Conn.CloseRead] starts
+// a goroutine that does only that.
 //
 //	for {
 //		typ, p, err := c.Read(ctx)
@@ -113,7 +113,8 @@
 //	}
 //
 // In steady state nothing is allocated by ReadAppend into a buffer with room,
-// BorrowedMessages, Write, Send, Ping and [Conn.WritePrepared], without a context that can end, or with the same one each time.
+// BorrowedMessages, Write, Send, Ping and [Conn.WritePrepared], without a context that can
+// end, or with the same one each time.
 //
 // # In a browser
 //

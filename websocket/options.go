@@ -64,8 +64,9 @@ type ConnOptions struct {
 
 	// CheckUTF8 makes writing text that is not UTF-8 an error, with nothing sent and
 	// the connection as usable as before. If a Writer has sent a part of the message
-	// already, the connection is closed. Without it the caller must ensure that text is UTF-8, since the
-	// peer closes the connection otherwise. It costs a few nanoseconds a message.
+	// already, the connection is closed. Without it the caller must ensure that text is
+	// UTF-8, since the peer closes the connection otherwise. It costs a few nanoseconds a
+	// message.
 	CheckUTF8 bool
 
 	// MaxFragments is the maximum number of frames of a message. 0 means
