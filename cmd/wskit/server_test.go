@@ -150,11 +150,13 @@ func mortal(cleanup func(func()), conns int) (addr string) {
 	}
 	cleanup(func() { ln.Close() })
 	go func() {
-		defer ln.Close()
-		for range conns {
+		for i := range conns {
 			conn, err := ln.Accept()
 			if err != nil {
 				return
+			}
+			if i == conns-1 {
+				ln.Close() // before the last client can be followed by another one
 			}
 			if _, err := ws.Upgrade(conn); err == nil {
 				echo(conn)

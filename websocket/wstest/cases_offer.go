@@ -36,10 +36,10 @@ func offerCases(l *list) {
 	l.add(r, "deflate/offer/twice-the-same", 0, declining("", deflateName+", "+deflateName))
 }
 
-// slug is a name for parameters of permessage-deflate, of letters, digits, "-", "." and "=".
+// slug is a name for parameters of permessage-deflate, of letters, digits, "-" and ".".
 func slug(params string) string {
 	s := strings.NewReplacer("_max_window_bits", "-bits", "_no_context_takeover", "-no-takeover",
-		"=+", "=plus", "=-", "=minus", `=""`, "=empty", `="`, "=quoted-", `"`, "", "_", "-").Replace(params)
+		"=+", "-plus", "=-", "-minus", `=""`, "-empty", `="`, "-quoted-", `"`, "", "_", "-", "=", "-").Replace(params)
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ';' || r == ' ' }), "-")
 }
 
