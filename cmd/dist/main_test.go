@@ -53,7 +53,9 @@ func TestDist(t *testing.T) {
 		require.Contains(t, files, folder+"/"+name)
 	}
 	binary := files[folder+"/wskit"]
-	for _, path := range []string{runtime.GOROOT() + "/src", b.out} {
+	root, err := output("go", "env", "GOROOT")
+	require.NoError(t, err)
+	for _, path := range []string{root + "/src", b.out} {
 		require.False(t, bytes.Contains(binary, []byte(path)), "the binary has the path %s of this machine", path)
 	}
 	file := filepath.Join(t.TempDir(), "wskit")
