@@ -18,9 +18,9 @@ import (
 // that wait in the queue of [Conn.Send] and then a close frame, also between the frames of
 // a message that others write, waits for the peer's, and closes the transport. All of it
 // takes at most CloseTimeout: then the transport is closed. Close returns nil if both close
-// frames were exchanged, whichever was first. Messages in the queue cannot be sent while a
-// message of [Conn.Writer] is open: if it stays open, Close ends without a close frame
-// when CloseTimeout is over.
+// frames were exchanged, whichever was first. The messages in the queue have half of that
+// time, and the rest of them is dropped: they cannot be sent while a message of
+// [Conn.Writer] is open, for instance.
 //
 // It may be called by any goroutine, at any time and several times: later calls wait
 // for the first one, whose code and reason count. A read under way returns messages

@@ -182,7 +182,10 @@ func (g *Group) end(ctx context.Context, op string, each func(*Conn)) error {
 	}
 	left := g.members()
 	for _, c := range left {
-		c.closeNow()
+		closing.Go(func() {
+			defer c.guard()
+			c.closeNow() // which may wait for a callback
+		})
 	}
 	if len(left) == 0 {
 		return nil

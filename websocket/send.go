@@ -73,10 +73,11 @@ type sentMessage struct {
 // [StatusTryAgainLater]. If the peer does not answer that, [ErrSendQueueFull] is also in
 // Err of [CloseRecord]. A message longer than MaxBytes is [ErrSendTooLarge].
 //
-// [Conn.Close] sends what waits before its close frame, within CloseTimeout;
-// [Conn.CloseNow] drops it, and so does the peer's close frame. WriteTimeout bounds each
-// write: without it, a peer that does not read keeps what waits until the policy applies.
-// Nothing leaves the queue while a message of [Conn.Writer] is open. Once the connection
+// [Conn.Close] sends what waits before its close frame, within half of CloseTimeout, and
+// drops the rest; [Conn.CloseNow] drops all of it, and so does the peer's close frame.
+// WriteTimeout bounds each write: without it, a peer that does not read keeps what waits
+// until the policy applies. Nothing leaves the queue while a message of [Conn.Writer] is
+// open. Once the connection
 // has ended, the error is that of Write.
 func (c *Conn) Send(typ MessageType, p []byte) (SendResult, error) {
 	return c.SendKey(typ, p, "")
@@ -257,7 +258,9 @@ func (c *Conn) awaitChange(ctx context.Context, changed <-chan struct{}) error {
 }
 
 // endSends refuses further messages and waits until those that wait are written, or the
-// connection is closed.
+// connection is closed. They have half of the time for closing: if a message of Writer is
+// open, or the peer reads slowly, they are dropped then, so that the close frame still goes
+// out.
 func (c *Conn) endSends() {
 	s := c.sends.Load()
 	if s == nil {
@@ -266,7 +269,11 @@ func (c *Conn) endSends() {
 	s.mu.Lock()
 	s.queue.Close()
 	s.mu.Unlock()
-	c.flush(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), c.protocol.CloseTimeout()/2)
+	defer cancel()
+	if c.flush(ctx) != nil {
+		s.release()
+	}
 }
 
 // writeQueue is the goroutine that writes what waits.

@@ -306,7 +306,7 @@ func TestSendThenClose(t *testing.T) {
 			mustSend(t, s, strings.Repeat("x", 300))
 		}
 		go func() {
-			time.Sleep(DefaultCloseTimeout / 2)
+			time.Sleep(DefaultCloseTimeout / 3)
 			texts, err := readTexts(c)
 			require.Len(t, texts, 200)
 			require.Equal(t, StatusNormalClosure, CloseStatus(err))
@@ -326,6 +326,28 @@ func TestSendThenClose(t *testing.T) {
 		require.NoError(t, s.CloseNow())
 		synctest.Wait()
 		require.Zero(t, s.Buffered())
+	})
+}
+
+// A message that stays open keeps back what waits, and not the close frame.
+func TestCloseDropsWhatAnOpenMessageKeepsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := pipePair(t, ConnOptions{}, ConnOptions{})
+		read := make(chan error, 1)
+		go func() {
+			_, _, err := c.Read(background)
+			read <- err
+		}()
+		w, err := s.Writer(background, MessageText)
+		require.NoError(t, err)
+		_, err = io.WriteString(w, strings.Repeat("open", 5<<10))
+		require.NoError(t, err)
+		mustSend(t, s, "kept back")
+		start := time.Now()
+		require.NoError(t, s.Close(StatusNormalClosure, "bye"))
+		require.Equal(t, DefaultCloseTimeout/2, time.Since(start))
+		require.Equal(t, StatusNormalClosure, CloseStatus(<-read))
+		require.EqualValues(t, 1, s.Dropped())
 	})
 }
 
