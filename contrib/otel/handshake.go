@@ -35,14 +35,14 @@ func (i *Instrumentation) Accept(w http.ResponseWriter, r *http.Request, opts *w
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		ctx, kind = i.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header)), trace.SpanKindServer
 	}
-	start := time.Now()
-	ctx, span := i.tracer.Start(ctx, spanName, trace.WithSpanKind(kind), trace.WithAttributes(i.request(r.Method, r.URL, r.Host)...))
-	defer span.End()
-
 	o := websocket.AcceptOptions{}
 	if opts != nil {
 		o = *opts
 	}
+	start, sent := time.Now(), o.Proxies.Request(r)
+	ctx, span := i.tracer.Start(ctx, spanName, trace.WithSpanKind(kind), trace.WithAttributes(i.request(sent.Method, sent.URL, sent.Host)...))
+	defer span.End()
+
 	o.ConnOptions = i.measured(ctx, o.ConnOptions)
 	c, err := websocket.Accept(w, r, &o)
 	status := http.StatusSwitchingProtocols

@@ -59,8 +59,8 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	turns := make(chan struct{}, mostInFlight)
 	for {
 		var req request
-		if err := wsjson.Read(r.Context(), c, &req); err != nil {
-			break // websocket.ErrDraining when the program stops: answers may still be written
+		if err = wsjson.Read(r.Context(), c, &req); err != nil {
+			break
 		}
 		turns <- struct{}{}
 		inFlight.Go(func() {
@@ -71,7 +71,9 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	inFlight.Wait()
-	c.Close(websocket.StatusGoingAway, "the server is stopping") // or nothing, if it is closed
+	if errors.Is(err, websocket.ErrDraining) { // otherwise it is closed already
+		c.Close(websocket.StatusGoingAway, "the server is stopping")
+	}
 }
 
 // run serves until ctx ends, and then until all requests are answered.

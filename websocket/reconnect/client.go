@@ -60,7 +60,9 @@ func (c *Client) Buffered() (messages, bytes int) { return c.queue.size() }
 
 // Run dials, and calls handle with the connection, again and again until handle returns
 // nil. An error of handle ends the connection: Run then dials again if the error is
-// retryable. handle returns the error of its read or write, possibly wrapped. Its
+// retryable. handle returns the error of its read or write, possibly wrapped: a context of
+// its own that has ended is not retryable, so a handler with a timeout for each read
+// returns another error. Its
 // context ends when it has returned. It need not close the connection, which must not
 // be used after that.
 //
