@@ -27,6 +27,7 @@ type options struct {
 	listen, saveCert     string
 	selfSigned           bool
 	record, replay       string
+	pageAddr             string
 	speed                float64
 	ruleTexts            []string
 	plain, keepHost      bool
@@ -61,6 +62,7 @@ func Command() *cobra.Command {
 		Short: "Stand between clients and a server: show, record, replay and break",
 		Long:  long,
 		Example: `  wskit proxy --listen :9000 ws://localhost:8080
+  wskit proxy --page 127.0.0.1:9001 ws://localhost:8080             # and look at that in a browser
   wskit proxy --tls --record session.jsonl wss://example.com/chat
   wskit proxy --rule 'server text *password* delay 200ms' --rule 'client ping drop' ws://localhost:8080
   wskit proxy --replay session.jsonl --speed 10 ws://localhost:8080  # the clients
@@ -82,6 +84,7 @@ func Command() *cobra.Command {
 	flags.IntVarP(&o.width, "width", "w", 64, "the most bytes of payload to show, -1 for all")
 	flags.BoolVarP(&o.inflate, "inflate", "z", false, "show compressed messages inflated")
 	flags.BoolVar(&o.json, "json", false, "print an object of JSON for each frame")
+	flags.StringVar(&o.pageAddr, "page", "", "host:port to show the frames at, on a page for browsers")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not print frames")
 	o.RegisterConnection(flags)
 	return cmd
@@ -112,6 +115,7 @@ type proxy struct {
 	dialer    ws.Dialer
 	rules     []*rule
 	live      *trace.Live
+	page      *feed // nil without --page
 	recorder  *recorder
 	recording *recording
 	stderr    io.Writer
@@ -141,6 +145,11 @@ func (o *options) run(cmd *cobra.Command, args []string) (err error) {
 	if p.recording != nil {
 		defer p.recording.file.Close()
 	}
+	stop, err := p.servePage()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if p.recording != nil && p.target != nil {
 		err = p.replayClients(ctx)
 	} else {

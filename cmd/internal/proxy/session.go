@@ -26,8 +26,9 @@ type session struct {
 	number      int
 	front, back net.Conn
 	live        *trace.LiveConnection
-	stalled     atomic.Bool // a rule has stalled one direction
-	halfClosed  atomic.Bool // one direction has ended: with stalled, that ends both
+	page        *trace.LiveConnection // nil without --page
+	stalled     atomic.Bool           // a rule has stalled one direction
+	halfClosed  atomic.Bool           // one direction has ended: with stalled, that ends both
 
 	mu     sync.Mutex
 	extras []net.Conn // to be closed with the two
@@ -45,7 +46,11 @@ func (p *proxy) serve(ctx context.Context, front net.Conn, number int) {
 	if strings.Trim(client, "@") == "" {
 		client = "client" // at a Unix socket
 	}
-	s.live = p.live.Connection(number, client+" -> "+p.backend())
+	peers := client + " -> " + p.backend()
+	s.live = p.live.Connection(number, peers)
+	if p.page != nil {
+		s.page = p.page.live.Connection(number, peers)
+	}
 	defer s.count()
 	if err := s.pass(); err != nil && ctx.Err() == nil {
 		p.log(number, err.Error())
@@ -189,6 +194,9 @@ func (s *session) seen(from trace.Sender, p []byte, show bool) error {
 	err := s.recorder.write(entry{Connection: s.number, From: from.String(), Bytes: p})
 	if err == nil && show {
 		err = s.live.Pass(from, p)
+		if s.page != nil {
+			s.page.Pass(from, p) // a viewer that fails is not waited for
+		}
 	}
 	if err != nil {
 		s.fail(err)
@@ -249,6 +257,9 @@ func (h *half) applied(r *rule) {
 // ended passes the end of the direction on.
 func (h *half) ended(edit *editor) error {
 	h.live.End(h.from)
+	if h.page != nil {
+		h.page.End(h.from)
+	}
 	err := h.recorder.write(entry{Connection: h.number, From: h.from.String(), End: true})
 	if err != nil {
 		h.fail(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wskit/wskit/cmd/internal/exit"
+	"github.com/wskit/wskit/cmd/internal/page"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsloop"
@@ -66,11 +67,11 @@ func (s *server) handler() http.Handler {
 	}
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.Handle("GET /frames", steady(&s.frames))
-	mux.Handle("/wskit/", http.StripPrefix("/wskit/", page()))
+	mux.Handle("/wskit/", http.StripPrefix("/wskit/", page.Handler(page.Serve)))
 	if s.files != nil {
 		mux.Handle("/", steady(http.FileServerFS(directory{s.files, s.dotfiles})))
 	} else {
-		mux.Handle("/", page())
+		mux.Handle("/", page.Handler(page.Serve))
 	}
 	return mux
 }

@@ -9,11 +9,11 @@ const frames = []; // the oldest first
 let held = 0; // bytes of payload in frames
 let selected = null, paused = false, missed = 0, nextNumber = 1;
 
-// add adds a frame: {direction, opcode, size, data, code}. data is a string, a Uint8Array
-// or nothing.
+// add adds a frame: {direction, opcode, size, data, code, at, conn, fault}. data is a string,
+// a Uint8Array or nothing; conn is the number of a connection of wskit proxy.
 export function add(frame) {
   frame.number = nextNumber++;
-  frame.at = new Date();
+  frame.at ??= new Date();
   frames.push(frame);
   held += frame.size || 0;
   while (frames.length > mostFrames || held > mostBytes && frames.length > 1) {
@@ -64,7 +64,7 @@ function wireText(frame) {
   return frame.wire === frame.size ? `${frame.wire} on the wire, plain` : `${frame.wire} on the wire, compressed`;
 }
 
-const isControl = (frame) => frame.opcode !== "text" && frame.opcode !== "binary";
+const isControl = (frame) => ["close", "ping", "pong"].includes(frame.opcode);
 
 function matches(frame) {
   const direction = $("direction").value, opcode = $("opcode").value, search = $("search").value.toLowerCase();
@@ -90,9 +90,9 @@ function makeRow(frame) {
   const arrow = element("span", "arrow", frame.direction === "sent" ? "↑" : "↓");
   arrow.setAttribute("aria-hidden", "true");
   button.append(
-    element("span", "time", clock(frame.at)), arrow, element("span", "hidden", frame.direction),
+    element("span", "time", clock(frame.at)), element("span", "conn", frame.conn ? "#" + frame.conn : ""), arrow, element("span", "hidden", frame.direction),
     element("span", "opcode", frame.opcode), element("span", "size", frame.size === undefined ? "" : byteSize(frame.size)),
-    element("span", "preview", preview(frame, 300)), element("span", "wire", wireText(frame)));
+    element("span", "preview", preview(frame, 300)), element("span", "fault", frame.fault ?? ""), element("span", "wire", wireText(frame)));
   button.onclick = () => select(frame === selected ? null : frame);
   li.append(button);
   frame.row = li;
@@ -165,6 +165,8 @@ export function show() {
   const words = [`#${frame.number}`, frame.direction, frame.opcode];
   if (frame.size !== undefined) words.push(byteSize(frame.size));
   if (frame.wire !== undefined) words.push(wireText(frame));
+  if (frame.conn) words.push(`connection ${frame.conn}`);
+  if (frame.fault) words.push(frame.fault);
   $("detail-title").textContent = words.join(", ");
   $("detail-body").textContent = shown(frame, $("detail-form").value);
   if (saveURL) URL.revokeObjectURL(saveURL);

@@ -6,6 +6,7 @@ import * as chart from "./chart.js";
 import * as chat from "./chat.js";
 import {diagnose, urlOf} from "./diagnose.js";
 import * as frames from "./frames.js";
+import {watchProxy} from "./proxy.js";
 import {$, byteSize, element, utf8} from "./util.js";
 
 const id = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
@@ -381,8 +382,13 @@ if (phone.matches) $("timing").open = false;
 fields();
 renderSaved();
 state("closed", "not connected");
-setInterval(probe, 1000);
-new EventSource("/frames?id=" + id).onmessage = (e) => {
-  if (conversation) seen(conversation, JSON.parse(e.data));
-};
+if (document.body.dataset.mode === "proxy") {
+  for (const key of ["c", "m"]) delete keys[key];
+  watchProxy();
+} else {
+  setInterval(probe, 1000);
+  new EventSource("/frames?id=" + id).onmessage = (e) => {
+    if (conversation) seen(conversation, JSON.parse(e.data));
+  };
+}
 document.body.dataset.ready = "";

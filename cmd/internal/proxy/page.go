@@ -1,0 +1,161 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wskit/wskit/cmd/internal/page"
+	"github.com/wskit/wskit/cmd/internal/trace"
+)
+
+const (
+	pageWidth   = 16 << 10 // bytes of a payload that the page shows
+	feedKept    = 4 << 20  // bytes of lines that wait for a page that is opened later
+	feedBacklog = 1000     // lines that wait for a page that is open
+)
+
+// feed hands the lines of a trace to the pages that are open, as server-sent events.
+type feed struct {
+	live *trace.Live
+
+	mu    sync.Mutex
+	kept  []string // the newest lines
+	size  int      // bytes of kept
+	pages map[chan string]struct{}
+	over  bool
+}
+
+func newFeed() *feed {
+	f := &feed{pages: make(map[chan string]struct{})}
+	f.live = trace.NewLive(f, trace.LiveOptions{Width: pageWidth, Inflate: true, JSON: true})
+	return f
+}
+
+// Write takes a line. A page that does not read fast enough misses some.
+func (f *feed) Write(p []byte) (int, error) {
+	line := strings.TrimSuffix(string(p), "\n")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept, f.size = append(f.kept, line), f.size+len(line)
+	for f.size > feedKept {
+		f.size -= len(f.kept[0])
+		f.kept = f.kept[1:]
+	}
+	for lines := range f.pages {
+		select {
+		case lines <- line:
+		default:
+		}
+	}
+	return len(p), nil
+}
+
+// open returns the lines so far, and a channel for those that come. ok is false at the end.
+func (f *feed) open() (kept []string, lines chan string, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over {
+		return nil, nil, false
+	}
+	lines = make(chan string, feedBacklog)
+	f.pages[lines] = struct{}{}
+	return append(kept, f.kept...), lines, true
+}
+
+func (f *feed) leave(lines chan string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.pages, lines)
+}
+
+// close ends all pages.
+func (f *feed) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+	for lines := range f.pages {
+		close(lines)
+	}
+	clear(f.pages)
+}
+
+// ServeHTTP sends the lines until the page goes.
+func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	kept, lines, ok := f.open()
+	if !ok {
+		http.Error(w, "the proxy ends", http.StatusServiceUnavailable)
+		return
+	}
+	defer f.leave(lines)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	control := http.NewResponseController(w)
+	send := func(line string) bool {
+		control.SetWriteDeadline(time.Now().Add(10 * time.Second))
+		_, err := fmt.Fprintf(w, "data: %s\n\n", line)
+		return err == nil
+	}
+	for _, line := range kept {
+		if !send(line) {
+			return
+		}
+	}
+	for control.Flush() == nil {
+		select {
+		case line, ok := <-lines:
+			if !ok || !send(line) {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// handler serves the page. It answers only where the host is an address or localhost: a
+// foreign page whose name was made to point here must not read what passes.
+func (f *feed) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /proxied", f)
+	mux.Handle("GET /", page.Handler(page.Proxy))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil && host != "localhost" {
+			http.Error(w, "use localhost or an address", http.StatusMisdirectedRequest)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// servePage serves the page, if it is asked for, until stop is called.
+func (p *proxy) servePage() (stop func(), err error) {
+	if p.pageAddr == "" {
+		return func() {}, nil
+	}
+	ln, err := net.Listen("tcp", p.pageAddr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w: choose another --page", err)
+	}
+	p.page = newFeed()
+	server := &http.Server{Handler: p.page.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		server.Serve(ln)
+	}()
+	p.log(0, fmt.Sprintf("the page is at http://%v/", ln.Addr()))
+	return func() {
+		p.page.close()
+		server.Close()
+		<-done
+	}, nil
+}
