@@ -67,7 +67,7 @@ func (c *client) onTerminal(ctx context.Context, stdin, stdout *os.File) error {
 	defer followSize(t, stdout)()
 
 	palette := ui.For(stdout)
-	c.printer = &printer{options: &c.options, out: t, log: t, palette: palette, logPalette: palette, terminal: true}
+	c.printer = &printer{options: &c.options, out: t, log: t, palette: palette, logPalette: palette, terminal: true, screen: true}
 	for _, text := range c.messages {
 		next, err := c.line(text)
 		if err != nil {
