@@ -100,13 +100,14 @@ type browserServer struct {
 	*httptest.Server
 	mu    sync.Mutex
 	ended map[string]chan string // how the connections have, by their keys
+	cut   map[string]int         // connections of flaky that were, by client
 }
 
 func (s *browserServer) ws() string { return "ws" + strings.TrimPrefix(s.URL, "http") }
 
 func startBrowserServer(t *testing.T, program string) *browserServer {
 	t.Helper()
-	s := &browserServer{ended: make(map[string]chan string)}
+	s := &browserServer{ended: make(map[string]chan string), cut: make(map[string]int)}
 	files := map[string]string{
 		"/wasm_exec.js": wasmFile(t, "wasm_exec.js"),
 		"/wasm.js":      filepath.Join("testdata", "wasm.js"),
@@ -125,6 +126,7 @@ func startBrowserServer(t *testing.T, program string) *browserServer {
 		"/echo":   s.echo,
 		"/ended":  s.tellEnd,
 		"/close":  closeAtOnce,
+		"/flaky":  s.flaky,
 		"/drop":   func(c *websocket.Conn, _ *http.Request) { c.CloseNow() },
 		"/silent": func(_ *websocket.Conn, r *http.Request) { <-t.Context().Done() },
 	} {
@@ -158,6 +160,19 @@ func (s *browserServer) echo(c *websocket.Conn, r *http.Request) {
 		if c.Write(r.Context(), m.Type, m.Data) != nil {
 			return
 		}
+	}
+}
+
+// flaky cuts the first three connections of a client, and then echoes.
+func (s *browserServer) flaky(c *websocket.Conn, r *http.Request) {
+	const drops = 3
+	client := r.FormValue("client") + r.UserAgent()
+	s.mu.Lock()
+	s.cut[client]++
+	keep := s.cut[client]%(drops+1) == 0
+	s.mu.Unlock()
+	if keep {
+		s.echo(c, r)
 	}
 }
 

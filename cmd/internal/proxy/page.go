@@ -95,6 +95,7 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	control := http.NewResponseController(w)
+	control.SetReadDeadline(time.Time{}) // the stream goes on for as long as the page is open
 	send := func(line string) bool {
 		control.SetWriteDeadline(time.Now().Add(10 * time.Second))
 		_, err := fmt.Fprintf(w, "data: %s\n\n", line)
@@ -146,7 +147,10 @@ func (p *proxy) servePage() (stop func(), err error) {
 		return nil, fmt.Errorf("cannot listen: %w: choose another --page", err)
 	}
 	p.page = newFeed()
-	server := &http.Server{Handler: p.page.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{
+		Handler: p.page.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
