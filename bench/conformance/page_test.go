@@ -132,7 +132,13 @@ func TestChoose(t *testing.T) {
 	for _, a := range agents(1) {
 		require.False(t, names[a.String()], a)
 		names[a.String()] = true
-		require.True(t, (a.command != nil) != (a.side == server && a.serve != nil || a.side == client && a.dial != nil), a)
+		ways := 0
+		for _, set := range []bool{a.command != nil, a.front != nil && a.side == server, a.serve != nil && a.side == server, a.dial != nil && a.side == client} {
+			if set {
+				ways++
+			}
+		}
+		require.Equal(t, 1, ways, a)
 	}
 }
 
