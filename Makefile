@@ -33,9 +33,10 @@ test: ## test all modules
 	@for m in $(MODULES); do echo "== test $$m" && (cd $$m && $(GO) test ./...) || exit 1; done
 
 .PHONY: race
-race: ## test all modules under the race detector, but for the tests against other programs
+race: ## test all modules under the race detector, but for what computes for long and for other programs
 	@for m in $(MODULES); do echo "== race $$m" && (cd $$m && \
-		$(GO) test -race $$($(GO) list ./... | grep -v /interop)) || exit 1; done
+		$(GO) test -race -short $$($(GO) list ./... | grep -v /interop)) || exit 1; done
+	$(GO) test -race ./wsloop
 
 .PHONY: portable
 portable: ## test the root module on 386, and what has assembly below it without any, and with checked pointers
@@ -59,7 +60,8 @@ cross: ## build and vet for the other platforms, or for PLATFORMS
 	@for p in $(PLATFORMS); do \
 		echo "== $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
 	done
-	for m in cmd examples; do (cd $$m && GOOS=windows $(GO) vet ./... && GOOS=darwin $(GO) vet ./...) || exit 1; done
+	cd cmd && GOOS=windows $(GO) vet ./... && GOOS=darwin $(GO) vet ./...
+	cd examples && GOOS=windows $(GO) vet $$($(GO) list ./... | grep -v -e /frameworks/ -e /mqtt -e /metrics)
 	cd examples && GOOS=js GOARCH=wasm $(GO) vet ./browser/... ./interop/browser
 
 .PHONY: lint
