@@ -89,7 +89,7 @@ func TestSendQueue(t *testing.T) {
 	require.Zero(t, q.Dropped())
 	require.Nil(t, q.waiting, "an empty queue holds no memory")
 	require.LessOrEqual(t, unsafe.Sizeof(q), uintptr(64))
-	require.EqualValues(t, 64, unsafe.Sizeof(queuedMessage{}), "documented")
+	require.LessOrEqual(t, unsafe.Sizeof(queuedMessage{}), uintptr(64), "documented")
 }
 
 // What does not fit is subject to the policy, and the bounds hold to the byte.
