@@ -69,6 +69,7 @@ func TestSendNeverBlocks(t *testing.T) {
 					require.NoError(t, err)
 					texts = append(texts, string(p))
 				}
+				synctest.Wait() // the goroutine has noted that
 				require.Zero(t, s.Buffered())
 				mustSend(t, s, "last")
 				go s.Close(StatusNormalClosure, "")

@@ -70,7 +70,9 @@ func TestTokenIsNotRepeated(t *testing.T) {
 		}}, []string{"bearer." + secret}, 500},
 	} {
 		var logged bytes.Buffer
+		served := make(chan struct{}) // srv.Close does not wait for a connection that was taken over
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(served)
 			TakeToken(r, "bearer.")
 			c, err := Accept(w, r, &tt.opts)
 			fmt.Fprintln(&logged, r.Header, err)
@@ -83,6 +85,7 @@ func TestTokenIsNotRepeated(t *testing.T) {
 		if c != nil {
 			c.CloseNow()
 		}
+		<-served
 		srv.Close()
 		require.Equal(t, tt.status, resp.StatusCode, name)
 		var answer strings.Builder
