@@ -599,7 +599,7 @@ func TestHTTP2UnreadStreamsBesideOthers(t *testing.T) {
 			exchange2(t, c, strings.Repeat("x", 16<<10))
 		}
 
-		// And one too many is refused, with the others left alone.
+		// One too many is refused, and the others go on.
 		s, err := client.Connect("/")
 		require.NoError(t, err)
 		_, err = s.Answer()

@@ -19,7 +19,7 @@ type Library struct {
 	// HTTP does it in a handler of net/http.
 	HTTP func(w http.ResponseWriter, r *http.Request) (Loop, error)
 
-	// Serve accepts connections by itself, for ever. It stands for Raw.
+	// Serve accepts connections by itself and does not return. It takes the place of Raw.
 	Serve func(ln net.Listener) error
 }
 

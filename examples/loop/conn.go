@@ -16,7 +16,7 @@ type Conn struct {
 	// Handle is called with each message. The payload is valid until it returns.
 	Handle func(c *Conn, m wsutil.Event)
 
-	// Out is what is to be sent. The loop sends it and takes away what it has sent.
+	// Out holds the bytes to send. The loop sends them and removes what it has sent.
 	Out []byte
 
 	request  *request // nil once the handshake is done

@@ -70,7 +70,7 @@ func TestForwards(t *testing.T) {
 	}
 	require.Less(t, stats.WireBytesRead.Load(), stats.BytesRead.Load()/10)
 
-	ctx := c.CloseRead(t.Context()) // pings pass, too
+	ctx := c.CloseRead(t.Context()) // the proxy passes pings on as well
 	require.NoError(t, c.Ping(ctx))
 	require.NoError(t, c.Close(4001, "bye"))
 	require.True(t, c.CloseRecord().Clean)

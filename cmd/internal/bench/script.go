@@ -52,7 +52,7 @@ type step struct {
 	code     ws.StatusCode  // close
 }
 
-// stepKinds parse what stands behind the name of a step.
+// stepKinds parse the value after the name of a step.
 var stepKinds map[string]func(p *scriptParser, s *step, value *yaml.Node) error
 
 func init() {
@@ -202,7 +202,7 @@ func (p *scriptParser) step(n *yaml.Node, depth int) (step, error) {
 	return s, nil
 }
 
-// mustBeOpen is the error of a step that needs a connection where there is none.
+// mustBeOpen is the error of a step that needs an open connection and has none.
 func (p *scriptParser) mustBeOpen() error {
 	if !p.open {
 		return errors.New("there is no open connection: put connect in front of it")

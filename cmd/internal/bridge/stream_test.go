@@ -47,10 +47,7 @@ func TestHalfClose(t *testing.T) {
 	for _, first := range []string{"client", "stream"} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBridged(t, true)
-			require.NoError(t, b.client.Write(ctx, websocket.MessageText, []byte("que")))
-			require.NoError(t, b.client.Write(ctx, websocket.MessageText, nil)) // is no end
-			require.NoError(t, b.client.Write(ctx, websocket.MessageBinary, []byte("stion")))
-			if first == "stream" {
+			answer := func() {
 				io.WriteString(b.stream, "answer")
 				b.closeWrite()
 				_, p, err := b.client.Read(ctx)
@@ -58,17 +55,18 @@ func TestHalfClose(t *testing.T) {
 				require.Equal(t, "answer", string(p))
 				b.wantEnd(t)
 			}
+			require.NoError(t, b.client.Write(ctx, websocket.MessageText, []byte("que")))
+			require.NoError(t, b.client.Write(ctx, websocket.MessageText, nil)) // is no end
+			require.NoError(t, b.client.Write(ctx, websocket.MessageBinary, []byte("stion")))
+			if first == "stream" {
+				answer()
+			}
 			require.NoError(t, b.client.Write(ctx, websocket.MessageBinary, nil))
 			got, err := io.ReadAll(b.stream)
 			require.NoError(t, err)
 			require.Equal(t, "question", string(got))
 			if first == "client" {
-				io.WriteString(b.stream, "answer")
-				b.closeWrite()
-				_, p, err := b.client.Read(ctx)
-				require.NoError(t, err)
-				require.Equal(t, "answer", string(p))
-				b.wantEnd(t)
+				answer()
 			}
 			_, _, err = b.client.Read(ctx)
 			require.Equal(t, websocket.StatusNormalClosure, websocket.CloseStatus(err))

@@ -17,8 +17,17 @@ import (
 	"github.com/wskit/wskit/cmd/internal/exit"
 )
 
-// listening serves connections with talk, and returns host and port.
+// listening serves the request of each connection with talk, and returns host and port.
 func listening(t *testing.T, talk func(net.Conn, *http.Request)) string {
+	return serving(t, func(conn net.Conn) {
+		if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			talk(conn, r)
+		}
+	})
+}
+
+// serving serves connections with talk, and returns host and port.
+func serving(t *testing.T, talk func(net.Conn)) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { ln.Close() })
@@ -30,9 +39,7 @@ func listening(t *testing.T, talk func(net.Conn, *http.Request)) string {
 			}
 			go func() {
 				defer conn.Close()
-				if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-					talk(conn, r)
-				}
+				talk(conn)
 			}()
 		}
 	}()
@@ -63,28 +70,15 @@ func connecting(t *testing.T) string {
 
 // answeringBytes is a proxy that sends one answer for each read.
 func answeringBytes(t *testing.T, answers ...string) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
+	return serving(t, func(conn net.Conn) {
+		p := make([]byte, 512)
+		for _, answer := range answers {
+			if _, err := conn.Read(p); err != nil {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				p := make([]byte, 512)
-				for _, answer := range answers {
-					if _, err := conn.Read(p); err != nil {
-						return
-					}
-					io.WriteString(conn, answer)
-				}
-			}()
+			io.WriteString(conn, answer)
 		}
-	}()
-	return ln.Addr().String()
+	})
 }
 
 func closedPort(t *testing.T) string {
