@@ -92,30 +92,10 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer f.leave(lines)
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	control := http.NewResponseController(w)
-	control.SetReadDeadline(time.Time{}) // the stream goes on for as long as the page is open
-	send := func(line string) bool {
-		control.SetWriteDeadline(time.Now().Add(10 * time.Second))
-		_, err := fmt.Fprintf(w, "data: %s\n\n", line)
-		return err == nil
-	}
-	for _, line := range kept {
-		if !send(line) {
-			return
-		}
-	}
-	for control.Flush() == nil {
-		select {
-		case line, ok := <-lines:
-			if !ok || !send(line) {
-				return
-			}
-		case <-r.Context().Done():
-			return
-		}
-	}
+	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the stream goes on for as long as the page is open
+	page.Events(w, r, kept, lines, func(line string) string { return line }, func(c *http.ResponseController) {
+		c.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	})
 }
 
 // handler serves the page. It answers only where the host is an address or localhost: a

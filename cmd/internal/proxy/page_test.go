@@ -94,7 +94,8 @@ func TestFeedEvents(t *testing.T) {
 	defer resp.Body.Close()
 	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
 	s := bufio.NewScanner(resp.Body)
-	require.True(t, s.Scan())
+	for s.Scan() && !strings.HasPrefix(s.Text(), "data: ") {
+	}
 	require.Contains(t, s.Text(), `data: {"time":`)
 	f.close()
 	for s.Scan() {

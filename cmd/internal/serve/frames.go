@@ -2,10 +2,11 @@ package serve
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/wskit/wskit/cmd/internal/page"
 )
 
 // frame is what the page is told of what the server sees on a connection: a browser
@@ -128,23 +129,8 @@ func (f *frames) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer f.forget(id, list)
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	control := http.NewResponseController(w)
-	fmt.Fprint(w, ": watching\n\n")
-	control.Flush()
-	for {
-		select {
-		case <-r.Context().Done():
-			return
-		case one, ok := <-list:
-			if !ok {
-				return
-			}
-			p, _ := json.Marshal(one)
-			if _, err := fmt.Fprintf(w, "data: %s\n\n", p); err != nil || control.Flush() != nil {
-				return
-			}
-		}
-	}
+	page.Events(w, r, nil, list, func(one frame) string {
+		p, _ := json.Marshal(one)
+		return string(p)
+	}, nil)
 }
