@@ -353,6 +353,49 @@ func TestCloseInHandler(t *testing.T) {
 }
 
 // A panic, and the end of the goroutine, end the connection with 1011 and no other one.
+// The peer learns of a panic (1011), even if it has read nothing, and has sent a
+// close frame, before it could be told.
+func TestPanicWhileBlocked(t *testing.T) {
+	for name, waits := range map[string]bool{"with messages that wait": true, "with an empty queue": false} {
+		t.Run(name, func(t *testing.T) {
+			inModes(t, func(t *testing.T, cfg *Config) {
+				panicked, ends := make(chan struct{}), make(chan End, 1)
+				cfg.Panicked = func(*Conn, *PanicError) { close(panicked) }
+				large := make([]byte, 32<<10)
+				_, addr := serve(t, cfg, &Handler{
+					Message: func(c *Conn, _ ws.OpCode, _ []byte) {
+						for !c.isBlocked() {
+							_, err := c.Send(ws.OpBinary, large)
+							require.NoError(t, err)
+							c.loop.settle(c)
+						}
+						if waits {
+							r, err := c.Send(ws.OpBinary, large)
+							require.NoError(t, err)
+							require.Equal(t, wsutil.SendQueued, r)
+						}
+						panic("oh")
+					},
+					Close: func(_ *Conn, end End) { ends <- end },
+				})
+				c := dial(t, addr)
+				c.text("x")
+				await(t, panicked)
+				c.send(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
+				c.wantClose(ws.StatusInternalServerError)
+				end := await(t, ends)
+				require.IsType(t, &PanicError{}, end.Err)
+			})
+		})
+	}
+}
+
+func (c *Conn) isBlocked() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.blocked
+}
+
 func TestPanics(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		var panics atomic.Int64

@@ -186,6 +186,7 @@ func (c *Conn) control(ev wsutil.Event) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.dropWaiting() // a close frame follows what is encoded
+		c.encodeClose() // ours, if it waited, says more than an echo
 		c.reply(ev)
 	}
 }

@@ -361,16 +361,22 @@ func (c *Conn) refill() bool {
 			q.Encoded()
 		}
 	}
-	if c.closing != 0 && c.protocol.Closing().Sent == 0 && (c.queue == nil || c.queue.Len() == 0) {
-		c.encode(func(dst []byte) ([]byte, error) {
-			reason := ""
-			if c.rare != nil {
-				reason = c.rare.reason
-			}
-			return c.protocol.AppendClose(dst, c.closing, reason)
-		})
-	}
+	c.encodeClose()
 	return c.out != nil
+}
+
+// encodeClose encodes our close frame, if it is due and no message waits. mu is held.
+func (c *Conn) encodeClose() {
+	if c.closing == 0 || c.broken || c.queue != nil && c.queue.Len() > 0 || c.protocol.Closing().Sent != 0 {
+		return
+	}
+	c.encode(func(dst []byte) ([]byte, error) {
+		reason := ""
+		if c.rare != nil {
+			reason = c.rare.reason
+		}
+		return c.protocol.AppendClose(dst, c.closing, reason)
+	})
 }
 
 // encodeOutgoing encodes a message of the queue. Text that is not UTF-8, and what may
