@@ -279,7 +279,8 @@ func (a *attacker) settle(ctx context.Context, before usage) usage {
 	for tick := time.Tick(50 * time.Millisecond); ; {
 		if runtime.NumGoroutine() <= before.goroutines || ctx.Err() != nil {
 			now := a.atRest()
-			if now.heap <= before.heap+a.o.MaxLeft || ctx.Err() != nil {
+			calm := now.goroutines <= before.goroutines && now.heap <= before.heap+a.o.MaxLeft
+			if calm || ctx.Err() != nil { // a timer may just have started a goroutine
 				return now
 			}
 		}
