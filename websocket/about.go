@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/url"
@@ -145,7 +146,7 @@ func (c *Conn) RemoteAddr() net.Addr {
 		return net.TCPAddrFromAddrPort(c.opts.remote)
 	}
 	if t, ok := c.transport.ReadWriteCloser.(interface{ RemoteAddr() net.Addr }); ok {
-		return t.RemoteAddr()
+		return cmp.Or[net.Addr](t.RemoteAddr(), unknownAddr{})
 	}
 	return unknownAddr{}
 }
@@ -154,7 +155,7 @@ func (c *Conn) RemoteAddr() net.Addr {
 // is "websocket/unknown-addr" if the transport has none.
 func (c *Conn) LocalAddr() net.Addr {
 	if t, ok := c.transport.ReadWriteCloser.(interface{ LocalAddr() net.Addr }); ok {
-		return t.LocalAddr()
+		return cmp.Or[net.Addr](t.LocalAddr(), unknownAddr{})
 	}
 	return unknownAddr{}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/wskit/wskit/internal/httpstream"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsflate"
 )
@@ -20,14 +21,8 @@ type StreamHijacker interface {
 //
 //go:noinline
 func (o *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, u *ws.HTTPUpgrader, compression *wsflate.Extension, began clockTime) (*Conn, error) {
-	s := &httpStream{w: w, ctl: http.NewResponseController(w), request: r}
-	onRequest := u.OnRequest
-	u.OnRequest = func(r *http.Request) error {
-		if err := s.clearDeadlines(); err != nil {
-			return err
-		}
-		return onRequest(r)
-	}
+	s := httpstream.New(w, r)
+	u.OnRequest = s.OnRequest(u.OnRequest)
 	hs, err := u.UpgradeStream(r, w)
 	if err != nil {
 		o.refused(err)
@@ -42,14 +37,18 @@ func (o *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, u *
 		return openConn(r.Context(), cfg)
 	}
 	cfg.transport = s
-	s.open()
+	s.Open()
 	c, err := openConn(r.Context(), cfg)
 	if err != nil {
 		return nil, err
 	}
-	s.conn.Store(c)
-	if s.over.Load() {
-		c.streamOver()
-	}
+	s.OnOver(c.streamOver)
 	return c, nil
+}
+
+// streamOver ends the writing of a connection whose handler has returned. What has
+// arrived before can still be read, for CloseTimeout.
+func (c *Conn) streamOver() {
+	defer c.guard()
+	c.writeFailed(httpstream.ErrOver)
 }

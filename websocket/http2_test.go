@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/wskit/wskit/internal/h2peer"
+	"github.com/wskit/wskit/internal/httpstream"
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/websocket/xconnect"
 	"github.com/wskit/wskit/ws"
@@ -255,7 +256,7 @@ func TestHTTP2ContextEndsBetweenMessages(t *testing.T) {
 		var inCancelled int
 		served := make(chan error, 1)
 		srv := http2Server(t, serving(nil, func(c *Conn) {
-			s := c.transport.ReadWriteCloser.(*httpStream)
+			s := c.transport.ReadWriteCloser.(*httpstream.Stream)
 			_, _, err := c.Read(background)
 			if err == nil && s.Armed() {
 				err = errors.New("armed for a context that cannot end")

@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/wskit/wskit/internal/httpstream"
 	"github.com/wskit/wskit/wsutil"
 )
 
@@ -77,6 +78,12 @@ func (t *transport) survivesInterrupt() bool {
 	return !tls && !t.handlers()
 }
 
+// handlers reports whether the transport belongs to a handler.
+func (t *transport) handlers() bool {
+	_, ok := t.ReadWriteCloser.(*httpstream.Stream)
+	return ok
+}
+
 // halfCloses reports whether the transport can end its sending alone.
 func (t *transport) halfCloses() bool {
 	_, ok := t.ReadWriteCloser.(writeCloser)
@@ -117,8 +124,8 @@ func (t *transport) drop() {
 // shut closes the transport. polite says that the alert of TLS is to go out, if that
 // does not take long.
 func (t *transport) shut(polite bool) {
-	if s, ok := t.ReadWriteCloser.(*httpStream); ok {
-		s.finish(!polite)
+	if s, ok := t.ReadWriteCloser.(*httpstream.Stream); ok {
+		s.Finish(!polite)
 		return
 	}
 	if tls, ok := t.ReadWriteCloser.(secured); ok {

@@ -3,22 +3,23 @@ package wsbridge
 import (
 	"bytes"
 	"io"
-	"net"
 	"net/http"
-	"sync"
-	"time"
 
+	"github.com/wskit/wskit/internal/httpstream"
 	"github.com/wskit/wskit/ws"
 )
 
 // upgrade answers the client and returns its stream.
 func upgrade(u *ws.HTTPUpgrader, w http.ResponseWriter, r *http.Request) (io.ReadWriteCloser, ws.Handshake, error) {
 	if r.ProtoMajor > 1 {
+		s := handlerStream{httpstream.New(w, r)}
+		u.OnRequest = s.OnRequest(u.OnRequest)
 		hs, err := u.UpgradeStream(r, w)
 		if err != nil {
 			return nil, hs, err
 		}
-		return newResponseStream(w, r), hs, nil
+		s.Open()
+		return s, hs, nil
 	}
 	conn, rw, hs, err := u.Upgrade(r, w)
 	if err != nil {
@@ -46,81 +47,22 @@ func (c *prefixed) Read(p []byte) (int, error) {
 
 func (c *prefixed) CloseWrite() error { return closeWrite(c.ReadWriteCloser) }
 
-// responseStream is an extended CONNECT as net/http and servers of HTTP/3 hand it to a
-// handler, which has to stay: the direction to the client ends when that returns, and
-// nothing may touch w from then on.
-type responseStream struct {
-	body io.ReadCloser
-	w    http.ResponseWriter
-	ctl  *http.ResponseController
+// handlerStream is an extended CONNECT. It ends when the handler returns, and nothing
+// can be sent without a reader of what comes back: to end one direction is to end both.
+type handlerStream struct{ *httpstream.Stream }
 
-	mu      sync.Mutex
-	closed  bool      // no Write begins
-	writing bool      // one is under way
-	written sync.Cond // it has ended
+// Close ends calls that are under way, a Write by a reset of the stream.
+func (s handlerStream) Close() error {
+	s.Finish(false)
+	return nil
 }
 
-func newResponseStream(w http.ResponseWriter, r *http.Request) *responseStream {
-	s := &responseStream{body: r.Body, w: w, ctl: http.NewResponseController(w)}
-	s.written.L = &s.mu
-	s.ctl.SetReadDeadline(time.Time{}) // those that the server has set
-	s.ctl.SetWriteDeadline(time.Time{})
-	return s
-}
+func (s handlerStream) CloseWrite() error { return s.Close() }
 
-func (s *responseStream) Read(p []byte) (int, error) { return s.body.Read(p) }
-
-// Write writes p and flushes it. One Write runs at a time.
-func (s *responseStream) Write(p []byte) (int, error) {
-	if !s.enter() {
-		return 0, net.ErrClosed
-	}
-	defer s.leave()
-	n, err := s.w.Write(p)
-	if err == nil {
-		err = s.ctl.Flush()
-	}
-	return n, err
-}
-
-func (s *responseStream) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.writing = !s.closed
-	return s.writing
-}
-
-func (s *responseStream) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.writing = false
-	s.written.Broadcast()
-}
-
-// Close ends a Read and a Write that are under way, the latter by a reset of the stream.
-func (s *responseStream) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	if s.writing {
-		s.ctl.SetWriteDeadline(time.Unix(1, 0))
-	}
-	return s.body.Close()
-}
-
-// CloseWrite has the handler return, which ends the direction of writes: the backend has
-// ended, and nothing that the client may still send has a receiver.
-func (s *responseStream) CloseWrite() error { return s.Close() }
-
-// release closes the stream, and returns when nothing uses it any more. The stream is
-// reset unless it has ended as it should.
-func (s *responseStream) release(clean bool) {
-	s.Close()
-	s.mu.Lock()
-	for s.writing {
-		s.written.Wait()
-	}
-	s.mu.Unlock()
+// release ends the use of the stream. The stream is reset unless it has ended as it
+// should.
+func (s handlerStream) release(clean bool) {
+	s.Finish(false)
 	if !clean {
 		panic(http.ErrAbortHandler)
 	}

@@ -93,7 +93,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		pass = b.relay
 	}
 	clean := pass(front, hs)
-	if s, ok := front.(*responseStream); ok {
+	if s, ok := front.(handlerStream); ok {
 		s.release(clean)
 	}
 }

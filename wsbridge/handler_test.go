@@ -280,6 +280,24 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
+// A stream without deadlines would end with the timeouts of the server. It is refused,
+// and the backend is not asked.
+func TestMiddlewareWithoutUnwrap(t *testing.T) {
+	h := &wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) {
+		t.Error("the backend was asked")
+		return nil, errors.New("no backend")
+	}}
+	proxy := start(t, true, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(struct {
+			http.ResponseWriter
+			http.Flusher
+		}{w, w.(http.Flusher)}, r)
+	}))
+	_, resp, err := proxy.dial(t, websocket.DialOptions{})
+	require.Error(t, err)
+	require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
+}
+
 // Offers go to the backend as the client makes them; what the bridge cannot follow, and
 // what concerns the connection to it, does not.
 func TestOffersPass(t *testing.T) {

@@ -16,6 +16,9 @@ import (
 // decoded, and encoded anew as it arrives. It reports whether the client got a close frame.
 func (b *bridge) relay(front io.ReadWriteCloser, hs ws.Handshake) (clean bool) {
 	opts := &websocket.ConnOptions{ReadLimit: cmp.Or(b.h.ReadLimit, defaultReadLimit), CloseTimeout: b.h.CloseTimeout}
+	if s, ok := front.(handlerStream); ok {
+		front = s.Stream // which package websocket knows
+	}
 	client, err := websocket.NewConn(front, nil, hs, ws.StateServerSide, opts)
 	if err != nil {
 		b.back.Close()

@@ -1,10 +1,11 @@
-package websocket
+// Package httpstream makes a stream of bytes of an extended CONNECT as net/http and
+// servers of HTTP/3 hand it to a handler.
+package httpstream
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,59 +16,75 @@ import (
 	"github.com/wskit/wskit/internal/asyncread"
 )
 
-// errHandlerOver ends a connection over a stream that net/http has taken back.
-var errHandlerOver = errors.New("the handler has returned, and the stream has ended")
+// ErrOver ends the use of a stream that net/http has taken back.
+var ErrOver = errors.New("the handler has returned, and the stream has ended")
 
-// httpStream is the stream of an extended CONNECT: the body of the request and the
-// writer of the answer. Both belong to the handler. When that returns, net/http ends
-// the stream and gives the memory of the writer to another request, so nobody may be
-// using the writer then: closing the stream sets over and waits for those that are.
+// Stream is an extended CONNECT: the body of the request and the writer of the
+// answer. Both belong to the handler. When the handler returns, net/http ends the
+// stream and gives the memory of the writer to another request. Nobody may use the
+// writer then: Finish sets over and waits for the calls that use it.
 //
 // A handler that returns before that ends the request's context first. But a context
 // may end for other reasons, with the server for instance, and the connection goes on.
 // So nobody uses the writer for a moment after the end of the context, in which
-// net/http lets go of it; a use after that panics in net/http if the handler has
-// returned, which leave makes an error of.
+// net/http lets go of it. A later use panics in net/http if the handler has returned,
+// and leave turns the panic into an error.
 //
 // The writer cannot end its direction; the return of the handler does. A deadline in
 // the past resets the stream.
-type httpStream struct {
+type Stream struct {
 	asyncread.Reader
 	w       http.ResponseWriter
 	ctl     *http.ResponseController
 	request *http.Request
-	conn    atomic.Pointer[Conn]
+	onOver  atomic.Pointer[func()]
 
 	over     atomic.Bool
 	settled  chan struct{} // closed once look knows why the request's context has ended
-	finished chan struct{} // closed by finish
+	finished chan struct{} // closed by Finish
 	finishes sync.Once
 	use      sync.RWMutex // read locked by those that use w
 	writing  sync.Mutex
 	stop     func() bool // ends the watch of the request's context
 }
 
+// New returns the stream of a request. It is used between the answer and the return of
+// the handler, from Open to Finish.
+func New(w http.ResponseWriter, r *http.Request) *Stream {
+	return &Stream{w: w, ctl: http.NewResponseController(w), request: r}
+}
+
+// OnRequest returns next, the last check of a request before its answer, with another
+// check before it: the stream must have deadlines. It clears those that ReadTimeout and
+// WriteTimeout of the server have set, which would end the stream.
+func (s *Stream) OnRequest(next func(*http.Request) error) func(*http.Request) error {
+	return func(r *http.Request) error {
+		if err := s.clearDeadlines(); err != nil {
+			return err
+		}
+		return next(r)
+	}
+}
+
 // handlerGrace is how long net/http may take to end a stream whose handler returns.
 const handlerGrace = 100 * time.Millisecond
 
-// clearDeadlines clears the deadlines that ReadTimeout and WriteTimeout of the server
-// have set: they would end the stream.
-func (s *httpStream) clearDeadlines() error {
+func (s *Stream) clearDeadlines() error {
 	if err := s.ctl.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("the http.ResponseWriter has no deadlines (a middleware without Unwrap): %w", err)
 	}
 	return s.ctl.SetWriteDeadline(time.Time{})
 }
 
-// open begins the life of the stream, after the answer.
-func (s *httpStream) open() {
+// Open begins the life of the stream, after the answer.
+func (s *Stream) Open() {
 	s.Init(s.request.Body)
 	s.settled, s.finished = make(chan struct{}), make(chan struct{})
 	s.stop = context.AfterFunc(s.request.Context(), s.look)
 }
 
 // look finds out whether the handler has returned.
-func (s *httpStream) look() {
+func (s *Stream) look() {
 	defer close(s.settled)
 	timer := time.NewTimer(handlerGrace)
 	defer timer.Stop()
@@ -77,13 +94,22 @@ func (s *httpStream) look() {
 	case <-timer.C:
 	}
 	s.clearWriteDeadline()
-	if c := s.conn.Load(); c != nil && s.over.Load() {
-		c.streamOver()
+	if f := s.onOver.Load(); f != nil && s.over.Load() {
+		(*f)()
+	}
+}
+
+// OnOver has f called once the handler has returned with the stream open, which may be
+// before OnOver returns. It is called once at most, after Open.
+func (s *Stream) OnOver(f func()) {
+	s.onOver.Store(&f)
+	if s.over.Load() {
+		f()
 	}
 }
 
 // clearWriteDeadline sets over if the handler has returned.
-func (s *httpStream) clearWriteDeadline() (err error) {
+func (s *Stream) clearWriteDeadline() (err error) {
 	if !s.lock() {
 		return nil
 	}
@@ -92,7 +118,7 @@ func (s *httpStream) clearWriteDeadline() (err error) {
 }
 
 // enter reports whether w may be used until leave.
-func (s *httpStream) enter() bool {
+func (s *Stream) enter() bool {
 	if s.request.Context().Err() != nil {
 		select {
 		case <-s.settled:
@@ -103,7 +129,7 @@ func (s *httpStream) enter() bool {
 }
 
 // lock is enter without a look at the request's context.
-func (s *httpStream) lock() bool {
+func (s *Stream) lock() bool {
 	s.use.RLock()
 	if s.over.Load() {
 		s.use.RUnlock()
@@ -114,20 +140,20 @@ func (s *httpStream) lock() bool {
 
 // leave ends enter. It makes an error of a panic of net/http about a handler that has
 // returned.
-func (s *httpStream) leave(err *error) {
+func (s *Stream) leave(err *error) {
 	if v := recover(); v != nil {
 		s.over.Store(true)
-		*err = fmt.Errorf("%w: %v", errHandlerOver, v)
+		*err = fmt.Errorf("%w: %v", ErrOver, v)
 	}
 	s.use.RUnlock()
 }
 
 // Write writes p and flushes it.
-func (s *httpStream) Write(p []byte) (n int, err error) {
+func (s *Stream) Write(p []byte) (n int, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if !s.enter() {
-		return 0, errHandlerOver
+		return 0, ErrOver
 	}
 	defer s.leave(&err)
 	if n, err = s.w.Write(p); err != nil {
@@ -137,7 +163,7 @@ func (s *httpStream) Write(p []byte) (n int, err error) {
 }
 
 // SetWriteDeadline sets the deadline of writes, which resets the stream.
-func (s *httpStream) SetWriteDeadline(t time.Time) (err error) {
+func (s *Stream) SetWriteDeadline(t time.Time) (err error) {
 	if !s.enter() {
 		return nil // nothing is being written
 	}
@@ -146,14 +172,15 @@ func (s *httpStream) SetWriteDeadline(t time.Time) (err error) {
 }
 
 // Close resets the stream.
-func (s *httpStream) Close() error {
-	s.finish(true)
+func (s *Stream) Close() error {
+	s.Finish(true)
 	return nil
 }
 
-// finish ends the use of the stream, which is over when the handler returns, or at
-// once if it is reset. When it returns, nobody uses w any more.
-func (s *httpStream) finish(reset bool) {
+// Finish ends the use of the stream, with calls that are under way. The stream is over
+// when the handler returns, or at once if it is reset. When Finish returns, nobody uses
+// the writer. It may be called more than once.
+func (s *Stream) Finish(reset bool) {
 	if s.stop == nil {
 		return // not open
 	}
@@ -173,43 +200,22 @@ func (s *httpStream) finish(reset bool) {
 }
 
 // reset resets the stream, unless the handler has returned.
-func (s *httpStream) reset() {
+func (s *Stream) reset() {
 	defer func() { recover() }()
-	s.ctl.SetWriteDeadline(longAgo)
+	s.ctl.SetWriteDeadline(time.Unix(1, 0))
 }
 
-// LocalAddr returns the address of the server.
-func (s *httpStream) LocalAddr() net.Addr {
-	if addr, ok := s.request.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-		return addr
-	}
-	return unknownAddr{}
+// LocalAddr returns the address of the server, or nil if that is not known.
+func (s *Stream) LocalAddr() net.Addr {
+	addr, _ := s.request.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return addr
 }
 
-// RemoteAddr returns the address of the client.
-func (s *httpStream) RemoteAddr() net.Addr {
+// RemoteAddr returns the address of the client, or nil if that is not known.
+func (s *Stream) RemoteAddr() net.Addr {
 	addr, err := netip.ParseAddrPort(s.request.RemoteAddr)
 	if err != nil {
-		return unknownAddr{}
+		return nil
 	}
 	return net.TCPAddrFromAddrPort(addr)
 }
-
-// handlers reports whether the transport belongs to a handler.
-func (t *transport) handlers() bool {
-	_, ok := t.ReadWriteCloser.(*httpStream)
-	return ok
-}
-
-// streamOver ends the writing of a connection whose handler has returned. What has
-// arrived before can still be read, for CloseTimeout.
-func (c *Conn) streamOver() {
-	defer c.guard()
-	c.writeFailed(errHandlerOver)
-}
-
-var (
-	_ io.ReadWriteCloser = (*httpStream)(nil)
-	_ readDeadliner      = (*httpStream)(nil)
-	_ writeDeadliner     = (*httpStream)(nil)
-)
