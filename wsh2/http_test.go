@@ -14,13 +14,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/websocket/wstest"
-	_ "github.com/wskit/wskit/websocket/xconnect" // the server of net/http offers extended CONNECT
+	"github.com/wskit/wskit/websocket/xconnect" // the server of net/http offers extended CONNECT
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsh2"
 )
@@ -291,15 +293,65 @@ func TestServerIsKilled(t *testing.T) {
 	again.CloseNow()
 }
 
-// The conformance suite over HTTP/2, without the areas of the largest messages.
+// conformance are the areas of the suite without those of the largest messages.
+const conformance = "^(client|close|deflate/[^b]|fragment|frame|opcode|ping|pong|response|rsv|state|utf8)"
+
+// Our server passes over HTTP/2 what it passes over HTTP/1.1.
 func TestConformance(t *testing.T) {
 	srv := serving(t, nil, echo)
 	report, err := wstest.RunServer(t.Context(), srv.URL, &wstest.Options{
-		Filter: "^(close|deflate/[^b]|fragment|frame|opcode|ping|pong|rsv|state|utf8)", Parallel: 64,
+		Filter: conformance, Parallel: 64,
 		Transport: transport(t, srv),
 	})
 	require.NoError(t, err)
 	counts := report.Agents[0].Counts
 	require.Zero(t, counts.Failed)
 	require.Greater(t, counts.Strict, 500)
+}
+
+// Our client passes over HTTP/2 what it passes over HTTP/1.1.
+func TestClientConformance_RFC8441(t *testing.T) {
+	srv := httptest.NewUnstartedServer(nil)
+	srv.EnableHTTP2 = true
+	xconnect.Configure(srv.Config)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer srv.Close()
+	var tr *wsh2.Transport
+	o := &wstest.Options{MaxMessage: 1 << 20, RequireCompression: true, Timeout: 2 * time.Minute}
+	if race.Enabled { // where frames take a hundred times as long
+		o.Filter = "^(client|close|ping|response|rsv)/"
+	}
+	o.Serve = func(handler http.Handler) (string, func(), error) {
+		srv.Config.Handler = handler
+		srv.StartTLS()
+		tr = transport(t, srv)
+		return srv.URL, srv.Close, nil
+	}
+	report, err := wstest.RunClient(t.Context(), func(base string) error {
+		return wstest.DriveClientOver(t.Context(), tr, base, 16, func(ctx context.Context, url string) error {
+			c, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+				Transport: tr, CompressionMode: websocket.CompressionContextTakeover, ConnOptions: websocket.ConnOptions{ReadLimit: 1 << 20},
+			})
+			if err != nil {
+				return err
+			}
+			defer c.CloseNow()
+			if resp.ProtoMajor != 2 {
+				panic(resp.Proto)
+			}
+			for m, err := range c.Messages(ctx) {
+				if err != nil || c.Write(ctx, m.Type, m.Data) != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}, o)
+	require.NoError(t, err)
+	for _, r := range report.Agents[0].Results {
+		if r.Verdict == wstest.Failed {
+			t.Errorf("%s: %s", r.Case.ID, r.Detail)
+		}
+	}
+	require.Greater(t, report.Agents[0].Counts.Strict, 150)
 }

@@ -134,7 +134,7 @@ func choose(d Direction, o *Options) ([]Case, error) {
 
 // skip says why a case cannot run under the options, or nothing.
 func (c *Case) skip(o *Options) string {
-	if o.Transport != nil {
+	if o.Transport != nil || o.Serve != nil {
 		if why := c.overStream(); why != "" {
 			return why
 		}

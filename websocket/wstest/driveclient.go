@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -25,6 +26,12 @@ import (
 //	}, nil)
 func DriveClient(ctx context.Context, base string, parallel int, run func(ctx context.Context, url string) error) error {
 	return drive(ctx, (*Options)(nil).orDefaults(), base, parallel, run)
+}
+
+// DriveClientOver is DriveClient for a client over HTTP/2 or HTTP/3. t opens the streams on which
+// the suite is asked; run opens its own.
+func DriveClientOver(ctx context.Context, t websocket.Transport, base string, parallel int, run func(ctx context.Context, url string) error) error {
+	return drive(ctx, (&Options{Transport: t}).orDefaults(), base, parallel, run)
 }
 
 // drive is DriveClient that dials as the options say.

@@ -121,10 +121,12 @@ func FuzzCaseProtocol(f *testing.F) {
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			l := Listen(nil)
-			o := (&Options{Filter: `^length/text/[12]$`}).orDefaults()
+			o := (&Options{Filter: `^length/text/[12]$`, Listener: l}).orDefaults()
 			cases, err := choose(Client, o)
 			require.NoError(t, err)
-			h := newHost(t.Context(), l, cases, o)
+			h := newHost(t.Context(), cases, o)
+			_, err = h.open()
+			require.NoError(t, err)
 			conn, err := l.DialContext(t.Context(), "", "")
 			require.NoError(t, err)
 			go func() {

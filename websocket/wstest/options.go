@@ -61,6 +61,13 @@ type Options struct {
 	// means a free port of the loopback interface.
 	Listener net.Listener
 
+	// Serve, if set, starts a server of HTTP/2 or HTTP/3 with the handler for a client
+	// under test, in place of Listener. It returns the URL that the client begins with
+	// and a function that stops the server, which is called when all handlers have
+	// returned. The handler takes extended CONNECT (RFC 8441, RFC 9220) for any path. The
+	// cases about handshakes of HTTP/1.1 are skipped.
+	Serve func(handler http.Handler) (url string, stop func(), err error)
+
 	// OnResult is called with the result of each case, once, as the cases end; nil for
 	// nothing. One call ends before the next one begins, and the cases wait for it.
 	OnResult func(Result)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,11 +13,11 @@ import (
 	"time"
 )
 
-// RunClient puts a client to the test: it serves on a port of the loopback interface, or on
-// Options.Listener, and calls start with the URL that the client begins with. What the client does
-// then is in the package's comment. start returns when the client has done all of it; its error is
-// that of RunClient. If start is nil, the client comes by itself, and has done all of it when it has
-// fetched the report.
+// RunClient puts a client to the test: it serves on a port of the loopback interface, on
+// Options.Listener or through Options.Serve, and calls start with the URL that the client begins
+// with. What the client does then is in the package's comment. start returns when the client has
+// done all of it; its error is that of RunClient. If start is nil, the client comes by itself,
+// and has done all of it when it has fetched the report.
 //
 // The error is about the run: a bad filter, a client that could not be started, a ctx that
 // ended. If ctx ends, RunClient returns its cause and, too, the report, in which the cases that
@@ -30,19 +31,18 @@ func RunClient(ctx context.Context, start func(url string) error, o *Options) (*
 	if err != nil {
 		return nil, err
 	}
-	ln := o.Listener
-	if ln == nil {
-		if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
-			return nil, err
-		}
+	h := newHost(ctx, cases, o)
+	url, err := h.open()
+	if err != nil {
+		return nil, err
 	}
-	h := newHost(ctx, ln, cases, o)
+	defer h.shut()
 	began := time.Now()
 	stop := context.AfterFunc(ctx, h.stop)
 	if start == nil {
 		err = h.awaitReport()
 	} else {
-		err = start("ws://" + ln.Addr().String())
+		err = start(url)
 	}
 	stop()
 	h.finish()
@@ -55,9 +55,10 @@ func RunClient(ctx context.Context, start func(url string) error, o *Options) (*
 // host is the server that a client under test talks to.
 type host struct {
 	ctx     context.Context
-	ln      net.Listener
-	cases   []Case // those that can run; the others are in results already
-	index   []int  // of cases in results
+	ln      net.Listener // nil if Options.Serve listens
+	shut    func()       // ends the server, when all is done
+	cases   []Case       // those that can run; the others are in results already
+	index   []int        // of cases in results
 	opts    *Options
 	tellOf  func(Result)
 	told    chan struct{} // gets an element when a client has fetched the report
@@ -67,12 +68,13 @@ type host struct {
 	results []Result
 	taken   []bool
 	broken  map[int]string // by case: what the client says of its breakdown
-	open    map[net.Conn]struct{}
+	conns   map[net.Conn]struct{}
+	ended   bool // no connection is taken any more
 }
 
-func newHost(ctx context.Context, ln net.Listener, cases []Case, o *Options) *host {
+func newHost(ctx context.Context, cases []Case, o *Options) *host {
 	h := &host{
-		ctx: ctx, ln: ln, opts: o, results: make([]Result, len(cases)), open: map[net.Conn]struct{}{}, broken: map[int]string{},
+		ctx: ctx, opts: o, results: make([]Result, len(cases)), conns: map[net.Conn]struct{}{}, broken: map[int]string{},
 		tellOf: o.teller(), told: make(chan struct{}, 1), failed: make(chan error, 1),
 	}
 	for i, c := range cases {
@@ -86,36 +88,93 @@ func newHost(ctx context.Context, ln net.Listener, cases []Case, o *Options) *ho
 		h.index = append(h.index, i)
 	}
 	h.taken = make([]bool, len(h.cases))
-	h.served.Go(h.serve)
 	return h
 }
 
-func (h *host) serve() {
+// open starts the server, and returns its URL.
+func (h *host) open() (url string, err error) {
+	if h.opts.Serve != nil {
+		url, h.shut, err = h.opts.Serve(h)
+		return url, err
+	}
+	if h.ln = h.opts.Listener; h.ln == nil {
+		if h.ln, err = new(net.ListenConfig).Listen(h.ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return "", err
+		}
+	}
+	h.shut = func() {}
+	h.served.Go(h.accept)
+	return "ws://" + h.ln.Addr().String(), nil
+}
+
+func (h *host) accept() {
 	for {
 		conn, err := h.ln.Accept()
 		if err != nil {
 			h.failed <- err
 			return
 		}
-		h.mu.Lock()
-		h.open[conn] = struct{}{}
-		h.mu.Unlock()
-		h.served.Go(func() {
-			h.talk(conn)
-			conn.Close()
-			h.mu.Lock()
-			delete(h.open, conn)
-			h.mu.Unlock()
-		})
+		if h.take(conn) {
+			go h.serve(conn)
+		}
+	}
+}
+
+// ServeHTTP takes a stream of HTTP/2 or HTTP/3.
+func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor < 2 || r.Method != http.MethodConnect {
+		http.Error(w, "wstest: this is no extended CONNECT", http.StatusMethodNotAllowed)
+		return
+	}
+	conn, err := newHandlerConn(w, r)
+	if err != nil {
+		http.Error(w, "wstest: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if h.take(conn) {
+		h.serve(conn)
+	}
+}
+
+// take reports whether a connection is to be served. Otherwise it is closed.
+func (h *host) take(conn net.Conn) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		conn.Close()
+		return false
+	}
+	h.conns[conn] = struct{}{}
+	h.served.Add(1)
+	return true
+}
+
+// serve serves a connection that take has taken.
+func (h *host) serve(conn net.Conn) {
+	defer h.served.Done()
+	h.talk(conn)
+	conn.Close()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.conns, conn)
+}
+
+// end takes no more connections.
+func (h *host) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = true
+	if h.ln != nil {
+		h.ln.Close()
 	}
 }
 
 // stop breaks all off.
 func (h *host) stop() {
-	h.ln.Close()
+	h.end()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for conn := range h.open {
+	for conn := range h.conns {
 		conn.Close()
 	}
 }
@@ -127,12 +186,14 @@ func (h *host) awaitReport() error {
 		return nil
 	case err := <-h.failed:
 		return err
+	case <-h.ctx.Done():
+		return context.Cause(h.ctx)
 	}
 }
 
 // finish waits for the cases that are under way. Each ends by its own time limit.
 func (h *host) finish() {
-	h.ln.Close()
+	h.end()
 	h.served.Wait()
 	for i, taken := range h.taken {
 		if !taken {
@@ -207,7 +268,7 @@ func (h *host) find(q url.Values) (i int, ok bool) {
 
 func (h *host) play(p *peer) {
 	i, ok := h.find(p.request.URL.Query())
-	if !ok || !h.take(i) {
+	if !ok || !h.claim(i) {
 		p.notFound()
 		return
 	}
@@ -216,8 +277,8 @@ func (h *host) play(p *peer) {
 	h.tellOf(result)
 }
 
-// take reports whether case i has not been run.
-func (h *host) take(i int) bool {
+// claim reports whether case i has not been run.
+func (h *host) claim(i int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	was := h.taken[i]

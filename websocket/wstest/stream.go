@@ -10,7 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
+	"regexp"
 	"sync"
 	"time"
 
@@ -188,9 +188,15 @@ func (c *streamConn) SetDeadline(t time.Time) error {
 func (c *streamConn) LocalAddr() net.Addr  { return &net.TCPAddr{} }
 func (c *streamConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
+// onlyUpgrades are the cases about handshakes of HTTP/1.1. Those of an answer that
+// refuses are among them: it ends a stream, so that the suite does not see what the
+// client makes of it.
+var onlyUpgrades = regexp.MustCompile(`^request/|^response/(status|line|upgrade|connection|accept|head)/` +
+	`|^response/good/(upgrade|connection|names|order|another|empty|spaces|pieces)`)
+
 // overStream says why a case has no meaning over a stream, or nothing.
 func (c *Case) overStream() string {
-	if strings.HasPrefix(c.ID, "request/") {
+	if onlyUpgrades.MatchString(c.ID) {
 		return "the case is about a handshake of HTTP/1.1"
 	}
 	return ""

@@ -2,8 +2,10 @@ package wstest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -103,4 +105,23 @@ func TestServerOverHTTP2_RFC8441(t *testing.T) {
 		}
 	}
 	require.Less(t, skipped, 250)
+}
+
+func TestServeErrors(t *testing.T) {
+	broken := errors.New("no port")
+	_, err := RunClient(t.Context(), nil, &Options{Serve: func(http.Handler) (string, func(), error) { return "", nil, broken }})
+	require.ErrorIs(t, err, broken)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := false
+	r, err := RunClient(ctx, nil, &Options{Filter: "^ping/payload/1$", Serve: func(h http.Handler) (string, func(), error) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/case?n=1", nil))
+		require.Equal(t, http.StatusMethodNotAllowed, w.Code)
+		cancel()
+		return "", func() { stopped = true }, nil
+	}})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, Counts{Skipped: 1}, r.Agents[0].Counts)
+	require.True(t, stopped)
 }
