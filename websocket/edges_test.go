@@ -260,6 +260,7 @@ var edgeTypes = map[string]reflect.Type{
 	"websocket.Durations":        reflect.TypeFor[websocket.Durations](),
 	"websocket.Group":            reflect.TypeFor[websocket.Group](),
 	"websocket.Hooks":            reflect.TypeFor[websocket.Hooks](),
+	"websocket.Member":           reflect.TypeFor[websocket.Member](),
 	"websocket.Message":          reflect.TypeFor[websocket.Message](),
 	"websocket.MessageType":      reflect.TypeFor[websocket.MessageType](),
 	"websocket.PanicError":       reflect.TypeFor[websocket.PanicError](),
@@ -355,12 +356,13 @@ var edgeTypes = map[string]reflect.Type{
 // edgePanics are the calls that may panic, each with its reason. A name alone stands for
 // all edges.
 var edgePanics = map[string]string{
-	"ws.MustReadFrame":              "documented: the stream ends",
-	"ws.PutCloseFrameBody":          "p is too short, as for binary.PutUint16",
-	"wsutil.NewWriterBuffer":        "documented: the buffer has no room for payload",
-	"wsutil.NewControlWriterBuffer": "documented: the buffer has no room for payload",
-	"wsutil.Writer.Reset":           "documented: the buffer has no room for payload",
-	"wsutil.PreparedMessage.Form":   "encode is nil",
+	"ws.MustReadFrame":               "documented: the stream ends",
+	"ws.PutCloseFrameBody":           "p is too short, as for binary.PutUint16",
+	"wsutil.NewWriterBuffer":         "documented: the buffer has no room for payload",
+	"wsutil.NewControlWriterBuffer":  "documented: the buffer has no room for payload",
+	"wsutil.Writer.Reset":            "documented: the buffer has no room for payload",
+	"websocket.PreparedMessage.Form": "encode is nil",
+	"wsutil.PreparedMessage.Form":    "encode is nil",
 
 	"wsutil.GetWriter, most":           "more memory than there is, as for make",
 	"wsutil.NewWriterSize, most":       "more memory than there is, as for make",

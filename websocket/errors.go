@@ -50,7 +50,7 @@ var (
 	errStale        = errors.New("websocket: read: the next message has been asked for")
 	errExited       = errors.New("a callback has ended its goroutine")
 	errNotMade      = errors.New("a Conn that Accept, Dial or NewConn has not made")
-	errNotPrepared  = errors.New("a PreparedMessage that NewPreparedMessage has not made")
+	errNotPrepared  = errors.New("a PreparedMessage that is not a text or binary message of NewPreparedMessage")
 	errNilContext   = errors.New("nil Context")
 	errNilGroup     = errors.New("nil Group")
 	errTakenOver    = errors.New("Close has taken the read lock over")

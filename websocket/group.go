@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -29,6 +31,9 @@ var errShuttingDown = fmt.Errorf("%w: %w", ErrGroupClosed, ws.RejectConnectionEr
 // that its options name and to those that it joins, until it leaves them or is closed. It
 // may belong to any number of groups, and one in no group costs nothing.
 //
+// Connections of other drivers of the protocol, such as those of package wsloop, join with
+// [Group.JoinMember] and get the same broadcasts.
+//
 // The zero value is ready to use. The fields must not be changed once there are
 // connections; all methods may be called by any number of goroutines at once.
 type Group struct {
@@ -41,18 +46,42 @@ type Group struct {
 	// connect anew do not all do so at once.
 	Jitter time.Duration
 
-	mu     sync.Mutex
-	conns  map[*Conn]struct{}
-	closed bool
-	empty  chan struct{} // closed once the group is closed and empty
+	mu      sync.Mutex
+	conns   map[*Conn]struct{}
+	members map[Member]struct{} // of JoinMember
+	closed  bool
+	empty   chan struct{} // closed once the group is closed and empty
+}
+
+// Member is a connection of another driver that can belong to a [Group]: a *wsloop.Conn is
+// one. It must be comparable. All methods may be called by any goroutine, and return
+// without blocking and without a call of a function that they were given.
+type Member interface {
+	// SendPreparedKey is that of [Conn].
+	SendPreparedKey(m *PreparedMessage, key string) (SendResult, error)
+
+	// Close begins the closing handshake. CloseNow ends the connection without one.
+	Close(code ws.StatusCode, reason string) error
+	CloseNow()
+
+	// Go runs f after the work that the handler is doing, and before its next message.
+	// It returns false, without a call of f, if the connection is over.
+	Go(f func()) bool
+
+	// OnEnd has f called once the connection is over. It takes the place of the
+	// function that was given with the same key; a nil f takes that out. It returns
+	// false, without a call of f, if the connection is over.
+	OnEnd(key any, f func()) bool
 }
 
 // Len returns how many connections belong to the group.
 func (g *Group) Len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.conns)
+	return g.len()
 }
+
+func (g *Group) len() int { return len(g.conns) + len(g.members) }
 
 // Join makes c a member, if it is none yet. The error is [ErrGroupClosed] after
 // [Group.Shutdown] or [Group.Drain], and one that wraps net.ErrClosed if c is closed.
@@ -84,6 +113,33 @@ func (g *Group) Leave(c *Conn) {
 	}
 }
 
+// JoinMember is [Group.Join] for a connection of another driver. It leaves the group when
+// it is over. In [Group.Shutdown] and [Group.Drain] it is closed with [Member.Close]; Drain
+// lets a function that its handler has given to [Member.Go] return first.
+func (g *Group) JoinMember(m Member) error {
+	switch {
+	case g == nil:
+		return &opError{"join", errNilGroup}
+	case m == nil:
+		return &opError{"join", errNotMade}
+	case !g.addMember(m):
+		return ErrGroupClosed
+	case !m.OnEnd(g, func() { g.removeMember(m) }):
+		g.removeMember(m)
+		return &opError{"join", net.ErrClosed}
+	}
+	return nil
+}
+
+// LeaveMember is [Group.Leave] for a connection of another driver.
+func (g *Group) LeaveMember(m Member) {
+	if g == nil || m == nil {
+		return
+	}
+	g.removeMember(m)
+	m.OnEnd(g, nil)
+}
+
 // Broadcast sends m to all members with [Conn.SendPrepared], and returns how many took it
 // and how many did not: the queue of one is full, or it is about to close. It waits for no
 // peer. The messages of several Broadcasts reach all members in the same order.
@@ -101,23 +157,42 @@ func (g *Group) BroadcastKey(m *PreparedMessage, key string) (taken, missed int)
 			taken++
 		}
 	}
-	return taken, len(g.conns) - taken
+	for c := range g.members {
+		if result, _ := c.SendPreparedKey(m, key); result.Taken() {
+			taken++
+		}
+	}
+	return taken, g.len() - taken
 }
 
 // Conns yields the connections that belong to the group at the time of the call, in no
-// particular order.
+// particular order. Those of [Group.JoinMember] are left to [Group.Members].
 func (g *Group) Conns() iter.Seq[*Conn] {
-	return slices.Values(g.members())
-}
-
-func (g *Group) members() []*Conn {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	conns := make([]*Conn, 0, len(g.conns))
+	return slices.Values(slices.Collect(maps.Keys(g.conns)))
+}
+
+// Members yields the connections of [Group.JoinMember] that belong to the group at the
+// time of the call, in no particular order.
+func (g *Group) Members() iter.Seq[Member] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Values(slices.Collect(maps.Keys(g.members)))
+}
+
+// all returns the connections of both kinds, in no particular order.
+func (g *Group) all() []any {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := make([]any, 0, g.len())
 	for c := range g.conns {
-		conns = append(conns, c)
+		all = append(all, c)
 	}
-	return conns
+	for m := range g.members {
+		all = append(all, m)
+	}
+	return all
 }
 
 // Shutdown closes all connections of the group, with its code and reason, and waits until
@@ -131,7 +206,7 @@ func (g *Group) members() []*Conn {
 // srv.RegisterOnShutdown(func() { g.Shutdown(ctx) }) both end together. A message that a
 // handler is working on gets no answer: see [Group.Drain].
 func (g *Group) Shutdown(ctx context.Context) error {
-	return g.end(ctx, "shutdown", func(c *Conn) { c.Close(g.code(), g.Reason) })
+	return g.end(ctx, "shutdown", func(c *Conn) { c.Close(g.code(), g.Reason) }, g.closeMember)
 }
 
 // Drain is [Group.Shutdown] that lets handlers finish. No connection can join any more.
@@ -157,11 +232,18 @@ func (g *Group) Drain(ctx context.Context) error {
 		if !c.drain(g) {
 			c.Close(g.code(), g.Reason)
 		}
+	}, func(m Member) {
+		if !m.Go(func() { g.closeMember(m) }) {
+			g.closeMember(m)
+		}
 	})
 }
 
-// end closes the group and waits until it is empty. It calls each for each connection.
-func (g *Group) end(ctx context.Context, op string, each func(*Conn)) error {
+func (g *Group) closeMember(m Member) { m.Close(ws.StatusCode(g.code()), g.Reason) }
+
+// end closes the group and waits until it is empty. It calls each or eachMember for each
+// connection.
+func (g *Group) end(ctx context.Context, op string, each func(*Conn), eachMember func(Member)) error {
 	if ctx == nil {
 		return fmt.Errorf("websocket: %s: %w", op, errNilContext)
 	}
@@ -169,23 +251,26 @@ func (g *Group) end(ctx context.Context, op string, each func(*Conn)) error {
 	var closing sync.WaitGroup
 	defer closing.Wait()
 
-	g.spread(ctx, empty, func(c *Conn) {
+	guarded := func(c any, f func(*Conn), fMember func(Member)) {
+		if m, ok := c.(Member); ok {
+			fMember(m)
+			return
+		}
 		closing.Go(func() {
+			c := c.(*Conn)
 			defer c.guard()
-			each(c)
+			f(c)
 		})
-	})
+	}
+	g.spread(ctx, empty, func(c any) { guarded(c, each, eachMember) })
 	select {
 	case <-empty:
 		return nil
 	case <-ctx.Done():
 	}
-	left := g.members()
+	left := g.all()
 	for _, c := range left {
-		closing.Go(func() {
-			defer c.guard()
-			c.closeNow() // which may wait for a callback
-		})
+		guarded(c, (*Conn).closeNow, Member.CloseNow) // which may wait for a callback
 	}
 	if len(left) == 0 {
 		return nil
@@ -194,8 +279,8 @@ func (g *Group) end(ctx context.Context, op string, each func(*Conn)) error {
 }
 
 // spread calls f for each connection at a moment of its own within Jitter.
-func (g *Group) spread(ctx context.Context, empty <-chan struct{}, f func(*Conn)) {
-	conns := g.members()
+func (g *Group) spread(ctx context.Context, empty <-chan struct{}, f func(c any)) {
+	conns := g.all()
 	delays := make([]time.Duration, len(conns))
 	for i := range delays {
 		if g.Jitter > 0 {
@@ -228,7 +313,7 @@ func (g *Group) close() <-chan struct{} {
 	defer g.mu.Unlock()
 	if !g.closed {
 		g.closed, g.empty = true, make(chan struct{})
-		if len(g.conns) == 0 {
+		if g.len() == 0 {
 			close(g.empty)
 		}
 	}
@@ -274,7 +359,37 @@ func (g *Group) remove(c *Conn) {
 		return
 	}
 	delete(g.conns, c)
-	if g.closed && len(g.conns) == 0 {
+	g.left()
+}
+
+// addMember is add for a connection of another driver.
+func (g *Group) addMember(m Member) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	if g.members == nil {
+		g.members = make(map[Member]struct{})
+	}
+	g.members[m] = struct{}{}
+	return true
+}
+
+// removeMember is remove for a connection of another driver.
+func (g *Group) removeMember(m Member) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.members[m]; !ok {
+		return
+	}
+	delete(g.members, m)
+	g.left()
+}
+
+// left notes that a connection has left. mu is held.
+func (g *Group) left() {
+	if g.closed && g.len() == 0 {
 		close(g.empty)
 	}
 }

@@ -44,8 +44,8 @@ func TestWritePrepared(t *testing.T) {
 				require.NoError(t, ends[0].WritePrepared(t.Context(), m))
 				typ, p, err := ends[1].Read(t.Context())
 				require.NoError(t, err)
-				require.Equal(t, ws.OpCode(typ), m.message.OpCode())
-				require.Equal(t, m.message.Payload(), p)
+				require.Equal(t, ws.OpCode(typ), m.OpCode())
+				require.Equal(t, m.Payload(), p)
 			}
 			require.NoError(t, ends[0].Write(t.Context(), MessageText, []byte(text)))
 			_, p, err := ends[1].Read(t.Context())
@@ -76,7 +76,7 @@ func TestPreparedMessageArguments(t *testing.T) {
 	m, err := NewPreparedMessage(MessageText, p)
 	require.NoError(t, err)
 	p[0] = 'x'
-	require.Equal(t, "mine", string(m.message.Payload()), "it is not retained")
+	require.Equal(t, "mine", string(m.Payload()), "it is not retained")
 }
 
 // nowhere is a transport that takes everything.

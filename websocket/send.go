@@ -102,10 +102,10 @@ func (c *Conn) SendPrepared(m *PreparedMessage) (SendResult, error) {
 
 // SendPreparedKey is [Conn.SendKey] for a prepared message.
 func (c *Conn) SendPreparedKey(m *PreparedMessage, key string) (SendResult, error) {
-	if m == nil || m.message == nil {
+	if !prepared(m) {
 		return SendFailed, &opError{"send", errNotPrepared}
 	}
-	return c.enqueue(m.message.Outgoing(), key)
+	return c.enqueue(m.Outgoing(), key)
 }
 
 // Buffered returns the payload bytes of the messages of [Conn.Send] that are not written

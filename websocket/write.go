@@ -144,18 +144,23 @@ func (c *Conn) abandon(ctx context.Context, err error) error {
 // it anew, which costs what Write costs without compression. Where the connection
 // compresses, so is m if it becomes smaller, whatever its length.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
-	if m == nil || m.message == nil {
+	if !prepared(m) {
 		return &opError{"write", errNotPrepared}
 	}
-	out := m.message.Outgoing()
+	out := m.Outgoing()
 	return c.send(ctx, &out)
 }
 
 // PreparedMessage is a message that is encoded once and sent to many connections, with
 // [Group.Broadcast], [Conn.SendPrepared] or [Conn.WritePrepared]: as it is, and compressed
 // once for each set of parameters that connections have agreed on. It may be used by any
-// number of goroutines at once.
-type PreparedMessage struct{ message *wsutil.PreparedMessage }
+// number of goroutines at once, and for connections of package wsloop.
+type PreparedMessage = wsutil.PreparedMessage
+
+// prepared reports whether m is a text or binary message.
+func prepared(m *PreparedMessage) bool {
+	return m != nil && (m.OpCode() == ws.OpText || m.OpCode() == ws.OpBinary)
+}
 
 // NewPreparedMessage returns the message of this type and payload. It does not retain
 // p. The error is about typ, which has to be [MessageText] or [MessageBinary].
@@ -167,7 +172,7 @@ func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("websocket: prepared message: %w", err)
 	}
-	return &PreparedMessage{m}, nil
+	return m, nil
 }
 
 // lock takes the write lock, after what was queued before is written if k is forMessage.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,6 +73,13 @@ type rare struct {
 	room        chan struct{}   // closed when a SendWait may try again
 	head        *bufpool.Buffer // the beginning of a request
 	searched    int             // bytes of head that hold no end of it
+	ends        []endFunc       // of OnEnd
+}
+
+// endFunc is a function that was given to OnEnd.
+type endFunc struct {
+	key any
+	f   func()
 }
 
 // phase is how far a connection has come on its loop.
@@ -260,6 +268,31 @@ func (c *Conn) runTasks() {
 		c.mu.Unlock()
 		f()
 	}
+}
+
+// OnEnd has f called once the connection is over, after Close of the Handler, on the
+// loop. It takes the place of a function that was given with the same key; a nil f takes
+// that out. OnEnd returns false, and f is not called, if Close was called for the
+// connection. It is for what holds connections, such as a group of package websocket:
+//
+//	group.JoinMember(c)
+//
+// f must not block. A panic of f is as one of the handler.
+func (c *Conn) OnEnd(key any, f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.finished {
+		return false
+	}
+	if f == nil && c.rare == nil {
+		return true
+	}
+	r := c.rarely()
+	r.ends = slices.DeleteFunc(r.ends, func(e endFunc) bool { return e.key == key })
+	if f != nil {
+		r.ends = append(r.ends, endFunc{key, f})
+	}
+	return true
 }
 
 // SetMaxMessage changes MaxMessage of the Config for this connection, from the next

@@ -30,7 +30,9 @@
 // [Conn.Send] and its like never block and may be called by any goroutine. What waits
 // is bounded, by 64 KiB unless [Config].Queue says otherwise; its policy says what
 // happens to messages above the bound. [Conn.SendKey] replaces the value that waits
-// under the same key, for tickers. [Conn.SendWait] blocks up to a context.
+// under the same key, for tickers. [Conn.SendWait] blocks up to a context. A group of
+// package websocket holds connections of both packages: its JoinMember takes a Conn, and
+// a broadcast costs one system call for each receiver and turn.
 //
 // # Attaching
 //

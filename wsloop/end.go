@@ -195,9 +195,9 @@ func (l *loop) leave(c *Conn) {
 	l.s.released(c)
 }
 
-// finish calls Close, unless a function of Go still runs.
+// finish calls Close and the functions of OnEnd, unless a function of Go still runs.
 func (l *loop) finish(c *Conn) {
-	if c.flags&flagOpened == 0 || c.flags&flagFinished != 0 {
+	if c.flags&flagOpened == 0 {
 		return
 	}
 	c.mu.Lock()
@@ -205,14 +205,31 @@ func (l *loop) finish(c *Conn) {
 		c.mu.Unlock()
 		return
 	}
+	f := c.handler.Close
+	if c.flags&flagFinished != 0 {
+		f = nil
+	}
 	c.flags |= flagFinished
 	c.finished = true
 	c.roomMade()
 	end := c.end()
 	c.mu.Unlock()
-	if f := c.handler.Close; f != nil {
+	if f != nil {
 		l.guardClose(c, f, end)
 	}
+	for f := c.nextEnd(); f != nil; f = c.nextEnd() {
+		l.guardClose(c, func(*Conn, End) { f() }, end)
+	}
+}
+
+// nextEnd takes out the next function of OnEnd, or nil.
+func (c *Conn) nextEnd() (f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.rare; r != nil && len(r.ends) > 0 {
+		f, r.ends = r.ends[0].f, r.ends[1:]
+	}
+	return f
 }
 
 // guardClose calls f, whose panic ends nothing more.

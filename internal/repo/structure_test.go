@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 // do not know each other fit.
 var testsMayImport = map[string][]string{
 	"wsflate":             {"wsutil"},
-	"wsloop":              {"websocket/wstest"},
+	"wsloop":              {"websocket", "websocket/wstest"},
 	"websocket":           {"websocket/xconnect"},
 	"websocket/reconnect": {"websocket/wstest"},
 	"websocket/wstest":    {"websocket/xconnect"},
