@@ -327,6 +327,8 @@ var edgeTypes = map[string]reflect.Type{
 	"wsutil.SendExtension":       reflect.TypeFor[wsutil.SendExtension](),
 	"wsutil.SendExtensionFunc":   reflect.TypeFor[wsutil.SendExtensionFunc](),
 	"wsutil.SendPolicy":          reflect.TypeFor[wsutil.SendPolicy](),
+	"wsutil.Stats":               reflect.TypeFor[wsutil.Stats](),
+	"wsutil.Durations":           reflect.TypeFor[wsutil.Durations](),
 	"wsutil.SendQueue":           reflect.TypeFor[wsutil.SendQueue](),
 	"wsutil.SendQueueOptions":    reflect.TypeFor[wsutil.SendQueueOptions](),
 	"wsutil.SendResult":          reflect.TypeFor[wsutil.SendResult](),

@@ -18,28 +18,6 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-func TestDurations(t *testing.T) {
-	var d Durations
-	for _, t := range []time.Duration{-1, 0, 1, time.Millisecond, time.Millisecond + 1, 3 * time.Millisecond, 4 * time.Millisecond, time.Hour, 1000 * time.Hour, 1 << 62} {
-		d.add(t)
-	}
-	got := maps.Collect(d.Buckets())
-	require.Len(t, got, durationBuckets)
-	require.EqualValues(t, 4, got[time.Millisecond], "with the bound itself")
-	require.EqualValues(t, 5, got[2*time.Millisecond])
-	require.EqualValues(t, 7, got[4*time.Millisecond])
-	require.EqualValues(t, 8, got[time.Millisecond<<27])
-	require.EqualValues(t, 10, d.Count())
-
-	var one Durations
-	one.add(1500 * time.Millisecond)
-	one.add(500 * time.Millisecond)
-	require.Equal(t, 2*time.Second, one.Sum())
-	for range one.Buckets() {
-		break
-	}
-}
-
 // A connection is counted while it is open, and its record has the time that it was.
 func TestStatsOfALifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,7 +1,7 @@
 package websocket
 
 import (
-	"sync/atomic"
+	"iter"
 	"time"
 
 	"github.com/wskit/wskit/ws"
@@ -10,33 +10,38 @@ import (
 
 // Stats are counters of one connection, or of all that have it in their options. They can
 // be read at any time. A Stats must not be copied.
-type Stats struct {
-	// Connections that were opened, and those that are open now.
-	Opened, Open atomic.Int64
+//
+// Refused and AllRefused are about the handshakes that [Accept] has answered with that HTTP
+// status, or the server of a [Dial]. Handshakes counts from the call of Accept or Dial on.
+// Connections of package wsloop count in the embedded Stats.
+type Stats struct{ wsutil.Stats }
 
-	// How long the handshakes took that opened a connection, from the call of [Accept]
-	// or [Dial] on, and how long the connections were open that are closed.
-	Handshakes, Lifetimes Durations
-
-	// Messages read and written whole, and their bytes: as the program sees them, and
-	// as payload on the wire, which differs if they are compressed.
-	MessagesRead, MessagesWritten   atomic.Int64
-	BytesRead, BytesWritten         atomic.Int64
-	WireBytesRead, WireBytesWritten atomic.Int64
-
-	// Pings and pongs.
-	PingsRead, PingsWritten atomic.Int64
-	PongsRead, PongsWritten atomic.Int64
-
-	refused                   counts[int]
-	closesRead, closesWritten counts[StatusCode]
-}
+// Durations counts durations: see [wsutil.Durations].
+type Durations = wsutil.Durations
 
 // ClosesRead returns how many close frames came with code.
-func (s *Stats) ClosesRead(code StatusCode) int64 { return s.closesRead.of(code) }
+func (s *Stats) ClosesRead(code StatusCode) int64 { return s.Stats.ClosesRead(ws.StatusCode(code)) }
 
 // ClosesWritten returns how many close frames with code were sent.
-func (s *Stats) ClosesWritten(code StatusCode) int64 { return s.closesWritten.of(code) }
+func (s *Stats) ClosesWritten(code StatusCode) int64 {
+	return s.Stats.ClosesWritten(ws.StatusCode(code))
+}
+
+// AllClosesRead yields the codes of the close frames that came, in ascending order, and how
+// often each did. A frame without a code has [StatusNoStatusRcvd].
+func (s *Stats) AllClosesRead() iter.Seq2[StatusCode, int64] { return ofCodes(s.Stats.AllClosesRead()) }
+
+// AllClosesWritten yields the codes of the close frames that were sent, as
+// [Stats.AllClosesRead] does.
+func (s *Stats) AllClosesWritten() iter.Seq2[StatusCode, int64] {
+	return ofCodes(s.Stats.AllClosesWritten())
+}
+
+func ofCodes(counts iter.Seq2[ws.StatusCode, int64]) iter.Seq2[StatusCode, int64] {
+	return func(yield func(StatusCode, int64) bool) {
+		counts(func(code ws.StatusCode, n int64) bool { return yield(StatusCode(code), n) })
+	}
+}
 
 // Stats returns the counters of the options the connection was made with, or nil.
 func (c *Conn) Stats() *Stats { return c.opts.Stats }
@@ -90,9 +95,7 @@ func (c *Conn) countRead(ev wsutil.Event, size int) error {
 		wire = int(c.protocol.WireSize())
 	}
 	if s := c.opts.Stats; s != nil {
-		s.MessagesRead.Add(1)
-		s.BytesRead.Add(int64(size))
-		s.WireBytesRead.Add(int64(wire))
+		s.CountRead(size, wire)
 	}
 	if h := c.opts.Hooks; h != nil && h.MessageRead != nil {
 		if !c.call(func() { h.MessageRead(c, MessageType(ev.OpCode), size, wire) }) {
@@ -111,9 +114,7 @@ func (c *Conn) countWritten(m *wsutil.Outgoing) {
 
 func (c *Conn) tellWritten(op ws.OpCode, size, wire int) {
 	if s := c.opts.Stats; s != nil {
-		s.MessagesWritten.Add(1)
-		s.BytesWritten.Add(int64(size))
-		s.WireBytesWritten.Add(int64(wire))
+		s.CountWritten(size, wire)
 	}
 	if h := c.opts.Hooks; h != nil && h.MessageWritten != nil {
 		c.callWriting(func() { h.MessageWritten(c, MessageType(op), size, wire) })
@@ -130,7 +131,7 @@ func (c *Conn) tellControl(ev wsutil.Event) bool {
 // and the read lock was taken over meanwhile.
 func (c *Conn) countControl(op ws.OpCode, written bool, code StatusCode) bool {
 	if s := c.opts.Stats; s != nil {
-		s.countControl(op, written, code)
+		s.CountControl(op, written, ws.StatusCode(code))
 	}
 	h := c.opts.Hooks
 	switch {
@@ -141,21 +142,4 @@ func (c *Conn) countControl(op ws.OpCode, written bool, code StatusCode) bool {
 		return c.call(func() { h.ControlRead(c, op, code) })
 	}
 	return true
-}
-
-func (s *Stats) countControl(op ws.OpCode, written bool, code StatusCode) {
-	switch {
-	case op == ws.OpClose && written:
-		s.closesWritten.add(code)
-	case op == ws.OpClose:
-		s.closesRead.add(code)
-	case op == ws.OpPing && written:
-		s.PingsWritten.Add(1)
-	case op == ws.OpPing:
-		s.PingsRead.Add(1)
-	case written:
-		s.PongsWritten.Add(1)
-	default:
-		s.PongsRead.Add(1)
-	}
 }

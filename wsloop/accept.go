@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -261,7 +262,7 @@ func (a *acceptor) refuse() {
 		closeDescriptor(a.reserve)
 		fd, _, result, _ := accept(a.fd)
 		if result == acceptedOne {
-			a.s.refused.Add(1)
+			a.s.countRefused(http.StatusServiceUnavailable)
 			writeDescriptor(fd, ws.AppendRefusal(nil, nil, errUnavailable))
 			closeWriteDescriptor(fd)
 			closeDescriptor(fd)

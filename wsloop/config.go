@@ -173,6 +173,13 @@ type Config struct {
 	// that clients do not all come back at once. 0 and negative values mean at once.
 	ShutdownSpread time.Duration
 
+	// Stats, if not nil, counts what the connections of the server do. Several servers
+	// may share one, also with connections of package websocket, whose Stats embeds it.
+	// A close frame counts when its connection is over. It costs three atomic
+	// operations for a message that is sent, and three for all that a turn receives.
+	// See [Server.Stats] for the counters of the loops, which are always there.
+	Stats *wsutil.Stats
+
 	// Panicked is called, if set, after a function of the Handler has panicked.
 	Panicked func(c *Conn, err *PanicError)
 }

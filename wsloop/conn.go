@@ -36,6 +36,7 @@ type Conn struct {
 	phase   phase
 	flags   connFlags
 	id      identity
+	began   time.Duration   // when the handshake began, and then when the connection was opened
 	until   time.Duration   // the end of the handshake, or of the life; 0 for none
 	stash   *bufpool.Buffer // input that was received and not consumed, or nil
 	dropped uint32          // bytes that came after a refusal

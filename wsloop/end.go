@@ -208,6 +208,8 @@ func (l *loop) finish(c *Conn) {
 	f := c.handler.Close
 	if c.flags&flagFinished != 0 {
 		f = nil
+	} else {
+		c.countEnd()
 	}
 	c.flags |= flagFinished
 	c.finished = true

@@ -153,7 +153,7 @@ func (s *Server) allowsOrigin(r *ws.Request, secure bool) bool {
 // refuse answers the request with the refusal that err describes, and ends the
 // connection. r is nil before there is a request.
 func (c *Conn) refuse(r *ws.Request, err error) {
-	c.loop.s.refused.Add(1)
+	c.loop.s.countRefused(ws.RefusalStatus(err))
 	c.mu.Lock()
 	c.encode(func(dst []byte) ([]byte, error) { return ws.AppendRefusal(dst, r, err), nil })
 	c.mu.Unlock()

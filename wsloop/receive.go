@@ -13,6 +13,7 @@ import (
 func (c *Conn) begin() {
 	l := c.loop
 	l.place(c)
+	c.began = l.now
 	c.until = later(l.now, l.s.handshakeTimeout)
 	switch {
 	case c.flags&flagRefusing != 0:
@@ -49,6 +50,7 @@ func (c *Conn) opened() {
 	c.phase = phaseOpen
 	c.until = l.s.endOfLife(l.now)
 	c.flags |= flagOpened
+	c.countOpened()
 	if f := c.handler.Open; f != nil {
 		f(c)
 	}
@@ -131,7 +133,7 @@ func (c *Conn) feed(p []byte) {
 			c.control(ev)
 		case c.flags&flagClosing == 0:
 			l.rest = p
-			l.tally.messagesIn++
+			l.countRead(c, &ev)
 			if f := c.handler.Message; f != nil {
 				f(c, ev.OpCode, ev.Payload)
 			}
@@ -169,6 +171,10 @@ func (c *Conn) resume() {
 
 // control answers a control frame.
 func (c *Conn) control(ev wsutil.Event) {
+	s := c.loop.s
+	if ev.OpCode != ws.OpClose {
+		s.countControl(ev.OpCode, false)
+	}
 	switch ev.OpCode {
 	case ws.OpPong:
 		if f := c.handler.Pong; f != nil && c.flags&flagClosing == 0 {
@@ -182,6 +188,7 @@ func (c *Conn) control(ev wsutil.Event) {
 			return
 		}
 		c.reply(ev)
+		s.countControl(ws.OpPong, true)
 	default:
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -67,7 +67,7 @@ func (c *Conn) secured() {
 		return
 	}
 	if s.done != nil {
-		c.loop.s.refused.Add(1)
+		c.loop.s.countRefused(0)
 		c.phase = phaseOver // what is left to be written is an alert
 		c.flags |= flagRefused
 		c.until = min(c.until, later(c.loop.now, time.Second))

@@ -127,7 +127,16 @@ func (c *Conn) Ping(p []byte) error {
 		c.replies.Add(ws.OpPing, p)
 		return nil
 	}
-	return c.encode(func(dst []byte) ([]byte, error) { return c.protocol.AppendPing(dst, p) })
+	return c.ping(p)
+}
+
+// ping encodes a ping. mu is held.
+func (c *Conn) ping(p []byte) error {
+	err := c.encode(func(dst []byte) ([]byte, error) { return c.protocol.AppendPing(dst, p) })
+	if err == nil {
+		c.loop.s.countControl(ws.OpPing, true)
+	}
+	return err
 }
 
 // Buffered returns how many bytes wait to be sent: those encoded, with their frame
@@ -188,19 +197,23 @@ func (c *Conn) send(op ws.OpCode, p []byte, m *wsutil.PreparedMessage, key strin
 
 // encodeMessage encodes a message at the end of out. mu is held.
 func (c *Conn) encodeMessage(op ws.OpCode, p []byte, m *wsutil.PreparedMessage) (err error) {
-	b := c.buffer(len(p) + ws.MaxHeaderSize)
-	var out []byte
-	switch {
-	case op != ws.OpText && op != ws.OpBinary:
-		err = wsutil.ErrNotSendable
-		out = b.B
-	case m != nil:
-		out, err = c.protocol.AppendPrepared(b.B, m)
-	default:
-		out, err = c.protocol.AppendMessage(b.B, op, p)
+	if op != ws.OpText && op != ws.OpBinary {
+		return wsutil.ErrNotSendable
 	}
-	c.encoded(b, out)
-	return err
+	if m == nil && c.protocol.Coalesces(len(p)) {
+		b := c.buffer(len(p) + ws.MaxHeaderSize)
+		out, err := c.protocol.AppendMessage(b.B, op, p)
+		c.encoded(b, out)
+		if err == nil {
+			c.loop.s.countWritten(len(p), len(p))
+		}
+		return err
+	}
+	msg := wsutil.NewOutgoing(op, p)
+	if m != nil {
+		msg = m.Outgoing()
+	}
+	return c.encodeOutgoing(&msg)
 }
 
 // encode encodes a control frame at the end of out. mu is held.
@@ -353,11 +366,12 @@ func (c *Conn) refill() bool {
 		c.encode(func(dst []byte) ([]byte, error) {
 			return c.protocol.AppendFragment(dst, ws.Header{Fin: true, OpCode: op}, p)
 		})
+		c.loop.s.countControl(op, true)
 		return true
 	})
 	if q := c.queue; q != nil {
 		for m, ok := q.Next(); ok; m, ok = q.Next() {
-			c.encodeOutgoing(&m)
+			c.encodeOutgoing(&m) // what may no longer be sent, or is no UTF-8, is left out
 			q.Encoded()
 		}
 	}
@@ -379,17 +393,18 @@ func (c *Conn) encodeClose() {
 	})
 }
 
-// encodeOutgoing encodes a message of the queue. Text that is not UTF-8, and what may
-// no longer be sent, is left out.
-func (c *Conn) encodeOutgoing(m *wsutil.Outgoing) {
+// encodeOutgoing encodes all frames of a message at the end of out. mu is held.
+func (c *Conn) encodeOutgoing(m *wsutil.Outgoing) error {
 	for m.Pending() {
 		b := c.buffer(c.protocol.FrameRoom(m))
 		out, body, err := c.protocol.AppendFrame(b.B, m)
 		c.encoded(b, append(out, body...))
 		if err != nil {
-			return
+			return err
 		}
 	}
+	c.loop.s.countWritten(m.Size(), m.WireSize())
+	return nil
 }
 
 // giveUpWriting drops what is to be sent, for good. What has arrived can still be

@@ -3,6 +3,9 @@ package wsloop
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
 )
 
 // Stats are the counters of a server, all since it began. Reading them costs the
@@ -36,6 +39,9 @@ type counters struct {
 type tally struct {
 	messagesIn, bytesIn uint64
 	waiting, behind     int64
+
+	// For Config.Stats.
+	messages, size, wire int64
 }
 
 // publish publishes the counters of a turn.
@@ -49,8 +55,82 @@ func (l *loop) publish() {
 		l.bytesIn.Add(l.tally.bytesIn)
 		l.tally.bytesIn = 0
 	}
+	if t := &l.tally; t.messages > 0 {
+		s := l.s.cfg.Stats
+		s.MessagesRead.Add(t.messages)
+		s.BytesRead.Add(t.size)
+		s.WireBytesRead.Add(t.wire)
+		t.messages, t.size, t.wire = 0, 0, 0
+	}
 	if d := int64(l.s.now() - l.now); d > l.longest.Load() {
 		l.longest.Store(d)
+	}
+}
+
+// countRead counts a message that is given to the handler.
+func (l *loop) countRead(c *Conn, ev *wsutil.Event) {
+	l.tally.messagesIn++
+	if l.s.cfg.Stats == nil {
+		return
+	}
+	wire := int64(len(ev.Payload))
+	if ev.Compressed() {
+		wire = c.protocol.WireSize()
+	}
+	l.tally.messages++
+	l.tally.size += int64(len(ev.Payload))
+	l.tally.wire += wire
+}
+
+// countWritten counts a message that was encoded.
+func (s *Server) countWritten(size, wire int) {
+	if s.cfg.Stats != nil {
+		s.cfg.Stats.CountWritten(size, wire)
+	}
+}
+
+// countControl counts a ping or pong.
+func (s *Server) countControl(op ws.OpCode, written bool) {
+	if s.cfg.Stats != nil {
+		s.cfg.Stats.CountControl(op, written, 0)
+	}
+}
+
+// countRefused counts a handshake that has failed.
+func (s *Server) countRefused(status int) {
+	s.refused.Add(1)
+	if s.cfg.Stats != nil {
+		s.cfg.Stats.CountRefused(status)
+	}
+}
+
+// countOpened counts a connection that was opened.
+func (c *Conn) countOpened() {
+	now := c.loop.now
+	if s := c.loop.s.cfg.Stats; s != nil {
+		s.Opened.Add(1)
+		s.Open.Add(1)
+		if c.flags&flagLimited != 0 { // nobody knows when the handshake of others began
+			s.Handshakes.Add(now - c.began)
+		}
+	}
+	c.began = now
+}
+
+// countEnd counts a connection that is over.
+func (c *Conn) countEnd() {
+	s := c.loop.s.cfg.Stats
+	if s == nil {
+		return
+	}
+	s.Open.Add(-1)
+	s.Lifetimes.Add(c.loop.now - c.began)
+	status := c.protocol.Status()
+	if status.Received != 0 {
+		s.CountControl(ws.OpClose, false, status.Received)
+	}
+	if status.Sent != 0 {
+		s.CountControl(ws.OpClose, true, status.Sent)
 	}
 }
 

@@ -106,6 +106,6 @@ func (l *loop) keepAlive(c *Conn) {
 		return
 	}
 	c.flags &^= flagPing
-	c.encode(func(dst []byte) ([]byte, error) { return c.protocol.AppendPing(dst, nil) })
+	c.ping(nil)
 	c.protocol.PingSent(l.now)
 }
