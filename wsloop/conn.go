@@ -31,6 +31,7 @@ type Conn struct {
 	loop     *loop
 	handler  *Handler
 	held     atomic.Int32 // why the next message is not given to the handler: heldByUser and so on
+	settles  atomic.Bool  // the loop is about to write what is sent; cleared under mu
 
 	// Of the loop.
 	phase   phase

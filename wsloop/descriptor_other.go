@@ -17,6 +17,8 @@ func readDescriptor(int, []byte) (int, error) { return 0, errors.ErrUnsupported 
 
 func writeDescriptor(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
+func writeBoth(int, []byte, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
 func closeDescriptor(int) {}
 
 func closeWriteDescriptor(int) error { return errors.ErrUnsupported }

@@ -14,6 +14,7 @@ func (l *loop) settle(c *Conn) {
 		return
 	}
 	c.mu.Lock()
+	c.settles.Store(false)
 	drained := !c.broken && c.flush()
 	broken := c.broken
 	c.mu.Unlock()

@@ -3,6 +3,7 @@
 package wsloop
 
 import (
+	"context"
 	"net"
 	"os"
 	"syscall"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
 )
 
 // descriptors returns how many descriptors this process has.
@@ -149,4 +153,38 @@ func TestNoDescriptorLeft(t *testing.T) {
 		round()
 	}
 	require.LessOrEqual(t, descriptors(t), before)
+}
+
+// SendWait goes on when its message fits, not only when everything was written.
+func TestSendWaitForRoom(t *testing.T) {
+	const most = 1 << 20
+	sent := make(chan int, 1) // messages that did not wait
+	left := make(chan int, 1)
+	h := &Handler{
+		Open: func(c *Conn) { // so that the system holds little
+			require.NoError(t, unix.SetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10))
+		},
+		Message: func(c *Conn, _ ws.OpCode, _ []byte) {
+			message := make([]byte, 1000)
+			n := 0
+			for r := wsutil.SendSent; r.Taken(); {
+				if r, _ = c.Send(ws.OpBinary, message); r == wsutil.SendSent {
+					n++
+				}
+			}
+			sent <- n
+			c.Go(func() {
+				if c.SendWait(context.Background(), ws.OpBinary, message) == nil {
+					left <- c.Buffered()
+				}
+			})
+		},
+	}
+	_, addr := serve(t, &Config{Loops: 1, Queue: wsutil.SendQueueOptions{MaxBytes: most, MaxMessages: -1, Policy: wsutil.SendDropNew}}, h)
+	c := dial(t, addr)
+	c.text("go")
+	for range await(t, sent) + 100 { // of a thousand that wait
+		c.next()
+	}
+	require.Greater(t, await(t, left), most/10)
 }

@@ -188,6 +188,7 @@ func (l *loop) lookup(id identity) *Conn {
 
 // readable receives once, and gives the connection what has come.
 func (l *loop) readable(c *Conn) {
+	c.settles.Store(true)
 	l.guard(c, (*Conn).receive)
 	l.settle(c)
 }
@@ -222,6 +223,7 @@ func (l *loop) serve(c *Conn) {
 	c.mu.Lock()
 	asked := c.asks
 	c.asks = 0
+	c.settles.Store(true)
 	c.mu.Unlock()
 	if asked&askOpen != 0 {
 		l.guard(c, (*Conn).begin)

@@ -133,6 +133,19 @@ func readDescriptor(fd int, p []byte) (int, error) { return transfer(unix.Read, 
 
 func writeDescriptor(fd int, p []byte) (int, error) { return transfer(unix.Write, fd, p) }
 
+// writeBoth writes a and then b.
+func writeBoth(fd int, a, b []byte) (int, error) {
+	n, err := writeDescriptor(fd, a)
+	if err != nil || n < len(a) {
+		return n, err
+	}
+	m, err := writeDescriptor(fd, b)
+	if err == errAgain {
+		err = nil // a part is written
+	}
+	return n + m, err
+}
+
 func transfer(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
 	for {
 		n, err := call(fd, p)

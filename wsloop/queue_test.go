@@ -242,3 +242,49 @@ func TestQueueOfTheDead(t *testing.T) {
 		require.False(t, conn.Go(func() {}))
 	})
 }
+
+// A long message is written at once, from the memory of the caller. What the transport
+// does not take is copied: the caller may change its memory, and everything arrives once
+// and in order.
+func TestLongSends(t *testing.T) {
+	inPoller(t, func(t *testing.T, cfg *Config) {
+		cfg.Queue = wsutil.SendQueueOptions{MaxBytes: -1, MaxMessages: -1}
+		const count = 200
+		size := func(i int) int { return directFrom - 1 + i%3*20_000 } // copied, apart, and apart by the protocol as well
+		h := &Handler{Message: func(c *Conn, op ws.OpCode, p []byte) {
+			if string(p) == "one" {
+				c.Send(ws.OpText, []byte("before"))
+				c.Send(ws.OpBinary, make([]byte, directFrom))
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				require.Zero(t, c.pending(), "it is written, and what was sent before it")
+				return
+			}
+			message := make([]byte, size(2))
+			for i := range count {
+				for j := range message[:size(i)] {
+					message[j] = byte(i + j>>8)
+				}
+				r, err := c.Send(ws.OpBinary, message[:size(i)])
+				require.NoError(t, err)
+				require.True(t, r.Taken())
+				clear(message)
+			}
+		}}
+		_, addr := serve(t, cfg, h)
+		c := dial(t, addr)
+		c.text("one")
+		c.want("before")
+		require.Len(t, c.next().Payload, directFrom)
+		c.text("all")
+		for i := range count {
+			p := c.next().Payload
+			require.Len(t, p, size(i))
+			for j := range p {
+				if p[j] != byte(i+j>>8) {
+					t.Fatalf("message %d, byte %d", i, j)
+				}
+			}
+		}
+	})
+}

@@ -10,7 +10,7 @@ import (
 )
 
 // A message that is sent while nothing waits is encoded into out at once, and leaves
-// when the turn of the loop ends. Once the transport takes no more, messages wait in
+// when the turn of the loop ends. A long one leaves at once, without a copy. Once the transport takes no more, messages wait in
 // the queue, and pongs in replies; flush encodes them when it takes more.
 
 // link is a transport that is not a plain descriptor. Its methods but send, writable
@@ -43,7 +43,8 @@ type link interface {
 // Send sends a message: op is ws.OpText or ws.OpBinary. It never blocks and does not
 // retain p. The result says what became of the message:
 //
-//   - [wsutil.SendSent]: nothing waits before it; it leaves with the current turn;
+//   - [wsutil.SendSent]: nothing waits before it; it leaves with the current turn, or
+//     at once if it is 16 KiB or more;
 //   - [wsutil.SendQueued], or one of the other results that Taken reports: the peer is
 //     behind, and the message waits;
 //   - [wsutil.SendDropped]: the policy of the queue has dropped it;
@@ -174,6 +175,10 @@ func (c *Conn) tooLarge(n int) bool {
 	return most >= 0 && n > most
 }
 
+// directFrom is the length in bytes from which a payload is written from the memory of the
+// caller at once: a copy would cost more than the system call that it saves.
+const directFrom = 16 << 10
+
 // send is Send with mu held. m is the prepared message, or nil.
 func (c *Conn) send(op ws.OpCode, p []byte, m *wsutil.PreparedMessage, key string) (wsutil.SendResult, error) {
 	if !c.sendable() {
@@ -200,7 +205,7 @@ func (c *Conn) encodeMessage(op ws.OpCode, p []byte, m *wsutil.PreparedMessage) 
 	if op != ws.OpText && op != ws.OpBinary {
 		return wsutil.ErrNotSendable
 	}
-	if m == nil && c.protocol.Coalesces(len(p)) {
+	if m == nil && len(p) < directFrom && c.protocol.Coalesces(len(p)) {
 		b := c.buffer(len(p) + ws.MaxHeaderSize)
 		out, err := c.protocol.AppendMessage(b.B, op, p)
 		c.encoded(b, out)
@@ -209,11 +214,19 @@ func (c *Conn) encodeMessage(op ws.OpCode, p []byte, m *wsutil.PreparedMessage) 
 		}
 		return err
 	}
-	msg := wsutil.NewOutgoing(op, p)
-	if m != nil {
-		msg = m.Outgoing()
+	msg := outgoing(op, p, m)
+	if len(p) >= directFrom {
+		msg.Apart()
 	}
 	return c.encodeOutgoing(&msg)
+}
+
+// outgoing returns m, or the message of op and p if that is nil.
+func outgoing(op ws.OpCode, p []byte, m *wsutil.PreparedMessage) wsutil.Outgoing {
+	if m != nil {
+		return m.Outgoing()
+	}
+	return wsutil.NewOutgoing(op, p)
 }
 
 // encode encodes a control frame at the end of out. mu is held.
@@ -249,7 +262,15 @@ func (c *Conn) encoded(b *bufpool.Buffer, out []byte) {
 		c.freeOut()
 		return
 	}
-	c.ask(0)
+	c.askToSettle()
+}
+
+// askToSettle asks for the end of the turn, unless the loop is about to come to it. mu is
+// held.
+func (c *Conn) askToSettle() {
+	if !c.settles.Load() {
+		c.ask(0)
+	}
 }
 
 func (c *Conn) freeOut() {
@@ -259,13 +280,9 @@ func (c *Conn) freeOut() {
 
 // enqueue queues a message. mu is held.
 func (c *Conn) enqueue(op ws.OpCode, p []byte, m *wsutil.PreparedMessage, key string) (wsutil.SendResult, error) {
-	msg := wsutil.NewOutgoing(op, p)
-	if m != nil {
-		msg = m.Outgoing()
-	}
 	q := c.queueOf()
 	dropped := q.Dropped()
-	r, err := q.Push(msg, key)
+	r, err := q.Push(outgoing(op, p, m), key)
 	if n := q.Dropped() - dropped; n > 0 {
 		c.loop.dropped.Add(n)
 	}
@@ -286,12 +303,17 @@ func (c *Conn) queueOf() *wsutil.SendQueue {
 		c.queue = new(wsutil.SendQueue)
 		c.queue.Reset(&c.loop.s.cfg.Queue)
 	}
+	c.queue.SetUnwritten(c.unwritten())
+	return c.queue
+}
+
+// unwritten returns how many encoded bytes count toward the bound of the queue. mu is held.
+func (c *Conn) unwritten() int {
 	n := c.pending()
 	if c.link != nil {
 		n += c.link.counted() - c.link.waiting()
 	}
-	c.queue.SetUnwritten(n)
-	return c.queue
+	return n
 }
 
 // flush writes what is encoded, and encodes and writes what waits, as far as the
@@ -332,16 +354,17 @@ func (c *Conn) write() bool {
 			if c.blocked {
 				c.stalled = c.loop.s.now()
 			}
+			if c.queue != nil {
+				c.queue.PartWritten(c.unwritten())
+			}
+			c.roomMade()
 		}
 		if c.out != nil && int(c.written) == len(c.out.B) {
 			c.freeOut()
 		}
 		switch {
 		case err == errAgain:
-			if !c.blocked {
-				c.blocked, c.stalled = true, c.loop.s.now()
-				c.arm()
-			}
+			c.block()
 			return false
 		case err != nil:
 			c.giveUpWriting(fmt.Errorf("wsloop: write: %w", err))
@@ -349,6 +372,35 @@ func (c *Conn) write() bool {
 		}
 	}
 	return true
+}
+
+// writeDirect writes out, and then body. What the transport does not take is copied to
+// out. mu is held.
+func (c *Conn) writeDirect(body []byte) {
+	head := c.out.B[c.written:]
+	n, err := writeBoth(int(c.fd), head, body)
+	if err != nil && err != errAgain {
+		c.giveUpWriting(fmt.Errorf("wsloop: write: %w", err))
+		return
+	}
+	c.loop.bytesOut.Add(uint64(n))
+	if n == len(head)+len(body) {
+		c.freeOut()
+		return
+	}
+	done := max(n-len(head), 0)
+	c.written += uint32(n - done)
+	b := c.buffer(len(body) - done)
+	b.B = append(b.B, body[done:]...)
+	c.block()
+}
+
+// block notes that the transport takes no more for now. mu is held.
+func (c *Conn) block() {
+	if !c.blocked {
+		c.blocked, c.stalled = true, c.loop.s.now()
+		c.arm()
+	}
 }
 
 // transmit hands p to the transport. mu is held.
@@ -393,11 +445,18 @@ func (c *Conn) encodeClose() {
 	})
 }
 
-// encodeOutgoing encodes all frames of a message at the end of out. mu is held.
+// encodeOutgoing encodes all frames of a message at the end of out. A frame with a long
+// payload is written at once, from the memory of the caller, if nothing waits. mu is held.
 func (c *Conn) encodeOutgoing(m *wsutil.Outgoing) error {
 	for m.Pending() {
 		b := c.buffer(c.protocol.FrameRoom(m))
 		out, body, err := c.protocol.AppendFrame(b.B, m)
+		if err == nil && len(body) >= directFrom && !c.blocked && !c.broken && c.link == nil {
+			b.Adopt(out)
+			b.B = out
+			c.writeDirect(body)
+			continue
+		}
 		c.encoded(b, append(out, body...))
 		if err != nil {
 			return err

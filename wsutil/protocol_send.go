@@ -55,6 +55,7 @@ type Outgoing struct {
 	begun    bool // a frame was made
 	packed   bool // it is compressed
 	done     bool // the last frame was made
+	apart    bool // see Apart
 }
 
 // NewOutgoing returns the message with opcode op and payload p. It does not copy
@@ -70,6 +71,10 @@ func (m *Outgoing) Add(p []byte, last bool) {
 	m.payload, m.more = p, !last
 	m.size += len(p)
 }
+
+// Apart makes [Protocol.AppendFrame] return as body every payload that it would
+// otherwise copy unchanged: for drivers that write a vector at little cost.
+func (m *Outgoing) Apart() { m.apart = true }
 
 // Done reports whether all frames of the message were appended.
 func (m *Outgoing) Done() bool { return m.done }
@@ -174,7 +179,7 @@ func (c *Protocol) FrameRoom(m *Outgoing) int {
 		n = m.size
 	case m.packed || c.set.deflater != nil && !m.begun:
 		n += n/8 + 16
-	case !c.state.ClientSide() && min(n, c.set.fragment) > mostCoalesced:
+	case !c.state.ClientSide() && (m.apart || min(n, c.set.fragment) > mostCoalesced):
 		n = 0
 	default:
 		n = min(n, c.set.fragment)
@@ -213,7 +218,7 @@ func (c *Protocol) appendPlain(dst []byte, m *Outgoing) (out, body []byte, err e
 	}
 	m.payload = m.payload[len(p):]
 	m.wire += len(p)
-	if !h.Masked && len(p) > mostCoalesced {
+	if !h.Masked && (m.apart || len(p) > mostCoalesced) {
 		return framing.Append(dst, lead(&h), uint64(len(p))), p, nil
 	}
 	return appendFrame(dst, lead(&h), h.Masked, p), nil, nil

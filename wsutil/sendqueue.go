@@ -320,6 +320,10 @@ func (q *SendQueue) Written() (drained bool) {
 	return drained
 }
 
+// PartWritten says that all of what is encoded was written but left bytes: only these
+// still count toward the bounds. A driver whose senders wait for room calls it.
+func (q *SendQueue) PartWritten(left int) { q.encoded = min(q.encoded, left) }
+
 // SetUnwritten says that n bytes are encoded and not written, until Written. They
 // count toward the bounds in place of the messages that Next has returned, if they
 // are more. A driver that encodes messages without the queue while nothing waits
