@@ -15,8 +15,27 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// checkOrigin refuses a request that the page of another site may have made, unless an
-// option authorizes that site (RFC 6455, section 10.2).
+// CheckOrigin returns the error with which [Accept] refuses a request that the page of
+// another site may have made, unless an option authorizes that site (RFC 6455, section
+// 10.2). It is for programs that upgrade without Accept, for instance to give the
+// connection to package wsloop. [ws.RefusalStatus] returns the status of the answer. o may
+// be nil.
+func (o *AcceptOptions) CheckOrigin(r *http.Request) error {
+	if r == nil {
+		return errNilRequest
+	}
+	if o == nil {
+		o = new(AcceptOptions)
+	}
+	if o.InsecureSkipVerify {
+		return nil
+	}
+	return o.checkOrigin(r)
+}
+
+var errNilRequest = errors.New("websocket: nil request")
+
+// checkOrigin is CheckOrigin without InsecureSkipVerify.
 func (o *AcceptOptions) checkOrigin(r *http.Request) error {
 	if err := checkPatterns(o.OriginPatterns); err != nil {
 		return err

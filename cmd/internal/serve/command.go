@@ -102,7 +102,7 @@ func Command() *cobra.Command {
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for so long; 0: never")
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for so long; 0: never")
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server ends")
-	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop); with TLS, one goroutine stays")
+	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop), and its counters at /debug/vars; with TLS one goroutine stays, and over HTTP/2 all")
 	flags.StringVar(&o.static, "static", "", "directory to serve: its regular files, without links out of it and names that begin with a dot")
 	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: also serve names that begin with a dot")
 	flags.StringVar(&o.exec, "exec", "", "command to start for each connection to /exec")
@@ -141,8 +141,6 @@ func (o *options) check() error {
 		return exit.Usagef("--key needs --cert")
 	case o.saveCert != "" && !o.selfSigned:
 		return exit.Usagef("--tls-save needs --tls")
-	case o.onLoop && len(o.origins) > 0:
-		return exit.Usagef("--loop takes --any-origin, and no --origin")
 	case o.dotfiles && o.static == "":
 		return exit.Usagef("--dotfiles needs --static")
 	case o.binary && o.exec == "":

@@ -2,6 +2,8 @@ package serve
 
 import (
 	"errors"
+	"expvar"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -49,16 +51,22 @@ func (s *server) loopEnded(c *wsloop.Conn, end wsloop.End) {
 		"duration", time.Since(known.began).Round(time.Millisecond), "code", int(end.Code), "reason", end.Reason)
 }
 
-// echoOnLoop upgrades requests and hands the connections to the loops.
+// echoOnLoop upgrades requests and hands the connections to the loops. Streams of HTTP/2
+// belong to the goroutines of their handlers.
 func (s *server) echoOnLoop(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor > 1 {
+		s.endpoint("echo", s.echo).ServeHTTP(w, r)
+		return
+	}
 	if s.open.Add(1); s.maxConnections > 0 && s.open.Load() > int64(s.maxConnections) {
 		s.refuseLoop(r, errors.New("there are as many connections as are allowed"))
 		http.Error(w, "there are as many connections as are allowed", http.StatusServiceUnavailable)
 		return
 	}
-	if !s.anyOrigin && !ws.SameOrigin(r.Host, r.TLS != nil, r.Header.Values("Origin")...) {
-		s.refuseLoop(r, errors.New("the origin is not allowed"))
-		http.Error(w, "the origin is not allowed", http.StatusForbidden)
+	origins := &websocket.AcceptOptions{OriginPatterns: s.origins, InsecureSkipVerify: s.anyOrigin}
+	if err := origins.CheckOrigin(r); err != nil {
+		s.refuseLoop(r, err)
+		http.Error(w, err.Error(), ws.RefusalStatus(err))
 		return
 	}
 	u := ws.HTTPUpgrader{}
@@ -90,6 +98,12 @@ func (s *server) refuseLoop(r *http.Request, err error) {
 	s.log.Warn("handshake refused", "endpoint", "echo", "remote", r.RemoteAddr, "error", err)
 }
 
+// vars shows the counters of the loops in the format of package expvar.
+func (s *server) vars(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	fmt.Fprintf(w, "{\n%q: %v\n}\n", "wsloop", expvar.Func(func() any { return s.loop.Stats() }))
+}
+
 // watchLoop adds the counters of the loops.
 func (m *metrics) watchLoop(s *wsloop.Server) {
 	for name, value := range map[string]func(wsloop.Stats) float64{
@@ -98,6 +112,8 @@ func (m *metrics) watchLoop(s *wsloop.Server) {
 		"messages_out":         func(st wsloop.Stats) float64 { return float64(st.MessagesOut) },
 		"bytes_in":             func(st wsloop.Stats) float64 { return float64(st.BytesIn) },
 		"bytes_out":            func(st wsloop.Stats) float64 { return float64(st.BytesOut) },
+		"accepted":             func(st wsloop.Stats) float64 { return float64(st.Accepted) },
+		"behind":               func(st wsloop.Stats) float64 { return float64(st.Behind) },
 		"waiting_bytes":        func(st wsloop.Stats) float64 { return float64(st.Waiting) },
 		"dropped":              func(st wsloop.Stats) float64 { return float64(st.Dropped) },
 		"turns":                func(st wsloop.Stats) float64 { return float64(st.Turns) },

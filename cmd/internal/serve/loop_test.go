@@ -2,8 +2,10 @@ package serve
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,7 +14,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/h2peer"
 	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsloop"
 )
 
 // /echo of --loop is that of the other server: sizes, compression, limits, counters and
@@ -53,6 +58,13 @@ func TestLoop(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(figures), "wskit_loop_messages_in 4\n")
 
+	resp, err = http.Get(web.URL + "/debug/vars")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var vars struct{ Wsloop wsloop.Stats }
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&vars))
+	require.EqualValues(t, 4, vars.Wsloop.MessagesIn)
+
 	closed := make(chan error, 1)
 	go func() { _, _, err := c.Read(ctx); closed <- err }()
 	require.NoError(t, s.loop.Shutdown(ctx))
@@ -60,7 +72,63 @@ func TestLoop(t *testing.T) {
 	require.Zero(t, s.open.Load())
 }
 
-func TestLoopFlags(t *testing.T) {
-	o := &options{addr: ":0", compress: "off", logFormat: "text", shutdown: 1, onLoop: true, origins: []string{"a.example"}}
-	require.ErrorContains(t, o.check(), "--loop takes --any-origin")
+// --origin and --any-origin hold on loops.
+func TestLoopOrigins(t *testing.T) {
+	for _, row := range []struct {
+		o      options
+		origin string
+		want   string
+	}{
+		{options{}, "http://evil.example", "403"},
+		{options{origins: []string{"*.example"}}, "http://good.example", ""},
+		{options{origins: []string{"good.example"}}, "http://evil.example", "403"},
+		{options{anyOrigin: true}, "http://evil.example", ""},
+	} {
+		o := row.o
+		o.onLoop, o.compress = true, "off"
+		s, err := newServer(&o, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		web := httptest.NewServer(s.handler())
+		c, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(web.URL, "http")+"/echo",
+			&websocket.DialOptions{HTTPHeader: http.Header{"Origin": {row.origin}}})
+		if row.want == "" {
+			require.NoError(t, err)
+			c.CloseNow()
+		} else {
+			require.ErrorContains(t, err, row.want)
+		}
+		web.Close()
+		s.loop.Close()
+		require.NoError(t, s.loop.Shutdown(t.Context()))
+	}
+}
+
+// Over HTTP/2 there is no connection to hand to a loop: /echo is served as without --loop.
+func TestLoopHTTP2(t *testing.T) {
+	o := &options{onLoop: true, compress: "off", http2: true, maxMessage: 1 << 20}
+	s, err := newServer(o, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	web := s.web(nil)
+	go web.Serve(ln)
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	client, err := h2peer.Open(conn)
+	require.NoError(t, err)
+	stream, _, err := client.Open200("/echo")
+	require.NoError(t, err)
+	c, err := websocket.NewConn(stream, nil, ws.Handshake{}, ws.StateClientSide, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, c.Write(ctx, websocket.MessageText, []byte("hello")))
+	_, p, err := c.Read(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(p))
+	require.Zero(t, s.loop.Stats().Conns)
+	c.CloseNow()
+	o.shutdown = 10 * time.Second
+	require.NoError(t, o.end(s, web))
 }

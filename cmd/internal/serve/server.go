@@ -54,6 +54,7 @@ func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	if s.loop != nil {
 		mux.HandleFunc("/echo", s.echoOnLoop)
+		mux.HandleFunc("GET /debug/vars", s.vars)
 	} else {
 		mux.Handle("/echo", s.endpoint("echo", s.echo))
 	}
