@@ -111,6 +111,10 @@ bench-echo: ## echo over loopback, one core for the server, beside bare TCP and 
 bench-idle: ## memory of idle connections, beside the alternatives
 	cd bench && $(GO) run ./idle $(IDLE)
 
+.PHONY: bench-guard
+bench-guard: ## compare the speed of the files as they are with main, and fail on more than 5 % in a row; GUARD has flags
+	cd bench && $(GO) run ./guard $(GUARD)
+
 .PHONY: samples
 samples: ## run each subcommand of wskit, and write what it prints into README.md
 	@GO=$(GO) scripts/samples $(README)
