@@ -53,6 +53,11 @@ func (r *Request) status() int {
 // handler keeps the stack that its handshake needed.
 func (u *Upgrader) decide(r *Request) (hs Handshake, err error) {
 	r.fields.sort(r.Fields)
+	return u.decideSorted(r)
+}
+
+// decideSorted is decide for a request whose fields are sorted.
+func (u *Upgrader) decideSorted(r *Request) (hs Handshake, err error) {
 	for _, check := range r.checks() { // RFC 6455, section 4.2.1
 		if err = check(u, r); err != nil {
 			return hs, err
@@ -104,7 +109,7 @@ func (u *Upgrader) pickProtocol(r *Request) (chosen string, err error) {
 		return u.customProtocol(r)
 	}
 	room := u.Limits.protocols()
-	for offer, err := range r.Fields.Tokens(fieldProtocol.String()) {
+	for offer, err := range r.fields.of(fieldProtocol).Tokens(fieldProtocol.String()) {
 		if room--; err != nil || room < 0 {
 			return "", protocolFault(err)
 		}
@@ -130,7 +135,7 @@ func (u *Upgrader) noProtocol() error {
 // offeredProtocols returns all of the list.
 func (u *Upgrader) offeredProtocols(r *Request) (offered []string, err error) {
 	room := u.Limits.protocols()
-	for offer, err := range r.Fields.Tokens(fieldProtocol.String()) {
+	for offer, err := range r.fields.of(fieldProtocol).Tokens(fieldProtocol.String()) {
 		if room--; err != nil || room < 0 {
 			return nil, protocolFault(err)
 		}
@@ -159,7 +164,7 @@ func (u *Upgrader) chooseOfAll(r *Request) (string, error) {
 
 // customProtocol asks ProtocolCustom.
 func (u *Upgrader) customProtocol(r *Request) (string, error) {
-	for value := range r.Fields.Values(fieldProtocol.String()) {
+	for value := range r.fields.of(fieldProtocol).Values(fieldProtocol.String()) {
 		chosen, ok := u.ProtocolCustom(value)
 		if !ok {
 			return "", ErrHandshakeBadSubProtocol
@@ -184,6 +189,9 @@ func ofThoseOffered(chosen string, offered []string, err error) (string, error) 
 	return offered[i], nil // memory that the callback does not share
 }
 
+// browserExtensions is what browsers offer. It is within all limits.
+const browserExtensions = "permessage-deflate; client_max_window_bits"
+
 // pickExtensions validates the whole list, even if nobody wants an extension.
 func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err error) {
 	switch {
@@ -194,9 +202,12 @@ func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err e
 	}
 	option, negotiate := &r.option, u.negotiate()
 	if negotiate == nil {
+		if value, ok := r.fields.once(fieldExtensions); ok && string(value) == browserExtensions {
+			return nil, nil // as most have it
+		}
 		option = nil // validated and not stored
 	}
-	for err := range r.Fields.ScanOptions(fieldExtensions.String(), option, u.Limits.extensions()) {
+	for err := range r.fields.of(fieldExtensions).ScanOptions(fieldExtensions.String(), option, u.Limits.extensions()) {
 		if err != nil {
 			return nil, extensionsFault(err)
 		}
@@ -221,7 +232,7 @@ func appendAccepted(dst []httphead.Option, offer *httphead.Option, negotiate fun
 
 // customExtensions asks ExtensionCustom.
 func (u *Upgrader) customExtensions(r *Request) (accepted []httphead.Option, err error) {
-	for value := range r.Fields.Values(fieldExtensions.String()) {
+	for value := range r.fields.of(fieldExtensions).Values(fieldExtensions.String()) {
 		var ok bool
 		if accepted, ok = u.ExtensionCustom(value, accepted); !ok {
 			return nil, ErrHandshakeBadExtensions

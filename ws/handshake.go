@@ -67,10 +67,16 @@ func fieldOf(name []byte) handshakeField {
 		return handshakeFields
 	}
 	f := fieldBySize[len(name)]
-	if f != handshakeFields && (string(name) == fieldNames[f] || bytes.EqualFold(name, []byte(fieldNames[f]))) {
-		return f
+	if f == handshakeFields || !isNamed(name, fieldNames[f]) {
+		return handshakeFields
 	}
-	return handshakeFields
+	return f
+}
+
+// isNamed reports whether name, which is as long as want, is want without regard to
+// case. It looks at the first letter first: most names differ there.
+func isNamed(name []byte, want string) bool {
+	return name[0]|0x20 == want[0]|0x20 && (string(name) == want || bytes.EqualFold(name, []byte(want)))
 }
 
 // headFields are the fields of one head, sorted for the questions of the
@@ -78,6 +84,7 @@ func fieldOf(name []byte) handshakeField {
 type headFields struct {
 	all   httphead.Fields
 	first [handshakeFields][]byte // the value of the first field of each name
+	index [handshakeFields]int    // of that field
 	count [handshakeFields]int
 	size  int // of all those of the handshake and of Origin, in bytes
 }
@@ -89,35 +96,44 @@ func sortFields(fields httphead.Fields) (h headFields) {
 
 // sort sets h to what is in fields.
 func (h *headFields) sort(fields httphead.Fields) {
-	*h = headFields{all: fields}
+	*h = headFields{}
+	h.all = fields
 	for i := range fields {
 		name, value := fields[i].Name, fields[i].Value
 		f := fieldOf(name)
 		if f != handshakeFields {
-			h.note(f, value)
-		} else if len(name) != len(origin) || !bytes.EqualFold(name, origin) {
+			h.note(f, value, i)
+		} else if len(name) != len(fieldOrigin) || !isNamed(name, fieldOrigin) {
 			continue
 		}
 		h.size += fieldSize(name, value)
 	}
 }
 
-// note takes note of a field. An empty list counts as none: some programs send the
-// field whatever they offer.
-func (h *headFields) note(f handshakeField, value []byte) {
+// note takes note of the field at index i of all. An empty list counts as none: some
+// programs send the field whatever they offer.
+func (h *headFields) note(f handshakeField, value []byte, i int) {
 	if len(value) == 0 && (f == fieldProtocol || f == fieldExtensions) {
 		return
 	}
 	if h.count[f]++; h.count[f] == 1 {
-		h.first[f] = value
+		h.first[f], h.index[f] = value, i
 	}
+}
+
+// of returns fields among which are all those of name f.
+func (h *headFields) of(f handshakeField) httphead.Fields {
+	if i := h.index[f]; h.count[f] == 1 {
+		return h.all[i : i+1]
+	}
+	return h.all
 }
 
 // fieldSize is what a field counts towards [HandshakeLimits].MaxBytes.
 func fieldSize[T string | []byte](name []byte, value T) int { return len(name) + len(value) }
 
-// origin counts as a field of the handshake, though others look at it.
-var origin = []byte("Origin")
+// fieldOrigin counts as a field of the handshake, though others look at it.
+const fieldOrigin = "Origin"
 
 // tell calls onHeader, if there is one, with the fields that are none of the
 // handshake's, their names in the form of net/http.
@@ -451,7 +467,7 @@ func checkUpgrade(_ *Upgrader, r *Request) error {
 	if value, ok := h.once(fieldUpgrade); ok && string(value) == "websocket" {
 		return nil // as most have it
 	}
-	for protocol, err := range h.all.Protocols(fieldUpgrade.String()) {
+	for protocol, err := range h.of(fieldUpgrade).Protocols(fieldUpgrade.String()) {
 		if err == nil && bytes.EqualFold(protocol, []byte("websocket")) {
 			return nil
 		}
@@ -469,7 +485,7 @@ func checkConnection(_ *Upgrader, r *Request) error {
 // connectionUpgrades reports whether Upgrade is a member of Connection.
 func (h *headFields) connectionUpgrades() bool {
 	value, ok := h.once(fieldConnection)
-	return ok && string(value) == "Upgrade" || h.all.HasToken(fieldConnection.String(), "Upgrade")
+	return ok && string(value) == "Upgrade" || h.of(fieldConnection).HasToken(fieldConnection.String(), "Upgrade")
 }
 
 func checkKey(_ *Upgrader, r *Request) error {
@@ -506,7 +522,7 @@ func checkVersion(_ *Upgrader, r *Request) error {
 		return nil // as most have it
 	}
 	found := false
-	for version, err := range r.Fields.Tokens(fieldVersion.String()) {
+	for version, err := range r.fields.of(fieldVersion).Tokens(fieldVersion.String()) {
 		if found = err == nil && string(version) == "13"; !found {
 			break
 		}

@@ -42,3 +42,13 @@ func NewMask() (key [4]byte) {
 	keySources.Put(src)
 	return key
 }
+
+// newNonce returns the bytes of a Sec-WebSocket-Key, from the source of the mask keys
+// (RFC 6455, section 4.1).
+func newNonce() (nonce [16]byte) {
+	src := keySources.Get().(*rand.ChaCha8)
+	binary.LittleEndian.PutUint64(nonce[:8], src.Uint64())
+	binary.LittleEndian.PutUint64(nonce[8:], src.Uint64())
+	keySources.Put(src)
+	return nonce
+}

@@ -3,7 +3,6 @@ package ws
 import (
 	"bytes"
 	"cmp"
-	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -69,8 +68,8 @@ func (o *Offer) set(d *Dialer, u *url.URL) error {
 		Extensions: d.Extensions,
 		Header:     d.Header,
 		User:       u.User,
+		Nonce:      newNonce(),
 	}
-	rand.Read(o.Nonce[:])
 	return o.check()
 }
 

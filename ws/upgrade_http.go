@@ -99,7 +99,7 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 		err = s.refuseStream()
 	}
 	if err == nil {
-		hs, err = s.u.decide(&s.req)
+		hs, err = s.u.decideSorted(&s.req)
 	}
 	answered := false
 	if err == nil && u.AnswerThroughWriter {
@@ -176,7 +176,7 @@ func (u HTTPUpgrader) UpgradeStream(r *http.Request, w http.ResponseWriter) (Han
 		err = ErrHandshakeBadProtocol
 	}
 	if err == nil {
-		hs, err = s.u.decide(&s.req)
+		hs, err = s.u.decideSorted(&s.req)
 	}
 	if err == nil && !offers[http.Flusher](w) {
 		err = errNotFlusher
@@ -212,25 +212,26 @@ func (u *HTTPUpgrader) policy(raw *Upgrader, r *http.Request) {
 	}
 }
 
-// httpFields are the fields that a handshake reads under the names by which net/http
+// httpFields are the fields that a handshake reads, under the names by which net/http
 // keeps them; Host it keeps separately.
 var httpFields = [...]struct {
-	key  string
-	name []byte
+	key   string
+	name  []byte
+	field handshakeField
 }{
-	{"Upgrade", []byte("Upgrade")},
-	{"Connection", []byte("Connection")},
-	{"Sec-Websocket-Key", []byte("Sec-WebSocket-Key")},
-	{"Sec-Websocket-Version", []byte("Sec-WebSocket-Version")},
-	{"Sec-Websocket-Protocol", []byte("Sec-WebSocket-Protocol")},
-	{"Sec-Websocket-Extensions", []byte("Sec-WebSocket-Extensions")},
-	{"Origin", origin},
+	{"Upgrade", []byte("Upgrade"), fieldUpgrade},
+	{"Connection", []byte("Connection"), fieldConnection},
+	{"Sec-Websocket-Key", []byte("Sec-WebSocket-Key"), fieldKey},
+	{"Sec-Websocket-Version", []byte("Sec-WebSocket-Version"), fieldVersion},
+	{"Sec-Websocket-Protocol", []byte("Sec-WebSocket-Protocol"), fieldProtocol},
+	{"Sec-Websocket-Extensions", []byte("Sec-WebSocket-Extensions"), fieldExtensions},
+	{fieldOrigin, []byte(fieldOrigin), handshakeFields},
 }
 
 var host = []byte("Host")
 
-// takeRequest copies what the handshake reads of r to where a raw upgrade has it:
-// the questions are then the same, from wherever a request came.
+// takeRequest copies what the handshake reads of r to where a raw upgrade has it, and
+// sorts it: the questions are then the same, from wherever a request came.
 func (s *upgrade) takeRequest(r *http.Request) error {
 	s.req.Major, s.req.Minor = r.ProtoMajor, r.ProtoMinor
 	s.req.secure = r.TLS != nil
@@ -240,28 +241,38 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	} else if announcesBody(r) {
 		return malformed(httphead.ErrBody, httphead.Limits{})
 	}
-	s.req.Fields = s.req.head.Fields[:0]
+	err := s.takeFields(r, false)
+	if err == nil && s.req.fields.count[fieldKey] == 0 && r.Header[fieldKey.String()] != nil {
+		err = s.takeFields(r, true) // it did not come through net/http
+	}
+	s.req.head.Fields = s.req.Fields // whose memory Reset keeps
+	return err
+}
+
+// takeFields copies the fields that the handshake reads. asSent says that names are
+// spelled as in the RFC.
+func (s *upgrade) takeFields(r *http.Request, asSent bool) error {
+	s.req.Fields, s.req.fields = s.req.head.Fields[:0], headFields{}
 	room := s.u.Limits.bytes()
 	if r.Host != "" {
-		if err := s.takeField(host, r.Host, &room); err != nil {
+		if err := s.takeField(host, fieldHost, r.Host, &room); err != nil {
 			return err
 		}
 		s.req.Host = s.req.Fields[0].Value
 	}
-	_, asSent := r.Header[fieldKey.String()] // a request that did not come through net/http may have such names
 	for i := range httpFields {
 		f := &httpFields[i]
-		values := r.Header[f.key]
+		key := f.key
 		if asSent {
-			values = r.Header[string(f.name)]
+			key = string(f.name)
 		}
-		for _, value := range values {
-			if err := s.takeField(f.name, value, &room); err != nil {
+		for _, value := range r.Header[key] {
+			if err := s.takeField(f.name, f.field, value, &room); err != nil {
 				return err
 			}
 		}
 	}
-	s.req.head.Fields = s.req.Fields // whose memory Reset keeps
+	s.req.fields.all = s.req.Fields
 	return nil
 }
 
@@ -281,11 +292,17 @@ func (s *upgrade) takeConnect(r *http.Request) {
 }
 
 // takeField copies a field, if there is room for it: what is over the limit is not copied.
-func (s *upgrade) takeField(name []byte, value string, room *int) error {
-	if *room -= fieldSize(name, value); *room < 0 {
+func (s *upgrade) takeField(name []byte, f handshakeField, value string, room *int) error {
+	size := fieldSize(name, value)
+	if *room -= size; *room < 0 {
 		return tooLarge("fields of the handshake", "MaxBytes")
 	}
-	s.req.Fields = append(s.req.Fields, httphead.Field{Name: name, Value: s.hold(value)})
+	held := s.hold(value)
+	if f != handshakeFields {
+		s.req.fields.note(f, held, len(s.req.Fields))
+	}
+	s.req.fields.size += size
+	s.req.Fields = append(s.req.Fields, httphead.Field{Name: name, Value: held})
 	return nil
 }
 
