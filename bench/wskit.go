@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 
@@ -107,10 +108,20 @@ var wskitLibrary = Library{
 		}
 	},
 	Upgrade: func(rw io.ReadWriter, rewind func()) Job {
+		upgrade := func() error {
+			_, err := ws.Upgrade(rw)
+			return err
+		}
+		if conn, ok := rw.(net.Conn); ok {
+			upgrade = func() error {
+				_, _, _, err := ws.DefaultUpgrader.UpgradeConn(conn)
+				return err
+			}
+		}
 		return func(n int) error {
 			for range n {
 				rewind()
-				if _, err := ws.Upgrade(rw); err != nil {
+				if err := upgrade(); err != nil {
 					return err
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -138,10 +139,10 @@ func Upgrade(conn io.ReadWriter) (Handshake, error) {
 // a *net.TCPConn or *net.UnixConn it looks at what has arrived before it takes the
 // head, where the system can. From anything else it reads in steps so small that
 // they cannot pass the end of a request that is in order: a browser's takes some
-// 25 Reads, and a long last line one for every four bytes of it. A
-// bufio.ReadWriter around such a connection saves them, for a caller that goes on
-// with its Reader. [ParseRequest], [Upgrader.Decide] and [AppendResponse] do the
-// same over bytes, for a program that reads and writes by itself.
+// 25 Reads, and a long last line one for every four bytes of it.
+// [Upgrader.UpgradeConn] saves them. [ParseRequest], [Upgrader.Decide] and
+// [AppendResponse] do the same over bytes, for a program that reads and writes by
+// itself.
 //
 // It allocates nothing, but for 16 bytes on a socket, unless a subprotocol, an
 // extension or a field of the caller's goes into the answer.
@@ -149,6 +150,38 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 	if noConn(conn) {
 		return Handshake{}, errNilConn
 	}
+	s := newUpgrade(u.ReadBufferSize, u.WriteBufferSize)
+	defer s.release()
+	return s.serve(&u, conn, false)
+}
+
+// UpgradeConn is [Upgrader.Upgrade] for a connection that is read in as few Reads
+// as the request arrives in, most often one: under TLS, and around any other
+// net.Conn, that costs less. It may read more than the request.
+//
+// Frames that the client sent right after its request cannot be lost: the first
+// Reads of the connection that it returns yield them. br holds them too, and is
+// nil if there are none; each byte is read once, whether from upgraded or from br.
+// Where br is not nil, upgraded has a method NetConn that returns conn. On an error
+// it returns neither, and the caller closes conn.
+func (u Upgrader) UpgradeConn(conn net.Conn) (upgraded net.Conn, br *bufio.Reader, hs Handshake, err error) {
+	if isNil(conn) {
+		return nil, nil, Handshake{}, errNilConn
+	}
+	s := newUpgrade(u.ReadBufferSize, u.WriteBufferSize)
+	defer s.release()
+	if hs, err = s.serve(&u, conn, true); err != nil {
+		return nil, nil, Handshake{}, err
+	}
+	if br = readBehind(conn, s.in[s.size:], DefaultServerReadBufferSize); br != nil {
+		conn = unread(conn, br)
+	}
+	return conn, br, hs, nil
+}
+
+// serve reads the request, with what has arrived after it if ahead is set, and
+// answers it.
+func (s *upgrade) serve(u *Upgrader, conn io.ReadWriter, ahead bool) (hs Handshake, err error) {
 	bounded, err := u.setDeadline(conn)
 	if err != nil {
 		return Handshake{}, err
@@ -156,16 +189,17 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 	if bounded != nil {
 		defer bounded.SetDeadline(time.Time{})
 	}
-	s := newUpgrade(u.ReadBufferSize, u.WriteBufferSize)
-	defer s.release()
-	s.u, s.req.HeadLimits = u, u.HeadLimits
+	s.u, s.req.HeadLimits = *u, u.HeadLimits
 	_, s.req.secure = conn.(interface{ ConnectionState() tls.ConnectionState })
 
-	err = s.readRequest(conn)
+	if ahead {
+		err = s.readAhead(conn)
+	} else {
+		err = s.readRequest(conn)
+	}
 	if _, refused := errors.AsType[*ConnectionRejectedError](err); err != nil && !refused {
 		return Handshake{}, &connError{"read request", err}
 	}
-	var hs Handshake
 	if err == nil {
 		hs, err = s.u.decide(&s.req)
 	}
@@ -240,7 +274,8 @@ func writeWhole(w io.Writer, p []byte) error {
 // under net/http differ in where the request comes from and how the answer leaves.
 type upgrade struct {
 	u    Upgrader
-	in   []byte  // what was read of the request
+	in   []byte  // what was read of the request, and after it
+	size int     // of the request, if readAhead has read it
 	req  Request // views into in
 	peek peek
 	out  []byte // the answer

@@ -86,6 +86,31 @@ func (s *upgrade) readSteps(r io.Reader) error {
 	}
 }
 
+// readAhead reads and parses the request. What has arrived after it is in s.in then,
+// from s.size on.
+func (s *upgrade) readAhead(r io.Reader) error {
+	for empty := 0; ; {
+		s.in = slices.Grow(s.in, 512)
+		n, err := r.Read(s.in[len(s.in):cap(s.in)])
+		s.in = s.in[:len(s.in)+n]
+		switch {
+		case n > 0:
+			empty = 0 // an error comes again
+			if s.size, err = ParseRequest(s.in, &s.req); err != io.ErrUnexpectedEOF {
+				return err
+			}
+		case err == io.EOF:
+			return s.endOfRequest()
+		case err != nil:
+			return err
+		default:
+			if empty++; empty == 100 {
+				return io.ErrNoProgress
+			}
+		}
+	}
+}
+
 // endOfRequest is what the end of the stream makes of what has been read.
 func (s *upgrade) endOfRequest() error {
 	if len(s.in) == 0 {

@@ -20,6 +20,7 @@ var notInCI = []string{
 	"conformance-report", // runs what "conformance" runs, and the alternatives, whose faults are not ours
 	"autobahn",           // needs a command on Python 2
 	"dist",               // builds six platforms; a test of cmd/dist builds one of them
+	"bench-guard",        // compares two commits, on a machine that has little else to do
 	"mutants",            // takes minutes, and its survivors need a reader
 }
 
