@@ -83,7 +83,7 @@ type Library struct {
 // Libraries are all that is measured. Some have a second adapter, with a suffix,
 // for another way to do the same. The last ones know UTF-8 and no WebSocket.
 var Libraries = []Library{
-	wskitLibrary, wskitHelpers, wskitProtocol, websocketLibrary,
+	wskitLibrary, wskitHelpers, wskitInPlace, wskitProtocol, websocketLibrary, websocketInPlace,
 	gobwasLibrary, gobwasHelpers,
 	gorillaLibrary, coderLibrary, gwsLibrary,
 	stdLibrary, segmentioLibrary,

@@ -39,6 +39,19 @@ var websocketLibrary = Library{
 	},
 }
 
+// websocketInPlace sends messages that have room for a header before them.
+var websocketInPlace = Library{
+	Name: "wskit-websocket-inplace",
+
+	Write: func(conn *Conn, side Side, op ws.OpCode, p []byte) (Job, error) {
+		c, err := websocket.NewConn(conn, nil, ws.Handshake{}, wskitState(side), &websocket.ConnOptions{FragmentSize: -1})
+		ctx := context.Background()
+		return inPlace(side, p, func(buf []byte) error {
+			return c.WriteInPlace(ctx, websocket.MessageType(op), buf)
+		}), err
+	},
+}
+
 func websocketOpen(conn *Conn, side Side) (*websocket.Conn, error) {
 	return websocket.NewConn(conn, nil, ws.Handshake{}, wskitState(side), &websocket.ConnOptions{ReadLimit: -1})
 }

@@ -41,6 +41,26 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	return err
 }
 
+// HeaderRoom is how many bytes of a buffer [Conn.WriteInPlace] needs before the payload.
+const HeaderRoom = ws.MaxHeaderSize
+
+// WriteInPlace is [Conn.Write] for the payload buf[HeaderRoom:], which it sends without
+// a copy: it writes headers into the bytes before it, and masks a client's payload in
+// place. Where the connection compresses, it costs what Write costs. It does not retain
+// buf.
+//
+// A buf of fewer than HeaderRoom bytes is an error that wraps [ws.ErrNoHeaderRoom].
+// After the call, also one with an error, the first HeaderRoom bytes of buf, and on
+// the client's side or beyond FragmentSize all of it, are of no use.
+func (c *Conn) WriteInPlace(ctx context.Context, typ MessageType, buf []byte) error {
+	op := ws.OpCode(typ)
+	if op != ws.OpText && op != ws.OpBinary {
+		return errType(typ)
+	}
+	m := wsutil.NewOutgoingInPlace(op, buf)
+	return c.send(ctx, &m)
+}
+
 func errType(typ MessageType) error {
 	return &opError{"write", fmt.Errorf("invalid message type %d", int(typ))}
 }

@@ -3,6 +3,7 @@ package ws
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -91,6 +92,32 @@ func AppendFrame(dst []byte, f Frame) []byte {
 	f.Header.Length = int64(len(f.Payload))
 	return append(AppendHeader(dst, f.Header), f.Payload...)
 }
+
+// FrameInPlace makes a frame of buf without a copy. The payload is
+// buf[MaxHeaderSize:]; the bytes before it are room for the header. It writes the
+// header right before the payload, with the length of the payload whatever h.Length
+// says, and masks the payload with h.Mask if h.Masked is set (RFC 6455, section
+// 5.2). It returns the wire form of the frame, which is a view of buf.
+//
+// If buf has fewer than [MaxHeaderSize] bytes, it returns [ErrNoHeaderRoom] and
+// leaves buf as it is.
+func FrameInPlace(buf []byte, h Header) ([]byte, error) {
+	if len(buf) < MaxHeaderSize {
+		return nil, ErrNoHeaderRoom
+	}
+	payload := buf[MaxHeaderSize:]
+	h.Length = int64(len(payload))
+	if h.Masked {
+		Cipher(payload, h.Mask, 0)
+	}
+	begin := MaxHeaderSize - HeaderSize(h)
+	AppendHeader(buf[begin:begin], h)
+	return buf[begin:], nil
+}
+
+// ErrNoHeaderRoom is returned for a buffer that does not begin with
+// [MaxHeaderSize] bytes of room for a header.
+var ErrNoHeaderRoom = fmt.Errorf("ws: buffer does not begin with %d bytes of room for a header", MaxHeaderSize)
 
 // CompileFrame returns the wire form of f in a slice of its own. It returns
 // [ErrHeaderLengthUnexpected] if f.Header.Length is not len(f.Payload).

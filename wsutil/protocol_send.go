@@ -45,6 +45,7 @@ const (
 // [Outgoing.Add]. It must not be copied while it is being sent.
 type Outgoing struct {
 	payload  []byte // what no frame has taken yet
+	inPlace  []byte // ends with payload; headers are written before it, if not nil
 	prepared *PreparedMessage
 	size     int
 	wire     int
@@ -64,11 +65,32 @@ func NewOutgoing(op ws.OpCode, p []byte) Outgoing {
 	return Outgoing{op: op, payload: p, size: len(p)}
 }
 
+// NewOutgoingInPlace returns the message with opcode op and payload
+// buf[ws.MaxHeaderSize:], whose frames are made without a copy: the bytes before
+// the payload are room for the header. Each frame is written into buf, in place, as
+// [Protocol.AppendFrame] makes it: the header before its payload, over what was
+// sent before, and a client's payload masked. A message that is compressed is
+// encoded into dst like any other.
+//
+// buf belongs to the message until the last frame was sent; what it holds then is of
+// no use. AppendFrame returns [ErrNotSendable] and [ws.ErrNoHeaderRoom] if buf has
+// fewer than [ws.MaxHeaderSize] bytes.
+func NewOutgoingInPlace(op ws.OpCode, buf []byte) Outgoing {
+	m := Outgoing{op: op, inPlace: buf}
+	if len(buf) < ws.MaxHeaderSize {
+		m.inPlace = []byte{}
+		return m
+	}
+	m.payload = buf[ws.MaxHeaderSize:]
+	m.size = len(m.payload)
+	return m
+}
+
 // Add makes p the next part of a message that is sent in parts, and last says
 // whether it is the last one. The parts before it must have been appended. It does
 // not copy p. A message in parts begins as NewOutgoing(op, nil).
 func (m *Outgoing) Add(p []byte, last bool) {
-	m.payload, m.more = p, !last
+	m.payload, m.inPlace, m.more = p, nil, !last
 	m.size += len(p)
 }
 
@@ -106,12 +128,12 @@ const mostCoalesced = 32 << 10
 // [Outgoing.Pending] reports true. Control frames may be appended between the
 // frames of a message (RFC 6455, section 5.4).
 //
-// body, if not nil, is the rest of the frame: the caller sends it after out,
-// without a copy, and must not change it. It is a view of the caller's payload or
-// of a [PreparedMessage].
+// body, if not nil, is the rest of the frame: the caller sends it after out and
+// before the next frame of m, without a copy, and must not change it. It is a view
+// of the caller's payload or of a [PreparedMessage].
 //
-// AppendFrame does not change the payload, which must not lie in the free part of
-// dst. On an error, [ErrClosing] or [ErrNotSendable], it returns dst as it was.
+// AppendFrame does not change the payload, except of a message in place. The
+// payload must not lie in the free part of dst. On an error, [ErrClosing] or [ErrNotSendable], it returns dst as it was.
 func (c *Protocol) AppendFrame(dst []byte, m *Outgoing) (out, body []byte, err error) {
 	first := !m.begun
 	if first && c.sendOp != 0 {
@@ -152,6 +174,9 @@ func (c *Protocol) MaySend(m *Outgoing) error {
 	if m.op != ws.OpText && m.op != ws.OpBinary || m.done {
 		return errNoMessage
 	}
+	if m.inPlace != nil && len(m.inPlace) < ws.MaxHeaderSize {
+		return errNoRoom
+	}
 	if err := c.maySend(m.op); err != nil {
 		return err
 	}
@@ -179,6 +204,8 @@ func (c *Protocol) FrameRoom(m *Outgoing) int {
 		n = m.size
 	case m.packed || c.set.deflater != nil && !m.begun:
 		n += n/8 + 16
+	case m.inPlace != nil:
+		return 0
 	case !c.state.ClientSide() && (m.apart || min(n, c.set.fragment) > mostCoalesced):
 		n = 0
 	default:
@@ -201,6 +228,8 @@ func (m *Outgoing) validText() bool {
 
 var errNoMessage = fmt.Errorf("%w: not a message, or its last frame is out", ErrNotSendable)
 
+var errNoRoom = fmt.Errorf("%w: %w", ErrNotSendable, ws.ErrNoHeaderRoom)
+
 var errText = fmt.Errorf("%w: text is not UTF-8", ErrNotSendable)
 
 var errInside = fmt.Errorf("%w: the message before it lacks its last fragment", ErrNotSendable)
@@ -218,6 +247,12 @@ func (c *Protocol) appendPlain(dst []byte, m *Outgoing) (out, body []byte, err e
 	}
 	m.payload = m.payload[len(p):]
 	m.wire += len(p)
+	if m.inPlace != nil {
+		end := len(m.inPlace) - len(m.payload)
+		size := framing.Size(uint64(len(p)), h.Masked)
+		frame := m.inPlace[end-len(p)-size : end]
+		return dst, c.seal(frame, 0, size, &h), nil
+	}
 	if !h.Masked && (m.apart || len(p) > mostCoalesced) {
 		return framing.Append(dst, lead(&h), uint64(len(p))), p, nil
 	}
