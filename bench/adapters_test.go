@@ -105,18 +105,23 @@ func TestUpgradeHTTPJobs(t *testing.T) {
 }
 
 func TestDialJobs(t *testing.T) {
-	eachLibrary(t, func(l Library) bool { return l.Dial != nil }, func(t *testing.T, l Library) {
-		conn := &Conn{Keep: true}
-		job := l.Dial(conn)
-		require.NoError(t, job(1))
-		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(conn.Sent)))
-		require.NoError(t, err)
-		require.Equal(t, "chat.example.com", r.Host)
-		require.Equal(t, "/chat?room=42", r.RequestURI)
-		require.Equal(t, "websocket", r.Header.Get("Upgrade"))
-		require.NotEmpty(t, r.Header.Get("Sec-WebSocket-Key"))
-		require.NoError(t, job(2))
-	})
+	for _, dial := range []func(l Library) func(*Conn) Job{
+		func(l Library) func(*Conn) Job { return l.Dial },
+		func(l Library) func(*Conn) Job { return l.DialHTTP },
+	} {
+		eachLibrary(t, func(l Library) bool { return dial(l) != nil }, func(t *testing.T, l Library) {
+			conn := &Conn{Keep: true}
+			job := dial(l)(conn)
+			require.NoError(t, job(1))
+			r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(conn.Sent)))
+			require.NoError(t, err)
+			require.Equal(t, "chat.example.com", r.Host)
+			require.Equal(t, "/chat?room=42", r.RequestURI)
+			require.Equal(t, "websocket", r.Header.Get("Upgrade"))
+			require.NotEmpty(t, r.Header.Get("Sec-WebSocket-Key"))
+			require.NoError(t, job(2))
+		})
+	}
 }
 
 func TestReadJobs(t *testing.T) {

@@ -112,6 +112,14 @@ func BenchmarkHandshakeClient(b *testing.B) {
 	})
 }
 
+func BenchmarkHandshakeDial(b *testing.B) {
+	each(b, func(l Library) bool { return l.DialHTTP != nil }, func(b *testing.B, l Library) Job {
+		conn := new(Conn)
+		calls(b, conn)
+		return l.DialHTTP(conn)
+	})
+}
+
 func BenchmarkMessageRead(b *testing.B) {
 	for _, t := range traffics {
 		for _, arrival := range []string{"pipelined", "alone"} {

@@ -29,15 +29,12 @@ var coderLibrary = Library{
 		}
 	},
 	// Its client goes through net/http, whose transport is part of this row.
-	Dial: func(conn *Conn) Job {
-		bc := &blockingConn{Conn: conn}
-		bc.changed.L = &bc.mu
-		opts := &coder.DialOptions{HTTPClient: &http.Client{Transport: &http.Transport{
-			DialContext: func(context.Context, string, string) (net.Conn, error) { return bc, nil },
-		}}}
+	DialHTTP: func(conn *Conn) Job {
+		client, open := httpClient(conn)
+		opts := &coder.DialOptions{HTTPClient: client}
 		return func(n int) error {
 			for range n {
-				bc.open()
+				open()
 				c, _, err := coder.Dial(context.Background(), dialURL, opts)
 				if err != nil {
 					return err
@@ -106,6 +103,14 @@ type blockingConn struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	closed  bool
+}
+
+// httpClient returns a client whose connections are all conn. Call open before each.
+func httpClient(conn *Conn) (client *http.Client, open func()) {
+	bc := &blockingConn{Conn: conn}
+	bc.changed.L = &bc.mu
+	dial := func(context.Context, string, string) (net.Conn, error) { return bc, nil }
+	return &http.Client{Transport: &http.Transport{DialContext: dial}}, bc.open
 }
 
 func (c *blockingConn) open() {

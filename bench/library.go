@@ -71,6 +71,10 @@ type Library struct {
 	// Dial opens a connection over conn, which answers.
 	Dial func(conn *Conn) Job
 
+	// DialHTTP opens a connection with a client of net/http, whose transport gets
+	// conn, and lets go of it.
+	DialHTTP func(conn *Conn) Job
+
 	// Read opens a connection over conn. Its job, which is run once, reads n
 	// whole messages, where it can into buf, which has room for one and some
 	// bytes more, and gives each to every.

@@ -11,6 +11,21 @@ import (
 var websocketLibrary = Library{
 	Name: "wskit-websocket",
 
+	DialHTTP: func(conn *Conn) Job {
+		client, open := httpClient(conn)
+		opts := &websocket.DialOptions{HTTPClient: client}
+		return func(n int) error {
+			for range n {
+				open()
+				c, _, err := websocket.Dial(context.Background(), dialURL, opts)
+				if err != nil {
+					return err
+				}
+				c.CloseNow()
+			}
+			return nil
+		}
+	},
 	Read: func(conn *Conn, side Side, buf []byte, every func([]byte)) (Job, error) {
 		c, err := websocketOpen(conn, side)
 		ctx := context.Background()
