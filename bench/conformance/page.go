@@ -3,21 +3,17 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
+	"github.com/wskit/wskit/bench/marked"
 	"github.com/wskit/wskit/examples/conformance"
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// The generated part of the page stands between these lines.
-const (
-	beginMark = "<!-- conformance:begin -->"
-	endMark   = "<!-- conformance:end -->"
-)
+// part is the name of the generated part of the page.
+const part = "conformance"
 
 // page is what is published.
 type page struct {
@@ -68,42 +64,15 @@ func (p *page) verdict() error {
 
 // checkPage reports whether update will find the place for what it writes.
 func checkPage(folder string) error {
-	name := filepath.Join(folder, "conformance.md")
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	if _, err := replaceBlock(string(text), ""); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
+	return marked.Check(filepath.Join(folder, "conformance.md"), part)
 }
 
 // update writes the page's block, and the page of the suite beside it.
 func (p *page) update(folder string) error {
-	name := filepath.Join(folder, "conformance.md")
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	changed, err := replaceBlock(string(text), p.markdown())
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if err := os.WriteFile(name, []byte(changed), 0o644); err != nil {
+	if err := marked.Update(filepath.Join(folder, "conformance.md"), part, p.markdown()); err != nil {
 		return err
 	}
 	return writeFile(filepath.Join(folder, "conformance.html"), compact(p.report()).WriteHTML)
-}
-
-// replaceBlock returns text with what stands between the marks replaced.
-func replaceBlock(text, block string) (string, error) {
-	before, rest, ok := strings.Cut(text, beginMark)
-	old, after, closed := strings.Cut(rest, endMark)
-	if !ok || !closed || strings.Contains(old+after, beginMark) || strings.Contains(after, endMark) {
-		return "", fmt.Errorf("it must have one line %q, and one line %q after it", beginMark, endMark)
-	}
-	return before + beginMark + "\n\n" + strings.TrimSpace(block) + "\n\n" + endMark + after, nil
 }
 
 // compact cuts the wire logs of cases that failed, and leaves out the others.

@@ -20,6 +20,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/wskit/wskit/bench/echoserver"
 )
@@ -30,7 +31,11 @@ func main() {
 	}
 	conns := flag.Int("conns", 9900, "`number` of connections")
 	only := flag.String("lib", "", "measure the libraries whose names have this `text` in them")
+	page := flag.String("plan", "", "measure our servers, and write the table for planning into this `page`")
 	flag.Parse()
+	if *page != "" {
+		exit(plan(*page, *conns, time.Now()))
+	}
 	exit(run(*conns, *only))
 }
 
@@ -66,7 +71,12 @@ func run(conns int, only string) error {
 }
 
 // measure returns what one connection holds.
-func measure(library string, pattern echoserver.Pattern, conns int, adaptive string) (u echoserver.Usage, err error) {
+func measure(library string, pattern echoserver.Pattern, conns int, adaptive string) (echoserver.Usage, error) {
+	return measureWith(library, pattern, conns, adaptive, func() {})
+}
+
+// measureWith is measure that calls look while all connections are open.
+func measureWith(library string, pattern echoserver.Pattern, conns int, adaptive string, look func()) (u echoserver.Usage, err error) {
 	p, err := echoserver.Start(library, pattern, -1, "GODEBUG=adaptivestackstart="+adaptive)
 	if err != nil {
 		return u, err
@@ -93,6 +103,7 @@ func measure(library string, pattern echoserver.Pattern, conns int, adaptive str
 	if err != nil {
 		return u, err
 	}
+	look()
 	n := int64(conns)
 	return echoserver.Usage{Heap: (after.Heap - before.Heap) / n, Stack: (after.Stack - before.Stack) / n}, nil
 }

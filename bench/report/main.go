@@ -16,6 +16,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"github.com/wskit/wskit/bench/marked"
 )
 
 // options are the flags.
@@ -49,7 +51,7 @@ func run(o options, now time.Time, out, progress io.Writer) error {
 		return fmt.Errorf("-count is %d, and must be at least 1", o.count)
 	}
 	if o.readme != "" { // before minutes are spent
-		if err := checkReadme(o.readme); err != nil {
+		if err := marked.Check(o.readme, part); err != nil {
 			return err
 		}
 	}
@@ -70,7 +72,7 @@ func run(o options, now time.Time, out, progress io.Writer) error {
 	if o.readme == "" {
 		return nil
 	}
-	if err := updateReadme(o.readme, markdown(rep)); err != nil {
+	if err := marked.Update(o.readme, part, markdown(rep)); err != nil {
 		return err
 	}
 	file, err := keep(o.json, rep)

@@ -1,18 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 )
 
-// The table of a README stands between these lines.
-const (
-	beginMark = "<!-- bench:begin -->"
-	endMark   = "<!-- bench:end -->"
-)
+// part is the name of the table in a README.
+const part = "bench"
 
 // A line is a row that a README shows, and what it calls it. conn is the one of our
 // adapters that it shows, if that is to be another than the fastest.
@@ -113,42 +108,4 @@ func (r *row) best(name string) (ns float64) {
 		}
 	}
 	return ns
-}
-
-// replaceBlock returns text with what stands between the marks replaced.
-func replaceBlock(text, block string) (string, error) {
-	if strings.Count(text, beginMark) != 1 || strings.Count(text, endMark) != 1 {
-		return "", fmt.Errorf("it must have one line %q and one line %q, for the table to stand between", beginMark, endMark)
-	}
-	before, rest, _ := strings.Cut(text, beginMark)
-	_, after, ok := strings.Cut(rest, endMark)
-	if !ok {
-		return "", errors.New(endMark + " stands in front of " + beginMark)
-	}
-	return before + beginMark + "\n\n" + strings.TrimSpace(block) + "\n\n" + endMark + after, nil
-}
-
-// updateReadme replaces the block of the file.
-func updateReadme(file, block string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	changed, err := replaceBlock(string(text), block)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return os.WriteFile(file, []byte(changed), 0o644)
-}
-
-// checkReadme reports whether updateReadme will find its block.
-func checkReadme(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if _, err := replaceBlock(string(text), ""); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/bench/marked"
 )
 
 const fixture = "testdata/bench.txt"
@@ -130,33 +132,10 @@ func TestMarkdownShowsTheConnectionBesideTheBestWay(t *testing.T) {
 	require.Contains(t, markdown(rep), "| Write 125 B, Conn | 8.00 ns | 16.0 ns | 0.50 |\n")
 }
 
-func TestReplaceBlock(t *testing.T) {
-	text := "# Title\n\n" + beginMark + "\nold\n" + endMark + "\n\nmore\n"
-	want := "# Title\n\n" + beginMark + "\n\nnew\n\n" + endMark + "\n\nmore\n"
-	for range 2 { // the second time it changes nothing
-		got, err := replaceBlock(text, "new\n")
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-		text = got
-	}
-	for name, text := range map[string]string{
-		"no marks":    "# Title\n",
-		"no end":      beginMark + "\n",
-		"no begin":    endMark + "\n",
-		"two begins":  beginMark + beginMark + endMark,
-		"wrong order": endMark + "\n" + beginMark + "\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := replaceBlock(text, "new")
-			require.ErrorContains(t, err, "bench:")
-		})
-	}
-}
-
 func TestRunUpdatesReadmeAndKeepsResults(t *testing.T) {
 	dir := t.TempDir()
 	readme := filepath.Join(dir, "README.md")
-	require.NoError(t, os.WriteFile(readme, []byte(beginMark+"\n"+endMark+"\n"), 0o644))
+	require.NoError(t, os.WriteFile(readme, []byte(marked.Begin(part)+"\n"+marked.End(part)+"\n"), 0o644))
 	o := options{count: 1, benchtime: "1x", input: fixture, readme: readme, json: filepath.Join(dir, "results")}
 	require.NoError(t, run(o, day, io.Discard, io.Discard))
 
@@ -195,7 +174,7 @@ func TestMissingMarksExit1(t *testing.T) {
 	require.True(t, errors.As(err, &exit))
 	require.Equal(t, 1, exit.ExitCode())
 	require.Contains(t, string(out), readme)
-	require.Contains(t, string(out), beginMark)
+	require.Contains(t, string(out), marked.Begin(part))
 
 	text, err := os.ReadFile(readme)
 	require.NoError(t, err)
