@@ -14,6 +14,7 @@ BENCHREADME := HeaderParse|HeaderAppend|Mask$$|Valid$$|UnmaskText|Handshake|Mess
 COUNT     ?= 6
 README    ?= $(CURDIR)/README.md
 DOCS      ?= $(CURDIR)/docs
+SAMPLES   ?= $(CURDIR)/docs/wskit.md
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
@@ -116,8 +117,8 @@ bench-guard: ## compare the speed of the files as they are with main, and fail o
 	cd bench && $(GO) run ./guard $(GUARD)
 
 .PHONY: samples
-samples: ## run each subcommand of wskit, and write what it prints into README.md
-	@GO=$(GO) scripts/samples $(README)
+samples: ## run each subcommand of wskit, and write what it prints into docs/wskit.md, or into the page SAMPLES
+	@GO=$(GO) scripts/samples $(SAMPLES)
 
 .PHONY: dist
 dist: ## build the archives of a release into dist/: six platforms, man pages, completions, SHA-256 sums; DIST has flags

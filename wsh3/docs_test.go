@@ -1,7 +1,5 @@
 package wsh3_test
 
-import "github.com/wskit/wskit/websocket/xconnect"
-
 import (
 	"context"
 	"crypto/tls"
@@ -11,6 +9,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 
 	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/websocket/xconnect"
 	"github.com/wskit/wskit/wsh2"
 	"github.com/wskit/wskit/wsh3"
 )

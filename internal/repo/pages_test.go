@@ -73,27 +73,24 @@ func flat(code string) string {
 }
 
 // TestGoBlocksAreTested finds the Go code of each page in a file of a package
-// with tests. The compiler checks it there, and the tests run it. A line "// ..."
-// stands for code that the page leaves out.
+// with tests. The compiler checks it there, and the tests run it. A line "// ..." stands
+// for code that the page leaves out; an import may stand elsewhere in the file.
 func TestGoBlocksAreTested(t *testing.T) {
+	code := make(map[string]string) // of each folder with tests
 	tested := make(map[string]bool)
-	code := make(map[string]string)
 	walk(t, func(name string) {
 		if path.Ext(name) == ".go" {
-			code[name] = flat(read(t, name))
-			if strings.HasSuffix(name, "_test.go") {
-				tested[path.Dir(name)] = true
-			}
+			code[path.Dir(name)] += flat(read(t, name))
+			tested[path.Dir(name)] = tested[path.Dir(name)] || strings.HasSuffix(name, "_test.go")
 		}
 	})
-	elided := regexp.MustCompile(`(?m)^(// )?\.\.\.\n`)
+	maps.DeleteFunc(code, func(dir, _ string) bool { return !tested[dir] })
+	elided := regexp.MustCompile(`(?m)^(?:(?:// )?\.\.\.|import ".*")\n`)
 	for name, page := range pages(t) {
 		for _, block := range blocks(page, "go") {
 			for _, part := range elided.Split(flat(block), -1) {
 				part = "\n" + strings.TrimPrefix(part, "\n")
-				found := slices.ContainsFunc(slices.Collect(maps.Keys(code)), func(file string) bool {
-					return tested[path.Dir(file)] && strings.Contains(code[file], part)
-				})
+				found := slices.ContainsFunc(slices.Collect(maps.Values(code)), func(folder string) bool { return strings.Contains(folder, part) })
 				require.True(t, found, "%s: no package with tests has this code:\n%s", name, part)
 			}
 		}
