@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
 )
 
 var (
@@ -48,9 +49,10 @@ type Broker interface {
 	// History returns up to limit publications after the position since, in order,
 	// and the position of the newest publication of the topic. The zero Position
 	// stands for the beginning of what is kept. With limit 0 it returns only the
-	// newest position. It sees at least all publications that were handed to
-	// Handler before the call. Errors are [ErrCannotRecover], [ErrNoHistory] and
-	// those of the network; with ErrCannotRecover the newest position is valid.
+	// newest position, whose epoch is not 0. It sees at least all publications that
+	// were handed to Handler before the call. Errors are [ErrNoHistory],
+	// [ErrCannotRecover], also for a position after the newest one, and those of the
+	// network. With ErrCannotRecover the newest position is valid.
 	History(ctx context.Context, topic string, since Position, limit int) ([]Publication, Position, error)
 
 	// Run connects, reconnects, and hands what arrives to h until ctx ends. It is
@@ -143,8 +145,9 @@ type Publication struct {
 	// Payload is the payload. For Join and Leave it is the data of the member.
 	Payload []byte
 
-	// Key makes the publication one of which only the newest of the same key counts:
-	// it replaces the one that waits for a slow receiver. "" replaces nothing.
+	// Key makes the publication a value of which only the newest counts: it replaces
+	// the one with the same topic and key that waits for a slow receiver. "" replaces
+	// nothing.
 	Key string
 
 	// ID, if not empty, identifies the publication: one with an ID that the history
@@ -154,6 +157,20 @@ type Publication struct {
 
 	// Position is set by a broker with history.
 	Position Position
+
+	prepared *wsutil.PreparedMessage // of Payload, or nil
+}
+
+// Text returns a publication of this text.
+func Text(text string) Publication { return Publication{Op: ws.OpText, Payload: []byte(text)} }
+
+// Binary returns a publication of these bytes. It does not copy p.
+func Binary(p []byte) Publication { return Publication{Op: ws.OpBinary, Payload: p} }
+
+// Prepared returns a publication of a message that is encoded already. In memory,
+// its encoded forms are used as they are.
+func Prepared(m *wsutil.PreparedMessage) Publication {
+	return Publication{Op: m.OpCode(), Payload: m.Payload(), prepared: m}
 }
 
 // PresenceStore is implemented by a [Broker] that shares the presence of all hubs.

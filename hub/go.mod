@@ -2,11 +2,18 @@ module github.com/wskit/wskit/hub
 
 go 1.26.0
 
-require github.com/wskit/wskit v0.0.0
+require (
+	github.com/stretchr/testify v1.12.1
+	github.com/wskit/wskit v0.0.0
+	go.uber.org/goleak v1.3.0
+)
 
 require (
 	github.com/gobwas/httphead v0.1.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/net v0.59.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
 )
 

@@ -1,12 +1,18 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wskit/wskit/ws"
-	"github.com/wskit/wskit/wsutil"
 )
 
 // The limits of [Options] that are not set.
@@ -20,7 +26,8 @@ var (
 	// ErrDraining is returned by [Hub.Join] and [Member.Subscribe] after [Hub.Drain].
 	ErrDraining = errors.New("hub: the hub is draining")
 
-	// ErrLeft is returned by the methods of a member that has left.
+	// ErrLeft is returned by methods of a member that has left, and by
+	// [Member.Subscribe] if the member unsubscribes meanwhile.
 	ErrLeft = errors.New("hub: the member has left")
 
 	// ErrSubscribed is returned by [Member.Subscribe] if the member is subscribed to
@@ -35,12 +42,12 @@ var (
 // Options are the options of [New]. The zero value is ready to use. In each limit
 // and time 0 means the default and a negative value none.
 type Options struct {
-	// Broker carries publications. nil means NewMemory(nil): this copy of the
+	// Broker carries publications. nil means NewMemory(nil): one copy of the
 	// program, without history.
 	Broker Broker
 
 	// CanSubscribe and CanPublish authorize [Member.Subscribe] and [Member.Publish],
-	// if they are set. Their error goes to the caller. They may block up to ctx.
+	// if they are set. Their error goes to the caller. They may block until ctx ends.
 	// CanPublish may change the publication.
 	CanSubscribe func(ctx context.Context, m *Member, topic string) error
 	CanPublish   func(ctx context.Context, m *Member, topic string, p *Publication) error
@@ -51,61 +58,185 @@ type Options struct {
 	// BrokerTimeout bounds each call of the broker. 0 means DefaultBrokerTimeout.
 	BrokerTimeout time.Duration
 
-	// PresenceTTL is how long an entry of a PresenceStore lives unless it is
-	// renewed, which happens in a third of the time. 0 means DefaultPresenceTTL.
+	// PresenceTTL is how long an entry of a PresenceStore lives unless it is renewed.
+	// The hub renews it in a third of this time. 0 and negative values mean
+	// DefaultPresenceTTL.
 	PresenceTTL time.Duration
+
+	// Panicked is called, if set, after a method of a receiver or an Encoder has
+	// panicked with v. The member leaves.
+	Panicked func(m *Member, v any)
 }
 
-// Receiver is what gets messages: a connection. [Conn] and [LoopConn] make one of
-// the connections of this toolkit. Its methods may be called by any number of
-// goroutines at once. They must not call methods of the hub or of its members.
-type Receiver interface {
-	// Deliver queues m and never blocks. The result is that of a send queue. An
-	// error that wraps [wsutil.ErrSendTooLarge] counts as a dropped message; after any
-	// other one the member leaves the hub.
-	Deliver(m *Message) (wsutil.SendResult, error)
+// Hub is the topics of one copy of a program. It is made by [New]. All methods may
+// be called by any number of goroutines at once.
+type Hub struct {
+	opts   Options
+	broker Broker
+	local  bool // the broker is in memory: its calls do not wait
 
-	// Replay is Deliver that waits for room until ctx ends.
-	Replay(ctx context.Context, m *Message) error
+	seed     maphash.Seed
+	shards   [shards]shard
+	wild     [shards]patterns // by the first segment
+	wildOnes patterns         // those whose first segment is a wildcard
+	anyWild  atomic.Int64     // number of patterns
 
-	// Buffered returns how many bytes wait to be sent.
-	Buffered() int
-
-	// Close begins to close the connection. It may wait for the peer for a bounded
-	// time.
-	Close(code ws.StatusCode, reason string) error
+	members  members
+	catching catching
+	stats    counters
 }
 
-// Message is a publication on its way to receivers.
-type Message struct {
-	Topic string
-	Publication
+const shards = 256 // a power of two
+
+// shard is a part of the sources. No lock is taken after mu but those of patterns.
+type shard struct {
+	mu      sync.RWMutex
+	sources table[*source]
 }
 
-// Hub is the topics of one copy of a program.
-type Hub struct{}
-
-// Member is a receiver that has joined a hub.
-type Member struct{}
-
-// SubscribeOptions are the options of a subscription.
-type SubscribeOptions struct {
-	// Since is the position to continue from.
-	Since Position
-
-	// Presence, if not nil, makes the member visible on the topic, with this data.
-	Presence []byte
+// New returns a hub. It copies opts, which may be nil. [Hub.Run] has to be called
+// for every broker but the one in memory.
+func New(opts *Options) *Hub {
+	h := &Hub{seed: maphash.MakeSeed()}
+	if opts != nil {
+		h.opts = *opts
+	}
+	h.opts.MaxTopic = cmp.Or(h.opts.MaxTopic, DefaultMaxTopic)
+	h.opts.BrokerTimeout = cmp.Or(h.opts.BrokerTimeout, DefaultBrokerTimeout)
+	if h.opts.PresenceTTL <= 0 {
+		h.opts.PresenceTTL = DefaultPresenceTTL
+	}
+	if h.broker = h.opts.Broker; h.broker == nil {
+		h.broker = NewMemory(nil)
+	}
+	if m, ok := h.broker.(*Memory); ok {
+		m.serve(h)
+		h.local = true
+	}
+	h.catching.wake = make(chan struct{})
+	return h
 }
 
-// IsPattern reports whether topic stands for many topics.
-func IsPattern(topic string) bool { return false }
-
-// History says how much of a topic a broker keeps.
-type History struct {
-	Messages int
-	Bytes    int
-	Age      time.Duration
+// Run connects the broker and does what is due from time to time, until ctx ends:
+// it returns nil then, or the error of a broker that cannot go on. It is called
+// once. With the broker in memory it only removes history that is too old.
+func (h *Hub) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var due sync.WaitGroup
+	due.Go(func() { h.renewPresence(ctx) })
+	due.Go(func() { h.catchUp(ctx) })
+	defer due.Wait()
+	defer cancel()
+	return h.broker.Run(ctx, h)
 }
 
-// NewMemory returns the broker of a program with one copy.
-func NewMemory(history func(topic string) History) Broker { return nil }
+// Publish publishes p on a topic: to this hub and, through the broker, to all
+// others. It does not retain p.Payload, and waits for no receiver. The position is
+// that of a topic with history. See [Broker] for p.ID, and p.Kind is ignored.
+func (h *Hub) Publish(ctx context.Context, topic string, p Publication) (Position, error) {
+	if err := h.checkTopic(topic, false); err != nil {
+		return Position{}, err
+	}
+	p.Kind, p.Op = Data, cmp.Or(p.Op, ws.OpText)
+	switch {
+	case p.Op != ws.OpText && p.Op != ws.OpBinary:
+		return Position{}, fmt.Errorf("hub: invalid opcode %d of a publication: want text or binary", p.Op)
+	case p.Op == ws.OpText && p.prepared == nil && !utf8.Valid(p.Payload):
+		return Position{}, errors.New("hub: the text of a publication is not UTF-8")
+	}
+	ctx, cancel := h.bound(ctx)
+	defer cancel()
+	at, err := h.broker.Publish(ctx, topic, p)
+	if err != nil {
+		return Position{}, fmt.Errorf("hub: publish: %w", err)
+	}
+	h.stats.published.Add(1)
+	return at, nil
+}
+
+// bound returns ctx for a call of the broker.
+func (h *Hub) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if h.local || h.opts.BrokerTimeout < 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, h.opts.BrokerTimeout)
+}
+
+func (h *Hub) shard(name string) *shard {
+	return &h.shards[maphash.String(h.seed, name)%shards]
+}
+
+// patternsOf returns where a pattern is kept.
+func (h *Hub) patternsOf(pattern string) *patterns {
+	segment, _, _ := strings.Cut(pattern, ".")
+	if segment == "*" || pattern == ">" {
+		return &h.wildOnes
+	}
+	return &h.wild[maphash.String(h.seed, segment)%shards]
+}
+
+// matching returns the patterns that match topic.
+func (h *Hub) matching(topic string) []*source {
+	if h.anyWild.Load() == 0 {
+		return nil
+	}
+	segment, _, _ := strings.Cut(topic, ".")
+	found := h.wildOnes.match(nil, topic)
+	return h.wild[maphash.String(h.seed, segment)%shards].match(found, topic)
+}
+
+// find returns the source of this name, or nil.
+func (h *Hub) find(name string) *source {
+	sh := h.shard(name)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return sh.sources.entries[name]
+}
+
+// open returns the source of this name, and makes it if there is none.
+func (h *Hub) open(name string) *source {
+	if s := h.find(name); s != nil {
+		return s
+	}
+	sh := h.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.sources.entries[name]
+	if s == nil {
+		s = &source{name: strings.Clone(name), pattern: IsPattern(name)}
+		sh.sources.set(s.name, s)
+		if s.pattern {
+			h.patternsOf(name).set(name, s)
+			h.anyWild.Add(1)
+		}
+	}
+	return s
+}
+
+// remove removes a source that is dead.
+func (h *Hub) remove(s *source) {
+	sh := h.shard(s.name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.sources.delete(s.name)
+	if s.pattern {
+		h.patternsOf(s.name).set(s.name, nil)
+		h.anyWild.Add(-1)
+	}
+}
+
+// all calls f for each source. No lock is held meanwhile.
+func (h *Hub) all(f func(*source)) {
+	for i := range h.shards {
+		sh := &h.shards[i]
+		sh.mu.RLock()
+		found := make([]*source, 0, len(sh.sources.entries))
+		for _, s := range sh.sources.entries {
+			found = append(found, s)
+		}
+		sh.mu.RUnlock()
+		for _, s := range found {
+			f(s)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// catching are the topics for which publications are missing that the history may
+// have.
+type catching struct {
+	mu   sync.Mutex
+	list []*source
+	wake chan struct{} // closed when the list is no longer empty
+}
+
+const (
+	catchers   = 4                     // goroutines that catch up
+	catchStep  = 32                    // publications at once
+	catchPause = 10 * time.Millisecond // between two steps, for queues to become empty
+	catchRetry = 500 * time.Millisecond
+	catchTries = 5 // with a history that lacks what has been published
+)
+
+// Gap implements [Handler]. It is for brokers.
+func (h *Hub) Gap(topic string) {
+	if topic == "" {
+		h.all(h.missing)
+	} else if s := h.find(topic); s != nil {
+		h.missing(s)
+	}
+}
+
+// missing notes that publications of s may be missing.
+func (h *Hub) missing(s *source) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.dead || s.behind:
+	case !s.history:
+		s.gap(h)
+	default:
+		s.behind = true
+		h.catching.add(s)
+	}
+}
+
+func (c *catching) add(s *source) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, s)
+	select {
+	case <-c.wake:
+	default:
+		close(c.wake)
+	}
+}
+
+// take returns the next topic, and waits for one until ctx ends.
+func (c *catching) take(ctx context.Context) (*source, bool) {
+	for {
+		c.mu.Lock()
+		if len(c.list) > 0 {
+			s := c.list[0]
+			c.list[0] = nil
+			c.list = c.list[1:]
+			c.mu.Unlock()
+			return s, true
+		}
+		select {
+		case <-c.wake:
+			c.wake = make(chan struct{})
+		default:
+		}
+		wake := c.wake
+		c.mu.Unlock()
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+// catchUp gets what is missing, until ctx ends.
+func (h *Hub) catchUp(ctx context.Context) {
+	var all sync.WaitGroup
+	for range catchers {
+		all.Go(func() {
+			for s, ok := h.catching.take(ctx); ok; s, ok = h.catching.take(ctx) {
+				h.catchUpOn(ctx, s)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// catchUpOn gets what is missing on one topic and delivers it. It goes step by step,
+// so that queues of receivers are not flooded.
+func (h *Hub) catchUpOn(ctx context.Context, s *source) {
+	for tries := 0; ; {
+		since, alive := s.lastDelivered()
+		if !alive {
+			return
+		}
+		bounded, cancel := h.bound(ctx)
+		pubs, top, err := h.broker.History(bounded, s.name, since, catchStep)
+		cancel()
+		pause, done := catchPause, false
+		switch {
+		case errors.Is(err, ErrCannotRecover), errors.Is(err, ErrNoHistory):
+			done = s.giveUp(h, top)
+		case err != nil:
+			pause = catchRetry
+		case len(pubs) == 0 && tries < catchTries:
+			tries++
+			pause, done = catchRetry, h.caughtUp(s, nil)
+		case len(pubs) == 0:
+			done = s.giveUp(h, Position{})
+		default:
+			tries, done = 0, h.caughtUp(s, pubs)
+		}
+		if done {
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lastDelivered returns the position of s, and whether s is there.
+func (s *source) lastDelivered() (Position, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.position, !s.dead
+}
+
+// caughtUp delivers what was missing. It reports whether nothing more is.
+func (h *Hub) caughtUp(s *source, pubs []Publication) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead {
+		return true
+	}
+	s.behind = false // for advance
+	for _, p := range pubs {
+		if s.advance(h, p.Position) {
+			h.deliver(&delivery{Message: newMessage(s.name, p), exact: s})
+		}
+	}
+	s.behind = len(pubs) == catchStep || s.newest.Epoch == s.position.Epoch && s.newest.Offset > s.position.Offset
+	return !s.behind
+}
+
+// giveUp tells the receivers that what is missing up to a position is gone. The zero
+// Position stands for that of what has arrived last. It reports whether nothing
+// after it is missing.
+func (s *source) giveUp(h *Hub, at Position) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gap(h)
+	if at.IsZero() {
+		at = s.newest
+	}
+	s.position = at
+	s.behind = s.newest.Epoch == at.Epoch && s.newest.Offset > at.Offset
+	return !s.behind
+}

@@ -1,0 +1,181 @@
+package hub
+
+import (
+	"errors"
+
+	"github.com/wskit/wskit/wsutil"
+)
+
+// delivery is one publication on its way to the receivers of this hub.
+type delivery struct {
+	*Message
+	exact             *source   // the topic, locked, or nil
+	patterns          []*source // those that match, locked
+	served            int       // how many of them had their turn
+	gone              []*Member // whose receiver has failed
+	delivered, missed uint64
+}
+
+// Publication implements [Handler]. It is for brokers.
+func (h *Hub) Publication(topic string, p Publication) {
+	d := delivery{Message: newMessage(topic, p)}
+	if s := h.find(topic); s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.dead && !s.advance(h, p.Position) {
+			return
+		}
+		d.exact = s
+	}
+	h.deliver(&d)
+}
+
+// deliver offers d to the receivers of its topic, whose lock is held, and of the
+// patterns that match. All locks are held together, so that a receiver on several of
+// them gets d once. [patterns.match] returns those that match two topics in the same
+// order for both, which rules out a deadlock.
+func (h *Hub) deliver(d *delivery) {
+	if d.exact != nil {
+		d.exact.offer(h, d)
+	}
+	d.patterns = h.matching(d.Topic)
+	for _, w := range d.patterns {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+	}
+	for i, w := range d.patterns {
+		d.served = i
+		w.offer(h, d)
+	}
+	h.delivered(d)
+}
+
+// delivered counts, and lets members leave whose receivers have failed.
+func (h *Hub) delivered(d *delivery) {
+	h.stats.delivered.Add(d.delivered)
+	h.stats.dropped.Add(d.missed)
+	if len(d.gone) > 0 {
+		go func() {
+			for _, m := range d.gone {
+				m.Leave()
+			}
+		}()
+	}
+}
+
+// advance notes a position. It reports whether its publication has to be delivered:
+// it is new, and nothing is missing before it. s.mu is held.
+func (s *source) advance(h *Hub, at Position) bool {
+	last := s.position
+	switch {
+	case at.IsZero():
+		return true
+	case at.Epoch == last.Epoch && at.Offset <= last.Offset:
+		return false
+	case s.behind:
+		s.newest = at // catchUp finds it in the history
+		return false
+	case at.Epoch != last.Epoch && last.Epoch != 0:
+		s.gap(h)
+	}
+	s.position = at
+	return true
+}
+
+// gap tells all receivers of a gap. s.mu is held.
+func (s *source) gap(h *Hub) {
+	h.stats.gaps.Add(1)
+	for _, sub := range s.subs {
+		sub.gap, sub.after = true, 0
+	}
+	d := delivery{Message: newMessage(s.name, Publication{Kind: Gap})}
+	s.offer(h, &d)
+	h.delivered(&d)
+}
+
+// offer offers d to all receivers. s.mu is held.
+func (s *source) offer(h *Hub, d *delivery) {
+	delivered, missed := d.delivered, d.missed
+	for i := 0; i < len(s.subs); {
+		i = s.offerFrom(h, i, d)
+	}
+	s.delivered += d.delivered - delivered
+	s.dropped += d.missed - missed
+}
+
+// offerFrom is offer from an index on. It returns where to go on, after a panic.
+func (s *source) offerFrom(h *Hub, i int, d *delivery) (next int) {
+	defer func() {
+		if next < len(s.subs) {
+			m := s.subs[next].member
+			d.gone = append(d.gone, m)
+			next++
+			if v := recover(); h.opts.Panicked != nil {
+				h.opts.Panicked(m, v)
+			}
+		}
+	}()
+	for next = i; next < len(s.subs); next++ {
+		if sub := s.subs[next]; !d.skips(s, sub) {
+			d.offer(sub)
+		}
+	}
+	return next
+}
+
+// skips reports whether sub of s gets d otherwise: it was replayed, or the member is
+// on the topic, or on a pattern that was served before.
+func (d *delivery) skips(s *source, sub *subscription) bool {
+	if !s.pattern {
+		return d.Position.Offset != 0 && d.Position.Offset <= sub.after
+	}
+	return (d.exact != nil || d.served > 0) && sub.member.isOn(d.exact, d.patterns[:d.served])
+}
+
+// offer offers d to one receiver.
+func (d *delivery) offer(sub *subscription) {
+	if sub.gap && d.Kind != Gap && !d.offerGap(sub) {
+		d.drop(sub)
+		return
+	}
+	result, err := sub.member.receiver.Deliver(d.Message)
+	switch {
+	case err != nil && !errors.Is(err, wsutil.ErrSendTooLarge):
+		d.gone = append(d.gone, sub.member)
+	case d.Kind == Gap:
+		sub.gap = !result.Taken()
+	case !result.Taken():
+		d.drop(sub)
+	default:
+		d.delivered++
+		d.displaced(sub, result)
+	}
+}
+
+// offerGap tells a receiver that it has missed something of this topic.
+func (d *delivery) offerGap(sub *subscription) bool {
+	result, err := sub.member.receiver.Deliver(newMessage(sub.source.name, Publication{Kind: Gap}))
+	sub.gap = err != nil || !result.Taken()
+	return !sub.gap
+}
+
+// drop notes that a receiver does not get d.
+func (d *delivery) drop(sub *subscription) {
+	d.missed++
+	sub.dropped++
+	sub.gap = true
+}
+
+// displaced notes that a receiver has dropped messages that waited, of any topic, and
+// tells it once there is room.
+func (d *delivery) displaced(sub *subscription, result wsutil.SendResult) {
+	m := sub.member
+	if result == wsutil.SendDisplaced {
+		d.missed++
+		sub.dropped++
+		m.lost.Store(true)
+	} else if m.lost.Load() {
+		result, err := m.receiver.Deliver(newMessage("", Publication{Kind: Gap}))
+		m.lost.Store(err != nil || !result.Taken() || result == wsutil.SendDisplaced)
+	}
+}

@@ -1,0 +1,373 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Member is a receiver that has joined a hub: see [Hub.Join]. All methods may be
+// called by any number of goroutines at once.
+type Member struct {
+	hub      *Hub
+	receiver Receiver
+	value    any
+	lost     atomic.Bool // the receiver has to be told of a gap on any topic
+	showing  sync.Mutex  // held while others are told of a join or leave
+
+	mu   sync.Mutex // guards what follows; no other lock is taken after it
+	left bool
+	few  []*subscription           // up to manySubs of them, or else
+	many map[*source]*subscription // all
+	id   string                    // see ID
+}
+
+// manySubs is how many subscriptions are searched one by one.
+const manySubs = 16
+
+// Join makes r a member, which has to leave with [Member.Leave] when its connection
+// has ended. value is what [Member.Value] returns: what the program knows of it.
+func (h *Hub) Join(r Receiver, value any) (*Member, error) {
+	m := &Member{hub: h, receiver: r, value: value}
+	if !h.members.add(m) {
+		return nil, ErrDraining
+	}
+	return m, nil
+}
+
+// Value returns the value that was given to [Hub.Join].
+func (m *Member) Value() any { return m.value }
+
+// Receiver returns the receiver that was given to [Hub.Join].
+func (m *Member) Receiver() Receiver { return m.receiver }
+
+// SubscribeOptions are the options of [Member.Subscribe]. The zero value is ready to
+// use.
+type SubscribeOptions struct {
+	// Since, if not zero, is the position of the last publication that the receiver
+	// has: those after it are replayed.
+	Since Position
+
+	// Presence, if not nil, makes the member visible on the topic, with this data.
+	// It is not for patterns.
+	Presence []byte
+
+	// Live, if set, is called once everything is replayed, before the first live
+	// message. It must not block, and must not call methods of the hub. If it returns
+	// false, the subscription ends with ErrLeft.
+	Live func(Subscribed) bool
+}
+
+// Subscribed is the result of [Member.Subscribe].
+type Subscribed struct {
+	// Position is where the topic was when live delivery began. It is zero for a
+	// pattern, and for a topic without history.
+	Position Position
+
+	// Recovered says that everything after Since was replayed. If it is false after
+	// Since was set, publications are missing: they are gone.
+	Recovered bool
+}
+
+// Subscribe makes the member a subscriber of a topic or pattern. It returns once live
+// delivery has begun, and waits for the broker until ctx ends at the latest. o may
+// be nil. While it replays, it waits for the receiver, and for no other one. A pattern
+// has no positions.
+func (m *Member) Subscribe(ctx context.Context, topic string, o *SubscribeOptions) (Subscribed, error) {
+	if o == nil {
+		o = new(SubscribeOptions)
+	}
+	h := m.hub
+	if err := h.checkTopic(topic, true); err != nil {
+		return Subscribed{}, err
+	}
+	if IsPattern(topic) && (o.Presence != nil || !o.Since.IsZero()) {
+		return Subscribed{}, fmt.Errorf("%w: pattern %.40q has neither positions nor presence", ErrTopic, topic)
+	}
+	if h.members.draining() {
+		return Subscribed{}, ErrDraining
+	}
+	if can := h.opts.CanSubscribe; can != nil {
+		if err := can(ctx, m, topic); err != nil {
+			return Subscribed{}, err
+		}
+	}
+	s, err := h.attach(ctx, topic)
+	if err != nil {
+		return Subscribed{}, err
+	}
+	defer h.unpin(s)
+	sub := &subscription{source: s, member: m, at: -1}
+	if err := m.add(sub); err != nil {
+		return Subscribed{}, err
+	}
+	result, err := h.goLive(ctx, sub, o)
+	if err != nil {
+		m.forget(sub)
+		h.end(sub)
+		return Subscribed{}, err
+	}
+	h.appear(ctx, sub, o.Presence)
+	return result, nil
+}
+
+// Unsubscribe ends the subscription to a topic or pattern, if there is one. It
+// reports whether there was one. Messages that wait in the queue of the connection
+// still arrive.
+func (m *Member) Unsubscribe(topic string) bool {
+	s := m.hub.find(topic)
+	if s == nil {
+		return false
+	}
+	m.mu.Lock()
+	sub := m.find(s)
+	m.remove(sub)
+	m.mu.Unlock()
+	if sub == nil {
+		return false
+	}
+	ctx, cancel := m.hub.bound(context.Background())
+	defer cancel()
+	m.hub.drop(ctx, sub)
+	return true
+}
+
+// Publish is [Hub.Publish] if CanPublish of the options allows it.
+func (m *Member) Publish(ctx context.Context, topic string, p Publication) (Position, error) {
+	if err := m.hub.checkTopic(topic, false); err != nil {
+		return Position{}, err
+	}
+	if can := m.hub.opts.CanPublish; can != nil {
+		if err := can(ctx, m, topic, &p); err != nil {
+			return Position{}, err
+		}
+	}
+	return m.hub.Publish(ctx, topic, p)
+}
+
+// Leave ends all subscriptions and the membership. It may be called again, and
+// waits for the broker only where the member is present on a topic.
+func (m *Member) Leave() {
+	m.mu.Lock()
+	if m.left {
+		m.mu.Unlock()
+		return
+	}
+	m.left = true
+	subs := m.all()
+	m.few, m.many = nil, nil
+	m.mu.Unlock()
+	ctx, cancel := m.hub.bound(context.Background())
+	defer cancel()
+	for _, sub := range subs {
+		m.hub.drop(ctx, sub)
+	}
+	m.hub.members.remove(m)
+}
+
+// Topics returns the topics and patterns that the member is subscribed to.
+func (m *Member) Topics() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var names []string
+	for _, sub := range m.all() {
+		names = append(names, sub.source.name)
+	}
+	return names
+}
+
+// Drained tells the receiver of gaps that it does not know of yet. A program whose
+// queues drop messages calls it when a queue has become empty: otherwise a receiver
+// learns of a gap with the next message.
+func (m *Member) Drained() {
+	m.mu.Lock()
+	subs := m.all()
+	m.mu.Unlock()
+	var d delivery
+	for _, sub := range subs {
+		sub.source.mu.Lock()
+		if sub.gap && sub.at >= 0 {
+			d.offerGap(sub)
+		}
+		sub.source.mu.Unlock()
+	}
+	if m.lost.Load() {
+		result, err := m.receiver.Deliver(newMessage("", Publication{Kind: Gap}))
+		m.lost.Store(err != nil || !result.Taken())
+	}
+}
+
+// goLive replays what came after o.Since, and makes sub live.
+func (h *Hub) goLive(ctx context.Context, sub *subscription, o *SubscribeOptions) (Subscribed, error) {
+	at := o.Since
+	result := Subscribed{Recovered: !at.IsZero()}
+	for {
+		if result.Recovered {
+			var err error
+			at, err = h.replay(ctx, sub, at)
+			switch {
+			case errors.Is(err, ErrCannotRecover), errors.Is(err, ErrNoHistory):
+				result.Recovered = false
+			case err != nil:
+				return Subscribed{}, err
+			}
+		}
+		if live, err := sub.start(at, &result, o.Live); live || err != nil {
+			if err == nil && !o.Since.IsZero() {
+				h.stats.recovery(result.Recovered)
+			}
+			return result, err
+		}
+	}
+}
+
+// replayStep is how many publications are read from the history at once.
+const replayStep = 64
+
+// replay replays a step of what came after a position, and returns the position of
+// the last one.
+func (h *Hub) replay(ctx context.Context, sub *subscription, since Position) (Position, error) {
+	name := sub.source.name
+	bounded, cancel := h.bound(ctx)
+	pubs, top, err := h.broker.History(bounded, name, since, replayStep)
+	cancel()
+	switch {
+	case err != nil:
+		return since, fmt.Errorf("hub: history: %w", err)
+	case top.Epoch != since.Epoch || top.Offset < since.Offset:
+		return since, ErrCannotRecover
+	}
+	for _, p := range pubs {
+		if err := sub.member.receiver.Replay(ctx, newMessage(name, p)); err != nil {
+			return since, fmt.Errorf("hub: replay: %w", err)
+		}
+		since = p.Position
+	}
+	if len(pubs) == 0 {
+		since = top
+	}
+	return since, nil
+}
+
+// start makes sub live if everything up to what was delivered to others is replayed,
+// or if there is nothing to replay.
+func (sub *subscription) start(at Position, result *Subscribed, live func(Subscribed) bool) (bool, error) {
+	s := sub.source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case sub.ended:
+		return false, ErrLeft
+	case !result.Recovered:
+		result.Position = s.position
+	case s.position.Epoch != at.Epoch:
+		result.Recovered, result.Position = false, s.position
+	case s.position.Offset > at.Offset:
+		return false, nil
+	default:
+		result.Position, sub.after = at, at.Offset
+	}
+	if live != nil && !live(*result) {
+		return false, ErrLeft
+	}
+	s.enter(sub)
+	return true, nil
+}
+
+// add enters sub in the list of the member.
+func (m *Member) add(sub *subscription) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.left:
+		return ErrLeft
+	case m.find(sub.source) != nil:
+		return ErrSubscribed
+	}
+	if m.many == nil && len(m.few) == manySubs {
+		m.many = make(map[*source]*subscription)
+		for _, sub := range m.few {
+			m.many[sub.source] = sub
+		}
+		m.few = nil
+	}
+	if m.many != nil {
+		m.many[sub.source] = sub
+	} else {
+		m.few = append(m.few, sub)
+	}
+	return nil
+}
+
+// forget takes sub out of the list of the member.
+func (m *Member) forget(sub *subscription) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remove(sub)
+}
+
+// find returns the subscription to s, or nil. m.mu is held.
+func (m *Member) find(s *source) *subscription {
+	if m.many != nil {
+		return m.many[s]
+	}
+	for _, sub := range m.few {
+		if sub.source == s {
+			return sub
+		}
+	}
+	return nil
+}
+
+// remove removes sub, which may be nil or removed already. m.mu is held.
+func (m *Member) remove(sub *subscription) {
+	if sub == nil {
+		return
+	}
+	if m.many != nil {
+		delete(m.many, sub.source)
+		if len(m.many) <= manySubs/2 { // the memory of the map comes back
+			m.few = slices.Collect(maps.Values(m.many))
+			m.many = nil
+		}
+		return
+	}
+	for i := range m.few {
+		if m.few[i] == sub {
+			m.few[i] = m.few[len(m.few)-1]
+			m.few[len(m.few)-1] = nil
+			m.few = m.few[:len(m.few)-1]
+			return
+		}
+	}
+}
+
+// all returns all subscriptions. m.mu is held.
+func (m *Member) all() []*subscription {
+	if m.many != nil {
+		return slices.Collect(maps.Values(m.many))
+	}
+	return slices.Clone(m.few)
+}
+
+// isOn reports whether the member has a live subscription to one of these sources,
+// which are locked. exact may be nil.
+func (m *Member) isOn(exact *source, patterns []*source) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if exact != nil {
+		if sub := m.find(exact); sub != nil && sub.at >= 0 {
+			return true
+		}
+	}
+	for _, w := range patterns {
+		if sub := m.find(w); sub != nil && sub.at >= 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,124 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"time"
+)
+
+// ID returns the text that identifies the member in [Presence], in the same way as
+// long as it is a member. It is random.
+func (m *Member) ID() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.id == "" {
+		m.id = rand.Text()
+	}
+	return m.id
+}
+
+// Presence returns up to limit members that are present on a topic, in no particular
+// order, and how many there are: of all hubs if the broker is a [PresenceStore], and
+// otherwise of this one. With limit 0 it only counts; a negative limit means all.
+func (h *Hub) Presence(ctx context.Context, topic string, limit int) ([]Presence, int, error) {
+	if err := h.checkTopic(topic, false); err != nil {
+		return nil, 0, err
+	}
+	if store, ok := h.broker.(PresenceStore); ok {
+		ctx, cancel := h.bound(ctx)
+		defer cancel()
+		return store.Presence(ctx, topic, limit)
+	}
+	s := h.find(topic)
+	if s == nil {
+		return nil, 0, nil
+	}
+	found, count := s.presence(limit)
+	return found, count, nil
+}
+
+// presence returns the members of this hub that are present on s.
+func (s *source) presence(limit int) (found []Presence, count int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sub, data := range s.present {
+		if len(found) == limit {
+			break
+		}
+		found = append(found, Presence{sub.member.ID(), data})
+	}
+	return found, len(s.present)
+}
+
+// appear makes sub visible with this data, unless that is nil. The broker may be
+// away: then the entry is made when it is renewed, and nobody is told.
+func (h *Hub) appear(ctx context.Context, sub *subscription, data []byte) {
+	if data == nil {
+		return
+	}
+	m, s := sub.member, sub.source
+	p := Presence{m.ID(), bytes.Clone(data)}
+	m.showing.Lock()
+	defer m.showing.Unlock()
+	s.mu.Lock()
+	if sub.ended {
+		s.mu.Unlock()
+		return
+	}
+	if s.present == nil {
+		s.present = make(map[*subscription][]byte)
+	}
+	s.present[sub] = p.Data
+	s.mu.Unlock()
+	ctx, cancel := h.bound(ctx)
+	defer cancel()
+	if store, ok := h.broker.(PresenceStore); ok {
+		store.SetPresence(ctx, s.name, p, h.opts.PresenceTTL)
+	}
+	h.broker.Publish(ctx, s.name, Publication{Kind: Join, ID: p.ID, Payload: p.Data})
+}
+
+// drop ends a subscription, and tells others if the member was visible.
+func (h *Hub) drop(ctx context.Context, sub *subscription) {
+	data, visible := h.end(sub)
+	if !visible {
+		return
+	}
+	m := sub.member
+	m.showing.Lock()
+	defer m.showing.Unlock()
+	if store, ok := h.broker.(PresenceStore); ok {
+		store.RemovePresence(ctx, sub.source.name, m.ID())
+	}
+	h.broker.Publish(ctx, sub.source.name, Publication{Kind: Leave, ID: m.ID(), Payload: data})
+}
+
+// renewPresence renews the entries of this hub in the broker until ctx ends.
+func (h *Hub) renewPresence(ctx context.Context) {
+	store, ok := h.broker.(PresenceStore)
+	if !ok {
+		return
+	}
+	due := time.NewTicker(h.opts.PresenceTTL / 3)
+	defer due.Stop()
+	for {
+		select {
+		case <-due.C:
+		case <-ctx.Done():
+			return
+		}
+		away := false
+		h.all(func(s *source) {
+			present, _ := s.presence(-1)
+			for _, p := range present {
+				if away {
+					return
+				}
+				bounded, cancel := h.bound(ctx)
+				away = store.SetPresence(bounded, s.name, p, h.opts.PresenceTTL) != nil
+				cancel()
+			}
+		})
+	}
+}

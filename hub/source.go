@@ -1,0 +1,191 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// source is what members are subscribed to: a topic or a pattern. It exists while
+// there are subscriptions, or calls that are about to make one.
+type source struct {
+	name    string
+	pattern bool
+
+	// mu guards what follows. It is taken after the one of a topic in the case of
+	// a pattern, and before those of members.
+	mu       sync.Mutex
+	attached bool     // the broker has been told that the hub wants this source
+	dead     bool     // it is removed: look for another one
+	history  bool     // the broker keeps its history
+	behind   bool     // publications are missing: see catchUp
+	pins     int      // calls that hold the source without a subscription
+	attempt  *attempt // a call of the broker that is under way, or nil
+	subs     []*subscription
+	position Position // of what was delivered last
+	newest   Position // of what has arrived last while behind
+	present  map[*subscription][]byte
+
+	delivered, dropped uint64
+}
+
+// attempt is a call of the broker about a source. Others wait for its end.
+type attempt struct {
+	done chan struct{}
+	err  error // valid once done is closed; the source is dead then
+}
+
+// subscription is a member on a source.
+type subscription struct {
+	source  *source
+	member  *Member
+	after   uint64 // the offset up to which publications were replayed
+	at      int32  // the index in source.subs, or -1
+	dropped uint32
+	gap     bool // the receiver has to be told of a gap
+	ended   bool // it was cancelled, maybe before it went live
+}
+
+// attach returns the source of this name with a pin, once the broker knows that the
+// hub wants it. It waits until ctx ends at the latest.
+func (h *Hub) attach(ctx context.Context, name string) (*source, error) {
+	for {
+		s := h.open(name)
+		a := h.pin(s)
+		if a == nil {
+			return s, nil
+		}
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			h.unpin(s)
+			return nil, context.Cause(ctx)
+		}
+		if a.err != nil {
+			return nil, a.err
+		}
+		if s.alive() {
+			return s, nil
+		}
+	}
+}
+
+// pin pins s. It returns what the caller has to wait for, or nil.
+func (h *Hub) pin(s *source) *attempt {
+	s.mu.Lock()
+	s.pins++
+	a := s.attempt
+	first := a == nil && !s.attached
+	if first {
+		a = &attempt{done: make(chan struct{})}
+		s.attempt = a
+	}
+	s.mu.Unlock()
+	switch {
+	case first && h.local:
+		h.link(s, a)
+	case first:
+		go h.link(s, a) // it may take longer than the caller waits
+	}
+	return a
+}
+
+func (s *source) alive() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.dead
+}
+
+// link tells the broker that the hub wants s.
+func (h *Hub) link(s *source, a *attempt) {
+	ctx, cancel := h.bound(context.Background())
+	defer cancel()
+	top, err := h.linked(ctx, s)
+	s.mu.Lock()
+	s.history = !top.IsZero()
+	s.dead = err != nil
+	s.attached = !s.dead
+	if top.Epoch != s.position.Epoch || top.Offset > s.position.Offset {
+		s.position = top
+	}
+	if !s.dead {
+		s.attempt = nil
+	}
+	s.mu.Unlock()
+	if err != nil {
+		a.err = fmt.Errorf("hub: subscribe: %w", err)
+		h.remove(s)
+	}
+	close(a.done)
+	h.release(s)
+}
+
+// linked subscribes at the broker and returns the newest position of a topic with
+// history.
+func (h *Hub) linked(ctx context.Context, s *source) (Position, error) {
+	if err := h.broker.Subscribe(ctx, s.name); err != nil || s.pattern {
+		return Position{}, err
+	}
+	_, top, err := h.broker.History(ctx, s.name, Position{}, 0)
+	switch {
+	case errors.Is(err, ErrNoHistory):
+		return Position{}, nil
+	case err != nil:
+		h.broker.Unsubscribe(s.name)
+	}
+	return top, err
+}
+
+func (h *Hub) unpin(s *source) {
+	s.mu.Lock()
+	s.pins--
+	s.mu.Unlock()
+	h.release(s)
+}
+
+// release removes s if nothing holds it any longer.
+func (h *Hub) release(s *source) {
+	s.mu.Lock()
+	if s.attempt != nil || s.pins > 0 || len(s.subs) > 0 {
+		s.mu.Unlock()
+		return
+	}
+	a := &attempt{done: make(chan struct{})} // it stays
+	s.attempt, s.dead = a, true
+	s.mu.Unlock()
+	h.broker.Unsubscribe(s.name)
+	h.remove(s)
+	close(a.done)
+}
+
+// enter makes sub live. s.mu is held.
+func (s *source) enter(sub *subscription) {
+	sub.at = int32(len(s.subs))
+	s.subs = append(s.subs, sub)
+}
+
+// end ends a subscription, which may not be live yet.
+func (h *Hub) end(sub *subscription) (present []byte, was bool) {
+	s := sub.source
+	s.mu.Lock()
+	sub.ended = true
+	if sub.at >= 0 {
+		last := len(s.subs) - 1
+		s.subs[sub.at] = s.subs[last]
+		s.subs[sub.at].at = sub.at
+		s.subs[last] = nil
+		s.subs = s.subs[:last]
+		sub.at = -1
+		if c := cap(s.subs); c > 16 && last < c/4 {
+			s.subs = append(make([]*subscription, 0, c/2), s.subs...)
+		}
+	}
+	present, was = s.present[sub]
+	if delete(s.present, sub); len(s.present) == 0 {
+		s.present = nil
+	}
+	s.mu.Unlock()
+	h.release(s)
+	return present, was
+}
