@@ -141,6 +141,7 @@ func (s *source) lastDelivered() (Position, bool) {
 
 // caughtUp delivers what was missing. It reports whether nothing more is.
 func (h *Hub) caughtUp(s *source, pubs []Publication) bool {
+	patterns := h.matching(s.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dead {
@@ -149,7 +150,7 @@ func (h *Hub) caughtUp(s *source, pubs []Publication) bool {
 	s.behind = false // for advance
 	for _, p := range pubs {
 		if s.advance(h, p.Position) {
-			h.deliver(&delivery{Message: newMessage(s.name, p), exact: s})
+			h.deliver(&delivery{Message: newMessage(s.name, p), exact: s, patterns: patterns})
 		}
 	}
 	s.behind = len(pubs) == catchStep || s.newest.Epoch == s.position.Epoch && s.newest.Offset > s.position.Offset

@@ -10,7 +10,7 @@ import (
 type delivery struct {
 	*Message
 	exact             *source   // the topic, locked, or nil
-	patterns          []*source // those that match, locked
+	patterns          []*source // those that match; locked
 	served            int       // how many of them had their turn
 	gone              []*Member // whose receiver has failed
 	delivered, missed uint64
@@ -18,30 +18,31 @@ type delivery struct {
 
 // Publication implements [Handler]. It is for brokers.
 func (h *Hub) Publication(topic string, p Publication) {
-	d := delivery{Message: newMessage(topic, p)}
-	if s := h.find(topic); s != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if !s.dead && !s.advance(h, p.Position) {
-			return
+	s, patterns := h.find(topic), h.matching(topic)
+	if s == nil {
+		if len(patterns) > 0 {
+			h.deliver(&delivery{Message: newMessage(topic, p), patterns: patterns})
 		}
-		d.exact = s
+		return
 	}
-	h.deliver(&d)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.advance(h, p.Position) {
+		h.deliver(&delivery{Message: newMessage(topic, p), exact: s, patterns: patterns})
+	}
 }
 
 // deliver offers d to the receivers of its topic, whose lock is held, and of the
-// patterns that match. All locks are held together, so that a receiver on several of
-// them gets d once. [patterns.match] returns those that match two topics in the same
-// order for both, which rules out a deadlock.
+// patterns. All locks are held together, so that a receiver on several of them gets d
+// once. [patterns.match] returns those that match two topics in the same order for
+// both, which rules out a deadlock.
 func (h *Hub) deliver(d *delivery) {
-	if d.exact != nil {
-		d.exact.offer(h, d)
-	}
-	d.patterns = h.matching(d.Topic)
 	for _, w := range d.patterns {
 		w.mu.Lock()
 		defer w.mu.Unlock()
+	}
+	if d.exact != nil {
+		d.exact.offer(h, d)
 	}
 	for i, w := range d.patterns {
 		d.served = i
