@@ -4,7 +4,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
 )
@@ -51,11 +50,10 @@ func (Payloads) Encode(m *Message) (ws.OpCode, []byte, error) {
 
 // form is a message as one encoder sends it.
 type form struct {
-	encoder  Encoder
-	message  *wsutil.PreparedMessage // nil if nothing is sent
-	prepared *websocket.PreparedMessage
-	err      error
-	next     *form
+	encoder Encoder
+	message *wsutil.PreparedMessage // nil if nothing is sent
+	err     error
+	next    *form
 }
 
 // Prepared returns m as e encodes it, or nil if nothing is sent for it. nil stands
@@ -100,9 +98,6 @@ func (m *Message) encode(e Encoder) *form {
 		if op, p, f.err = e.Encode(m); f.err == nil && op != 0 {
 			f.message, f.err = wsutil.NewPreparedMessage(op, p)
 		}
-	}
-	if f.message != nil {
-		f.prepared = websocket.WrapPrepared(f.message)
 	}
 	return f
 }

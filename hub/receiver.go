@@ -46,7 +46,7 @@ func (r conn) Deliver(m *Message) (wsutil.SendResult, error) {
 	case f.message == nil:
 		return wsutil.SendQueued, nil
 	}
-	return r.c.SendPreparedKey(f.prepared, m.slot)
+	return r.c.SendPreparedKey(f.message, m.slot)
 }
 
 func (r conn) Replay(ctx context.Context, m *Message) error {
@@ -54,7 +54,7 @@ func (r conn) Replay(ctx context.Context, m *Message) error {
 	if f.message == nil {
 		return f.err
 	}
-	return r.c.WritePrepared(ctx, f.prepared)
+	return r.c.WritePrepared(ctx, f.message)
 }
 
 func (r conn) Buffered() int { return r.c.Buffered() }

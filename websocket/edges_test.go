@@ -118,7 +118,6 @@ var edgeFunctions = map[string]any{
 	"websocket.OpenStream":              websocket.OpenStream,
 	"websocket.NewConn":                 websocket.NewConn,
 	"websocket.NewPreparedMessage":      websocket.NewPreparedMessage,
-	"websocket.WrapPrepared":            websocket.WrapPrepared,
 	"websocket.Write":                   websocket.Write,
 	"ws.AnswerHeader":                   ws.AnswerHeader,
 	"ws.FrameInPlace":                   ws.FrameInPlace,
@@ -521,7 +520,6 @@ func TestNilConnection(t *testing.T) {
 	defer c.CloseNow()
 	require.ErrorContains(t, c.WritePrepared(background, nil), "PreparedMessage")
 	require.ErrorContains(t, c.WritePrepared(background, new(websocket.PreparedMessage)), "PreparedMessage")
-	require.ErrorContains(t, c.WritePrepared(background, websocket.WrapPrepared(nil)), "PreparedMessage")
 	require.NoError(t, c.Write(background, websocket.MessageText, nil))
 }
 

@@ -195,10 +195,6 @@ func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
 	return m, nil
 }
 
-// WrapPrepared returns m as the connections of this package take it. It shares the
-// encoded forms of m. m must be a text or binary message.
-func WrapPrepared(m *wsutil.PreparedMessage) *PreparedMessage { return &PreparedMessage{m} }
-
 // lock takes the write lock, after what was queued before is written if k is forMessage.
 func (c *Conn) lock(ctx context.Context, k kind) error {
 	if k == forMessage && c.sends.Load() != nil && ctx != nil {

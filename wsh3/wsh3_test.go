@@ -481,10 +481,13 @@ func TestShutdownTogether(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, resp.ProtoMajor)
 	over2 := dialHTTP2(t, s)
+	all := []*websocket.Conn{over1, over2, over3}
+	for _, c := range all {
+		exchange(t, c, "hello") // its handler has added it to the group
+	}
 	require.Equal(t, 3, group.Len())
 	var reads sync.WaitGroup
-	for i, c := range []*websocket.Conn{over1, over2, over3} {
-		exchange(t, c, "hello")
+	for i, c := range all {
 		reads.Go(func() {
 			_, _, err := c.Read(background)
 			if websocket.CloseStatus(err) != websocket.StatusGoingAway || !strings.Contains(err.Error(), "restart") {
