@@ -649,3 +649,34 @@ func atoi(t *testing.T, s string) int {
 	}
 	return n
 }
+
+// A request that is larger than what may wait is no flood of answers.
+func TestLargeRequest(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
+		r := request(t.Context(), "ws://a.example/")
+		large := strings.Repeat("x", 2*(maxOut+largestFrame+maxAnswers))
+		r.Header.Set("X-Large", large)
+		opened := make(chan error)
+		go func() {
+			_, _, err := tr.Connect(r)
+			opened <- err
+		}()
+		s := next()
+		s.want("SETTINGS 0")
+		synctest.Wait()
+		s.slow.Store(true) // after the frame that is being read, the ACK
+		s.settings(http2.Setting{ID: http2.SettingEnableConnectProtocol, Val: 1})
+		for range 100 {
+			s.framer.WritePing(false, [8]byte{})
+		}
+		synctest.Wait()
+		s.slow.Store(false)
+		close(s.turn)
+		for line := ""; !strings.HasPrefix(line, "HEADERS 1"); {
+			line = <-s.frames // answers may come first
+			require.NotEmpty(t, line, "the connection has ended")
+		}
+		s.answer(1, false, ":status", "200")
+		require.NoError(t, <-opened)
+	})
+}

@@ -54,6 +54,7 @@ type conn struct {
 
 	// What is sent.
 	out        bytes.Buffer // frames, as they go out
+	answers    int          // bytes of out that the server has asked for
 	writer     *http2.Framer
 	flush      sync.Cond // out is not empty, or err is set
 	fields     *hpack.Encoder
@@ -69,14 +70,14 @@ const (
 	minFrame      = 1 << 14   // section 4.2: what every peer takes
 	maxStreamID   = 1<<31 - 1
 
-	// What may wait to be written: frames of streams fill out up to maxOut, answers to
-	// the server up to maxAnswers above it.
-	maxOut = 64 << 10
+	// What may wait to be written: frames of streams fill out up to maxOut, and answers
+	// to the server may add maxAnswers. A request goes out whole.
+	maxOut     = 64 << 10
+	maxAnswers = 64 << 10
 
 	// The largest frames of both directions, if the server takes them: 32 KiB with the
 	// header of a WebSocket frame. Streams take turns frame by frame.
 	largestFrame = 32<<10 + 64
-	maxAnswers   = 64 << 10
 )
 
 // newConn starts HTTP/2 on a connection (RFC 9113, section 3.4).

@@ -53,12 +53,13 @@ func (c *conn) readFrame() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heard, c.pinged = true, false
+	before := c.out.Len()
 	if e, ok := errors.AsType[http2.StreamError](err); ok {
 		err = c.streamFault(e)
 	} else if err == nil {
 		err = c.handle(f)
 	}
-	if err == nil && c.out.Len() > maxOut+largestFrame+maxAnswers {
+	if c.answers += c.out.Len() - before; err == nil && c.answers > maxAnswers {
 		err = fault(http2.ErrCodeEnhanceYourCalm, "it asks for answers and does not read them")
 	}
 	c.pump()

@@ -17,15 +17,14 @@ func (c *conn) write() {
 	c.mu.Lock()
 	for {
 		for c.out.Len() == 0 && c.err == nil {
-			if spare.Cap() > keptOut {
-				spare = bytes.Buffer{}
-			}
+			trim(&spare)
+			trim(&c.out)
 			c.flush.Wait()
 		}
 		if c.out.Len() == 0 {
 			break
 		}
-		c.out, spare = spare, c.out
+		c.out, spare, c.answers = spare, c.out, 0
 		c.pump() // there is room again
 		c.mu.Unlock()
 		_, err := c.nc.Write(spare.Bytes())
@@ -42,8 +41,15 @@ func (c *conn) write() {
 	c.t.remove(c)
 }
 
-// keptOut is how large a buffer a connection keeps that writes nothing.
+// keptOut is how large a buffer a connection keeps that has nothing in it.
 const keptOut = 32 << 10
+
+// trim drops the memory of an empty buffer that has grown.
+func trim(b *bytes.Buffer) {
+	if b.Cap() > keptOut {
+		*b = bytes.Buffer{}
+	}
+}
 
 // closeConn closes the connection. The alert of TLS may take as long as the last frames.
 func (c *conn) closeConn() {
@@ -119,6 +125,8 @@ func (c *conn) sendRequest(s *stream) {
 		block = block[len(next):]
 		c.writer.WriteContinuation(s.id, len(block) == 0, next)
 	}
+	c.block.Reset()
+	trim(&c.block)
 }
 
 // encode returns the header block of fields, which is valid until the next call.
