@@ -247,9 +247,12 @@ func (c *Conn) peerFault(ctx context.Context, err error) error {
 	return c.settle(ctx)
 }
 
-// settle does with the transport what is left to do, and closes it.
+// settle does with the transport what is left to do, and closes it. Unread input makes
+// TCP reset a connection that is closed, but no stream of a handler, which can only end
+// both directions.
 func (c *Conn) settle(ctx context.Context) error {
-	switch c.protocol.Transport(len(c.input.p) > 0, c.transport.halfCloses()) {
+	unread := len(c.input.p) > 0 && !c.transport.handlers()
+	switch c.protocol.Transport(unread, c.transport.halfCloses()) {
 	case wsutil.HalfClose:
 		c.linger(ctx, c.protocol.Linger(c.endWriting()))
 	case wsutil.DropInput:
