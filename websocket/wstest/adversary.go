@@ -12,12 +12,14 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/internal/race"
+	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -54,6 +56,10 @@ type AttackOptions struct {
 	Header http.Header
 	TLS    *tls.Config
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Transport, if set, opens the streams of HTTP/2 or HTTP/3 that attack, in place of
+	// Dial and TLS. The attacks by the head of HTTP/1.1 are skipped.
+	Transport websocket.Transport
 }
 
 // An Attack is something that a hostile client does.
@@ -182,7 +188,7 @@ func (a *attacker) attack(ctx context.Context, attack Attack) (r AttackResult) {
 	a.refused, a.heap = 0, before.heap
 	watch := a.watch(ctx)
 
-	err := attack.run(ctx, a)
+	err := a.run(ctx, attack)
 	slowest, honest := watch()
 	if reason, ok := errors.AsType[cannotAttack](err); ok {
 		r.Skipped, r.Duration = reason.Error(), time.Since(start)
@@ -212,6 +218,14 @@ func (a *attacker) attack(ctx context.Context, attack Attack) (r AttackResult) {
 		r.Detail = err.Error()
 	}
 	return r
+}
+
+// run runs an attack, unless it is about what streams do not have.
+func (a *attacker) run(ctx context.Context, attack Attack) error {
+	if a.o.Transport != nil && slices.Contains([]string{"slow-loris", "endless-head", "refused-body"}, attack.Name) {
+		return cannotAttack("the attack is about the head of HTTP/1.1")
+	}
+	return attack.run(ctx, a)
 }
 
 // usage is what is measured of a server in the same process.
@@ -316,7 +330,7 @@ func (a *attacker) honest(ctx context.Context) (time.Duration, error) {
 
 // dial opens a connection without a handshake.
 func (a *attacker) dial(ctx context.Context) (net.Conn, error) {
-	return a.target.dial(ctx, (&Options{TLS: a.o.TLS, Dial: a.o.Dial}).orDefaults())
+	return a.target.dial(ctx, (&Options{TLS: a.o.TLS, Dial: a.o.Dial, Transport: a.o.Transport}).orDefaults())
 }
 
 // open opens a connection with a handshake.
@@ -330,6 +344,10 @@ func (a *attacker) offer(ctx context.Context, extensions ...httphead.Option) (ne
 	d := ws.Dialer{TLSConfig: a.o.TLS, Timeout: -1, NetDial: a.o.Dial, Extensions: extensions}
 	if a.o.Header != nil {
 		d.Header = ws.HandshakeHeaderHTTP(a.o.Header)
+	}
+	if a.o.Transport != nil {
+		s, hs, err := websocket.OpenStream(ctx, a.o.Transport, d, a.target.url.String())
+		return netStream{s}, hs, err
 	}
 	conn, _, hs, err := d.Dial(ctx, a.target.url.String())
 	return conn, hs, err

@@ -101,11 +101,16 @@ func (a *attacker) sendFields(ctx context.Context, fields []refusable) error {
 // The server may send less, end the connection or wait for more.
 func (a *attacker) answer(c net.Conn, request []byte, limit int64) (n int64, err error) {
 	sent := make(chan error, 1)
-	go func() {
+	send := func() {
 		_, err := c.Write(request)
 		sent <- err
-	}()
+	}
 	c.SetReadDeadline(time.Now().Add(a.o.Patience / 4))
+	if a.o.Transport != nil {
+		send() // returns with the answer
+	} else {
+		go send()
+	}
 	n, err = io.Copy(io.Discard, io.LimitReader(c, limit))
 	if n < limit && err == nil {
 		err = io.EOF

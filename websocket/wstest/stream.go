@@ -188,6 +188,16 @@ func (c *streamConn) SetDeadline(t time.Time) error {
 func (c *streamConn) LocalAddr() net.Addr  { return &net.TCPAddr{} }
 func (c *streamConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
+// netStream is a stream as a net.Conn.
+type netStream struct{ websocket.Stream }
+
+func (s netStream) SetDeadline(t time.Time) error {
+	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
+}
+
+func (netStream) LocalAddr() net.Addr  { return &net.TCPAddr{} }
+func (netStream) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
 // onlyUpgrades are the cases about handshakes of HTTP/1.1. Those of an answer that
 // refuses are among them: it ends a stream, so that the suite does not see what the
 // client makes of it.

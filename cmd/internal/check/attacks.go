@@ -27,7 +27,7 @@ func (o *options) runAttacks(cmd *cobra.Command, arg string) error {
 		return err
 	}
 	results, err := wstest.RunAttacks(cmd.Context(), u.String(), &wstest.AttackOptions{
-		Filter: o.filter, Connections: o.connections, Header: suite.Header, TLS: suite.TLS, Dial: o.NetDial(),
+		Filter: o.filter, Connections: o.connections, Header: suite.Header, TLS: suite.TLS, Dial: o.NetDial(), Transport: suite.Transport,
 	})
 	if err != nil {
 		if errors.Is(err, context.Canceled) {

@@ -133,8 +133,8 @@ func (o *options) check(args []string) error {
 		return exit.Usagef("--parallel and --connections: give 1 or more")
 	case o.caseTimeout <= 0 || o.quiet <= 0 || o.wait < 0 || o.maxMessage < 0:
 		return exit.Usagef("--case-timeout and --quiet: give positive times; --wait and --max-message cannot be negative")
-	case o.Streams() && (o.client || o.attacks):
-		return exit.Usagef("--http2 and --http3 go neither with --client nor with --attacks")
+	case o.Streams() && o.client:
+		return exit.Usagef("--http2 and --http3 do not go with --client")
 	case o.attacks && (o.client || len(o.reports) > 0 || o.baseline != ""):
 		return exit.Usagef("--attacks goes with none of --client, --report and --baseline")
 	case !o.client && !o.list && len(args) != 1:
