@@ -2,6 +2,7 @@ package wsbridge
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 //
 // ServeHTTP returns when the bridge ends. Over HTTP/2 and HTTP/3 that ends the stream;
 // to reset it after a loss of the backend, ServeHTTP panics with [http.ErrAbortHandler].
+// Shutdown ends all bridges. A Handler must not be copied after its first use.
 type Handler struct {
 	// Backend returns the URL of the backend for a request, of scheme ws, wss, http
 	// or https. An error refuses the request: with its status if it is a
@@ -65,6 +67,8 @@ type Handler struct {
 	// CloseTimeout is how long a bridge lasts once one direction has ended. 0 means
 	// 5 s.
 	CloseTimeout time.Duration
+
+	open open
 }
 
 // What the zero value of Handler stands for.
@@ -76,7 +80,10 @@ const (
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b := &bridge{h: h, r: r, answer: make(http.Header)}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	b := &bridge{h: h, r: r, ctx: ctx, answer: make(http.Header), leave: cancel, abort: cancel}
+	defer h.open.exit(b)
 	u := ws.HTTPUpgrader{Header: b.answer, OnRequest: b.connect, ChooseProtocol: b.choose, Negotiate: b.negotiate}
 	if h.Compression != nil {
 		b.extension = &wsflate.Extension{Parameters: *h.Compression, Adapts: true}
@@ -102,18 +109,24 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type bridge struct {
 	h         *Handler
 	r         *http.Request
+	ctx       context.Context // of the handshake with the backend
 	back      io.ReadWriteCloser
 	agreed    ws.Handshake // with the backend
 	answer    http.Header  // fields of the backend's answer for the client
 	extension *wsflate.Extension
 
 	negotiated bool // the backend's choice was passed on
+
+	leave, abort func() // close the bridge, and reset it: see open
 }
 
 // connect makes the handshake with the backend, before the client gets its answer.
 func (b *bridge) connect(r *http.Request) error {
 	if b.h.Backend == nil {
 		return errors.New("wsbridge: Handler has no Backend")
+	}
+	if err := b.h.open.enter(b); err != nil {
+		return err
 	}
 	u, err := b.h.Backend(r)
 	if err == nil {
@@ -147,9 +160,9 @@ func (b *bridge) dial(u *url.URL) (err error) {
 		d.Extensions = offeredDeflate(b.r)
 	}
 	if b.h.Transport == nil {
-		b.back, _, b.agreed, err = d.Dial(b.r.Context(), u.String())
+		b.back, _, b.agreed, err = d.Dial(b.ctx, u.String())
 	} else {
-		b.back, b.agreed, err = websocket.OpenStream(b.r.Context(), b.h.Transport, d, u.String())
+		b.back, b.agreed, err = websocket.OpenStream(b.ctx, b.h.Transport, d, u.String())
 	}
 	if err != nil {
 		b.back = nil // and not an interface that holds nil

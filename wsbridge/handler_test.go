@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/websocket"
 	_ "github.com/wskit/wskit/websocket/xconnect" // servers of net/http offer extended CONNECT
 	"github.com/wskit/wskit/ws"
@@ -72,7 +74,7 @@ func (s side) dial(t *testing.T, opts websocket.DialOptions) (*websocket.Conn, *
 }
 
 // bridge starts a bridge to the backend.
-func bridge(t *testing.T, http2 bool, backend side, h wsbridge.Handler) side {
+func bridge(t *testing.T, http2 bool, backend side, h *wsbridge.Handler) side {
 	t.Helper()
 	h.OnError = func(_ *http.Request, err error) { t.Log(err) }
 	h.Backend = func(r *http.Request) (*url.URL, error) { return url.Parse(backend.URL + r.URL.RequestURI()) }
@@ -81,7 +83,7 @@ func bridge(t *testing.T, http2 bool, backend side, h wsbridge.Handler) side {
 	} else {
 		h.Dialer.TLSConfig = backend.trust()
 	}
-	return start(t, http2, &h)
+	return start(t, http2, h)
 }
 
 // pairs runs a test for each version of HTTP in front and behind.
@@ -132,7 +134,7 @@ func TestBridge(t *testing.T) {
 				mode = websocket.CompressionDisabled // and the bridge compresses
 			}
 			backend := start(t, back, echoing(mode))
-			proxy := bridge(t, front, backend, wsbridge.Handler{Compression: compression})
+			proxy := bridge(t, front, backend, &wsbridge.Handler{Compression: compression})
 			c, resp, err := proxy.dial(t, websocket.DialOptions{
 				CompressionMode: websocket.CompressionContextTakeover, Subprotocols: []string{"a", "b"},
 				HTTPHeader: http.Header{"X-Own": {"own"}}, ConnOptions: websocket.ConnOptions{ReadLimit: -1},
@@ -172,7 +174,7 @@ func TestClosePasses(t *testing.T) {
 			_, _, err = c.Read(context.Background())
 			got <- err
 		}))
-		proxy := bridge(t, front, backend, wsbridge.Handler{})
+		proxy := bridge(t, front, backend, &wsbridge.Handler{})
 		c, _, err := proxy.dial(t, websocket.DialOptions{HTTPHeader: http.Header{"X-First": {"backend"}}})
 		require.NoError(t, err)
 		_, _, err = c.Read(t.Context())
@@ -206,7 +208,7 @@ func TestLossPasses(t *testing.T) {
 			}
 			c.CloseNow()
 		}))
-		proxy := bridge(t, front, backend, wsbridge.Handler{})
+		proxy := bridge(t, front, backend, &wsbridge.Handler{})
 		c, _, err := proxy.dial(t, websocket.DialOptions{HTTPHeader: http.Header{"X-First": {"backend"}}})
 		require.NoError(t, err)
 		require.NoError(t, c.Write(t.Context(), websocket.MessageText, nil))
@@ -229,29 +231,29 @@ func TestRefusals(t *testing.T) {
 	broken := errors.New("secret")
 	for _, tt := range []struct {
 		name    string
-		handler wsbridge.Handler
+		handler *wsbridge.Handler
 		status  int
 		body    string
 	}{
-		{"the backend refuses", wsbridge.Handler{
+		{"the backend refuses", &wsbridge.Handler{
 			Backend: func(*http.Request) (*url.URL, error) { return url.Parse(backend.URL) },
 			Dialer:  ws.Dialer{TLSConfig: backend.trust()},
 		}, 403, "not you"},
-		{"no backend", wsbridge.Handler{}, 500, ""},
-		{"error of Backend", wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) { return nil, broken }}, 502, "Bad Gateway"},
-		{"refusal of Backend", wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) {
+		{"no backend", &wsbridge.Handler{}, 500, ""},
+		{"error of Backend", &wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) { return nil, broken }}, 502, "Bad Gateway"},
+		{"refusal of Backend", &wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) {
 			return nil, ws.RejectConnectionError(ws.RejectionStatus(404), ws.RejectionBody([]byte("no such room")))
 		}}, 404, "no such room"},
-		{"out of reach", wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) { return url.Parse("ws://127.0.0.1:1") }}, 502, "Bad Gateway"},
-		{"timeout", wsbridge.Handler{
+		{"out of reach", &wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) { return url.Parse("ws://127.0.0.1:1") }}, 502, "Bad Gateway"},
+		{"timeout", &wsbridge.Handler{
 			Backend: func(*http.Request) (*url.URL, error) { return url.Parse(backend.URL) },
 			Dialer:  ws.Dialer{Timeout: time.Nanosecond},
 		}, 504, "Gateway Timeout"},
-		{"bad URL", wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) { return url.Parse("ftp://a") }}, 502, "Bad Gateway"},
+		{"bad URL", &wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) { return url.Parse("ftp://a") }}, 502, "Bad Gateway"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, http2 := range []bool{false, true} {
-				proxy := start(t, http2, &tt.handler)
+				proxy := start(t, http2, tt.handler)
 				_, resp, err := proxy.dial(t, websocket.DialOptions{})
 				require.Error(t, err)
 				require.NotNil(t, resp, "%v", err)
@@ -306,7 +308,7 @@ func TestOffersPass(t *testing.T) {
 		got <- r
 		http.Error(w, "", http.StatusTeapot)
 	}))
-	proxy := bridge(t, false, backend, wsbridge.Handler{Rewrite: func(r *http.Request, h http.Header) {
+	proxy := bridge(t, false, backend, &wsbridge.Handler{Rewrite: func(r *http.Request, h http.Header) {
 		h.Set("X-Forwarded-For", "192.0.2.1")
 	}})
 	r, err := http.NewRequest(http.MethodGet, proxy.URL+"/room?x=%20", nil)
@@ -349,7 +351,7 @@ func TestReadLimit(t *testing.T) {
 				}
 				got <- err
 			}))
-			proxy := bridge(t, front, backend, wsbridge.Handler{ReadLimit: 1000, Compression: compression})
+			proxy := bridge(t, front, backend, &wsbridge.Handler{ReadLimit: 1000, Compression: compression})
 			c, _, err := proxy.dial(t, websocket.DialOptions{CompressionMode: websocket.CompressionContextTakeover})
 			require.NoError(t, err)
 			require.NoError(t, c.Write(t.Context(), websocket.MessageBinary, make([]byte, 1000)))
@@ -365,7 +367,7 @@ func TestReadLimit(t *testing.T) {
 func TestIdleTimeout(t *testing.T) {
 	pairs(t, func(t *testing.T, front, back bool) {
 		backend := start(t, back, echoing(websocket.CompressionDisabled))
-		proxy := bridge(t, front, backend, wsbridge.Handler{IdleTimeout: 100 * time.Millisecond})
+		proxy := bridge(t, front, backend, &wsbridge.Handler{IdleTimeout: 100 * time.Millisecond})
 		c, _, err := proxy.dial(t, websocket.DialOptions{})
 		require.NoError(t, err)
 		_, _, err = c.Read(t.Context())
@@ -392,11 +394,51 @@ func TestBackpressure(t *testing.T) {
 			}
 			stuck <- err
 		}))
-		proxy := bridge(t, front, backend, wsbridge.Handler{})
+		proxy := bridge(t, front, backend, &wsbridge.Handler{})
+		before := heap()
 		c, _, err := proxy.dial(t, websocket.DialOptions{})
 		require.NoError(t, err)
 		require.Error(t, <-stuck, "the backend could write 256 MiB that nobody reads")
+		grown := heap() - before
+		if !race.Enabled {
+			require.Less(t, grown, int64(8<<20), "bytes held on the way of 256 MiB")
+		}
 		c.CloseNow()
+	})
+}
+
+// heap returns the bytes in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // pools let go of what they hold
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A bridge that waits holds little, with both of its connections and their ends.
+func TestIdleMemory(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector needs memory of its own")
+	}
+	pairs(t, func(t *testing.T, front, back bool) {
+		backend := start(t, back, echoing(websocket.CompressionDisabled))
+		proxy := bridge(t, front, backend, new(wsbridge.Handler))
+		open := func(n int) {
+			for range n {
+				c, _, err := proxy.dial(t, websocket.DialOptions{})
+				require.NoError(t, err)
+				t.Cleanup(func() { c.CloseNow() })
+				requireEcho(t, c, make([]byte, 20<<10))
+				requireEcho(t, c, []byte("small"))
+			}
+		}
+		open(5)
+		before := heap()
+		const conns = 40
+		open(conns)
+		each := (heap() - before) / conns
+		require.Less(t, each, int64(128<<10), "most of it is TLS; buffers that stayed large would be 64 KiB more")
 	})
 }
 
@@ -412,7 +454,7 @@ func TestFaultOfTheClient(t *testing.T) {
 		_, _, err = c.Read(context.Background())
 		got <- err
 	}))
-	proxy := bridge(t, false, backend, wsbridge.Handler{})
+	proxy := bridge(t, false, backend, &wsbridge.Handler{})
 	d := ws.Dialer{TLSConfig: proxy.trust()}
 	conn, _, _, err := d.Dial(t.Context(), proxy.URL)
 	require.NoError(t, err)

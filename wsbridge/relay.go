@@ -31,12 +31,17 @@ func (b *bridge) relay(front io.ReadWriteCloser, hs ws.Handshake) (clean bool) {
 		return true
 	}
 	defer backend.CloseNow()
+	end := func(reason string) {
+		go client.Close(websocket.StatusGoingAway, reason)
+		backend.Close(websocket.StatusGoingAway, reason)
+	}
+	b.h.open.begin(b, func() { end("shutdown") }, func() {
+		client.CloseNow()
+		backend.CloseNow()
+	})
 	active := func() {}
 	if d := b.h.idleTimeout(); d > 0 {
-		idle := time.AfterFunc(d, func() {
-			go client.Close(websocket.StatusGoingAway, "idle")
-			backend.Close(websocket.StatusGoingAway, "idle")
-		})
+		idle := time.AfterFunc(d, func() { end("idle") })
 		defer idle.Stop()
 		active = func() { idle.Reset(d) }
 	}

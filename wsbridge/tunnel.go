@@ -45,6 +45,7 @@ func (b *bridge) tunnel(front io.ReadWriteCloser, _ ws.Handshake) (clean bool) {
 		t.idle = time.AfterFunc(d, func() { t.end(ws.StatusGoingAway, ws.StatusGoingAway, "idle") })
 		defer t.idle.Stop()
 	}
+	b.h.open.begin(b, func() { t.end(ws.StatusGoingAway, ws.StatusGoingAway, "shutdown") }, t.abort)
 	up := &direction{t: t, from: &t.front, to: &t.back, frames: frames{state: ws.StateServerSide | extended, limit: b.h.readLimit()}}
 	down := &direction{t: t, from: &t.back, to: &t.front, frames: frames{state: ws.StateClientSide | extended, limit: b.h.readLimit()}}
 	var both sync.WaitGroup
@@ -105,6 +106,13 @@ func (s *side) close(code ws.StatusCode, reason string) {
 	if !s.within {
 		s.stream.Write(ws.AppendFrame(nil, f))
 	}
+}
+
+// told reports whether the bridge has sent a close frame of its own to s.
+func (s *side) told() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
 }
 
 // write passes p on; within says that it ends in the middle of a frame.
@@ -180,6 +188,9 @@ func (d *direction) pass(p []byte) (held int) {
 	if fault != nil {
 		d.fail(fault)
 		return -1
+	}
+	if d.frames.closed && d.frames.left == 0 && d.from.told() {
+		return -1 // the closing handshake with the bridge itself is over
 	}
 	return copy(p, p[n:])
 }

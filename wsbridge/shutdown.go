@@ -1,0 +1,88 @@
+package wsbridge
+
+import (
+	"context"
+	"net/http"
+	"sync"
+)
+
+// open are the bridges of a Handler. mu guards it, and leave and abort of each bridge.
+type open struct {
+	mu      sync.Mutex
+	over    bool // Shutdown was called
+	bridges map[*bridge]struct{}
+	none    chan struct{} // closed once over is set and the last bridge has ended
+}
+
+// Shutdown closes all bridges with status 1001 for both sides, and returns when they
+// have ended, each after CloseTimeout at the latest. If ctx ends before that, it resets
+// those that are left and returns the error of ctx. Requests are refused with status 503
+// from the first call on. It may be called more than once.
+//
+// [http.Server.Shutdown] waits for bridges over HTTP/2, and does not know those over
+// HTTP/1.1. A program calls Shutdown beside it, in [http.Server.RegisterOnShutdown] for
+// instance.
+func (h *Handler) Shutdown(ctx context.Context) error {
+	o := &h.open
+	o.mu.Lock()
+	if !o.over {
+		o.over, o.none = true, make(chan struct{})
+		if len(o.bridges) == 0 {
+			close(o.none)
+		}
+		for b := range o.bridges {
+			go b.leave()
+		}
+	}
+	o.mu.Unlock()
+	select {
+	case <-o.none:
+		return nil
+	case <-ctx.Done():
+	}
+	o.mu.Lock()
+	for b := range o.bridges {
+		b.abort()
+	}
+	o.mu.Unlock()
+	<-o.none
+	return ctx.Err()
+}
+
+// enter adds a bridge that has no streams yet.
+func (o *open) enter(b *bridge) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over {
+		return refusal(http.StatusServiceUnavailable)
+	}
+	if o.bridges == nil {
+		o.bridges = make(map[*bridge]struct{})
+	}
+	o.bridges[b] = struct{}{}
+	return nil
+}
+
+// begin notes how a bridge is closed: leave and abort may be called by any goroutine,
+// once and more than once, also after its end.
+func (o *open) begin(b *bridge, leave, abort func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b.leave, b.abort = leave, abort
+	if o.over {
+		go leave()
+	}
+}
+
+// exit removes a bridge.
+func (o *open) exit(b *bridge) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, ok := o.bridges[b]; !ok {
+		return
+	}
+	delete(o.bridges, b)
+	if o.over && len(o.bridges) == 0 {
+		close(o.none)
+	}
+}
