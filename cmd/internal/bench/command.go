@@ -32,7 +32,7 @@ type options struct {
 	size, message, messageFile       string
 	template, csv, script            string
 	binary, verify, compress         bool
-	sendOnly, receiveOnly            bool
+	sendOnly, receiveOnly, onLoop    bool
 	sources                          []string
 	streams                          int
 
@@ -83,7 +83,7 @@ func Command() *cobra.Command {
 		Example: `  wskit bench ws://localhost:8080/echo
   wskit bench -c 1000 --rate 20000 -d 30s --plot run.html ws://localhost:8080/echo
   wskit bench --size 64:90,16k:9,1m:1 --binary --pipeline 8 ws://localhost:8080/echo
-  wskit bench -c 100000 --source 127.0.0.0/29 --ramp 30s ws://127.0.0.1:8080/echo
+  wskit bench -c 100000 --loop --source 127.0.0.0/29 --ramp 30s ws://127.0.0.1:8080/echo
   wskit bench --send-only --size 1k wss://example.com/ingest
   wskit bench --receive-only -c 500 --message '{"subscribe":"all"}' ws://localhost:8080/feed
   wskit bench --save old.json ws://localhost:8080/echo   # change the server, save new.json
@@ -120,6 +120,7 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.DurationVar(&o.patience, "patience", 5*time.Second, "how long to wait for an answer before the connection is given up")
 	flags.DurationVar(&o.ramp, "ramp", 0, "open the connections evenly over this time, each sending as soon as it is open; part of the duration")
 	flags.DurationVar(&o.warmUp, "warm-up", 0, "time before the measurement")
+	flags.BoolVar(&o.onLoop, "loop", false, "hold the connections without a goroutine for each (package wsloop); with TLS one stays")
 	flags.IntVar(&o.atOnce, "handshakes", 64, "handshakes under way at once")
 	flags.StringSliceVar(&o.sources, "source", nil, "local addresses to connect from, as 127.0.0.2 or 127.0.0.0/29: more than one allows for more than some 28,000 connections")
 	flags.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -235,7 +236,7 @@ func (o *options) check() error {
 	if most := maxDescriptors(); most > 0 && o.connections > most-reserve {
 		return exit.Usagef("--connections %d: the system allows this process %d open files: raise that with ulimit -n", o.connections, most)
 	}
-	return errors.Join(exit.File("--save", o.save), o.checkPlot())
+	return errors.Join(o.checkLoop(), exit.File("--save", o.save), o.checkPlot())
 }
 
 // checkPlot looks at --plot.
@@ -253,7 +254,7 @@ func (o *options) checkPlot() error {
 func (o *options) config(u *url.URL) (config, error) {
 	c := config{
 		connections: o.connections, pipeline: o.pipeline, duration: o.duration, count: o.count,
-		ramp: o.ramp, warmUp: o.warmUp, patience: o.patience, atOnce: o.atOnce, verify: o.verify,
+		ramp: o.ramp, warmUp: o.warmUp, patience: o.patience, atOnce: o.atOnce, verify: o.verify, onLoop: o.onLoop,
 	}
 	if err := o.check(); err != nil {
 		return c, err

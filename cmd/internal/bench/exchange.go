@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/wskit/wskit/ws"
-	"github.com/wskit/wskit/wsutil"
 )
 
 // drive sends and receives until the load is over, which is nil, or the connection is.
@@ -204,7 +203,7 @@ func (w *worker) take(p []byte) error {
 			continue
 		}
 		if w.load.verify {
-			w.compare(ev)
+			w.compare(ev.OpCode, ev.Payload, ev.Last())
 		}
 		if ev.Last() {
 			w.came(now, &t)
@@ -227,17 +226,17 @@ func (w *worker) came(now time.Duration, t *tally) {
 	}
 }
 
-// compare looks whether an answer is what was sent.
-func (w *worker) compare(ev wsutil.Event) {
+// compare looks whether an answer, or a part of it, is what was sent.
+func (w *worker) compare(op ws.OpCode, p []byte, last bool) {
 	if w.inFlight == 0 || w.matching < 0 {
 		return
 	}
 	want := w.flights[w.oldest].sent.payload[w.matching:]
-	if ev.OpCode != w.load.mix.op || !bytes.HasPrefix(want, ev.Payload) || ev.Last() && len(want) != len(ev.Payload) {
+	if op != w.load.mix.op || !bytes.HasPrefix(want, p) || last && len(want) != len(p) {
 		w.matching = -1
 		return
 	}
-	w.matching += len(ev.Payload)
+	w.matching += len(p)
 }
 
 // answered notes that the oldest message in flight has its answer.

@@ -29,6 +29,7 @@ type config struct {
 	patience    time.Duration // for an answer
 	atOnce      int           // handshakes at once
 	verify      bool
+	onLoop      bool // the connections share loops
 	via         *connect.Opener
 	dial        func(ctx context.Context, index int) (net.Conn, ws.Handshake, error)
 }
@@ -93,8 +94,13 @@ func (l *load) run(ctx context.Context, tell func(progress)) span {
 	if l.ramp > 0 {
 		close(l.start)
 	}
+	if l.onLoop {
+		workers.Go(func() { l.runOnLoops(ctx) })
+	}
 	for _, w := range l.workers {
-		workers.Go(func() { w.run(ctx) })
+		if !l.onLoop {
+			workers.Go(func() { w.run(ctx) })
+		}
 	}
 	if l.ramp == 0 {
 		l.line.Wait()

@@ -87,9 +87,11 @@ func (w *worker) run(ctx context.Context) {
 		return
 	}
 	for w.load.running() {
-		if !w.open(ctx, leaveLine) {
+		conn, hs, ok := w.reach(ctx, leaveLine)
+		if !ok {
 			return
 		}
+		w.begin(conn, hs)
 		leaveLine()
 		select {
 		case <-w.load.start:
@@ -116,17 +118,16 @@ func (w *worker) countUnsent() {
 	}
 }
 
-// open connects, and tries again until that works or the load is over. It calls failed
+// reach connects, and tries again until that works or the load is over. It calls failed
 // when it has not worked.
-func (w *worker) open(ctx context.Context, failed func()) (ok bool) {
+func (w *worker) reach(ctx context.Context, failed func()) (conn net.Conn, hs ws.Handshake, ok bool) {
 	for pause := 100 * time.Millisecond; w.load.running(); pause = min(2*pause, 2*time.Second) {
 		conn, hs, err := w.load.connect(ctx, w.index)
 		if err == nil {
-			w.begin(conn, hs)
-			return true
+			return conn, hs, true
 		}
 		if ctx.Err() != nil || !w.load.running() {
-			return false
+			return nil, hs, false
 		}
 		w.load.failed("handshake: "+connect.Kind(err), 0)
 		failed()
@@ -135,7 +136,7 @@ func (w *worker) open(ctx context.Context, failed func()) (ok bool) {
 		case <-time.After(pause):
 		}
 	}
-	return false
+	return nil, hs, false
 }
 
 // talk does what the load is about on the open connection.
