@@ -173,11 +173,9 @@ func TestPartialWrites(t *testing.T) {
 }
 
 // Many peers that send half a frame hold up nobody.
-func TestHalfFrames(t *testing.T) {
-	n := 2000
-	if race.Enabled || testing.Short() {
-		n = 200
-	}
+func TestHalfFrames(t *testing.T) { halfFrames(t, 200) }
+
+func halfFrames(t *testing.T, n int) {
 	_, addr := serve(t, &Config{Loops: 1}, echo())
 	frame := ws.AppendFrame(nil, ws.MaskFrame(ws.NewTextFrame([]byte("half of it"))))
 	conns := make([]*client, n)
@@ -347,6 +345,78 @@ func TestCloseInHandler(t *testing.T) {
 				}
 				first.wantEnd()
 				await(t, ends)
+			})
+		})
+	}
+}
+
+// Any callback may close the server: all its loops end, each connection with its Close, and
+// nothing waits for anything.
+func TestServerCloseInCallbacks(t *testing.T) {
+	for _, where := range []string{"request", "open", "message", "pong", "drain", "close", "end", "go"} {
+		t.Run(where, func(t *testing.T) {
+			inModes(t, func(t *testing.T, cfg *Config) {
+				cfg.Loops = 2
+				var s *Server
+				var opens, closes atomic.Int64
+				shut := func(at string) {
+					if at == where {
+						s.Close()
+						s.Close()
+					}
+				}
+				cfg.OnRequest = func(r *ws.Request, o *Options) error {
+					if string(r.Target) == "/chosen" {
+						o.Value = true
+						shut("request")
+					}
+					return nil
+				}
+				chosen := func(c *Conn, at string) {
+					if ValueOf[bool](c) {
+						shut(at)
+					}
+				}
+				h := &Handler{
+					Open: func(c *Conn) { opens.Add(1); chosen(c, "open"); c.OnEnd(0, func() { chosen(c, "end") }) },
+					Message: func(c *Conn, op ws.OpCode, p []byte) {
+						c.Send(op, p)
+						chosen(c, "message")
+						if where == "drain" {
+							fill(t, c)
+						}
+						c.Go(func() { chosen(c, "go") })
+					},
+					Pong:  func(c *Conn, _ []byte) { chosen(c, "pong") },
+					Drain: func(c *Conn) { chosen(c, "drain") },
+					Close: func(c *Conn, _ End) { closes.Add(1); chosen(c, "close") },
+				}
+				var addr string
+				s, addr = serve(t, cfg, h)
+				others := []*client{dial(t, addr), dial(t, addr), dial(t, addr)}
+				conn, err := net.Dial("tcp", addr)
+				require.NoError(t, err)
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				_, err = conn.Write([]byte(strings.Replace(upgradeRequest, "GET / ", "GET /chosen ", 1)))
+				require.NoError(t, err)
+				c := &client{t: t, Conn: conn, r: bufio.NewReader(conn)}
+				go func() { // which may come too late
+					conn.Write(ws.AppendFrame(nil, ws.MaskFrame(ws.NewPongFrame(nil))))
+					conn.Write(ws.AppendFrame(nil, ws.MaskFrame(ws.NewTextFrame([]byte("x")))))
+					if where == "close" || where == "end" {
+						conn.Write(ws.AppendFrame(nil, ws.MaskFrame(ws.NewCloseFrame(nil))))
+					}
+				}()
+				c.wantEnd()
+				for _, other := range others {
+					other.wantEnd()
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+				defer cancel()
+				require.NoError(t, s.Shutdown(ctx))
+				require.Equal(t, opens.Load(), closes.Load())
+				require.Zero(t, s.Conns())
 			})
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
 )
@@ -187,4 +188,23 @@ func TestSendWaitForRoom(t *testing.T) {
 		c.next()
 	}
 	require.Greater(t, await(t, left), most/10)
+}
+
+// Five thousand peers that send half a frame hold up nobody. Each takes two descriptors of
+// this process.
+func TestHalfFrames5000(t *testing.T) {
+	if race.Enabled || testing.Short() {
+		t.Skip("TestHalfFrames does the same with fewer peers")
+	}
+	const peers = 5000
+	var limit, raised syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	raised = limit
+	raised.Cur = raised.Max
+	if raised.Cur < 2*peers+200 {
+		t.Skipf("ulimit -n allows for %d descriptors, and %d peers need %d", raised.Cur, peers, 2*peers+200)
+	}
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised))
+	t.Cleanup(func() { syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) })
+	halfFrames(t, peers)
 }
