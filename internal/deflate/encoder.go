@@ -23,6 +23,7 @@ const maxLevel = 9
 // caller's to serialise. An Encoder must not be copied after its first use.
 type Encoder struct {
 	window   *window // of the context, or of an open message's parts; or nil
+	warm     warm    // that what the window takes in also went through
 	bits     uint8   // 0 for 15
 	level    uint8   // 0 for 1
 	takeover bool
@@ -85,7 +86,8 @@ func (e *Encoder) AppendPart(dst, p []byte, last bool) []byte {
 // reference to this window: the peer's window takes it in, and so must this one.
 func (e *Encoder) Enter(p []byte) {
 	if e.takeover && len(p) > 0 {
-		e.openWindow().enter(p, !e.own(), len(p))
+		e.warm = warm{}
+		e.openWindow().enter(p, len(p))
 	}
 }
 
@@ -93,6 +95,7 @@ func (e *Encoder) Enter(p []byte) {
 // after all: no later one refers to it. If the window cannot be restored, or if Undo
 // has been called since, it is dropped as a whole.
 func (e *Encoder) Undo() {
+	e.warm = warm{}
 	if e.window != nil && (e.open || !e.window.undo()) {
 		e.Release()
 	}
@@ -104,7 +107,7 @@ func (e *Encoder) Release() {
 	if e.window != nil {
 		e.window.release()
 	}
-	e.window, e.open = nil, false
+	e.window, e.warm, e.open = nil, warm{}, false
 }
 
 // Size returns how many bytes e holds beyond its own struct.
@@ -175,6 +178,7 @@ func (e *Encoder) encodeAlone(dst, p []byte, limit int) ([]byte, bool) {
 func (e *Encoder) encodeWithin(dst, p []byte, limit int) ([]byte, bool) {
 	w := borrow()
 	win := e.openWindow()
+	e.warm = warm{}
 	buf, start := win.extend(p, w)
 	w.within(buf, start, win)
 	out, ok := w.write(dst, p, limit)

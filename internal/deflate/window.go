@@ -17,6 +17,7 @@ type window struct {
 	base  uint32 // the position of buf[0]
 	reach int    // 2^bits
 	sent  int    // compressed bytes of the messages that have entered, up to reach
+	stale bool   // the table lacks messages that have entered
 
 	// The length of buf before the last message entered; below 0 if more than
 	// that would have to be restored.
@@ -49,7 +50,7 @@ func newWindow(bits uint8) *window {
 	if !ok {
 		return &window{reach: 1 << bits, base: 1, before: -1}
 	}
-	w.buf, w.base, w.sent, w.before = w.buf[:0], 1, 0, -1
+	w.buf, w.base, w.sent, w.stale, w.before = w.buf[:0], 1, 0, false, -1
 	if w.table != nil {
 		clear(w.table[:])
 	}
@@ -132,33 +133,30 @@ func (w *window) room(n int) []byte {
 	return append(make([]byte, 0, min(size, full)), w.buf...)
 }
 
-// index makes the table, and notes what is in the window.
+// index makes the table, if there is none, and notes what it lacks of the window.
 func (w *window) index() {
 	if w.table == nil {
-		w.table = new(table)
+		w.table, w.stale = new(table), true
+	}
+	if w.stale {
 		w.table.noteAll(w.buf, 0, uint16(w.base))
+		w.stale = false
 	}
 }
 
-// enter takes p in, which was compressed elsewhere to size bytes. bare says that no
-// table is kept.
-func (w *window) enter(p []byte, bare bool, size int) {
+// enter takes p in, which was compressed elsewhere to size bytes. A table notes it when
+// it is needed again: large messages often come in a row.
+func (w *window) enter(p []byte, size int) {
 	w.credit(size)
 	if len(p) > w.keep() {
 		skipped := len(p) - w.keep()
 		w.base += uint32(skipped)
 		p = p[skipped:]
 	}
-	if !bare {
-		w.index()
-	}
 	if len(w.buf)+len(p) > w.full() {
 		w.trim(w.keep() - len(p))
 	}
-	start := len(w.buf)
-	w.before = start
+	w.before = len(w.buf)
 	w.buf = append(w.room(len(p)), p...)
-	if !bare {
-		w.table.noteAll(w.buf, start, uint16(w.base))
-	}
+	w.stale = w.table != nil
 }
