@@ -108,7 +108,7 @@ func (cfg *connConfig) protocol() *wsutil.Config {
 	}
 	if cfg.flate != nil {
 		p.Inflater = wsflate.NewReceiver(*cfg.flate, p.State)
-		p.Deflater = wsflate.NewSender(*cfg.flate, p.State, &wsflate.SenderConfig{Threshold: cfg.threshold})
+		p.Deflater = wsflate.NewSender(*cfg.flate, p.State, &wsflate.SenderConfig{Level: cfg.CompressionLevel, Threshold: cfg.threshold})
 	}
 	return p
 }

@@ -124,6 +124,10 @@ type Config struct {
 	// compressed. 0 means a default that depends on what was agreed on.
 	CompressionThreshold int
 
+	// CompressionLevel is 1 to 9, from fast to small: see [wsflate.SenderConfig]. 0
+	// means 1.
+	CompressionLevel int
+
 	// MaxMessage is the maximum size of a received message in bytes, after
 	// decompression. 0 means DefaultMaxMessage, 32 KiB.
 	MaxMessage int64
@@ -247,7 +251,7 @@ func (cfg *Config) protocol(side ws.State, flate *wsflate.Parameters, now time.D
 	}
 	if flate != nil {
 		p.Inflater = wsflate.NewReceiver(*flate, side)
-		p.Deflater = wsflate.NewSender(*flate, side, &wsflate.SenderConfig{Threshold: cfg.CompressionThreshold})
+		p.Deflater = wsflate.NewSender(*flate, side, &wsflate.SenderConfig{Level: cfg.CompressionLevel, Threshold: cfg.CompressionThreshold})
 	}
 	return p
 }
