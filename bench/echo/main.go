@@ -1,49 +1,61 @@
 //go:build unix
 
-// Command echo measures echo servers over the loopback interface: one process and one
-// CPU for the server, another one for the load, short messages, one on its way on each
-// connection at any time.
+// Command echo measures echo servers over the loopback interface: one process for each
+// server and one for the load.
 //
-//	go run ./echo -rounds 5
+//	go run ./echo -rounds 15
 //
 // The load is the same for all: bytes that were made before, sent on one connection
-// after the other, always behind the echo of the message before. It is lighter than any of
-// the servers, so that these always have something to do. Rounds are interleaved, each
-// figure is the median of its rounds. The figure is messages for each second of CPU time
-// that the server has used, user and system, which other programs on the machine
-// disturb less than they do the time on the wall; that is shown, too. The share is the median of
-// each round's ratio to the bare TCP echo in the same round.
+// after the other, always after the echoes of the batch before. It compares no echo, so
+// that it costs less than any of the servers; its CPU time is printed. The servers
+// have the first CPU to themselves, unless -cores says otherwise.
+//
+// Each round measures a server and the base, which is the bare TCP echo unless -base
+// says otherwise, one right after the other, in turns. The figure is messages for
+// each second of CPU time that the server has used, user and system, which other
+// programs on the machine disturb less than the time on the wall. The share is the
+// median of the ratios of all rounds, with the width of its 95 % interval; where
+// that is wider than the difference from 1 there is none, and "level" stands in its
+// place. The first row is the base against itself: differences smaller than its spread
+// say nothing in this run.
 package main
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/wskit/wskit/bench/echoserver"
+	"github.com/wskit/wskit/bench/paired"
 )
 
 func main() {
-	if len(os.Args) == 4 && os.Args[1] == echoserver.Child {
-		if err := echoserver.Serve(os.Args[2], os.Args[3], os.Stdin, os.Stdout); err != nil {
+	if len(os.Args) > 1 && os.Args[1] == echoserver.Child {
+		if err := echoserver.Serve(os.Args[2:], os.Stdin, os.Stdout); err != nil {
 			exit(err)
 		}
 		return
 	}
 	var o options
 	flag.IntVar(&o.conns, "conns", 100, "`number` of connections")
-	flag.IntVar(&o.size, "size", 64, "`bytes` of a message, at most 512")
-	flag.IntVar(&o.rounds, "rounds", 5, "measure each server `N` times")
-	flag.IntVar(&o.messages, "messages", 50000, "`number` of messages in each round")
-	flag.StringVar(&o.only, "lib", "", "measure tcp and the libraries whose names have this `text` in them")
+	flag.IntVar(&o.Size, "size", 64, "`bytes` of a message, at most 1 MiB")
+	flag.IntVar(&o.batch, "pipeline", 1, "send `N` messages on a connection before reading their echoes")
+	flag.IntVar(&o.cores, "cores", 1, "`number` of CPUs for a server")
+	flag.BoolVar(&o.TLS, "tls", false, "speak TLS")
+	flag.IntVar(&o.rounds, "rounds", 15, "measure each server `N` times")
+	flag.IntVar(&o.messages, "messages", 10000, "`number` of messages in each round")
+	flag.StringVar(&o.base, "base", "tcp", "compare with this `library`")
+	flag.StringVar(&o.only, "lib", "", "measure the base and the libraries whose names have this `text` in them")
 	flag.Parse()
-	if err := o.run(); err != nil {
+	if err := o.run(os.Stdout); err != nil {
 		exit(err)
 	}
 }
@@ -54,123 +66,130 @@ func exit(err error) {
 }
 
 type options struct {
-	conns, size, rounds, messages int
-	only                          string
+	echoserver.Options
+	conns, batch, cores, rounds, messages int
+	base, only                            string
 }
 
-// target is a running server, with what was measured in each round.
-type target struct {
-	name    string
-	process *echoserver.Process
-	clients []*echoserver.Client
-	cpu     []float64 // messages for each second of CPU time
-	wall    []float64 // and of time
-	share   []float64 // of the bare echo's, by CPU time
-}
+const mostSize = 1 << 20
 
-func (o options) run() error {
-	runtime.GOMAXPROCS(1)
-	var targets []*target
-	for _, l := range echoserver.Libraries {
-		if l.Name != "tcp" && !strings.Contains(l.Name, o.only) {
-			continue
-		}
-		t, err := o.start(l)
-		if err != nil {
-			return fmt.Errorf("%s: %w", l.Name, err)
-		}
-		defer t.process.Stop()
-		targets = append(targets, t)
-	}
-	for range o.rounds {
-		for _, t := range targets {
-			if err := t.round(o.messages); err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
-			}
-			i := len(t.cpu) - 1
-			t.share = append(t.share, t.cpu[i]/targets[0].cpu[i])
+func (o options) check() error {
+	for _, n := range []struct {
+		name     string
+		is, most int
+	}{
+		{"conns", o.conns, 50_000}, {"size", o.Size, mostSize}, {"pipeline", o.batch, 10_000},
+		{"cores", o.cores, runtime.NumCPU()}, {"rounds", o.rounds, 10_000}, {"messages", o.messages, 1 << 30},
+	} {
+		if n.is < 1 || n.is > n.most {
+			return fmt.Errorf("-%s is %d, and must be from 1 to %d", n.name, n.is, n.most)
 		}
 	}
-	fmt.Printf("%d connections, %d bytes, %d rounds of %d messages\n", o.conns, o.size, o.rounds, o.messages)
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	defer w.Flush()
-	fmt.Fprintln(w, "library\tmessages/CPU-s\tof tcp\tlowest\thighest\tmessages/s\t")
-	for _, t := range targets {
-		fmt.Fprintf(w, "%s\t%.0f\t%.3f\t%.3f\t%.3f\t%.0f\t\n", t.name,
-			median(t.cpu), median(t.share), slices.Min(t.share), slices.Max(t.share), median(t.wall))
+	if !slices.ContainsFunc(echoserver.Libraries, func(l echoserver.Library) bool { return l.Name == o.base }) {
+		return fmt.Errorf("-base names no library: %q", o.base)
 	}
 	return nil
 }
 
-// start starts the server on the first CPU, and opens its connections.
+func (o options) run(out io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	targets, err := o.startAll()
+	defer func() {
+		for _, t := range targets {
+			t.stop()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	base := targets[0]
+	for i := range o.rounds {
+		for _, t := range targets[1:] {
+			if err := t.pair(base, o.messages, i%2 == 1); err != nil {
+				return err
+			}
+		}
+	}
+	return o.report(out, targets[1:])
+}
+
+// startAll starts the base twice, so that it can be compared with itself, and the
+// others.
+func (o options) startAll() (targets []*target, err error) {
+	libraries := slices.Clone(echoserver.Libraries)
+	slices.SortStableFunc(libraries, func(a, b echoserver.Library) int {
+		return cmp.Compare(btoi(a.Name != o.base), btoi(b.Name != o.base))
+	})
+	libraries = slices.Insert(libraries, 0, libraries[0])
+	for i, l := range libraries {
+		if i > 1 && !strings.Contains(l.Name, o.only) {
+			continue
+		}
+		t, err := o.start(l)
+		if err != nil {
+			return targets, fmt.Errorf("%s: %w", l.Name, err)
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// start starts a server, and opens its connections.
 func (o options) start(l echoserver.Library) (*target, error) {
 	pattern := echoserver.Raw
 	if !l.Has(pattern) {
 		pattern = echoserver.Handed
 	}
-	p, err := echoserver.Start(l.Name, pattern, 0, "GOMAXPROCS=1")
+	cpu := 0
+	if o.cores > 1 {
+		cpu = -1
+	}
+	p, err := echoserver.Start(l.Name, pattern, o.Options, cpu, fmt.Sprintf("GOMAXPROCS=%d", o.cores))
 	if err != nil {
 		return nil, err
 	}
-	t := &target{name: l.Name, process: p}
-	text := bytes.Repeat([]byte("x"), o.size)
+	t := &target{name: l.Name, process: p, batch: o.batch}
+	text := bytes.Repeat([]byte("x"), o.Size)
 	for range o.conns {
-		c, err := echoserver.Dial(p.Addr, l.Name, text)
+		c, err := echoserver.Dial(p.Addr, l.Name, o.Options, text, o.batch)
 		if err != nil {
-			p.Stop()
-			return nil, err
+			return nil, errors.Join(err, t.stop())
 		}
 		t.clients = append(t.clients, c)
 	}
-	return t, t.exchange(10 * o.conns)
+	if err := t.exchange(10 * o.conns * o.batch); err != nil {
+		return nil, errors.Join(err, t.stop())
+	}
+	return t, nil
 }
 
-// round measures the echo of that many messages.
-func (t *target) round(messages int) error {
-	before, err := t.process.CPU()
-	if err != nil {
-		return err
+// report prints what was measured. The first target is the base.
+func (o options) report(out io.Writer, targets []*target) error {
+	noise := paired.Summarize(targets[0].shares)
+	fmt.Fprintf(out, "%d connections, %d bytes, %d at a time, %d CPU for the server, TLS %t: %d rounds of %d messages\n",
+		o.conns, o.Size, o.batch, o.cores, o.TLS, o.rounds, o.messages)
+	fmt.Fprintf(out, "noise: %s against itself varies by ±%.1f %%, and the single rounds by ±%.1f %%\n",
+		o.base, 100*noise.Spread(), 100*swing(targets[0].shares))
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "library\tmessages/CPU-s\tof %s\tmessages/s\tCPU of the load\t\n", o.base)
+	for _, t := range targets {
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%.2f\t\n", t.name,
+			paired.Summarize(t.cpu).Median, paired.Summarize(t.shares), paired.Summarize(t.wall).Median, paired.Summarize(t.load).Median)
 	}
-	start := time.Now()
-	if err := t.exchange(messages); err != nil {
-		return err
-	}
-	wall := time.Since(start)
-	after, err := t.process.CPU()
-	if err != nil {
-		return err
-	}
-	t.cpu = append(t.cpu, float64(messages)*1e9/float64(after.CPU-before.CPU))
-	t.wall = append(t.wall, float64(messages)/wall.Seconds())
-	return nil
+	return w.Flush()
 }
 
-// exchange sends a message on each connection, and then another one behind each echo.
-func (t *target) exchange(messages int) error {
-	for _, c := range t.clients {
-		if err := c.Send(); err != nil {
-			return err
-		}
-	}
-	n := len(t.clients)
-	for i := range messages {
-		c := t.clients[i%n]
-		if err := c.Receive(); err != nil {
-			return err
-		}
-		if i+n < messages {
-			if err := c.Send(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func median(x []float64) float64 {
-	s := slices.Sorted(slices.Values(x))
-	if n := len(s); n%2 == 0 {
-		return (s[n/2-1] + s[n/2]) / 2
-	}
-	return s[len(s)/2]
+// swing returns half of the distance between the lowest and the highest ratio, as a part
+// of the median.
+func swing(ratios []float64) float64 {
+	return (slices.Max(ratios) - slices.Min(ratios)) / 2 / paired.Summarize(ratios).Median
 }

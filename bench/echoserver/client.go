@@ -2,6 +2,7 @@ package echoserver
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -18,24 +19,39 @@ type Client struct {
 	conn  net.Conn
 	frame []byte // what it sends
 	echo  []byte // what it gets, which is as long
+	large bool   // more than what sockets hold: it has to be read while it is sent
+	sent  chan error
 }
 
-// Dial opens a connection to a server of library, for messages of text.
-func Dial(addr, library string, text []byte) (*Client, error) {
+// Dial opens a connection to a server of library, for batches of messages of text.
+func Dial(addr, library string, o Options, text []byte, batch int) (*Client, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	conn.(*net.TCPConn).SetLinger(0) // ports are free again at once
-	c := &Client{conn: conn, frame: text, echo: bytes.Clone(text)}
-	if library == tcpLibrary.Name {
-		return c, nil
+	if o.TLS {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	}
-	f := ws.NewTextFrame(text)
-	c.echo = ws.AppendFrame(nil, f)
-	c.frame = ws.AppendFrame(nil, ws.MaskFrame(f))
-	return c, c.handshake()
+	c := &Client{conn: conn, sent: make(chan error, 1)}
+	frame, echo := text, bytes.Clone(text)
+	if library != tcpLibrary.Name {
+		f := ws.NewTextFrame(text)
+		echo = ws.AppendFrame(nil, f)
+		frame = ws.AppendFrame(nil, ws.MaskFrame(f))
+		err = c.handshake()
+	}
+	c.frame, c.echo = bytes.Repeat(frame, batch), bytes.Repeat(echo, batch)
+	c.large = len(c.frame) > mostAtOnce
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return c, nil
 }
+
+// mostAtOnce is how much surely fits between two ends that both do not read.
+const mostAtOnce = 32 << 10
 
 // handshake reads the answer by the byte, so that nothing behind it is lost.
 func (c *Client) handshake() error {
@@ -57,15 +73,25 @@ func (c *Client) handshake() error {
 	return nil
 }
 
-// Send sends a message.
+// Send sends a batch of messages.
 func (c *Client) Send() error {
+	if c.large {
+		go func() {
+			_, err := c.conn.Write(c.frame)
+			c.sent <- err
+		}()
+		return nil
+	}
 	_, err := c.conn.Write(c.frame)
 	return err
 }
 
-// Receive waits for the echo.
+// Receive waits for the echoes of a batch.
 func (c *Client) Receive() error {
 	_, err := io.ReadFull(c.conn, c.echo)
+	if c.large && err == nil {
+		err = <-c.sent
+	}
 	return err
 }
 

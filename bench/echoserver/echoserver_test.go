@@ -2,6 +2,7 @@ package echoserver
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"testing"
 
@@ -20,16 +21,46 @@ func TestServersEcho(t *testing.T) {
 				require.NoError(t, err)
 				defer ln.Close()
 				go l.serve(ln, p)
-				c, err := Dial(ln.Addr().String(), l.Name, []byte("sixty-four bytes or so, which is what the command echo sends"))
-				require.NoError(t, err)
-				defer c.Close()
-				want := bytes.Clone(c.echo)
-				for range 3 {
-					clear(c.echo)
-					require.NoError(t, c.Send())
-					require.NoError(t, c.Receive())
-					require.Equal(t, want, c.echo)
+				requireEcho(t, ln.Addr().String(), l.Name, []byte("sixty-four bytes or so, which is what the command echo sends"), 1)
+			})
+		}
+	}
+}
+
+// requireEcho sends batches of text to a server.
+func requireEcho(t *testing.T, addr, library string, text []byte, batch int) {
+	t.Helper()
+	c, err := Dial(addr, library, options, text, batch)
+	require.NoError(t, err)
+	defer c.Close()
+	want := bytes.Clone(c.echo)
+	for range 3 {
+		clear(c.echo)
+		require.NoError(t, c.Send())
+		require.NoError(t, c.Receive())
+		require.True(t, bytes.Equal(want, c.echo))
+	}
+}
+
+// Large messages, several at a time, and TLS make no difference.
+func TestServersEchoWithOptions(t *testing.T) {
+	defer func() { options = Options{} }()
+	for _, o := range []Options{{Size: 1 << 20}, {Size: 3000, TLS: true}} {
+		var err error
+		options, err = parseOptions(o.arg())
+		require.NoError(t, err)
+		require.Equal(t, o, options)
+		for _, l := range Libraries {
+			t.Run(fmt.Sprintf("%s/%+v", l.Name, o), func(t *testing.T) {
+				p := Raw
+				if !l.Has(p) {
+					p = Handed
 				}
+				ln, err := options.listen()
+				require.NoError(t, err)
+				defer ln.Close()
+				go l.serve(ln, p)
+				requireEcho(t, ln.Addr().String(), l.Name, bytes.Repeat([]byte("x"), o.Size), 2)
 			})
 		}
 	}

@@ -6,29 +6,36 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
+	"time"
 )
 
-// Child is the first argument of a process that is to call [Serve].
+// Child is the first argument of a process that is to call [Serve] with the others.
 const Child = "serve"
 
-// Serve is the server's process: it tells its address, and then answers each line
+// Serve is the server's process. The arguments are the library, the pattern and the
+// options, as [Start] has made them. It tells its address, and then answers each line
 // of input with what the process holds and has used. It returns at the end of
 // the input.
-func Serve(name, pattern string, in io.Reader, out io.Writer) error {
-	l, err := find(name)
+func Serve(args []string, in io.Reader, out io.Writer) error {
+	if len(args) != 3 {
+		return fmt.Errorf("a server has 3 arguments, not %d", len(args))
+	}
+	l, err := find(args[0])
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if options, err = parseOptions(args[2]); err != nil {
+		return err
+	}
+	ln, err := options.listen()
 	if err != nil {
 		return err
 	}
-	go l.serve(ln, Pattern(pattern))
+	go l.serve(ln, Pattern(args[1]))
 	fmt.Fprintln(out, ln.Addr())
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		u := usage(lines.Text() == "memory")
@@ -49,10 +56,15 @@ func usage(memory bool) (u Usage) {
 		runtime.ReadMemStats(&m)
 		u.Heap, u.Stack = int64(m.HeapAlloc), int64(m.StackInuse)
 	}
+	u.CPU = CPU().Nanoseconds()
+	return u
+}
+
+// CPU returns the CPU time that this process has used.
+func CPU() time.Duration {
 	var r syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	u.CPU = r.Utime.Nano() + r.Stime.Nano()
-	return u
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // Process is a server's process.
@@ -66,12 +78,12 @@ type Process struct {
 
 // Start starts this program again, as the server of a library, with env added to its
 // environment. If cpu is not negative, it runs on that one alone, where there is taskset.
-func Start(library string, pattern Pattern, cpu int, env ...string) (*Process, error) {
+func Start(library string, pattern Pattern, o Options, cpu int, env ...string) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	args := []string{self, Child, library, string(pattern)}
+	args := []string{self, Child, library, string(pattern), o.arg()}
 	if path, err := exec.LookPath("taskset"); err == nil && cpu >= 0 {
 		args = append([]string{path, "-c", fmt.Sprint(cpu)}, args...)
 	}

@@ -29,15 +29,15 @@ func echoGobwas(conn net.Conn) {
 	}
 }
 
-// gobwasBufferedLibrary is the same with one system call each way, for which a buffer
-// of 512 bytes is kept, and a Reader and a Writer that are used again.
+// gobwasBufferedLibrary is the same with one system call each way, for which buffers
+// for a message are kept, and a Reader and a Writer that are used again.
 var gobwasBufferedLibrary = gobwasServer("gobwas-buffered", echoGobwasBuffered)
 
 func echoGobwasBuffered(conn net.Conn) {
 	defer conn.Close()
-	rd := &wsutil.Reader{Source: bufio.NewReaderSize(conn, 512), State: gobwas.StateServerSide, CheckUTF8: true}
-	wr := wsutil.NewWriterSize(conn, gobwas.StateServerSide, gobwas.OpText, 512)
-	p := make([]byte, 512)
+	rd := &wsutil.Reader{Source: bufio.NewReaderSize(conn, options.buffer()), State: gobwas.StateServerSide, CheckUTF8: true}
+	wr := wsutil.NewWriterSize(conn, gobwas.StateServerSide, gobwas.OpText, options.message())
+	p := make([]byte, options.message())
 	for {
 		h, err := rd.NextFrame()
 		if err != nil || h.OpCode.IsControl() || h.Length > int64(len(p)) {
@@ -81,6 +81,9 @@ var coderLibrary = Library{
 	Name: "coder",
 	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
 		c, err := coder.Accept(w, r, &coder.AcceptOptions{InsecureSkipVerify: true})
+		if err == nil {
+			c.SetReadLimit(-1)
+		}
 		return func() { echoCoder(c) }, err
 	},
 }

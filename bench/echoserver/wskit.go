@@ -17,7 +17,7 @@ var tcpLibrary = Library{
 	Raw: func(conn net.Conn) (Loop, error) {
 		return func() {
 			defer conn.Close()
-			p := make([]byte, 512)
+			p := make([]byte, options.buffer())
 			for {
 				n, err := conn.Read(p)
 				if err != nil {
@@ -35,7 +35,7 @@ var tcpLibrary = Library{
 var loopLibrary = Library{
 	Name: "wskit-loop",
 	Serve: func(ln net.Listener) error {
-		s, err := wsloop.New(nil, &wsloop.Handler{
+		s, err := wsloop.New(&wsloop.Config{MaxMessage: -1}, &wsloop.Handler{
 			Message: func(c *wsloop.Conn, op ws.OpCode, p []byte) { c.Send(op, p) },
 		})
 		if err != nil {
@@ -50,7 +50,7 @@ var websocketLibrary = Library{
 	Name: "wskit-websocket",
 	Raw:  rawConn(echoWebsocket),
 	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
-		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, ConnOptions: unlimited})
 		return func() { echoWebsocket(c) }, err
 	},
 }
@@ -58,14 +58,17 @@ var websocketLibrary = Library{
 // rawConn opens a connection without net/http, and calls echo with it.
 func rawConn(echo func(*websocket.Conn)) func(net.Conn) (Loop, error) {
 	return func(conn net.Conn) (Loop, error) {
-		hs, err := ws.Upgrade(conn)
+		conn, br, hs, err := ws.DefaultUpgrader.UpgradeConn(conn)
 		if err != nil {
 			return nil, err
 		}
-		c, err := websocket.NewConn(conn, nil, hs, ws.StateServerSide, nil)
+		c, err := websocket.NewConn(conn, br, hs, ws.StateServerSide, &unlimited)
 		return func() { echo(c) }, err
 	}
 }
+
+// unlimited takes messages of any size, as most of the others do unless told otherwise.
+var unlimited = websocket.ConnOptions{ReadLimit: -1}
 
 func echoWebsocket(c *websocket.Conn) {
 	ctx := context.Background()
@@ -117,13 +120,13 @@ func echoHelpers(conn net.Conn) {
 	}
 }
 
-// protocolLibrary drives the protocol without I/O with a buffer of 512 bytes each way.
+// protocolLibrary drives the protocol without I/O with a buffer each way.
 var protocolLibrary = wskitServer("wskit-protocol", echoProtocol)
 
 func echoProtocol(conn net.Conn) {
 	defer conn.Close()
-	c := wsutil.NewProtocol(nil)
-	in, out := make([]byte, 512), make([]byte, 0, 512)
+	c := wsutil.NewProtocol(&wsutil.Config{State: ws.StateServerSide, MaxMessage: -1})
+	in, out := make([]byte, options.buffer()), make([]byte, 0, options.buffer())
 	for {
 		n, err := conn.Read(in)
 		if err != nil {

@@ -26,8 +26,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 4 && os.Args[1] == echoserver.Child {
-		exit(echoserver.Serve(os.Args[2], os.Args[3], os.Stdin, os.Stdout))
+	if len(os.Args) > 1 && os.Args[1] == echoserver.Child {
+		exit(echoserver.Serve(os.Args[2:], os.Stdin, os.Stdout))
 	}
 	conns := flag.Int("conns", 9900, "`number` of connections")
 	only := flag.String("lib", "", "measure the libraries whose names have this `text` in them")
@@ -77,7 +77,7 @@ func measure(library string, pattern echoserver.Pattern, conns int, adaptive str
 
 // measureWith is measure that calls look while all connections are open.
 func measureWith(library string, pattern echoserver.Pattern, conns int, adaptive string, look func()) (u echoserver.Usage, err error) {
-	p, err := echoserver.Start(library, pattern, -1, "GODEBUG=adaptivestackstart="+adaptive)
+	p, err := echoserver.Start(library, pattern, echoserver.Options{}, -1, "GODEBUG=adaptivestackstart="+adaptive)
 	if err != nil {
 		return u, err
 	}
@@ -87,7 +87,7 @@ func measureWith(library string, pattern echoserver.Pattern, conns int, adaptive
 		return u, err
 	}
 	for range conns {
-		c, err := echoserver.Dial(p.Addr, library, []byte("one message for each"))
+		c, err := echoserver.Dial(p.Addr, library, echoserver.Options{}, []byte("one message for each"), 1)
 		if err != nil {
 			return u, err
 		}

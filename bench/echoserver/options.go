@@ -1,0 +1,67 @@
+package echoserver
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"math/big"
+	"net"
+	"time"
+)
+
+// Options say what the servers are to be ready for.
+type Options struct {
+	Size int  // of a message, in bytes; 0 means at most 512
+	TLS  bool // on the connections
+}
+
+// options are those of this process: one serves one library.
+var options Options
+
+// parseOptions parses what [Options.arg] has made.
+func parseOptions(arg string) (o Options, err error) {
+	return o, json.Unmarshal([]byte(arg), &o)
+}
+
+// arg returns the options as an argument of a process.
+func (o Options) arg() string {
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // the type has only fields that can be encoded
+	}
+	return string(b)
+}
+
+// buffer returns how many bytes a server that reads by itself takes at once.
+func (o Options) buffer() int { return max(512, min(o.Size, 64<<10)) }
+
+// message returns room for a whole message and its header.
+func (o Options) message() int { return max(512, o.Size+14) }
+
+// listen opens the socket of a server.
+func (o Options) listen() (net.Listener, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil || !o.TLS {
+		return ln, err
+	}
+	cert, err := selfSigned()
+	if err != nil {
+		ln.Close()
+		return nil, err
+	}
+	return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}), nil
+}
+
+// selfSigned returns a certificate that nobody checks.
+func selfSigned() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
