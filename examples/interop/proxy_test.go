@@ -7,10 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +27,8 @@ import (
 // A proxy is a program between our client and our server.
 type proxy struct {
 	name    string
-	forward bool // the client asks it to connect; otherwise it stands before the server
+	forward bool     // the client asks it to connect; otherwise it stands before the server
+	guide   []string // what to replace in the configuration of docs/guide/proxies.md, which takes the place of GUIDE
 	config  string
 	args    func(config, dir string) []string
 }
@@ -38,38 +41,17 @@ const proxyIdle = 3 * time.Second
 // SERVER are addresses, PORT and SERVERPORT are their ports, DIR is a folder of the test,
 // and IDLE is the time without traffic after which a connection ends.
 var proxies = []proxy{
-	{name: "nginx", config: `
+	{name: "nginx", guide: []string{"listen 80;", "listen LISTEN;", "127.0.0.1:8080", "SERVER", "proxy_read_timeout 60s", "proxy_read_timeout IDLE"}, config: `
 daemon off; master_process off; pid DIR/pid; error_log stderr;
 events {}
 http {
 	access_log off;
 	client_body_temp_path DIR/body; proxy_temp_path DIR/proxy; fastcgi_temp_path DIR/fastcgi;
 	uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi;
-	server {
-		listen LISTEN;
-		location / {
-			proxy_pass http://SERVER;
-			proxy_http_version 1.1;
-			proxy_set_header Host $http_host;
-			proxy_set_header Upgrade $http_upgrade;
-			proxy_set_header Connection upgrade;
-			proxy_read_timeout IDLE;
-		}
-	}
+	GUIDE
 }`, args: func(config, dir string) []string { return []string{"-p", dir, "-e", "stderr", "-c", config} }},
-	{name: "haproxy", config: `
-defaults
-	mode http
-	timeout connect 10s
-	timeout client 60s
-	timeout server 60s
-	timeout tunnel IDLE
-frontend in
-	bind LISTEN
-	default_backend out
-backend out
-	server one SERVER
-`, args: func(config, _ string) []string { return []string{"-db", "-f", config} }},
+	{name: "haproxy", guide: []string{"bind :80", "bind LISTEN", "127.0.0.1:8080", "SERVER", "timeout tunnel 60s", "timeout tunnel IDLE"},
+		config: "GUIDE", args: func(config, _ string) []string { return []string{"-db", "-f", config} }},
 	{name: "tinyproxy", forward: true, config: `
 Port PORT
 Listen 127.0.0.1
@@ -93,6 +75,24 @@ pinger_enable off
 netdb_filename none
 visible_hostname localhost
 `, args: func(config, _ string) []string { return []string{"-N", "-f", config} }},
+}
+
+// text returns the configuration, with that of the guide in it.
+func (p proxy) text(t *testing.T) string {
+	t.Helper()
+	if p.guide == nil {
+		return p.config
+	}
+	page, err := os.ReadFile("../../docs/guide/proxies.md")
+	require.NoError(t, err)
+	_, block, _ := strings.Cut(string(page), "```"+p.name+"\n")
+	block, _, ok := strings.Cut(block, "```")
+	require.True(t, ok, "the guide has a configuration for %s", p.name)
+	for i := 0; i < len(p.guide); i += 2 {
+		require.Equal(t, 1, strings.Count(block, p.guide[i]), p.guide[i])
+		block = strings.Replace(block, p.guide[i], p.guide[i+1], 1)
+	}
+	return strings.Replace(p.config, "GUIDE", block, 1)
 }
 
 // find returns the path of the program.
@@ -120,7 +120,7 @@ func (p proxy) start(t *testing.T, server string, idle time.Duration, prepare ..
 	dir := t.TempDir()
 	config := filepath.Join(dir, "proxy.conf")
 	_, serverPort, _ := net.SplitHostPort(server)
-	text := strings.NewReplacer("LISTEN", addr, "SERVERPORT", serverPort, "PORT", port, "SERVER", server, "DIR", dir, "IDLE", fmt.Sprintf("%ds", int(idle.Seconds()))).Replace(p.config)
+	text := strings.NewReplacer("LISTEN", addr, "SERVERPORT", serverPort, "PORT", port, "SERVER", server, "DIR", dir, "IDLE", fmt.Sprintf("%ds", int(idle.Seconds()))).Replace(p.text(t))
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
 	if os.Geteuid() == 0 { // squid gives up the rights of root
 		require.NoError(t, os.Chmod(dir, 0o777))
@@ -182,6 +182,19 @@ func serveProxied(t *testing.T) (addr string, ended <-chan error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/echo", echo(large))
 	mux.HandleFunc("/alive", echo(alive))
+	mux.HandleFunc("/address", func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+			Proxies:     &ws.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
+			ConnOptions: websocket.ConnOptions{KeepRequest: true},
+		})
+		if err != nil {
+			ends <- err
+			return
+		}
+		defer c.CloseNow()
+		c.Write(r.Context(), websocket.MessageText, fmt.Appendf(nil, "%v %v", c.RemoteAddr(), c.Request().Host))
+		ends <- c.Close(websocket.StatusNormalClosure, "")
+	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return strings.TrimPrefix(s.URL, "http://"), ends
@@ -202,6 +215,9 @@ func TestProxies(t *testing.T) {
 			t.Run("close by us", via.closeByClient)
 			t.Run("close by the server", via.closeByServer)
 			t.Run("refused upgrade", via.refused)
+			if p.guide != nil {
+				t.Run("address", via.address)
+			}
 		})
 	}
 }
@@ -328,6 +344,37 @@ func (v *via) refused(t *testing.T) {
 	_, err = v.dial(t.Context(), "/nothing", nil)
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, http.StatusNotFound, int(refused))
+}
+
+// The server finds out the address of the client, and not the one that the client has made
+// up. The client connects from 127.0.0.2, which is no proxy.
+func (v *via) address(t *testing.T) {
+	if goruntime.GOOS != "linux" {
+		t.Skip("127.0.0.2 is an address of this machine only on Linux")
+	}
+	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	c, _, err := websocket.Dial(t.Context(), v.base+"/address", &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: &http.Transport{DialContext: from.DialContext}},
+		HTTPHeader: http.Header{"X-Forwarded-For": {"192.0.2.7"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"evil.example"}},
+		Host:       "app.example",
+	})
+	require.NoError(t, err)
+	defer c.CloseNow()
+	_, p, err := c.Read(t.Context())
+	require.NoError(t, err)
+	require.Regexp(t, `^127\.0\.0\.2:\d+ app\.example$`, string(p))
+	require.Equal(t, websocket.StatusNormalClosure, websocket.CloseStatus(readEnd(t, c)))
+	require.NoError(t, v.end(t))
+}
+
+// readEnd returns how the connection ends.
+func readEnd(t *testing.T, c *websocket.Conn) error {
+	for _, err := range c.Messages(t.Context()) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // The proxy ends a silent connection, and neither side waits any longer.
