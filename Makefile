@@ -124,6 +124,10 @@ samples: ## run each subcommand of wskit, and write what it prints into docs/wsk
 dist: ## build the archives of a release into dist/: six platforms, man pages, completions, SHA-256 sums; DIST has flags
 	cd cmd && $(GO) run ./dist -go $(GO) $(DIST)
 
+.PHONY: release
+release: ## check that VERSION (v1.2.3) can be released, and print the commands for it; pushes nothing
+	@scripts/release '$(VERSION)'
+
 .PHONY: interop-deps
 interop-deps: ## install the peers of the interop tests: Chromium, packages of Node and Python, proxies
 	examples/interop/install

@@ -20,6 +20,7 @@ var notInCI = []string{
 	"autobahn",           // needs a command on Python 2
 	"dist",               // builds six platforms; a test of cmd/dist builds one of them
 	"bench-guard",        // compares two commits, on a machine that has little else to do
+	"release",            // is about a version; a test runs its script
 	"mutants",            // takes minutes, and its survivors need a reader
 }
 
