@@ -52,13 +52,18 @@ func report(w io.Writer, cmd *cobra.Command, err error) {
 	fmt.Fprintln(w, ui.For(w).Red(cmd.CommandPath()+":"), text)
 }
 
+// docs names the pages of the documentation, in the repository of the module.
+const docs = `Documentation, in https://github.com/wskit/wskit:
+  docs/wskit.md         this command, with samples and tables
+  docs/guide/README.md  WebSockets in Go, one page for each job`
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "wskit",
 		Short: "Work with WebSockets, whatever language the other side is in",
 		Long: `Work with WebSockets, whatever language the other side is in.
 
-` + exit.Help,
+` + docs + "\n\n" + exit.Help,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

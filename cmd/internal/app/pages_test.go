@@ -80,3 +80,18 @@ func walkPages(t *testing.T, visit func(name, page string)) {
 		return nil
 	}))
 }
+
+// TestPagesThatAreNamedExist finds the pages that the help and the page of wskit serve
+// name.
+func TestPagesThatAreNamedExist(t *testing.T) {
+	html, err := os.ReadFile("../page/files/index.html")
+	require.NoError(t, err)
+	named := regexp.MustCompile(`\bdocs/[\w./-]+\.md\b`)
+	names := named.FindAllString(newRoot().Long, -1)
+	require.Len(t, names, 2)
+	linked := named.FindAllString(string(html), -1)
+	require.Len(t, linked, 1)
+	for _, name := range append(names, linked...) {
+		require.FileExists(t, filepath.Join("../../..", name))
+	}
+}
