@@ -149,9 +149,7 @@ func (h *Hub) caughtUp(s *source, pubs []Publication) bool {
 	}
 	s.behind = false // for advance
 	for _, p := range pubs {
-		if s.advance(h, p.Position) {
-			h.deliver(&delivery{Message: newMessage(s.name, p), exact: s, patterns: patterns})
-		}
+		s.publication(h, p, patterns)
 	}
 	s.behind = len(pubs) == catchStep || s.newest.Epoch == s.position.Epoch && s.newest.Offset > s.position.Offset
 	return !s.behind

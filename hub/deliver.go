@@ -27,9 +27,20 @@ func (h *Hub) Publication(topic string, p Publication) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.advance(h, p.Position) {
-		h.deliver(&delivery{Message: newMessage(topic, p), exact: s, patterns: patterns})
+	s.publication(h, p, patterns)
+}
+
+// publication delivers p unless it has to wait or was delivered before. s.mu is held.
+func (s *source) publication(h *Hub, p Publication, patterns []*source) {
+	previous := s.position
+	if !s.advance(h, p.Position) {
+		return
 	}
+	m := newMessage(s.name, p)
+	if previous.Epoch == p.Position.Epoch {
+		m.Previous = previous
+	}
+	h.deliver(&delivery{Message: m, exact: s, patterns: patterns})
 }
 
 // deliver offers d to the receivers of its topic, whose lock is held, and of the
@@ -128,10 +139,13 @@ func (s *source) offerFrom(h *Hub, i int, d *delivery) (next int) {
 // on the topic, or on a pattern that was served before.
 func (d *delivery) skips(s *source, sub *subscription) bool {
 	if !s.pattern {
-		return d.Position.Offset != 0 && d.Position.Offset <= sub.after
+		return sub.has(d.Position)
 	}
-	return (d.exact != nil || d.served > 0) && sub.member.isOn(d.exact, d.patterns[:d.served])
+	return (d.exact != nil || d.served > 0) && sub.member.isOn(d.exact, d.patterns[:d.served], d.Position)
 }
+
+// has reports whether the publication at this position was replayed.
+func (sub *subscription) has(at Position) bool { return at.Offset != 0 && at.Offset <= sub.after }
 
 // offer offers d to one receiver.
 func (d *delivery) offer(sub *subscription) {

@@ -34,6 +34,10 @@ var (
 	// the topic already.
 	ErrSubscribed = errors.New("hub: the member is subscribed to the topic already")
 
+	// ErrBroker is in the chain of errors that come from the broker: it is away or
+	// slow, for instance. It may be gone if the call is repeated.
+	ErrBroker = errors.New("hub: the broker failed")
+
 	// ErrTopic is returned for a topic that is empty, too long or not UTF-8, and for
 	// a pattern where a topic is needed.
 	ErrTopic = errors.New("hub: invalid topic")
@@ -88,7 +92,8 @@ type Hub struct {
 
 const shards = 256 // a power of two
 
-// shard is a part of the sources. No lock is taken after mu but those of patterns.
+// shard is a part of the sources. Its lock is taken after those of sources, and before
+// those of patterns.
 type shard struct {
 	mu      sync.RWMutex
 	sources table[*source]
@@ -148,11 +153,14 @@ func (h *Hub) Publish(ctx context.Context, topic string, p Publication) (Positio
 	defer cancel()
 	at, err := h.broker.Publish(ctx, topic, p)
 	if err != nil {
-		return Position{}, fmt.Errorf("hub: publish: %w", err)
+		return Position{}, brokerError("publish", err)
 	}
 	h.stats.published.Add(1)
 	return at, nil
 }
+
+// brokerError wraps an error of the broker.
+func brokerError(op string, err error) error { return fmt.Errorf("%w: %s: %w", ErrBroker, op, err) }
 
 // bound returns ctx for a call of the broker.
 func (h *Hub) bound(ctx context.Context) (context.Context, context.CancelFunc) {

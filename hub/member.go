@@ -169,6 +169,15 @@ func (m *Member) Leave() {
 	m.hub.members.remove(m)
 }
 
+// IsSubscribed reports whether the member is subscribed to a topic or pattern, by
+// this name.
+func (m *Member) IsSubscribed(topic string) bool {
+	s := m.hub.find(topic)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return s != nil && m.find(s) != nil
+}
+
 // Topics returns the topics and patterns that the member is subscribed to.
 func (m *Member) Topics() []string {
 	m.mu.Lock()
@@ -237,12 +246,14 @@ func (h *Hub) replay(ctx context.Context, sub *subscription, since Position) (Po
 	cancel()
 	switch {
 	case err != nil:
-		return since, fmt.Errorf("hub: history: %w", err)
+		return since, brokerError("history", err)
 	case top.Epoch != since.Epoch || top.Offset < since.Offset:
 		return since, ErrCannotRecover
 	}
 	for _, p := range pubs {
-		if err := sub.member.receiver.Replay(ctx, newMessage(name, p)); err != nil {
+		m := newMessage(name, p)
+		m.Replayed = true
+		if err := sub.member.receiver.Replay(ctx, m); err != nil {
 			return since, fmt.Errorf("hub: replay: %w", err)
 		}
 		since = p.Position
@@ -354,13 +365,13 @@ func (m *Member) all() []*subscription {
 	return slices.Clone(m.few)
 }
 
-// isOn reports whether the member has a live subscription to one of these sources,
-// which are locked. exact may be nil.
-func (m *Member) isOn(exact *source, patterns []*source) bool {
+// isOn reports whether the member gets the publication at a position by one of these
+// sources, which are locked. exact may be nil.
+func (m *Member) isOn(exact *source, patterns []*source, at Position) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if exact != nil {
-		if sub := m.find(exact); sub != nil && sub.at >= 0 {
+		if sub := m.find(exact); sub != nil && sub.at >= 0 && !sub.has(at) {
 			return true
 		}
 	}

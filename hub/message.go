@@ -14,6 +14,13 @@ type Message struct {
 	Topic string
 	Publication
 
+	// Previous is the position of the publication before it on the topic, as far as
+	// the hub has seen it. A receiver whose position is before Previous has missed
+	// something.
+	Previous Position
+
+	Replayed bool // it comes from the history: see [SubscribeOptions.Since]
+
 	slot  string     // what Key means in a send queue: that of the topic
 	mu    sync.Mutex // held while a form is made
 	forms atomic.Pointer[form]

@@ -28,7 +28,11 @@ func (h *Hub) Presence(ctx context.Context, topic string, limit int) ([]Presence
 	if store, ok := h.broker.(PresenceStore); ok {
 		ctx, cancel := h.bound(ctx)
 		defer cancel()
-		return store.Presence(ctx, topic, limit)
+		found, count, err := store.Presence(ctx, topic, limit)
+		if err != nil {
+			err = brokerError("presence", err)
+		}
+		return found, count, err
 	}
 	s := h.find(topic)
 	if s == nil {

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 )
 
@@ -35,6 +34,13 @@ type attempt struct {
 	done chan struct{}
 	err  error // valid once done is closed; the source is dead then
 }
+
+// ended is the attempt of sources that are dead.
+var ended = func() *attempt {
+	a := &attempt{done: make(chan struct{})}
+	close(a.done)
+	return a
+}()
 
 // subscription is a member on a source.
 type subscription struct {
@@ -114,7 +120,7 @@ func (h *Hub) link(s *source, a *attempt) {
 	}
 	s.mu.Unlock()
 	if err != nil {
-		a.err = fmt.Errorf("hub: subscribe: %w", err)
+		a.err = brokerError("subscribe", err)
 		h.remove(s)
 	}
 	close(a.done)
@@ -151,8 +157,15 @@ func (h *Hub) release(s *source) {
 		s.mu.Unlock()
 		return
 	}
+	s.dead = true
+	if h.local { // there is nothing to wait for
+		h.remove(s)
+		s.attempt = ended
+		s.mu.Unlock()
+		return
+	}
 	a := &attempt{done: make(chan struct{})} // it stays
-	s.attempt, s.dead = a, true
+	s.attempt = a
 	s.mu.Unlock()
 	h.broker.Unsubscribe(s.name)
 	h.remove(s)

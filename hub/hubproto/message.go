@@ -1,0 +1,137 @@
+package hubproto
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/ws"
+)
+
+// The values of "do" in a request.
+const (
+	doSubscribe   = "subscribe"
+	doUnsubscribe = "unsubscribe"
+	doPublish     = "publish"
+	doPresence    = "presence"
+	doPing        = "ping"
+)
+
+// request is what a client sends.
+type request struct {
+	ID    uint64 `json:"id"`
+	Do    string `json:"do"`
+	Topic string `json:"topic,omitempty"`
+
+	Since    hub.Position    `json:"since,omitzero"`     // subscribe
+	Presence json.RawMessage `json:"presence,omitempty"` // subscribe
+
+	Data json.RawMessage `json:"data,omitempty"` // publish
+	Key  string          `json:"key,omitempty"`  // publish
+	Once string          `json:"once,omitempty"` // publish
+
+	Limit int `json:"limit,omitempty"` // presence
+}
+
+// reply answers a request, by its ID.
+type reply struct {
+	Re    uint64 `json:"re"`
+	Error string `json:"error,omitempty"` // a code
+	Text  string `json:"text,omitempty"`  // says more about the error
+
+	At        hub.Position `json:"at,omitzero"`         // subscribe, publish
+	Recovered *bool        `json:"recovered,omitempty"` // subscribe with since
+
+	Count   *int     `json:"count,omitempty"` // presence
+	Members []member `json:"members,omitempty"`
+}
+
+// member is a member in the answer to a presence request.
+type member struct {
+	ID   string          `json:"id"`
+	Data json.RawMessage `json:"data"`
+}
+
+// message is what a server sends by itself. A publication has no event. Its payload
+// is in Data if it is JSON, else in Text, and in Bytes if it is binary.
+type message struct {
+	Topic string       `json:"topic,omitempty"`
+	Event string       `json:"event,omitempty"`
+	At    hub.Position `json:"at,omitzero"`
+	Prev  hub.Position `json:"prev,omitzero"` // of the message before
+	Key   string       `json:"key,omitempty"`
+
+	Data  json.RawMessage `json:"data,omitempty"`
+	Text  *string         `json:"text,omitempty"`
+	Bytes []byte          `json:"bytes,omitempty"` // in base64
+
+	Member string `json:"member,omitempty"` // of a join or leave
+	Replay bool   `json:"replay,omitempty"` // it comes from the history, for the topic only
+}
+
+// The events of messages.
+const (
+	eventJoin  = "join"
+	eventLeave = "leave"
+	eventGap   = "gap"
+)
+
+// The codes of an [Error].
+const (
+	CodeRequest    = "request"    // the request lacks something, or asks for something unknown
+	CodeTopic      = "topic"      // the topic is invalid
+	CodeDenied     = "denied"     // the program does not allow it
+	CodeSubscribed = "subscribed" // the client is subscribed to the topic already
+	CodeLimit      = "limit"      // the client has too many subscriptions
+	CodeAway       = "away"       // try again later: the broker does not answer
+	CodeRestart    = "restart"    // try again later: the server is about to restart
+)
+
+// Error is an error that the server tells the client. A hook of the hub may return
+// one, possibly wrapped. The text of all other errors of hooks stays on the server.
+type Error struct {
+	Code string // one of the constants, or one of the program's own
+	Text string // for people
+}
+
+// Error returns code and text.
+func (e *Error) Error() string { return fmt.Sprintf("hubproto: %s: %s", e.Code, e.Text) }
+
+// encoder encodes the messages of a hub.
+type encoder struct{}
+
+// Encode implements [hub.Encoder].
+func (encoder) Encode(m *hub.Message) (ws.OpCode, []byte, error) {
+	out := message{Topic: m.Topic, At: m.Position, Prev: m.Previous, Key: m.Key, Replay: m.Replayed}
+	switch m.Kind {
+	case hub.Join:
+		out.Event, out.Member = eventJoin, m.ID
+	case hub.Leave:
+		out.Event, out.Member = eventLeave, m.ID
+	case hub.Gap:
+		out.Event = eventGap
+	}
+	switch {
+	case m.Kind == hub.Gap:
+	case m.Op == ws.OpBinary:
+		out.Bytes = m.Payload
+	case m.Kind != hub.Data:
+		out.Data = asJSON(m.Payload)
+	case json.Valid(m.Payload):
+		out.Data = m.Payload
+	default:
+		text := string(m.Payload)
+		out.Text = &text
+	}
+	p, err := json.Marshal(out)
+	return ws.OpText, p, err
+}
+
+// asJSON returns p if it is JSON, and else a string of it.
+func asJSON(p []byte) json.RawMessage {
+	if json.Valid(p) {
+		return p
+	}
+	text, _ := json.Marshal(string(p)) // a string is no error
+	return text
+}

@@ -1,0 +1,21 @@
+package hubproto
+
+import (
+	_ "embed"
+	"net/http"
+)
+
+//go:embed hub.js
+var script []byte
+
+// Script serves the client in JavaScript, a module that exports Hub. It is one file,
+// and may be copied as well.
+func Script() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "text/javascript; charset=utf-8")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-cache")
+		w.Write(script)
+	})
+}

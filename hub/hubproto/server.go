@@ -1,0 +1,277 @@
+package hubproto
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/websocket"
+)
+
+const (
+	// DefaultMaxTopics is how many subscriptions a client may have.
+	DefaultMaxTopics = 128
+
+	// DefaultWriteTimeout is what ServeHTTP sets if Options do not.
+	DefaultWriteTimeout = 30 * time.Second
+
+	// maxPresence is how many members an answer lists.
+	maxPresence = 1000
+)
+
+// Server serves the protocol. Its fields must not be changed once it is used.
+type Server struct {
+	Hub *hub.Hub // required
+
+	// Options are those of the handshake and the connection; nil stands for the
+	// zero value. A WriteTimeout of 0 means DefaultWriteTimeout. The policy of the
+	// queue decides about slow clients: with [websocket.SendClose] they reconnect
+	// and recover; with the others they learn of a gap and recover.
+	Options *websocket.AcceptOptions
+
+	// Value returns what [hub.Member.Value] is for a client, for instance the user;
+	// the hooks of the hub have it. nil stands for nil.
+	Value func(r *http.Request) any
+
+	// MaxTopics is how many subscriptions a client may have. 0 means
+	// DefaultMaxTopics, a negative value no limit.
+	MaxTopics int
+}
+
+// ServeHTTP accepts a connection and serves it until it ends.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var o websocket.AcceptOptions
+	if s.Options != nil {
+		o = *s.Options
+	}
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, DefaultWriteTimeout)
+	var value any
+	if s.Value != nil {
+		value = s.Value(r)
+	}
+	var member atomic.Pointer[hub.Member]
+	if o.Queue.Policy != websocket.SendClose {
+		o.Hooks = withDrained(o.Hooks, func() {
+			if m := member.Load(); m != nil {
+				m.Drained()
+			}
+		})
+	}
+	c, err := websocket.Accept(w, r, &o)
+	if err != nil {
+		return
+	}
+	defer c.CloseNow()
+	s.serve(context.WithoutCancel(r.Context()), c, value, member.Store)
+}
+
+// withDrained returns the hooks with one more function for Drained. h may be nil.
+func withDrained(h *websocket.Hooks, drained func()) *websocket.Hooks {
+	var hooks websocket.Hooks
+	if h != nil {
+		hooks = *h
+	}
+	before := hooks.Drained
+	hooks.Drained = func(c *websocket.Conn) {
+		if before != nil {
+			before(c)
+		}
+		drained()
+	}
+	return &hooks
+}
+
+// Serve serves a connection until it ends or ctx does, and returns why. The
+// connection should have a WriteTimeout, since Serve waits for a client while it
+// replays. Serve closes the connection if the client breaks the protocol; in all
+// other cases the caller has to close it. value is what [hub.Member.Value] returns.
+func (s *Server) Serve(ctx context.Context, c *websocket.Conn, value any) error {
+	return s.serve(ctx, c, value, func(*hub.Member) {})
+}
+
+// serve is Serve that calls joined with the member.
+func (s *Server) serve(ctx context.Context, c *websocket.Conn, value any, joined func(*hub.Member)) error {
+	m, err := s.Hub.Join(hub.Conn(c, encoder{}), value)
+	if err != nil {
+		c.Close(websocket.StatusServiceRestart, "server restarts")
+		return err
+	}
+	joined(m)
+	defer m.Leave()
+	session := &session{server: s, conn: c, member: m}
+	for msg, err := range c.BorrowedMessages(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := session.receive(ctx, msg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// session is one client.
+type session struct {
+	server *Server
+	conn   *websocket.Conn
+	member *hub.Member
+	topics int // subscriptions
+}
+
+// receive handles a message of the client. It returns an error if the connection
+// has to end.
+func (s *session) receive(ctx context.Context, msg websocket.Message) error {
+	if msg.Type != websocket.MessageText {
+		return s.refuse(websocket.StatusUnsupportedData, errors.New("hubproto: a binary message: want JSON text"))
+	}
+	r, err := parse(msg.Data)
+	if err != nil {
+		return s.refuse(websocket.StatusPolicyViolation, err)
+	}
+	answer := reply{Re: r.ID}
+	switch err = s.do(ctx, r, &answer); {
+	case err == errAnswered:
+		return nil
+	case errors.Is(err, hub.ErrLeft):
+		return err // the connection has ended, or takes no more
+	}
+	answer.fail(err)
+	p, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	return s.conn.Write(ctx, websocket.MessageText, p)
+}
+
+// refuse closes the connection of a client that breaks the protocol.
+func (s *session) refuse(code websocket.StatusCode, err error) error {
+	s.conn.Close(code, err.Error())
+	return err
+}
+
+// parse parses a request.
+func parse(p []byte) (r request, err error) {
+	d := json.NewDecoder(bytes.NewReader(p))
+	if err := d.Decode(&r); err != nil {
+		return r, &malformedError{err}
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return r, &malformedError{errors.New("more than one value in a message")}
+	}
+	return r, nil
+}
+
+// malformedError says that a message is no request.
+type malformedError struct{ err error }
+
+func (e *malformedError) Error() string { return "hubproto: malformed request: " + e.err.Error() }
+func (e *malformedError) Unwrap() error { return e.err }
+
+// errAnswered says that a request is answered already.
+var errAnswered = errors.New("hubproto: answered")
+
+// do does what a request asks for.
+func (s *session) do(ctx context.Context, r request, answer *reply) error {
+	switch r.Do {
+	case doSubscribe:
+		return s.subscribe(ctx, r, answer)
+	case doUnsubscribe:
+		if !s.member.Unsubscribe(r.Topic) {
+			return &Error{CodeRequest, "there is no subscription to the topic"}
+		}
+		s.topics--
+		return nil
+	case doPublish:
+		return s.publish(ctx, r, answer)
+	case doPresence:
+		return s.presence(ctx, r, answer)
+	case doPing:
+		s.member.Drained()
+		return nil
+	}
+	return &Error{CodeRequest, `"do" must be subscribe, unsubscribe, publish, presence or ping`}
+}
+
+// subscribe subscribes, and answers before the first live message.
+func (s *session) subscribe(ctx context.Context, r request, answer *reply) error {
+	if most := cmp.Or(s.server.MaxTopics, DefaultMaxTopics); most >= 0 && s.topics >= most {
+		return &Error{CodeLimit, "the client has too many subscriptions"}
+	}
+	_, err := s.member.Subscribe(ctx, r.Topic, &hub.SubscribeOptions{
+		Since:    r.Since,
+		Presence: r.Presence,
+		Live: func(result hub.Subscribed) bool {
+			answer.At = result.Position
+			if !r.Since.IsZero() {
+				answer.Recovered = &result.Recovered
+			}
+			p, err := json.Marshal(answer)
+			if err != nil {
+				return false
+			}
+			sent, err := s.conn.Send(websocket.MessageText, p)
+			return err == nil && sent.Taken()
+		},
+	})
+	if err == nil {
+		s.topics++
+		return errAnswered
+	}
+	return err
+}
+
+func (s *session) publish(ctx context.Context, r request, answer *reply) (err error) {
+	if len(r.Data) == 0 {
+		return &Error{CodeRequest, `publish needs "data"`}
+	}
+	answer.At, err = s.member.Publish(ctx, r.Topic, hub.Publication{Payload: r.Data, Key: r.Key, ID: r.Once})
+	return err
+}
+
+// presence answers who is on a topic. The client has to be subscribed to it.
+func (s *session) presence(ctx context.Context, r request, answer *reply) error {
+	if !s.member.IsSubscribed(r.Topic) {
+		return &Error{CodeDenied, "presence is for subscribers of the topic"}
+	}
+	limit := r.Limit
+	if limit < 0 || limit > maxPresence {
+		limit = maxPresence
+	}
+	members, count, err := s.server.Hub.Presence(ctx, r.Topic, limit)
+	if err != nil {
+		return err
+	}
+	answer.Count = &count
+	for _, p := range members {
+		answer.Members = append(answer.Members, member{p.ID, asJSON(p.Data)})
+	}
+	return nil
+}
+
+// fail makes err the error of an answer, without what is the program's own.
+func (a *reply) fail(err error) {
+	var told *Error
+	switch {
+	case err == nil:
+		return
+	case errors.As(err, &told):
+		a.Error, a.Text = told.Code, told.Text
+	case errors.Is(err, hub.ErrTopic):
+		a.Error, a.Text = CodeTopic, err.Error()
+	case errors.Is(err, hub.ErrSubscribed):
+		a.Error, a.Text = CodeSubscribed, "the client is subscribed to the topic already"
+	case errors.Is(err, hub.ErrDraining):
+		a.Error, a.Text = CodeRestart, "the server is about to restart"
+	case errors.Is(err, hub.ErrBroker):
+		a.Error, a.Text = CodeAway, "the broker does not answer"
+	default:
+		a.Error, a.Text = CodeDenied, "the server does not allow this"
+	}
+}
