@@ -1,7 +1,7 @@
 # Everything that can be done here. CI runs the same targets.
 
 GO        ?= go
-MODULES   := . websocket/wspb wsh3 contrib/prometheus contrib/otel cmd examples bench fuzz
+MODULES   := . websocket/wspb wsh3 hub contrib/prometheus contrib/otel cmd examples bench fuzz
 PLATFORMS ?= windows/amd64 darwin/arm64 freebsd/amd64 linux/arm64 linux/s390x js/wasm
 KERNELS    = $(shell $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./internal/... | grep -v -e /repo -e /mutants) ./ws ./wsutil ./wsflate
 FUZZTIME  ?= 30000x
