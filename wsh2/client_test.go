@@ -680,3 +680,38 @@ func TestLargeRequest(t *testing.T) {
 		require.NoError(t, <-opened)
 	})
 }
+
+// A server that does not offer extended CONNECT is not asked again for a while.
+func TestNotOfferedIsRemembered(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
+		connect := func(u string, asked bool) {
+			t.Helper()
+			failed := make(chan error, 1)
+			go func() {
+				_, _, err := tr.Connect(request(t.Context(), u))
+				failed <- err
+			}()
+			if asked {
+				s := next()
+				s.want("SETTINGS 0")
+				s.settings()
+			}
+			require.ErrorIs(t, <-failed, websocket.ErrNoExtendedConnect)
+		}
+		connect("ws://a.example/", true)
+		connect("ws://a.example/other", false)
+		connect("ws://b.example/", true)
+		time.Sleep(defaultNotOffered)
+		connect("ws://a.example/", true)
+		connect("ws://a.example/", false)
+	})
+	bubble(t, &Transport{NotOfferedTime: -1}, func(t *testing.T, tr *Transport, next func() *script) {
+		for range 2 {
+			o := connect(t.Context(), tr)
+			s := next()
+			s.want("SETTINGS 0")
+			s.settings()
+			require.ErrorIs(t, o.wait().err, websocket.ErrNoExtendedConnect)
+		}
+	})
+}

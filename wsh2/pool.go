@@ -3,6 +3,7 @@ package wsh2
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -35,6 +36,9 @@ func (t *Transport) acquire(ctx context.Context, u *url.URL) (*conn, error) {
 	}
 	p := t.enter(u)
 	defer t.leave(p)
+	if err := t.notOffered.Get(p.origin); err != nil {
+		return nil, err
+	}
 	for {
 		k, err := t.reserve(p)
 		switch {
@@ -133,6 +137,9 @@ func (k *ticket) wait(ctx context.Context) error {
 // fly opens a connection and adds it to the pool.
 func (t *Transport) fly(ctx context.Context, u *url.URL, p *pool, f *flight) error {
 	c, err := t.dial(ctx, u, p)
+	if errors.Is(err, websocket.ErrNoExtendedConnect) {
+		t.notOffered.Put(p.origin, err, limitTime(t.NotOfferedTime, defaultNotOffered))
+	}
 	t.mu.Lock()
 	p.flight = nil
 	if err == nil && t.closed {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wskit/wskit/internal/lapse"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 )
@@ -62,10 +63,18 @@ type Transport struct {
 	// connection and its streams end. 0 means 15 s, a negative value no limit.
 	PingTimeout time.Duration
 
+	// NotOfferedTime is how long a server is remembered that does not offer extended
+	// CONNECT. Until then Connect returns the same error without a connection, so that
+	// only the first Dial with Fallback pays for one. 1000 servers are remembered. 0
+	// means 5 min, a negative value no time.
+	NotOfferedTime time.Duration
+
 	mu      sync.Mutex // taken before conn.mu
 	pools   map[string]*pool
 	closed  bool
 	running sync.WaitGroup // the goroutines of connections
+
+	notOffered lapse.Errors // by origin
 }
 
 var _ websocket.Transport = (*Transport)(nil)
@@ -79,6 +88,7 @@ const (
 	defaultIdleTimeout  = 90 * time.Second
 	defaultPingInterval = 30 * time.Second
 	defaultPingTimeout  = 15 * time.Second
+	defaultNotOffered   = 5 * time.Minute
 )
 
 func (t *Transport) maxConns() int   { return limit(t.MaxConns, defaultMaxConns, math.MaxInt) }

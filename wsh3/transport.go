@@ -15,6 +15,7 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
+	"github.com/wskit/wskit/internal/lapse"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 )
@@ -52,10 +53,18 @@ type Transport struct {
 	// negative value no limit.
 	IdleTimeout time.Duration
 
+	// NotOfferedTime is how long a server is remembered that does not offer extended
+	// CONNECT. Until then Connect returns the same error without a connection, so that
+	// only the first Dial with Fallback pays for one. 1000 servers are remembered. 0
+	// means 5 min, a negative value no time.
+	NotOfferedTime time.Duration
+
 	mu     sync.Mutex
 	conns  map[string]*conn   // those that take new streams
 	all    map[*conn]struct{} // those that are not closed
 	closed bool
+
+	notOffered lapse.Errors // by address
 }
 
 var _ websocket.Transport = (*Transport)(nil)
@@ -63,6 +72,7 @@ var _ websocket.Transport = (*Transport)(nil)
 const (
 	defaultIdleTimeout = 90 * time.Second
 	defaultHeaderBytes = 16 << 10
+	defaultNotOffered  = 5 * time.Minute
 )
 
 var errTransportClosed = fmt.Errorf("the Transport is closed: %w", net.ErrClosed)
@@ -109,6 +119,9 @@ func (t *Transport) connect(r *http.Request) (*stream, *http.Response, error) {
 		return nil, nil, err
 	}
 	addr := net.JoinHostPort(r.URL.Hostname(), cmp.Or(r.URL.Port(), "443"))
+	if err := t.notOffered.Get(addr); err != nil {
+		return nil, nil, err
+	}
 	const attempts = 2
 	for attempt := 1; ; attempt++ {
 		c, err := t.acquire(r.Context(), addr)
@@ -336,6 +349,9 @@ func (t *Transport) open(ctx context.Context, c *conn) {
 		defer cancel()
 	}
 	qc, h3, err := t.dial(ctx, c.addr)
+	if errors.Is(err, websocket.ErrNoExtendedConnect) {
+		t.notOffered.Put(c.addr, err, cmp.Or(t.NotOfferedTime, defaultNotOffered))
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer close(c.opened)

@@ -1,0 +1,111 @@
+package wsh3
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsbridge"
+	"github.com/wskit/wskit/wsh2"
+)
+
+// bridged starts a backend, and a bridge before it. Both speak all three versions of
+// HTTP. It returns what dials the bridge in the version front, where the bridge dials
+// the backend in the version back.
+func bridged(t *testing.T, front, back int, backend http.HandlerFunc) func(path string) *websocket.Conn {
+	behind := serve(t, backend, nil)
+	h := &wsbridge.Handler{
+		Backend: func(r *http.Request) (*url.URL, error) { return url.Parse(behind.url + r.URL.RequestURI()) },
+		OnError: func(_ *http.Request, err error) { t.Error(err) },
+	}
+	h.Dialer.TLSConfig, h.Transport = via(t, behind, back)
+	before := serve(t, h.ServeHTTP, nil)
+	config, transport := via(t, before, front)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(background, 10*time.Second)
+		defer cancel()
+		require.NoError(t, h.Shutdown(ctx))
+	})
+	return func(path string) *websocket.Conn {
+		c, resp, err := websocket.Dial(background, before.url+path, &websocket.DialOptions{
+			Transport: transport, HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: config}},
+			CompressionMode: websocket.CompressionContextTakeover, ConnOptions: websocket.ConnOptions{ReadLimit: -1},
+		})
+		require.NoError(t, err)
+		require.Equal(t, front, resp.ProtoMajor)
+		t.Cleanup(func() { c.CloseNow() })
+		return c
+	}
+}
+
+// via returns how a client dials s in a version of HTTP: over a transport unless that is
+// 1.
+func via(t *testing.T, s *server, version int) (*tls.Config, websocket.Transport) {
+	config := s.client.Clone()
+	switch version {
+	case 2:
+		tr := &wsh2.Transport{Dialer: ws.Dialer{TLSConfig: config}}
+		t.Cleanup(func() { tr.Close() })
+		return config, tr
+	case 3:
+		return config, s.transport(t)
+	}
+	return config, nil
+}
+
+// A bridge with HTTP/3 in front, behind, or both.
+func TestBridge_RFC9220(t *testing.T) {
+	for name, v := range map[string][2]int{"1 to 3": {1, 3}, "2 to 3": {2, 3}, "3 to 3": {3, 3}, "3 to 1": {3, 1}, "3 to 2": {3, 2}} {
+		t.Run(name, func(t *testing.T) {
+			got := make(chan error, 10)
+			dial := bridged(t, v[0], v[1], func(w http.ResponseWriter, r *http.Request) {
+				c, err := Accept(w, r, &websocket.AcceptOptions{
+					CompressionMode: websocket.CompressionContextTakeover, ConnOptions: websocket.ConnOptions{ReadLimit: -1},
+				})
+				if err != nil {
+					return
+				}
+				defer c.CloseNow()
+				switch r.URL.Path {
+				case "/close":
+					c.Close(4001, "from the backend")
+				case "/lost":
+					c.Read(background)
+				default:
+					got <- echo(c)
+				}
+			})
+			c := dial("/echo")
+			for _, size := range []int{0, 125, 126, 5000, 1 << 20} {
+				exchange(t, c, strings.Repeat("wskit ", size)[:size])
+			}
+			read := c.CloseRead(background)
+			require.NoError(t, c.Ping(background))
+			require.NoError(t, c.Close(4002, "from the client"))
+			<-read.Done()
+			require.Equal(t, websocket.StatusCode(4002), websocket.CloseStatus(<-got))
+
+			_, _, err := dial("/close").Read(background)
+			require.Equal(t, websocket.StatusCode(4001), websocket.CloseStatus(err))
+			c = dial("/lost")
+			require.NoError(t, c.Write(background, websocket.MessageText, []byte("open")))
+			_, _, err = c.Read(background)
+			require.Equal(t, websocket.StatusCode(-1), websocket.CloseStatus(err), "%v", err)
+			require.Error(t, err)
+
+			c = dial("/echo")
+			exchange(t, c, "open")
+			c.CloseNow()
+			require.Equal(t, websocket.StatusCode(-1), websocket.CloseStatus(<-got))
+			exchange(t, dial("/echo"), "closed by Shutdown")
+		})
+	}
+}
