@@ -21,7 +21,8 @@ import (
 type options struct {
 	addr, cert, key, saveCert    string
 	selfSigned, anyOrigin, quiet bool
-	dotfiles, http2, onLoop      bool
+	dotfiles, http2, http3       bool
+	onLoop                       bool
 	compress, logFormat, static  string
 	origins, subprotocols        []string
 	maxMessage                   int64
@@ -61,7 +62,8 @@ message stands for the end of what one side sends, since a WebSocket has no half
 
 All of it is served over HTTP/1.1 and HTTP/2, at the same port: over HTTP/2, WebSockets
 come by extended CONNECT (RFC 8441), and without TLS only from clients that know so
-before. --http2=false leaves HTTP/1.1.
+before. --http2=false leaves HTTP/1.1. --http3 adds HTTP/3 at the UDP port of the same
+number (RFC 9220), which the answers of the others announce.
 
 The URLs go to stdout, the log to stderr. Ctrl-C closes all connections with 1001 and
 ends the server.
@@ -92,6 +94,7 @@ func Command() *cobra.Command {
 	flags.StringVar(&o.cert, "cert", "", "file of the certificate (PEM) to serve wss and https with")
 	flags.StringVar(&o.key, "key", "", "file of its key (PEM), if it is not in that of --cert")
 	flags.BoolVar(&o.http2, "http2", true, "also speak HTTP/2, and take WebSockets over it (RFC 8441)")
+	flags.BoolVar(&o.http3, "http3", false, "also speak HTTP/3 over UDP, and take WebSockets over it (RFC 9220); needs --tls or --cert")
 	flags.StringVarP(&o.compress, "compress", "z", "takeover", "compression (RFC 7692): takeover, no-takeover or off")
 	flags.StringSliceVar(&o.origins, "origin", nil, "hosts whose pages may connect, beside our own, as example.com or localhost:*")
 	flags.BoolVar(&o.anyOrigin, "any-origin", false, "let every page connect")
@@ -141,6 +144,10 @@ func (o *options) check() error {
 		return exit.Usagef("--key needs --cert")
 	case o.saveCert != "" && !o.selfSigned:
 		return exit.Usagef("--tls-save needs --tls")
+	case o.http3 && !o.selfSigned && o.cert == "":
+		return exit.Usagef("--http3 needs --tls or --cert: HTTP/3 is always encrypted")
+	case o.http3 && o.onLoop:
+		return exit.Usagef("--http3 and --loop: a loop takes no streams")
 	case o.dotfiles && o.static == "":
 		return exit.Usagef("--dotfiles needs --static")
 	case o.binary && o.exec == "":
@@ -184,6 +191,11 @@ func (o *options) run(cmd *cobra.Command) error {
 	}
 	web := s.web(config)
 	s.logHTTP2(web)
+	udp, err := s.startHTTP3(web, ln.Addr())
+	if err != nil {
+		ln.Close()
+		return err
+	}
 	printURLs(cmd.OutOrStdout(), ln.Addr().(*net.TCPAddr), config != nil, o.endpoints())
 	done := make(chan error, 1)
 	go func() {
@@ -196,19 +208,22 @@ func (o *options) run(cmd *cobra.Command) error {
 	select {
 	case err := <-done:
 		return err
+	case err := <-udp.failed():
+		return err
 	case <-cmd.Context().Done():
-		return o.end(s, web)
+		return o.end(s, web, udp)
 	}
 }
 
 // end lets requests and connections end, and closes those that are left after
 // --shutdown-timeout.
-func (o *options) end(s *server, web *http.Server) error {
+func (o *options) end(s *server, web *http.Server, udp *overUDP) error {
 	s.log.Info("shutting down", "connections", s.group.Len())
 	ctx, cancel := context.WithTimeout(context.Background(), o.shutdown)
 	defer cancel()
 	s.frames.close()
 	err := errors.Join(s.group.Shutdown(ctx), web.Shutdown(ctx))
+	udp.end(ctx)
 	if s.loop != nil {
 		err = errors.Join(err, s.loop.Shutdown(ctx))
 	}

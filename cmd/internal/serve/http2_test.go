@@ -36,7 +36,7 @@ func TestHTTP2(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "hello", string(p))
 			ended := make(chan error, 1)
-			go func() { ended <- s.options.end(s.server, s.web) }()
+			go func() { ended <- s.options.end(s.server, s.web, nil) }()
 			_, _, err = c.Read(context.Background())
 			require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err))
 			require.NoError(t, <-ended)

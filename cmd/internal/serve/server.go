@@ -13,6 +13,7 @@ import (
 	"github.com/wskit/wskit/cmd/internal/page"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsh3"
 	"github.com/wskit/wskit/wsloop"
 )
 
@@ -87,7 +88,7 @@ func (s *server) endpoint(name string, talk talk) http.Handler {
 		watchers := s.frames.of(r.URL.Query().Get("id"))
 		s.open.Add(1) // before it is compared with --max-connections
 		defer s.open.Add(-1)
-		conn, err := websocket.Accept(w, r, s.accepting(name, watchers))
+		conn, err := wsh3.Accept(w, r, s.accepting(name, watchers))
 		if err != nil {
 			s.metrics.refused.WithLabelValues(name).Inc()
 			log.Warn("handshake refused", "error", err)

@@ -284,7 +284,7 @@ func TestEndWithStalledClients(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 3, s.group.Len())
 		began := time.Now()
-		require.NoError(t, s.end(s.server, s.web))
+		require.NoError(t, s.end(s.server, s.web, nil))
 		require.LessOrEqual(t, time.Since(began), s.shutdown)
 		require.Zero(t, s.group.Len())
 	})
