@@ -30,7 +30,7 @@ func TestServersEcho(t *testing.T) {
 // requireEcho sends batches of text to a server.
 func requireEcho(t *testing.T, addr, library string, text []byte, batch int) {
 	t.Helper()
-	c, err := Dial(addr, library, options, text, batch)
+	c, err := Dial(addr, library, options(), text, batch)
 	require.NoError(t, err)
 	defer c.Close()
 	want := bytes.Clone(c.echo)
@@ -44,19 +44,19 @@ func requireEcho(t *testing.T, addr, library string, text []byte, batch int) {
 
 // Large messages, several at a time, and TLS make no difference.
 func TestServersEchoWithOptions(t *testing.T) {
-	defer func() { options = Options{} }()
+	defer inUse.Store(nil)
 	for _, o := range []Options{{Size: 1 << 20}, {Size: 3000, TLS: true}} {
-		var err error
-		options, err = parseOptions(o.arg())
+		parsed, err := parseOptions(o.arg())
 		require.NoError(t, err)
-		require.Equal(t, o, options)
+		require.Equal(t, o, parsed)
+		inUse.Store(&parsed)
 		for _, l := range Libraries {
 			t.Run(fmt.Sprintf("%s/%+v", l.Name, o), func(t *testing.T) {
 				p := Raw
 				if !l.Has(p) {
 					p = Handed
 				}
-				ln, err := options.listen()
+				ln, err := o.listen()
 				require.NoError(t, err)
 				defer ln.Close()
 				go l.serve(ln, p)

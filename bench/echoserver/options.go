@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,8 +19,16 @@ type Options struct {
 	TLS  bool // on the connections
 }
 
-// options are those of this process: one serves one library.
-var options Options
+// inUse are the options of this process, which serves one library.
+var inUse atomic.Pointer[Options]
+
+// options returns the options of this process.
+func options() Options {
+	if o := inUse.Load(); o != nil {
+		return *o
+	}
+	return Options{}
+}
 
 // parseOptions parses what [Options.arg] has made.
 func parseOptions(arg string) (o Options, err error) {

@@ -28,10 +28,12 @@ func Serve(args []string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if options, err = parseOptions(args[2]); err != nil {
+	o, err := parseOptions(args[2])
+	if err != nil {
 		return err
 	}
-	ln, err := options.listen()
+	inUse.Store(&o)
+	ln, err := o.listen()
 	if err != nil {
 		return err
 	}

@@ -35,9 +35,9 @@ var gobwasBufferedLibrary = gobwasServer("gobwas-buffered", echoGobwasBuffered)
 
 func echoGobwasBuffered(conn net.Conn) {
 	defer conn.Close()
-	rd := &wsutil.Reader{Source: bufio.NewReaderSize(conn, options.buffer()), State: gobwas.StateServerSide, CheckUTF8: true}
-	wr := wsutil.NewWriterSize(conn, gobwas.StateServerSide, gobwas.OpText, options.message())
-	p := make([]byte, options.message())
+	rd := &wsutil.Reader{Source: bufio.NewReaderSize(conn, options().buffer()), State: gobwas.StateServerSide, CheckUTF8: true}
+	wr := wsutil.NewWriterSize(conn, gobwas.StateServerSide, gobwas.OpText, options().message())
+	p := make([]byte, options().message())
 	for {
 		h, err := rd.NextFrame()
 		if err != nil || h.OpCode.IsControl() || h.Length > int64(len(p)) {

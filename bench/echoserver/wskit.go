@@ -17,7 +17,7 @@ var tcpLibrary = Library{
 	Raw: func(conn net.Conn) (Loop, error) {
 		return func() {
 			defer conn.Close()
-			p := make([]byte, options.buffer())
+			p := make([]byte, options().buffer())
 			for {
 				n, err := conn.Read(p)
 				if err != nil {
@@ -35,7 +35,7 @@ var tcpLibrary = Library{
 var loopLibrary = Library{
 	Name: "wskit-loop",
 	Serve: func(ln net.Listener) error {
-		s, err := wsloop.New(&wsloop.Config{MaxMessage: -1}, &wsloop.Handler{
+		s, err := wsloop.New(&wsloop.Config{MaxMessage: -1, FragmentSize: -1, Queue: wsutil.SendQueueOptions{MaxBytes: -1}}, &wsloop.Handler{
 			Message: func(c *wsloop.Conn, op ws.OpCode, p []byte) { c.Send(op, p) },
 		})
 		if err != nil {
@@ -67,8 +67,9 @@ func rawConn(echo func(*websocket.Conn)) func(net.Conn) (Loop, error) {
 	}
 }
 
-// unlimited takes messages of any size, as most of the others do unless told otherwise.
-var unlimited = websocket.ConnOptions{ReadLimit: -1}
+// unlimited takes messages of any size, and sends each in one frame, as most of the others
+// do unless told otherwise.
+var unlimited = websocket.ConnOptions{ReadLimit: -1, FragmentSize: -1}
 
 func echoWebsocket(c *websocket.Conn) {
 	ctx := context.Background()
@@ -125,8 +126,8 @@ var protocolLibrary = wskitServer("wskit-protocol", echoProtocol)
 
 func echoProtocol(conn net.Conn) {
 	defer conn.Close()
-	c := wsutil.NewProtocol(&wsutil.Config{State: ws.StateServerSide, MaxMessage: -1})
-	in, out := make([]byte, options.buffer()), make([]byte, 0, options.buffer())
+	c := wsutil.NewProtocol(&wsutil.Config{State: ws.StateServerSide, MaxMessage: -1, FragmentSize: -1})
+	in, out := make([]byte, options().buffer()), make([]byte, 0, options().buffer())
 	for {
 		n, err := conn.Read(in)
 		if err != nil {
