@@ -152,7 +152,7 @@ func limitTime(d, byDefault time.Duration) time.Duration {
 	return max(d, 0)
 }
 
-// The outcomes of reserve.
+// reservation is the outcome of reserve.
 type reservation int
 
 const (

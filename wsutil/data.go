@@ -26,9 +26,8 @@ var dataReaders = sync.Pool{New: func() any {
 	return d
 }}
 
-// newDataReader returns a dataReader from the pool. A limit below 1 is none.
-// bytesPerFrame is how many bytes of its limit a message has to have for each frame,
-// beyond DefaultMaxFragments: as many as those two defaults make.
+// bytesPerFrame is how many bytes of limit allow one more frame, beyond
+// DefaultMaxFragments. It is the ratio of the two defaults.
 const bytesPerFrame = DefaultMaxMessage / DefaultMaxFragments
 
 func newDataReader(rw io.ReadWriter, s ws.State, limit int64) *dataReader {

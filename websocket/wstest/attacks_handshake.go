@@ -67,7 +67,7 @@ func subprotocols(dst []byte) []byte {
 	return dst
 }
 
-// a refusable is a field whose value a server has to limit.
+// refusable is a field whose value a server has to limit.
 type refusable struct {
 	field string
 	value func(dst []byte) []byte

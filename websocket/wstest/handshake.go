@@ -140,8 +140,8 @@ func hasToken(h http.Header, name, token string) bool {
 	return false
 }
 
-// open does the handshake of a case that is not about it, with an offer of extensions
-// or a choice of them, and returns the extensions that are agreed.
+// openWith does the handshake of a case that is not about it, with an offer of
+// extensions or a choice of them. It returns the extensions that were agreed on.
 func (p *peer) openWith(extensions string) (string, error) {
 	if !p.client {
 		return extensions, p.answerWith(extensions)

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// The parts of SARIF 2.1.0 that a report needs.
+// sarifLog has the parts of SARIF 2.1.0 that a report needs.
 type sarifLog struct {
 	Schema  string     `json:"$schema"`
 	Version string     `json:"version"`

@@ -14,7 +14,7 @@ import (
 	"github.com/gopacket/gopacket/reassembly"
 )
 
-// The first four bytes of capture files: pcap in both byte orders, with times in
+// captureMagics are the first four bytes of capture files: pcap in both byte orders, with times in
 // microseconds and nanoseconds, and pcapng.
 var captureMagics = []string{
 	"\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4", "\x4d\x3c\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x0a\x0d\x0d\x0a",

@@ -1,0 +1,73 @@
+package repo
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCommentsBeginWithTheName holds the comment of each function, type, constant and
+// variable of all modules to Go's convention: it begins with the name, perhaps after
+// an article. Comments of groups and of tests are free.
+func TestCommentsBeginWithTheName(t *testing.T) {
+	walk(t, func(name string) {
+		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		files := token.NewFileSet()
+		f, err := parser.ParseFile(files, filepath.Join(root, name), nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, decl := range f.Decls {
+			for documented, comment := range documented(decl) {
+				if !beginsWith(comment.Text(), documented) {
+					t.Errorf("%v: the comment of %s does not begin with that name", files.Position(comment.Pos()), documented)
+				}
+			}
+		}
+	})
+}
+
+// documented returns the comments of a declaration by the names that they are about.
+func documented(decl ast.Decl) map[string]*ast.CommentGroup {
+	found := make(map[string]*ast.CommentGroup)
+	switch d := decl.(type) {
+	case *ast.FuncDecl:
+		found[d.Name.Name] = d.Doc
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch s := spec.(type) {
+			case *ast.TypeSpec:
+				found[s.Name.Name] = s.Doc
+				if !d.Lparen.IsValid() {
+					found[s.Name.Name] = d.Doc
+				}
+			case *ast.ValueSpec:
+				if !d.Lparen.IsValid() && len(s.Names) == 1 {
+					found[s.Names[0].Name] = d.Doc
+				}
+			}
+		}
+	}
+	for name, comment := range found {
+		if comment == nil || name == "_" || strings.TrimSpace(comment.Text()) == "" { // only directives
+			delete(found, name)
+		}
+	}
+	return found
+}
+
+// beginsWith reports whether a comment begins with a name.
+func beginsWith(comment, name string) bool {
+	words := strings.Fields(comment)
+	if len(words) > 1 && (words[0] == "A" || words[0] == "An" || words[0] == "The") {
+		words = words[1:]
+	}
+	return strings.TrimSuffix(strings.TrimRight(words[0], ",.:;"), "'s") == name
+}
