@@ -4,6 +4,7 @@ go 1.26.0
 
 replace (
 	github.com/wskit/wskit => ..
+	github.com/wskit/wskit/hub => ../hub
 	github.com/wskit/wskit/wsh3 => ../wsh3
 )
 
@@ -20,6 +21,7 @@ require (
 	github.com/spf13/pflag v1.0.9
 	github.com/stretchr/testify v1.12.1
 	github.com/wskit/wskit v0.0.0
+	github.com/wskit/wskit/hub v0.0.0
 	github.com/wskit/wskit/wsh3 v0.0.0
 	go.yaml.in/yaml/v3 v3.0.5
 	golang.org/x/net v0.59.0

@@ -1,6 +1,7 @@
 package hubproto
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -123,8 +124,11 @@ func (encoder) Encode(m *hub.Message) (ws.OpCode, []byte, error) {
 		text := string(m.Payload)
 		out.Text = &text
 	}
-	p, err := json.Marshal(out)
-	return ws.OpText, p, err
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // data stays as short as it was
+	err := e.Encode(out)
+	return ws.OpText, bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // asJSON returns p if it is JSON, and else a string of it.

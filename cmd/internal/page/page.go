@@ -17,6 +17,7 @@ type Mode string
 // The modes.
 const (
 	Serve Mode = "serve" // a client of its own, and what the server says of it at /frames
+	Hub   Mode = "hub"   // the same, with a chat over the hub at /hub
 	Proxy Mode = "proxy" // the frames of others, which it reads at /proxied
 )
 
@@ -34,7 +35,7 @@ func Handler(m Mode) http.Handler {
 	}
 	index = bytes.Replace(index, []byte("<body>"), []byte(`<body data-mode="`+m+`">`), 1)
 	policy := "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	if m == Serve {
+	if m != Proxy {
 		policy += "; connect-src 'self' ws: wss: http: https:"
 	}
 	serve := http.FileServerFS(files)

@@ -40,6 +40,9 @@ func (o *options) checkBridges() (err error) {
 // endpoints are the paths of the WebSockets that are served.
 func (o *options) endpoints() []string {
 	list := []string{"echo", "chat", "broadcast"}
+	if o.withHub {
+		list = append(list, "hub")
+	}
 	if o.exec != "" {
 		list = append(list, "exec")
 	}

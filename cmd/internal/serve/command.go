@@ -22,7 +22,7 @@ type options struct {
 	addr, cert, key, saveCert    string
 	selfSigned, anyOrigin, quiet bool
 	dotfiles, http2, http3       bool
-	onLoop                       bool
+	onLoop, withHub              bool
 	compress, logFormat, static  string
 	origins, subprotocols        []string
 	maxMessage                   int64
@@ -40,6 +40,7 @@ const long = `Serve endpoints to try a client against, and a page to try them wi
   /echo       sends each message back
   /chat       a chat room: text in (64 KiB at most), JSON out; ?room= and ?name= choose
   /broadcast  sends each message to all clients that are connected here
+  /hub        with --hub: topics, history and presence, in JSON; /hub.js is its client
   /exec       with --exec: a process for each connection
   /tcp        with --tcp: a TCP or Unix connection for each one
   /metrics    figures in the format of Prometheus
@@ -49,6 +50,9 @@ No member of /chat and /broadcast waits for another one. If more than twice --ma
 bytes (800 kB at least) would wait for a slow member, or be on their way to it, the server
 closes that member with 1013. wskit_slow_members_total of /metrics counts these members.
 A message of /broadcast is no longer than --max-backlog.
+
+--hub keeps the last 100 messages of each topic, 256 KiB at most, for 10 minutes: a client
+that reconnects gets what it has missed. Only subscribers of a topic may publish to it.
 
 --exec starts the command for each connection to /exec. A message becomes a line of its
 stdin, and a line of its stdout a text message; with --binary both are bytes as they
@@ -106,6 +110,7 @@ func Command() *cobra.Command {
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for so long; 0: never")
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server ends")
 	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop), and its counters at /debug/vars; with TLS one goroutine stays, and over HTTP/2 all")
+	flags.BoolVar(&o.withHub, "hub", false, "serve /hub: topics with history, by the protocol of package hubproto, and a chat on the page")
 	flags.StringVar(&o.static, "static", "", "directory to serve: its regular files, without links out of it and names that begin with a dot")
 	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: also serve names that begin with a dot")
 	flags.StringVar(&o.exec, "exec", "", "command to start for each connection to /exec")
@@ -189,6 +194,7 @@ func (o *options) run(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w: choose another --addr (make run: ADDR=host:port)", err)
 	}
+	go s.runHub(cmd.Context())
 	web := s.web(config)
 	s.logHTTP2(web)
 	udp, err := s.startHTTP3(web, ln.Addr())
@@ -222,7 +228,7 @@ func (o *options) end(s *server, web *http.Server, udp *overUDP) error {
 	ctx, cancel := context.WithTimeout(context.Background(), o.shutdown)
 	defer cancel()
 	s.frames.close()
-	err := errors.Join(s.group.Shutdown(ctx), web.Shutdown(ctx))
+	err := errors.Join(s.drainHub(ctx), s.group.Shutdown(ctx), web.Shutdown(ctx))
 	udp.end(ctx)
 	if s.loop != nil {
 		err = errors.Join(err, s.loop.Shutdown(ctx))

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/wskit/wskit/hub"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 )
@@ -97,4 +98,22 @@ func codeLabel(code websocket.StatusCode) string {
 		return strconv.Itoa(int(code)/1000) + "xxx"
 	}
 	return strconv.Itoa(int(code))
+}
+
+// watchHub adds the counters of the hub.
+func (m *metrics) watchHub(h *hub.Hub) {
+	for name, value := range map[string]func(hub.Stats) float64{
+		"members":       func(st hub.Stats) float64 { return float64(st.Members) },
+		"topics":        func(st hub.Stats) float64 { return float64(st.Topics) },
+		"subscriptions": func(st hub.Stats) float64 { return float64(st.Subscriptions) },
+		"published":     func(st hub.Stats) float64 { return float64(st.Published) },
+		"delivered":     func(st hub.Stats) float64 { return float64(st.Delivered) },
+		"dropped":       func(st hub.Stats) float64 { return float64(st.Dropped) },
+		"recovered":     func(st hub.Stats) float64 { return float64(st.Recovered) },
+		"not_recovered": func(st hub.Stats) float64 { return float64(st.NotRecovered) },
+	} {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(
+			prometheus.GaugeOpts{Namespace: "wskit", Subsystem: "hub", Name: name, Help: "See hub.Stats."},
+			func() float64 { return value(h.Stats()) }))
+	}
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -15,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wskit/wskit/cmd/internal/chromium"
+	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/hub/hubproto"
 )
 
 // startServer serves with the defaults of the flags, changed by change.
@@ -266,6 +269,55 @@ func TestPageChat(t *testing.T) {
 	b.Click("#show-frames")
 	b.Until(`[...document.querySelectorAll("#frames .preview")].some((p) => p.textContent.includes('"from":"bob","text":"good'))`)
 	require.Empty(t, b.Faults)
+}
+
+// TestPageHub has two people in a room of the hub, one of whom is cut off.
+func TestPageHub(t *testing.T) {
+	s, web := startServer(t, func(o *options) { o.withHub = true })
+	b := openPage(t, web.URL)
+	b.Eval(`document.querySelector("#endpoint").value = "/hub"; document.querySelector("#endpoint").onchange()`, nil)
+	b.Enter("#name", "ann")
+	b.Enter("#room", "a.*")
+	b.Click("#connect")
+	b.Until(isOpen)
+	b.Until(`document.querySelector("#chat").innerText.includes("ann is here")`)
+
+	bob := hubproto.NewClient(web.URL+"/hub", nil)
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error)
+	go func() { left <- bob.Run(ctx) }()
+	heard := make(chan string, 10)
+	const topic = "chat.a%2e%2a"
+	require.NoError(t, bob.Subscribe(topic, &hubproto.SubscribeOptions{Presence: json.RawMessage(`"bob"`)}, func(e hubproto.Event) {
+		var said struct{ Text string }
+		if e.Kind == hubproto.Message && json.Unmarshal(e.Data, &said) == nil {
+			heard <- said.Text
+		}
+	}))
+	b.Until(`document.querySelector("#chat").innerText.includes("bob is here")`)
+	b.Enter("#text", "hello bob")
+	b.PressEnter()
+	require.Equal(t, "hello bob", <-heard)
+	b.Until(`document.querySelector("#chat .own p")?.textContent === "hello bob"`)
+
+	for c := range s.group.Conns() { // both come back
+		c.CloseNow()
+	}
+	at, err := s.hub.Publish(t.Context(), topic, hub.Text(`{"from":"bob","text":"good <b>morning</b>"}`))
+	require.NoError(t, err)
+	require.False(t, at.IsZero())
+	b.Until(`document.querySelector("#chat .other p")?.textContent === "good <b>morning</b>"`)
+	require.Equal(t, "good <b>morning</b>", <-heard)
+	b.Until(isOpen)
+	b.Click("#show-frames")
+	b.Until(`[...document.querySelectorAll("#frames .preview")].some((p) => p.textContent.includes('"from":"bob"'))`)
+	b.Click("#close")
+	b.Until(`document.querySelector("#state").textContent === "closed with 1000"`)
+	require.Empty(t, b.Faults)
+	leave()
+	require.ErrorIs(t, <-left, context.Canceled)
+	_, err = bob.Publish(t.Context(), "other", 1, nil)
+	require.Error(t, err)
 }
 
 // TestPageLooks draws the page on screens of several sizes. With WSKIT_SCREENSHOTS set to

@@ -11,6 +11,8 @@ import (
 
 	"github.com/wskit/wskit/cmd/internal/exit"
 	"github.com/wskit/wskit/cmd/internal/page"
+	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/hub/hubproto"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsh3"
@@ -29,6 +31,7 @@ type server struct {
 	files     *os.Root       // what --static names, or nil
 	open      atomic.Int64   // connections, and handshakes under way
 	loop      *wsloop.Server // with --loop, or nil
+	hub       *hub.Hub       // with --hub, or nil
 	processes atomic.Int64   // of --exec
 }
 
@@ -44,6 +47,11 @@ func newServer(o *options, log *slog.Logger) (*server, error) {
 	s.metrics = newMetrics(&s.group)
 	if o.onLoop {
 		if err := s.startLoop(); err != nil {
+			return nil, err
+		}
+	}
+	if o.withHub {
+		if err := s.startHub(); err != nil {
 			return nil, err
 		}
 	}
@@ -67,13 +75,19 @@ func (s *server) handler() http.Handler {
 	if s.tcp != "" {
 		mux.Handle("/tcp", s.endpoint("tcp", s.connect))
 	}
+	mode := page.Serve
+	if s.hub != nil {
+		mode = page.Hub
+		mux.Handle("/hub", s.endpoint("hub", s.talkHub))
+		mux.Handle("GET /hub.js", hubproto.Script())
+	}
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.Handle("GET /frames", steady(&s.frames))
-	mux.Handle("/wskit/", http.StripPrefix("/wskit/", page.Handler(page.Serve)))
+	mux.Handle("/wskit/", http.StripPrefix("/wskit/", page.Handler(mode)))
 	if s.files != nil {
 		mux.Handle("/", steady(http.FileServerFS(directory{s.files, s.dotfiles})))
 	} else {
-		mux.Handle("/", page.Handler(page.Serve))
+		mux.Handle("/", page.Handler(mode))
 	}
 	return mux
 }

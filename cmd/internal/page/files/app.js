@@ -32,20 +32,20 @@ function address() {
 
 function connect() {
   problem("");
+  conversation?.hub?.close();
   const endpoint = $("endpoint").value;
   const protocols = endpoint === "" ? $("protocols").value.split(",").map((s) => s.trim()).filter(Boolean) : [];
   let opened, url;
   try {
     url = address();
-    opened = new WebSocket(url, protocols);
+    opened = endpoint === "/hub" ? null : new WebSocket(url, protocols);
   } catch (e) {
     return problem(e.message);
   }
   socket = opened;
-  socket.binaryType = "arraybuffer";
   conversation = {
-    url, echoes: endpoint === "/echo", chats: endpoint === "/chat", sent: [], probes: 0, opened: false,
-    frames: {sent: [], received: []}, count: {sent: 0, received: 0}, wire: {sent: [], received: []},
+    url, echoes: endpoint === "/echo", chats: endpoint === "/chat" || !opened, sent: [], probes: 0, opened: false,
+    ...numbers(),
     total: {sent: 0, received: 0}, bytes: {sent: 0, received: 0}, recent: {sent: [], received: []},
   };
   const c = conversation;
@@ -54,6 +54,10 @@ function connect() {
   view(c.chats ? "chat" : "frames");
   $("switch").hidden = !c.chats;
   state("opening", "connecting…");
+  $("note").textContent = endpoint !== "" ? "Sizes are those of payloads; “on the wire” is what this server has seen."
+    : "Sizes are those of payloads. Control frames and compression show only on the endpoints of this server.";
+  if (!opened) return connectHub(c);
+  opened.binaryType = "arraybuffer";
   opened.onopen = () => {
     c.opened = true;
     const more = [opened.protocol && "subprotocol " + opened.protocol, opened.extensions || "no compression"];
@@ -72,8 +76,39 @@ function connect() {
     const why = c.opened ? "The connection was cut off without a close frame." : await diagnose(c.url, endpoint !== "");
     if (conversation === c && !socket) problem(why);
   };
-  $("note").textContent = endpoint !== "" ? "Sizes are those of payloads; “on the wire” is what this server has seen."
-    : "Sizes are those of payloads. Control frames and compression show only on the endpoints of this server.";
+}
+
+// numbers returns what counts the messages of a connection, for annotate.
+function numbers() {
+  return {frames: {sent: [], received: []}, count: {sent: 0, received: 0}, wire: {sent: [], received: []}};
+}
+
+// connectHub lets the client of the hub connect, as often as it has to.
+async function connectHub(c) {
+  class Watched extends WebSocket {
+    constructor(url) {
+      super(url);
+      socket = this;
+      Object.assign(c, numbers());
+      this.addEventListener("message", (e) => received(c, e.data));
+    }
+
+    send(data) {
+      super.send(data);
+      sent(c, data, utf8(data).length);
+    }
+  }
+  const states = {
+    connecting: () => state("opening", "connecting…"),
+    open: () => state("open", "connected; a lost connection is resumed"),
+    away: () => state("closed", "lost, connecting again soon…"),
+    closed: (code) => state("closed", code ? `closed with ${code}` : "closed"),
+  };
+  const {start} = await import("./hubchat.js");
+  c.hub = await start(c.url, $("room").value, $("name").value || "anonymous", {
+    WebSocket: Watched,
+    state: (name, code) => { if (conversation === c) states[name](code); },
+  });
 }
 
 function state(name, text) {
@@ -108,24 +143,28 @@ const isOpen = () => socket?.readyState === WebSocket.OPEN;
 // send sends a message. A probe has no frame in the list.
 function send(data, size, {probe = false, name} = {}) {
   if (!isOpen()) return false;
-  const c = conversation;
-  socket.send(data);
+  WebSocket.prototype.send.call(socket, data); // also of a Watched one, which counts by itself
+  sent(conversation, data, size, {probe, name});
+  return true;
+}
+
+// sent notes a message that was sent.
+function sent(c, data, size, {probe = false, name} = {}) {
   c.sent.push(performance.now());
   const opcode = typeof data === "string" ? "text" : "binary";
   count(c, "sent", size, probe ? null : frames.add({
     direction: "sent", opcode, size, name, data: typeof data === "string" ? data : new Uint8Array(data),
   }));
-  return true;
 }
 
-const sendText = (text) => send(text, utf8(text).length);
+const sendText = (text) => conversation?.hub ? conversation.hub.say(text) : send(text, utf8(text).length);
 
 function received(c, data) {
   const text = typeof data === "string";
   const probe = text && c.echoes && data.startsWith(probePrefix);
   if (c.echoes && c.sent.length) chart.sample(performance.now() - c.sent.shift());
   const size = text ? utf8(data).length : data.byteLength;
-  if (c.chats && text) chat.take(data);
+  if (c.chats && text && !c.hub) chat.take(data);
   count(c, "received", size, probe ? null : frames.add({
     direction: "received", opcode: text ? "text" : "binary", size, data: text ? data : new Uint8Array(data),
   }));
@@ -283,7 +322,7 @@ for (const [i, name] of tabs.entries()) {
 // ---- the forms ----
 
 function fields() {
-  $("chat-fields").hidden = $("endpoint").value !== "/chat";
+  $("chat-fields").hidden = !["/chat", "/hub"].includes($("endpoint").value);
   $("url-fields").hidden = $("endpoint").value !== "";
 }
 $("endpoint").onchange = fields;
@@ -379,6 +418,7 @@ $("keys").onchange = () => store.set("keys", $("keys").checked);
 
 $("name").value = "guest-" + id.slice(0, 4);
 if (phone.matches) $("timing").open = false;
+$("hub-option").hidden = document.body.dataset.mode !== "hub";
 fields();
 renderSaved();
 state("closed", "not connected");

@@ -19,6 +19,11 @@ export function take(text) {
   } catch {
     return false;
   }
+  return show(said);
+}
+
+// show shows what somebody has said or done.
+export function show(said) {
   if (!said || typeof said.from !== "string") return false;
   const at = new Date(said.at).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit", hour12: false});
   const li = element("li", said.kind === "text" ? (said.from === own ? "own" : "other") : "event");
@@ -27,11 +32,20 @@ export function take(text) {
   } else {
     li.append(`${said.from} ${said.kind === "join" ? "is here" : "has left"}`, element("time", "", at));
   }
+  add(li, said.from === own);
+  return true;
+}
+
+// note shows a text of the page's own.
+export function note(text) {
+  add(element("li", "event", text), false);
+}
+
+function add(li, mine) {
   const list = $("chat");
   list.querySelector(".empty")?.remove();
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   list.append(li);
   while (list.childElementCount > mostLines) list.firstChild.remove();
-  if (atEnd || said.from === own) list.scrollTop = list.scrollHeight;
-  return true;
+  if (atEnd || mine) list.scrollTop = list.scrollHeight;
 }
