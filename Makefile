@@ -116,6 +116,10 @@ bench-idle: ## memory of idle connections, beside the alternatives
 bench-guard: ## compare the speed of the files as they are with main, and fail on more than 5 % in a row; GUARD has flags
 	cd bench && $(GO) run ./guard $(GUARD)
 
+.PHONY: bench-http
+bench-http: ## echo over HTTP/1.1, HTTP/2 and HTTP/3 beside handlers without WebSockets; writes docs/performance-http.md
+	cd bench && $(GO) run ./http -out $(DOCS)/performance-http.md $(HTTP)
+
 .PHONY: samples
 samples: ## run each subcommand of wskit, and write what it prints into docs/wskit.md, or into the page SAMPLES
 	@GO=$(GO) scripts/samples $(SAMPLES)
