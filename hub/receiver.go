@@ -29,35 +29,50 @@ type Receiver interface {
 	Close(code ws.StatusCode, reason string) error
 }
 
-// Conn returns c as a Receiver that sends what e encodes: nil stands for
-// [Payloads]. What happens if c is slow is decided by Queue of its options.
-func Conn(c *websocket.Conn, e Encoder) Receiver { return conn{c, e} }
+// connection is what both kinds of connections have.
+type connection interface {
+	SendPreparedKey(m *wsutil.PreparedMessage, key string) (wsutil.SendResult, error)
+	Buffered() int
+}
 
-type conn struct {
-	c *websocket.Conn
+// sender delivers to a connection.
+type sender struct {
+	connection
 	e Encoder
 }
 
-func (r conn) Deliver(m *Message) (wsutil.SendResult, error) {
-	f := m.form(r.e)
+func (r sender) Deliver(m *Message) (wsutil.SendResult, error) {
+	p, err := m.Prepared(r.e)
 	switch {
-	case f.err != nil:
+	case err != nil:
 		return wsutil.SendDropped, nil
-	case f.message == nil:
+	case p == nil:
 		return wsutil.SendQueued, nil
 	}
-	return r.c.SendPreparedKey(f.message, m.slot)
+	return r.SendPreparedKey(p, m.slot)
+}
+
+// replay is Replay by a write that waits.
+func (r sender) replay(m *Message, write func(p *wsutil.PreparedMessage) error) error {
+	p, err := m.Prepared(r.e)
+	if p == nil {
+		return err
+	}
+	return write(p)
+}
+
+// Conn returns c as a Receiver that sends what e encodes: nil stands for
+// [Payloads]. What happens if c is slow is decided by Queue of its options.
+func Conn(c *websocket.Conn, e Encoder) Receiver { return conn{sender{c, e}, c} }
+
+type conn struct {
+	sender
+	c *websocket.Conn
 }
 
 func (r conn) Replay(ctx context.Context, m *Message) error {
-	f := m.form(r.e)
-	if f.message == nil {
-		return f.err
-	}
-	return r.c.WritePrepared(ctx, f.message)
+	return r.replay(m, func(p *wsutil.PreparedMessage) error { return r.c.WritePrepared(ctx, p) })
 }
-
-func (r conn) Buffered() int { return r.c.Buffered() }
 
 func (r conn) Close(code ws.StatusCode, reason string) error {
 	return r.c.Close(websocket.StatusCode(code), reason)
@@ -65,28 +80,15 @@ func (r conn) Close(code ws.StatusCode, reason string) error {
 
 // LoopConn is [Conn] for a connection on a loop. [Member.Subscribe] may block, and
 // must not be called on the loop: see [wsloop.Conn.Go].
-func LoopConn(c *wsloop.Conn, e Encoder) Receiver { return loopConn{c, e} }
+func LoopConn(c *wsloop.Conn, e Encoder) Receiver { return loopConn{sender{c, e}, c} }
 
 type loopConn struct {
-	*wsloop.Conn
-	e Encoder
-}
-
-func (r loopConn) Deliver(m *Message) (wsutil.SendResult, error) {
-	f := m.form(r.e)
-	switch {
-	case f.err != nil:
-		return wsutil.SendDropped, nil
-	case f.message == nil:
-		return wsutil.SendQueued, nil
-	}
-	return r.SendPreparedKey(f.message, m.slot)
+	sender
+	c *wsloop.Conn
 }
 
 func (r loopConn) Replay(ctx context.Context, m *Message) error {
-	f := m.form(r.e)
-	if f.message == nil {
-		return f.err
-	}
-	return r.SendWait(ctx, f.message.OpCode(), f.message.Payload())
+	return r.replay(m, func(p *wsutil.PreparedMessage) error { return r.c.SendWait(ctx, p.OpCode(), p.Payload()) })
 }
+
+func (r loopConn) Close(code ws.StatusCode, reason string) error { return r.c.Close(code, reason) }
