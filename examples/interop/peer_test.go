@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds what waits for a peer, so that nothing hangs.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
