@@ -27,6 +27,7 @@ type options struct {
 	bench     string
 	input     string
 	readme    string
+	page      string // about performance
 	json      string
 }
 
@@ -37,6 +38,7 @@ func main() {
 	flag.StringVar(&o.bench, "bench", ".", "measure the rows that match this `regexp`")
 	flag.StringVar(&o.input, "input", "", "read this `file` of \"go test -bench\" in place of measuring")
 	flag.StringVar(&o.readme, "readme", "", "replace the table in this `file`")
+	flag.StringVar(&o.page, "page", "", "replace the table of the limits in this `file`")
 	flag.StringVar(&o.json, "json", "results", "keep the figures in a file of this `folder`, when -readme is given")
 	flag.Parse()
 	if err := run(o, time.Now(), os.Stdout, os.Stderr); err != nil {
@@ -50,8 +52,11 @@ func run(o options, now time.Time, out, progress io.Writer) error {
 	if o.count < 1 {
 		return fmt.Errorf("-count is %d, and must be at least 1", o.count)
 	}
-	if o.readme != "" { // before minutes are spent
-		if err := marked.Check(o.readme, part); err != nil {
+	for file, name := range map[string]string{o.readme: part, o.page: pagePart} {
+		if file == "" {
+			continue
+		}
+		if err := marked.Check(file, name); err != nil { // before minutes are spent
 			return err
 		}
 	}
@@ -68,6 +73,11 @@ func run(o options, now time.Time, out, progress io.Writer) error {
 	rep.Command = o.command()
 	if err := writeTable(out, rep); err != nil {
 		return err
+	}
+	if o.page != "" {
+		if err := marked.Update(o.page, pagePart, pageTable(rep)); err != nil {
+			return err
+		}
 	}
 	if o.readme == "" {
 		return nil

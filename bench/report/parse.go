@@ -87,7 +87,7 @@ func (rep *report) add(res *benchfmt.Result) error {
 	if !slices.Contains(rep.Libraries, lib) {
 		rep.Libraries = append(rep.Libraries, lib)
 	}
-	rep.CPU, rep.GOOS, rep.GOARCH = res.GetConfig("cpu"), res.GetConfig("goos"), res.GetConfig("goarch")
+	rep.CPU, rep.GOOS, rep.GOARCH = strings.Join(strings.Fields(res.GetConfig("cpu")), " "), res.GetConfig("goos"), res.GetConfig("goarch")
 
 	i := slices.IndexFunc(rep.Rows, func(r row) bool { return r.Name == name })
 	if i < 0 {
