@@ -25,6 +25,9 @@ func (h *Hub) Publication(topic string, p Publication) {
 		}
 		return
 	}
+	if s.pattern { // nobody may publish to it
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.publication(h, p, patterns)

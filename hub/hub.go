@@ -52,7 +52,8 @@ type Options struct {
 
 	// CanSubscribe and CanPublish authorize [Member.Subscribe] and [Member.Publish],
 	// if they are set. Their error goes to the caller. They may block until ctx ends.
-	// CanPublish may change the publication.
+	// The topic of CanSubscribe may be a pattern, which stands for all topics that it
+	// matches: see [IsPattern]. CanPublish may change the publication.
 	CanSubscribe func(ctx context.Context, m *Member, topic string) error
 	CanPublish   func(ctx context.Context, m *Member, topic string, p *Publication) error
 
@@ -68,7 +69,8 @@ type Options struct {
 	PresenceTTL time.Duration
 
 	// Panicked is called, if set, after a method of a receiver or an Encoder has
-	// panicked with v. The member leaves.
+	// panicked with v. The member leaves. It must not call methods of the hub or of
+	// its members.
 	Panicked func(m *Member, v any)
 }
 
@@ -146,7 +148,7 @@ func (h *Hub) Publish(ctx context.Context, topic string, p Publication) (Positio
 	switch {
 	case p.Op != ws.OpText && p.Op != ws.OpBinary:
 		return Position{}, fmt.Errorf("hub: invalid opcode %d of a publication: want text or binary", p.Op)
-	case p.Op == ws.OpText && p.prepared == nil && !utf8.Valid(p.Payload):
+	case p.Op == ws.OpText && !utf8.Valid(p.Payload):
 		return Position{}, errors.New("hub: the text of a publication is not UTF-8")
 	}
 	ctx, cancel := h.bound(ctx)

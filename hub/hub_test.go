@@ -174,6 +174,14 @@ func TestInvalidTopics(t *testing.T) {
 	require.ErrorContains(t, err, "opcode 9")
 	_, err = h.Publish(background, "a", hub.Text("\xff"))
 	require.ErrorContains(t, err, "UTF-8")
+	prepared, err := wsutil.NewPreparedMessage(ws.OpText, []byte("\xff"))
+	require.NoError(t, err)
+	_, err = h.Publish(background, "a", hub.Prepared(prepared))
+	require.ErrorContains(t, err, "UTF-8")
+	subscribe(t, m, "a.*")
+
+	h.Publication("a.*", hub.Text("of a bad broker"))
+	require.Empty(t, f.take())
 
 	for _, topic := range []string{long, " ", "\x00", "a b", "..", "日本\u202e.x", "a*", "*a.>>", "$SYS"} {
 		subscribe(t, m, topic)
@@ -181,11 +189,11 @@ func TestInvalidTopics(t *testing.T) {
 		require.Equal(t, []string{topic + ": x"}, f.take())
 	}
 	huge := strings.Repeat("a.", 32<<10)
-	any := hub.New(&hub.Options{MaxTopic: -1})
-	m, f = join(t, any)
+	unbounded := hub.New(&hub.Options{MaxTopic: -1})
+	m, f = join(t, unbounded)
 	subscribe(t, m, huge, huge+">")
-	publish(t, any, huge, "x")
-	publish(t, any, huge+"y", "z")
+	publish(t, unbounded, huge, "x")
+	publish(t, unbounded, huge+"y", "z")
 	require.Len(t, f.take(), 2)
 }
 

@@ -340,7 +340,9 @@ func (m *Member) remove(sub *subscription) {
 		return
 	}
 	if m.many != nil {
-		delete(m.many, sub.source)
+		if m.many[sub.source] == sub {
+			delete(m.many, sub.source)
+		}
 		if len(m.many) <= manySubs/2 { // the memory of the map comes back
 			m.few = slices.Collect(maps.Values(m.many))
 			m.many = nil
