@@ -73,7 +73,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	conn    *websocket.Conn // nil while away
-	opened  chan struct{}   // closed while there is a connection, or Run has ended
+	opened  chan struct{}   // closed once conn has the subscriptions, or Run has ended
 	stopped error           // why Run has ended, or nil
 	lastID  uint64
 	calls   map[uint64]func(reply, error)
@@ -270,11 +270,11 @@ func (c *Client) wait(ctx context.Context) (*websocket.Conn, error) {
 		c.mu.Lock()
 		conn, opened, stopped := c.conn, c.opened, c.stopped
 		c.mu.Unlock()
-		if conn != nil || stopped != nil {
-			return conn, stopped
-		}
 		select {
 		case <-opened:
+			if conn != nil || stopped != nil {
+				return conn, stopped
+			}
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -326,16 +326,18 @@ func (c *Client) fail(id uint64, err error) {
 	}
 }
 
-// connected begins with a new connection: it subscribes again.
+// connected begins with a new connection: it subscribes again. Calls that wait for
+// the connection come after that.
 func (c *Client) connected(conn *websocket.Conn) {
 	c.mu.Lock()
 	c.conn = conn
 	subs := slices.Collect(maps.Values(c.subs))
-	close(c.opened)
+	opened := c.opened
 	c.mu.Unlock()
 	for _, sub := range subs {
 		c.subscribe(conn, sub)
 	}
+	close(opened)
 }
 
 // lost ends what depends on the connection.

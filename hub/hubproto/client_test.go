@@ -155,6 +155,7 @@ func TestSlowClientRecovers(t *testing.T) {
 					a.note(e)
 				}))
 				require.NoError(t, c.Ping(background))
+				synctest.Wait() // the subscription is live
 				var want []string
 				for i := range 300 {
 					publish(t, h, "a", i)
