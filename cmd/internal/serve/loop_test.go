@@ -130,5 +130,5 @@ func TestLoopHTTP2(t *testing.T) {
 	require.Zero(t, s.loop.Stats().Conns)
 	c.CloseNow()
 	o.shutdown = 10 * time.Second
-	require.NoError(t, o.end(s, web))
+	require.NoError(t, o.end(s, web, nil))
 }
