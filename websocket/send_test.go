@@ -97,7 +97,7 @@ func TestSendQueueFull(t *testing.T) {
 				require.Equal(t, 65000, s.Buffered())
 				result, err := s.Send(MessageBinary, message)
 				require.ErrorIs(t, err, ErrSendQueueFull)
-				require.EqualError(t, err, "websocket: send: wsutil: send queue is full: the peer does not read fast enough")
+				require.EqualError(t, err, "websocket: send: wsutil: send queue is full, the peer reads too slowly")
 				require.Equal(t, SendFailed, result)
 				result, err = s.Send(MessageBinary, message)
 				require.ErrorIs(t, err, net.ErrClosed)
@@ -428,7 +428,7 @@ func TestSendErrors(t *testing.T) {
 		require.EqualError(t, err, "websocket: write: invalid message type 7")
 		_, err = s.Send(MessageBinary, make([]byte, 11))
 		require.ErrorIs(t, err, ErrSendTooLarge)
-		require.EqualError(t, err, "websocket: send: wsutil: message exceeds MaxBytes of the send queue: 11 bytes, at most 10")
+		require.EqualError(t, err, "websocket: send: wsutil: message exceeds MaxBytes of the send queue: 11 bytes, limit 10")
 		_, err = s.Send(MessageText, []byte("\xff"))
 		require.ErrorContains(t, err, "not UTF-8")
 		for _, m := range []*PreparedMessage{nil, {}} {

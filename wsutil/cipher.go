@@ -7,27 +7,27 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// CipherReader masks or unmasks what it reads (RFC 6455, section 5.3). It is not
-// for concurrent use.
+// CipherReader masks or unmasks what it reads (RFC 6455, section 5.3). It is
+// not safe for concurrent use.
 type CipherReader struct {
 	src io.Reader
 	key [4]byte
 	pos int // of the next byte, in the key
 }
 
-// NewCipherReader returns a CipherReader that reads from r; the first byte meets
-// key[0].
+// NewCipherReader returns a CipherReader that reads from r. It masks the first
+// byte with key[0].
 func NewCipherReader(r io.Reader, key [4]byte) *CipherReader {
 	return &CipherReader{src: r, key: key}
 }
 
-// Reset makes c what [NewCipherReader] returns.
+// Reset resets c to the state of [NewCipherReader].
 func (c *CipherReader) Reset(r io.Reader, key [4]byte) {
 	*c = CipherReader{src: r, key: key}
 }
 
-// Read reads from the source into p and masks what came. Its errors are those of
-// the source.
+// Read reads from the source into p and masks the bytes read. Its errors are
+// those of the source.
 func (c *CipherReader) Read(p []byte) (n int, err error) {
 	if c.src == nil {
 		return 0, errNilSource
@@ -38,33 +38,33 @@ func (c *CipherReader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// CipherWriter masks or unmasks what is written to it (RFC 6455, section 5.3). It
-// is not for concurrent use.
+// CipherWriter masks or unmasks what is written to it (RFC 6455, section 5.3).
+// It is not safe for concurrent use.
 type CipherWriter struct {
 	dst io.Writer
 	key [4]byte
 	pos int // of the next byte, in the key
 }
 
-// NewCipherWriter returns a CipherWriter that writes to w; the first byte meets
-// key[0].
+// NewCipherWriter returns a CipherWriter that writes to w. It masks the first
+// byte with key[0].
 func NewCipherWriter(w io.Writer, key [4]byte) *CipherWriter {
 	return &CipherWriter{dst: w, key: key}
 }
 
-// Reset makes c what [NewCipherWriter] returns.
+// Reset resets c to the state of [NewCipherWriter].
 func (c *CipherWriter) Reset(w io.Writer, key [4]byte) {
 	*c = CipherWriter{dst: w, key: key}
 }
 
-// Write writes p, masked, and leaves p as it is: the masking happens in a pooled
-// buffer, which for more than 1 MiB is written several times. Its errors are those
-// of the destination.
+// Write writes p, masked. It masks into a pooled buffer and does not change p.
+// It makes one Write for each MiB of p. Its errors are those of the
+// destination.
 func (c *CipherWriter) Write(p []byte) (n int, err error) {
 	if c.dst == nil {
 		return 0, errNilDestination
 	}
-	b := bufpool.Get(min(len(p), mostMasked))
+	b := bufpool.Get(min(len(p), maxMasked))
 	defer b.Free()
 	for {
 		out := b.B[:min(len(p)-n, cap(b.B))]

@@ -43,7 +43,7 @@ func TestCipher(t *testing.T) {
 
 // More than is masked at once, and a destination that takes less.
 func TestCipherWriterLarge(t *testing.T) {
-	p := bytes.Repeat([]byte("0123456"), mostMasked/3)
+	p := bytes.Repeat([]byte("0123456"), maxMasked/3)
 	want := bytes.Clone(p)
 	ws.Cipher(want, testKey, 0)
 	var out bytes.Buffer

@@ -10,34 +10,35 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// ErrNotControlFrame says that a function that answers close, ping and pong was
-// given another frame or message.
+// ErrNotControlFrame reports that a function that handles control frames was
+// given a data frame or message.
 var ErrNotControlFrame = errors.New("wsutil: not a control frame")
 
-// FrameHandlerFunc is called with a frame: its header, and a reader of its payload,
-// unmasked, that ends where the frame ends. The reader is valid until the function
-// returns; what it leaves unread is skipped.
+// FrameHandlerFunc handles a frame. It gets the header and a reader of the
+// unmasked payload, which ends at the end of the frame. The reader is valid
+// until the function returns. The caller skips what the function does not read.
 type FrameHandlerFunc func(h ws.Header, payload io.Reader) error
 
-// ControlHandler answers control frames (RFC 6455, section 5.5): a ping with a pong
-// of the same payload, a close frame with a close frame. Each answer is one Write;
-// where Dst is a *bufio.Writer or *bufio.ReadWriter it is flushed.
+// ControlHandler answers control frames (RFC 6455, section 5.5): a ping with a
+// pong of the same payload, and a close frame with a close frame. Each answer
+// is one Write. If Dst is a *bufio.Writer or *bufio.ReadWriter, it is flushed.
 type ControlHandler struct {
 	Src   io.Reader // yields the payload
 	Dst   io.Writer
 	State ws.State // the side on which we are
 
-	// DisableSrcCiphering says that Src yields the payload unmasked, as a [Reader]
-	// does. Otherwise it is unmasked if its header says that it is masked.
+	// DisableSrcCiphering says that Src returns unmasked payload, as a [Reader]
+	// does. If it is false, the payload is unmasked if h.Masked is set.
 	DisableSrcCiphering bool
 }
 
-// Handle reads the payload of the control frame with header h from Src, all of it
-// and no more, and answers. It returns nil after ping and pong, a [ClosedError]
-// after a close frame, [ErrNotControlFrame] for other frames, of which it reads
-// nothing, a *[ws.ProtocolError] for what [ControlHandler.HandleClose] refuses and
-// for a payload of more than 125 bytes, [ws.ErrHeaderLengthUnexpected] for a negative
-// length, and otherwise the error of Src or Dst.
+// Handle reads the whole payload of the control frame with header h from Src,
+// and answers it. It returns nil after a ping or pong, and a [ClosedError]
+// after a close frame. It returns [ErrNotControlFrame] for other frames,
+// without reading. It returns a *[ws.ProtocolError] for a payload of more than
+// 125 bytes and for an invalid close frame (see [ControlHandler.HandleClose]),
+// and [ws.ErrHeaderLengthUnexpected] for a negative length. Other errors are
+// those of Src or Dst.
 func (c ControlHandler) Handle(h ws.Header) error {
 	switch h.OpCode {
 	case ws.OpPing:
@@ -53,14 +54,15 @@ func (c ControlHandler) Handle(h ws.Header) error {
 // HandlePing is [ControlHandler.Handle] for a ping (RFC 6455, section 5.5.2).
 func (c ControlHandler) HandlePing(h ws.Header) error { return c.handle(ws.OpPing, h) }
 
-// HandlePong is [ControlHandler.Handle] for a pong, which asks for no answer (RFC
+// HandlePong is [ControlHandler.Handle] for a pong, which needs no answer (RFC
 // 6455, section 5.5.3).
 func (c ControlHandler) HandlePong(h ws.Header) error { return c.handle(ws.OpPong, h) }
 
-// HandleClose is [ControlHandler.Handle] for a close frame (RFC 6455, sections 5.5.1
-// and 7.4). The answer has the code and reason that came, or none if none came; if the body is
-// not valid, the code and reason that say so, and the error is the *[ws.ProtocolError]. Nothing
-// may be sent afterwards.
+// HandleClose is [ControlHandler.Handle] for a close frame (RFC 6455, sections
+// 5.5.1 and 7.4). The answer echoes the code and reason, or has none if the
+// frame had none. If the body is invalid, the answer has the code and reason of
+// the fault, and HandleClose returns the *[ws.ProtocolError]. Send nothing
+// after it.
 func (c ControlHandler) HandleClose(h ws.Header) error { return c.handle(ws.OpClose, h) }
 
 func (c ControlHandler) handle(op ws.OpCode, h ws.Header) error {
@@ -86,7 +88,7 @@ func (c ControlHandler) handle(op ws.OpCode, h ws.Header) error {
 	return b.answer(c.Dst, c.State, op, payload)
 }
 
-// checkControlLength guards our buffers against a header that nobody has checked.
+// checkControlLength protects our buffers from a header that was not checked.
 func checkControlLength(op ws.OpCode, n int64) error {
 	if n < 0 {
 		return ws.ErrHeaderLengthUnexpected
@@ -94,7 +96,7 @@ func checkControlLength(op ws.OpCode, n int64) error {
 	return ws.CheckHeader(ws.Header{Fin: true, OpCode: op, Length: n}, 0)
 }
 
-// inside turns the end of a stream into the error that says it came too early.
+// inside returns err, with io.EOF replaced by io.ErrUnexpectedEOF.
 func inside(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -102,7 +104,7 @@ func inside(err error) error {
 	return err
 }
 
-// controlBuffer lends the memory for a control frame and its answer.
+// controlBuffer lends memory for a control frame and its answer.
 type controlBuffer struct {
 	payload [ws.MaxControlFramePayloadSize]byte
 	out     [ws.MaxHeaderSize + ws.MaxControlFramePayloadSize]byte
@@ -110,8 +112,8 @@ type controlBuffer struct {
 
 var controlBuffers = sync.Pool{New: func() any { return new(controlBuffer) }}
 
-// answer sends to w what answers a control frame with this payload. Its error is
-// what came of the frame, unless w fails.
+// answer writes the answer to a control frame with this payload to w. It
+// returns the error that the frame leads to, unless w fails.
 func (b *controlBuffer) answer(w io.Writer, s ws.State, op ws.OpCode, payload []byte) error {
 	out, came := appendAnswer(b.out[:0], s, op, payload)
 	if len(out) == 0 {
@@ -123,8 +125,9 @@ func (b *controlBuffer) answer(w io.Writer, s ws.State, op ws.OpCode, payload []
 	return came
 }
 
-// appendAnswer appends to dst the frame that answers a control frame: nothing for a
-// pong. The error says that the connection is closed, or why it has to be.
+// appendAnswer appends the frame that answers a control frame to dst. A pong
+// gets no answer. The error reports that the connection is closed, or why it
+// must be.
 func appendAnswer(dst []byte, s ws.State, op ws.OpCode, payload []byte) ([]byte, error) {
 	switch op {
 	case ws.OpPing:
@@ -146,13 +149,13 @@ func appendClose(dst []byte, s ws.State, err error) []byte {
 	return appendControl(dst, s, ws.OpClose, ws.AppendCloseBody(body[:0], code, reason))
 }
 
-// appendControl appends a control frame as the side that s names sends it.
+// appendControl appends a control frame as sent by the side in s.
 func appendControl(dst []byte, s ws.State, op ws.OpCode, payload []byte) []byte {
 	return appendFrame(dst, framing.Lead(true, 0, byte(op)), s.ClientSide(), payload)
 }
 
-// writeNow writes p with one Write. An answer that waits in a buffer until the
-// caller has something to say would be none.
+// writeNow writes p with one Write and flushes w: the peer waits for the
+// answer, and the caller may not write for a long time.
 func writeNow(w io.Writer, p []byte) error {
 	if err := writeFull(w, p); err != nil {
 		return err
@@ -167,17 +170,17 @@ func writeNow(w io.Writer, p []byte) error {
 }
 
 // ControlFrameHandler returns a function that answers control frames on w as
-// [ControlHandler] does, for [Reader].OnIntermediate and for the frames that
-// [Reader.NextFrame] returns.
+// [ControlHandler] does. It can be used as [Reader].OnIntermediate, and for the
+// control frames that [Reader.NextFrame] returns.
 func ControlFrameHandler(w io.Writer, s ws.State) FrameHandlerFunc {
 	return func(h ws.Header, payload io.Reader) error {
 		return ControlHandler{Src: payload, Dst: w, State: s, DisableSrcCiphering: true}.Handle(h)
 	}
 }
 
-// HandleControlMessage answers a control message that [ReadMessage] returned: what
-// it writes and returns is what [ControlHandler.Handle] writes and returns. s is the
-// side on which we are.
+// HandleControlMessage answers a control frame that [ReadMessage] returned. It
+// writes and returns the same as [ControlHandler.Handle]. s is the side of the
+// caller.
 func HandleControlMessage(w io.Writer, s ws.State, m Message) error {
 	switch m.OpCode {
 	case ws.OpPing, ws.OpPong, ws.OpClose:
@@ -192,31 +195,33 @@ func HandleControlMessage(w io.Writer, s ws.State, m Message) error {
 	return b.answer(w, s, m.OpCode, m.Payload)
 }
 
-// ControlWriter writes one control frame: what is written is collected, and
-// [ControlWriter.Flush] sends it with one Write. It is not for concurrent use.
+// ControlWriter writes one control frame. Write collects the payload, and
+// [ControlWriter.Flush] sends the frame with one Write. It is not safe for
+// concurrent use.
 type ControlWriter struct {
 	w *Writer
 }
 
-// NewControlWriter returns a ControlWriter of frames of opcode op, for payloads of
-// up to 125 bytes. s says on which side it writes.
+// NewControlWriter returns a ControlWriter of frames with opcode op and up to
+// 125 bytes of payload. s is the side of the caller.
 func NewControlWriter(dest io.Writer, s ws.State, op ws.OpCode) *ControlWriter {
 	return &ControlWriter{NewWriterSize(dest, s, op, ws.MaxControlFramePayloadSize)}
 }
 
-// NewControlWriterBuffer is [NewControlWriter] with buf as the buffer, of which 2
-// bytes are for the header, or 6 on the client's side; it panics if nothing is left
-// for payload, and uses no more than a control frame needs. A shorter buf makes for
-// shorter payloads. The ControlWriter uses buf until it is discarded.
+// NewControlWriterBuffer is [NewControlWriter] with buf as the buffer. The
+// header takes 2 bytes of it on a server and 6 on a client. A shorter buf
+// limits the payload further. NewControlWriterBuffer panics if buf has no room
+// for payload. The ControlWriter uses buf until it is discarded.
 func NewControlWriterBuffer(dest io.Writer, s ws.State, op ws.OpCode, buf []byte) *ControlWriter {
-	const most = ws.MaxControlFramePayloadSize
-	size := ws.HeaderSize(ws.Header{Masked: s.ClientSide(), Length: most}) + most
+	const maxPayload = ws.MaxControlFramePayloadSize
+	size := ws.HeaderSize(ws.Header{Masked: s.ClientSide(), Length: maxPayload}) + maxPayload
 	return &ControlWriter{NewWriterBuffer(dest, s, op, buf[:min(len(buf), size)])}
 }
 
-// Write adds p to the payload; it does not retain p. If the payload would become
-// too long it takes nothing and returns [ErrControlOverflow], and the payload may
-// still be sent as it was. Even an empty p makes for a frame.
+// Write adds p to the payload and does not retain p. If the payload would
+// become too long, Write adds nothing and returns [ErrControlOverflow]; the
+// payload so far can still be sent. A Write of an empty p makes Flush send a
+// frame.
 func (c *ControlWriter) Write(p []byte) (int, error) {
 	if c.w == nil {
 		return 0, errNilDestination
@@ -227,8 +232,8 @@ func (c *ControlWriter) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
-// Flush sends the frame; the next Write begins another. If nothing was written
-// since the last Flush, not even no bytes, it does nothing.
+// Flush sends the frame; the next Write begins another one. Flush does nothing
+// if Write was not called since the last Flush.
 func (c *ControlWriter) Flush() error {
 	if c.w == nil {
 		return errNilDestination

@@ -11,7 +11,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// dataReader is a Reader that answers: control frames, and faults of the peer.
+// dataReader is a Reader that answers control frames and faults of the peer.
 type dataReader struct {
 	Reader
 	dst    io.Writer
@@ -54,47 +54,47 @@ func (d *dataReader) onControl(h ws.Header, payload io.Reader) error {
 	return ControlHandler{Src: payload, Dst: d.dst, State: d.State, DisableSrcCiphering: true}.Handle(h)
 }
 
-// read is appendMessage that answers a fault of the peer with the close frame that
-// it calls for.
+// read is appendMessage that answers a fault of the peer with a close frame.
 func (d *dataReader) read(dst []byte, want ws.OpCode) ([]byte, ws.OpCode, error) {
 	dst, op, err := d.appendMessage(dst, want)
 	if fault, ok := errors.AsType[*ws.ProtocolError](err); ok && !d.closed {
 		b := controlBuffers.Get().(*controlBuffer)
 		defer controlBuffers.Put(b)
-		writeNow(d.dst, appendClose(b.out[:0], d.State, fault)) // err is the one to tell
+		writeNow(d.dst, appendClose(b.out[:0], d.State, fault)) // err is the error to return
 	}
 	return dst, op, err
 }
 
-// AppendData reads the next data message from rw, whole, and appends its payload to
-// dst. It returns the extended slice and the opcode, [ws.OpText] or [ws.OpBinary]. s
-// is the side on which we are.
+// AppendData reads the next data message from rw and appends its payload to
+// dst. It returns the extended slice and the opcode, [ws.OpText] or
+// [ws.OpBinary]. s is the side of the caller.
 //
-// Control frames that come before the message and between its fragments are answered
-// on rw: see [ControlHandler]. A close frame is answered and ends the connection:
-// the error is a [ClosedError]. A fault of the peer, such as text that is not UTF-8,
-// is a *[ws.ProtocolError], and its close frame has been sent (RFC 6455, section
-// 7.1.7). Other errors are those of rw. After any of them the connection is over,
-// and on all of them dst comes back as long as it was.
+// AppendData answers control frames before the message and between its
+// fragments on rw: see [ControlHandler]. A close frame is answered and ends the
+// connection with a [ClosedError]. A fault of the peer, such as invalid UTF-8
+// in text, is a *[ws.ProtocolError]; its close frame has then been sent (RFC
+// 6455, section 7.1.7). Other errors are those of rw. After an error the
+// connection can no longer be used, and dst has its original length.
 //
-// A message has at most [DefaultMaxMessage] bytes. dst grows with the bytes that
-// arrive, never with the length that was declared; nothing is allocated if dst has
-// room. No byte behind the message is read, unless rw does so by itself. Where rw has
-// no buffer, a message that is not fragmented takes two Reads, or three if it has
-// more than 125 bytes; give it a *bufio.ReadWriter to have fewer. Answers are flushed there,
-// and with them what the caller has written before; messages of [WriteMessage] and
-// [Writer.Flush] are not, but wait for the caller's Flush.
+// A message has at most [DefaultMaxMessage] bytes. dst grows with the bytes
+// that arrive, never with the declared length. AppendData does not allocate if
+// dst has room. It reads no byte after the message, unless rw buffers its
+// input. Without a buffer in rw, an unfragmented message takes two Reads, or
+// three if it has more than 125 bytes; a *bufio.ReadWriter needs fewer. Answers
+// flush a *bufio.ReadWriter, with what the caller has written before.
+// [WriteMessage] and [Writer.Flush] do not flush it.
 //
-// Reading is for one goroutine at a time, and writing too: the answers are Writes
-// like those of the caller. No deadline of rw is set or taken away here: for how long
-// a peer that reads nothing can hold up an answer is what the Write of rw says.
+// One goroutine at a time may read, and one may write. Answers count as writes.
+// AppendData sets no deadlines: how long a peer that does not read can delay an
+// answer depends on the Write of rw.
 func AppendData(dst []byte, rw io.ReadWriter, s ws.State) ([]byte, ws.OpCode, error) {
 	return appendData(dst, rw, s, 0, 0)
 }
 
-// AppendDataLimit is [AppendData] for messages of at most limit bytes: 0 stands for
-// [DefaultMaxMessage], a negative value for no limit. A message may have
-// [DefaultMaxFragments] frames, or one for each 16 bytes of limit if that is more.
+// AppendDataLimit is [AppendData] for messages of at most limit bytes. A limit
+// of 0 means [DefaultMaxMessage], and a negative limit means no limit. A
+// message may have [DefaultMaxFragments] frames, or one for each 16 bytes of
+// limit if that is more.
 func AppendDataLimit(dst []byte, rw io.ReadWriter, s ws.State, limit int64) ([]byte, ws.OpCode, error) {
 	return appendData(dst, rw, s, limit, 0)
 }
@@ -113,20 +113,21 @@ func appendData(dst []byte, rw io.ReadWriter, s ws.State, limit int64, want ws.O
 	return d.read(dst, want)
 }
 
-// AppendClientData, for a server: [AppendData] of what a client sends.
+// AppendClientData is [AppendData] on a server: it reads what a client sends.
 func AppendClientData(dst []byte, rw io.ReadWriter) ([]byte, ws.OpCode, error) {
 	return AppendData(dst, rw, ws.StateServerSide)
 }
 
-// AppendServerData, for a client: [AppendData] of what a server sends.
+// AppendServerData is [AppendData] on a client: it reads what a server sends.
 func AppendServerData(dst []byte, rw io.ReadWriter) ([]byte, ws.OpCode, error) {
 	return AppendData(dst, rw, ws.StateClientSide)
 }
 
-// Data returns an iterator over the data messages of rw, which reads them as
-// [AppendDataLimit] does. A payload is valid until the next message is asked for: all
-// lie in one buffer, which grows to the longest. The error is that of AppendDataLimit
-// and comes last, with a zero Message, a [ClosedError] among them.
+// Data returns an iterator over the data messages of rw, which it reads as
+// [AppendDataLimit] does. Each payload is valid until the next iteration: all
+// messages use one buffer, which grows to the longest. The iteration ends with
+// a zero Message and the error of AppendDataLimit, which is a [ClosedError]
+// after a close frame.
 func Data(rw io.ReadWriter, s ws.State, limit int64) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		var p []byte

@@ -6,10 +6,10 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// appendBuffered is the short way to the next message, for one that is a single frame
-// and lies whole in the buffer of br, as most do. Where anything is not as it should
-// be, or not so simple, done is false and nothing has been taken: the [Reader] sees to
-// it. A short message takes 40 ns here, and 85 ns there.
+// appendBuffered is the fast path for a message of one frame that lies in the
+// buffer of br, which is the usual case. For anything else, including faults,
+// done is false, br is unchanged, and a [Reader] handles the message. A short
+// message takes 40 ns here, and 85 ns in a Reader.
 func appendBuffered(dst []byte, br *bufio.Reader, s ws.State, limit int64, want ws.OpCode) (_ []byte, op ws.OpCode, done bool, err error) {
 	if br.Buffered() == 0 {
 		if _, err = br.Peek(1); err != nil {

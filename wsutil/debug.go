@@ -12,19 +12,20 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// DebugDialer is a [ws.Dialer] that shows the bytes of its handshakes. It may be used
-// by any number of goroutines at once, as far as its callbacks may.
+// DebugDialer is a [ws.Dialer] that shows the bytes of its handshakes. It is
+// safe for concurrent use if its callbacks are.
 type DebugDialer struct {
 	Dialer ws.Dialer
 
-	// OnRequest is called with the bytes of the request and OnResponse with those of
-	// the answer, both when the handshake is over, well or not, and each unless there
-	// are none. A refusal is shown with as much of its body as was read, and nothing that
-	// follows the body. They may keep the bytes.
+	// OnRequest is called with the bytes of the request, and OnResponse with
+	// those of the response, after the handshake has succeeded or failed.
+	// Neither is called without bytes. A refusal includes as much of its body
+	// as was read, and nothing after the body. The callbacks may retain the
+	// bytes.
 	OnRequest, OnResponse func([]byte)
 }
 
-// Dial is [ws.Dialer.Dial], with the callbacks.
+// Dial is [ws.Dialer.Dial] with the callbacks.
 func (d *DebugDialer) Dial(ctx context.Context, urlstr string) (net.Conn, *bufio.Reader, ws.Handshake, error) {
 	var rec *recordedConn
 	dialer := d.Dialer
@@ -44,7 +45,7 @@ func (d *DebugDialer) Dial(ctx context.Context, urlstr string) (net.Conn, *bufio
 	rec.over = true
 	answer := rec.in
 	if br != nil {
-		answer = answer[:len(answer)-br.Buffered()] // without the frames that came with it
+		answer = answer[:len(answer)-br.Buffered()] // without frames after it
 	}
 	if refusal, ok := errors.AsType[*ws.ConnectionRejectedError](err); ok {
 		answer = answer[:refusalSize(answer, refusal.StatusCode())]
@@ -57,8 +58,8 @@ func (d *DebugDialer) Dial(ctx context.Context, urlstr string) (net.Conn, *bufio
 	return conn, br, hs, err
 }
 
-// refusalSize returns how many bytes at the start of p are the answer of that status with
-// its body, and interim answers before it.
+// refusalSize returns the size of the response with this status and its body at
+// the start of p, including interim responses before it.
 func refusalSize(p []byte, status int) int {
 	src := bytes.NewReader(p)
 	br := bufio.NewReader(src)
@@ -68,7 +69,7 @@ func refusalSize(p []byte, status int) int {
 			return len(p)
 		}
 		if _, err = io.Copy(io.Discard, resp.Body); err != nil {
-			return len(p) // and was cut short
+			return len(p) // the body was cut short
 		}
 		if resp.StatusCode == status {
 			return len(p) - src.Len() - br.Buffered()
@@ -76,19 +77,20 @@ func refusalSize(p []byte, status int) int {
 	}
 }
 
-// DebugUpgrader is a [ws.Upgrader] that shows the bytes of its handshakes. It may be
-// used by any number of goroutines at once, as far as its callbacks may.
+// DebugUpgrader is a [ws.Upgrader] that shows the bytes of its handshakes. It
+// is safe for concurrent use if its callbacks are.
 type DebugUpgrader struct {
-	// Upgrader's Timeout needs a net.Conn here.
+	// Upgrader is used for the handshakes. Its Timeout requires a net.Conn.
 	Upgrader ws.Upgrader
 
-	// OnRequest is called with the bytes of the request, as far as they were read,
-	// and OnResponse with those of the answer, both when the handshake is over, well
-	// or not, and each unless there are none. They may keep the bytes.
+	// OnRequest is called with the bytes of the request that were read, and
+	// OnResponse with those of the response, after the handshake has succeeded
+	// or failed. Neither is called without bytes. The callbacks may retain the
+	// bytes.
 	OnRequest, OnResponse func([]byte)
 }
 
-// Upgrade is [ws.Upgrader.Upgrade], with the callbacks.
+// Upgrade is [ws.Upgrader.Upgrade] with the callbacks.
 func (d *DebugUpgrader) Upgrade(conn io.ReadWriter) (ws.Handshake, error) {
 	var rec *record
 	if conn == nil {
@@ -113,7 +115,7 @@ func tell(callback func([]byte), p []byte) {
 	}
 }
 
-// record is what has passed until it is over.
+// record holds the bytes that pass until over is set.
 type record struct {
 	in, out []byte
 	over    bool
@@ -143,7 +145,7 @@ type recordedConn struct {
 func (c *recordedConn) Read(p []byte) (int, error)  { return c.read(c.Conn, p) }
 func (c *recordedConn) Write(p []byte) (int, error) { return c.write(c.Conn, p) }
 
-// NetConn returns the connection itself.
+// NetConn returns the wrapped connection.
 func (c *recordedConn) NetConn() net.Conn { return c.Conn }
 
 type recordedStream struct {

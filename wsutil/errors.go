@@ -7,28 +7,29 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Limits that the peer has crossed (RFC 6455, sections 7.4.1 and 10.4): each is
-// answered with a close frame of code 1009.
+// Errors for limits that the peer has exceeded (RFC 6455, sections 7.4.1 and
+// 10.4). The close frame that answers them has code 1009.
 var (
 	ErrFrameTooLarge    = &ws.ProtocolError{Code: ws.StatusMessageTooBig, Section: "10.4", Reason: "frame is longer than the limit"}
 	ErrMessageTooLarge  = &ws.ProtocolError{Code: ws.StatusMessageTooBig, Section: "7.4.1", Reason: "message is longer than the limit"}
 	ErrTooManyFragments = &ws.ProtocolError{Code: ws.StatusMessageTooBig, Section: "10.4", Reason: "message has more fragments than the limit"}
 )
 
-// ErrInvalidUTF8 says that a text message is not valid UTF-8 (RFC 6455, section
-// 8.1). It is [ws.ErrProtocolInvalidUTF8].
+// ErrInvalidUTF8 reports that a text message is not valid UTF-8 (RFC 6455,
+// section 8.1). It is [ws.ErrProtocolInvalidUTF8].
 var ErrInvalidUTF8 = ws.ErrProtocolInvalidUTF8
 
-// ClosedError says that the connection is closed, with the code and reason of the
-// peer's close frame. Code is [ws.StatusNoStatusRcvd] if that frame carried none,
-// and [ws.StatusAbnormalClosure] if there was no close frame (RFC 6455, section
-// 7.1.5). Two ClosedErrors are equal if code and reason are.
+// ClosedError reports that the connection is closed, with the code and reason
+// of the peer's close frame. Code is [ws.StatusNoStatusRcvd] if the frame had
+// no code, and [ws.StatusAbnormalClosure] if there was no close frame (RFC
+// 6455, section 7.1.5). ClosedError values are comparable with ==.
 type ClosedError struct {
 	Code   ws.StatusCode
 	Reason string
 }
 
-// Error returns code and reason, the reason quoted: the peer has chosen it.
+// Error returns the code and the reason. It quotes the reason because the peer
+// chose it.
 func (e ClosedError) Error() string {
 	s := "wsutil: connection closed: " + strconv.Itoa(int(e.Code))
 	if name := e.Code.Name(); name != "" {
@@ -40,25 +41,24 @@ func (e ClosedError) Error() string {
 	return s
 }
 
-// What a zero value returns that has to be given a stream first.
+// Errors of zero values that need a source or destination first.
 var (
 	errNilSource      = errors.New("wsutil: read: nil source")
 	errNilDestination = errors.New("wsutil: write: nil destination")
 )
 
 // CloseReply returns the code and reason of the close frame that tells the peer
-// of err (RFC 6455, section 7.1.7). It is the one place that decides this:
+// about err (RFC 6455, section 7.1.7). It is the only place that decides this.
+// It looks through wrapped errors:
 //
-//   - nil is [ws.StatusNormalClosure];
-//   - a [ClosedError] in the chain is its code and reason, to be echoed, or
-//     [ws.StatusNoStatusRcvd], which stands for a frame without a code, if that
+//   - nil: [ws.StatusNormalClosure];
+//   - a [ClosedError]: its code and reason, which echoes the peer's close
+//     frame, or [ws.StatusNoStatusRcvd], for a frame without a code, if that
 //     code may not be sent;
-//   - a [ws.ProtocolError] in the chain is its Code and Reason: the peer broke a
-//     rule;
-//   - [ErrSendQueueFull] in the chain is [ws.StatusTryAgainLater];
-//   - [ErrReadIdle] or [ErrKeepAlive] in the chain is [ws.StatusPolicyViolation];
-//   - everything else is our own trouble, [ws.StatusInternalServerError] without
-//     a reason.
+//   - a [ws.ProtocolError], because the peer broke a rule: its Code and Reason;
+//   - [ErrSendQueueFull]: [ws.StatusTryAgainLater];
+//   - [ErrReadIdle] or [ErrKeepAlive]: [ws.StatusPolicyViolation];
+//   - any other error: [ws.StatusInternalServerError] without a reason.
 func CloseReply(err error) (code ws.StatusCode, reason string) {
 	if err == nil {
 		return ws.StatusNormalClosure, ""

@@ -8,26 +8,27 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Message is a message, all its fragments together, or a control frame. Who makes it
-// owns Payload.
+// Message is a control frame, or a data message with all its fragments joined.
+// The caller owns Payload.
 type Message struct {
 	OpCode  ws.OpCode
 	Payload []byte
 }
 
-// AppendMessage reads the next data message whole, appends its payload to dst and
-// returns the extended slice. Control frames before and inside it are given to
-// OnIntermediate, or skipped. What is left of a message that is open is skipped
-// first. On an error dst comes back as long as it was.
+// AppendMessage reads the next data message, appends its payload to dst and
+// returns the extended slice. It passes control frames before and inside the
+// message to OnIntermediate, or skips them if that is nil. If a message is
+// open, it first skips the rest of it. On error it returns dst with its
+// original length.
 //
-// dst grows with the bytes that arrive, never with the length that was declared, and
-// nothing is allocated as long as dst has room.
+// dst grows with the bytes that arrive, never with the declared length.
+// AppendMessage does not allocate while dst has room.
 func (r *Reader) AppendMessage(dst []byte) ([]byte, ws.OpCode, error) {
 	return r.appendMessage(dst, 0)
 }
 
-// appendMessage is AppendMessage for messages of opcode want, if that is not 0; it
-// skips others.
+// appendMessage is AppendMessage for messages with opcode want. It skips other
+// messages, unless want is 0.
 func (r *Reader) appendMessage(dst []byte, want ws.OpCode) ([]byte, ws.OpCode, error) {
 	if err := r.Discard(); err != nil {
 		return dst, 0, err
@@ -51,7 +52,7 @@ func (r *Reader) appendMessage(dst []byte, want ws.OpCode) ([]byte, ws.OpCode, e
 	}
 }
 
-// handleControl gives the control frame that is open to OnIntermediate.
+// handleControl passes the open control frame to OnIntermediate.
 func (r *Reader) handleControl(h ws.Header) error {
 	if r.OnIntermediate == nil {
 		return nil // NextFrame skips it
@@ -59,7 +60,7 @@ func (r *Reader) handleControl(h ws.Header) error {
 	return r.keep(inside(r.OnIntermediate(h, (*frameReader)(r))))
 }
 
-// appendRest appends what is to come of the open message.
+// appendRest appends the rest of the open message.
 func (r *Reader) appendRest(dst []byte) ([]byte, error) {
 	begin := len(dst)
 	for {
@@ -79,7 +80,7 @@ func (r *Reader) appendRest(dst []byte) ([]byte, error) {
 	}
 }
 
-// nextFragment goes to the next continuation of the open message.
+// nextFragment reads the header of the next continuation of the open message.
 func (r *Reader) nextFragment() error {
 	for !r.open {
 		if _, err := r.NextFrame(); err != nil {
@@ -89,13 +90,14 @@ func (r *Reader) nextFragment() error {
 	return nil
 }
 
-// mostRead is how much is read at once: what has just arrived is unmasked while it is
-// in the cache. A message of 1 MiB takes half the time that one large Read takes.
-const mostRead = 128 << 10
+// maxRead is how much is read at once. Unmasking what has just arrived while
+// it is in the cache halves the time for a message of 1 MiB.
+const maxRead = 128 << 10
 
-// appendFrame appends what is left of the open frame. The message begins at
-// dst[begin]. What is before it makes dst grow by a share of that, as append does, so that
-// messages that are gathered in one slice are not copied for each of them.
+// appendFrame appends the rest of the open frame. The message begins at
+// dst[begin]. dst grows by a share of what precedes the message, as append
+// does, so that gathering many messages in one slice does not copy all of them
+// each time.
 func (r *Reader) appendFrame(dst []byte, begin int) ([]byte, error) {
 	if r.left > int64(math.MaxInt-len(dst)) {
 		return dst, ErrMessageTooLarge
@@ -105,7 +107,7 @@ func (r *Reader) appendFrame(dst []byte, begin int) ([]byte, error) {
 			step := max(r.growth(len(dst)-begin), begin/4)
 			dst = append(make([]byte, 0, len(dst)+min(step, math.MaxInt-len(dst))), dst...)
 		}
-		n, err := r.readPayload(dst[len(dst):min(cap(dst), len(dst)+mostRead)])
+		n, err := r.readPayload(dst[len(dst):min(cap(dst), len(dst)+maxRead)])
 		dst = dst[:len(dst)+n]
 		if err != nil {
 			return dst, err
@@ -114,29 +116,29 @@ func (r *Reader) appendFrame(dst []byte, begin int) ([]byte, error) {
 	return dst, nil
 }
 
-// Steps in which memory grows: firstStep at most for a frame of which nothing has
-// arrived, and leastStep at least for a message of which more frames are to come.
+// Steps in which memory grows: at most firstStep for a frame of which nothing
+// has arrived, and at least minStep for a message with more frames to come.
 const (
 	firstStep = 16 << 10
-	leastStep = 512
+	minStep   = 512
 )
 
-// growth returns how much room to make for what is left of the open frame, when
-// that many bytes of the message have arrived. All in all it is never more than four
-// times those, so that a peer has to send what it wants us to hold; and before the
-// last frame never less than twice, so that a message of tiny fragments is not copied
-// for each of them.
+// growth returns how much room to make for the rest of the open frame, when
+// arrived bytes of the message have arrived. The total is at most four times
+// arrived, so that a peer must send what it makes us hold. Before the last
+// frame it is at least twice arrived, so that a message of tiny fragments is
+// not copied for each of them.
 func (r *Reader) growth(arrived int) int {
-	most := max(firstStep, 3*int64(arrived))
+	limit := max(firstStep, 3*int64(arrived))
 	switch src := r.Source.(type) {
 	case *bufio.Reader:
-		most = max(most, int64(src.Buffered()))
+		limit = max(limit, int64(src.Buffered()))
 	case *bufio.ReadWriter:
-		most = max(most, int64(src.Reader.Buffered()))
+		limit = max(limit, int64(src.Reader.Buffered()))
 	}
-	step := int(min(r.left, most))
+	step := int(min(r.left, limit))
 	if r.State.Fragmented() {
-		step = max(step, arrived, leastStep)
+		step = max(step, arrived, minStep)
 	}
 	return step
 }

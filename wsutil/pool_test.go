@@ -46,7 +46,7 @@ func onePooled() (all []pooled) {
 			return p.Get()
 		}}
 	}
-	for class := leastWriter; class <= mostWriter; class++ {
+	for class := minWriter; class <= maxWriter; class++ {
 		w := NewWriterBufferSize(nil, ws.StateServerSide, ws.OpText, 1<<class)
 		w.err = errReleased
 		all = append(all, of(&writers[class], w))

@@ -9,34 +9,34 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// PreparedMessage is a message that is encoded once and sent to many connections.
-// The frame that a server sends is ready; other forms, such as a compressed one,
-// are made when they are first asked for, once each, and kept. All methods may be
-// called by any number of goroutines at once.
+// PreparedMessage is a message that is encoded once and sent to many
+// connections. NewPreparedMessage encodes the frame of a server. Other
+// encodings, such as a compressed one, are made on first use and kept. A
+// PreparedMessage is safe for concurrent use.
 type PreparedMessage struct {
 	op      ws.OpCode
-	frame   []byte               // of a server
-	payload []byte               // in frame
-	valid   bool                 // payload is UTF-8
-	forms   atomic.Pointer[form] // a list that grows at its head
+	frame   []byte               // as a server sends it
+	payload []byte               // the end of frame
+	valid   bool                 // payload is valid UTF-8
+	forms   atomic.Pointer[form] // a list that grows at the front
 }
 
-// form is a message in another form than that of PreparedMessage.frame.
+// form is another encoding of the message.
 type form struct {
 	key    any
-	encode func() ([]byte, error) // called at any time, it encodes once
+	encode func() ([]byte, error) // encodes on the first call
 	next   *form
 }
 
-// preparedFrame is a frame as a server sends it, and its payload.
+// preparedFrame is the frame of a server and its payload.
 type preparedFrame struct {
 	frame, payload []byte
 	rsv            byte
 }
 
-// NewPreparedMessage returns the message of this opcode and payload. It does not
-// retain p. It returns [ErrControlOverflow] for a control frame of more than 125
-// bytes, and [ErrNotSendable] for a reserved opcode and a continuation.
+// NewPreparedMessage returns a message with this opcode and payload. It does
+// not retain p. It returns [ErrControlOverflow] for a control frame of more
+// than 125 bytes, and [ErrNotSendable] for a reserved opcode or a continuation.
 func NewPreparedMessage(op ws.OpCode, p []byte) (*PreparedMessage, error) {
 	if err := checkWhole(op, len(p)); err != nil {
 		return nil, err
@@ -50,15 +50,15 @@ func NewPreparedMessage(op ws.OpCode, p []byte) (*PreparedMessage, error) {
 // OpCode returns the opcode of the message.
 func (m *PreparedMessage) OpCode() ws.OpCode { return m.op }
 
-// Payload returns the payload of the message. It may not be changed.
+// Payload returns the payload of the message. The caller must not modify it.
 func (m *PreparedMessage) Payload() []byte { return m.payload }
 
-// Frame returns the frame that a server sends. It may not be changed.
+// Frame returns the frame that a server sends. The caller must not modify it.
 func (m *PreparedMessage) Frame() []byte { return m.frame }
 
-// Write writes the message to w as [WriteMessage] does, as the side that s names sends it. A
-// client's is masked anew each time, as RFC 6455, section 5.3 asks for: it costs what
-// [WriteMessage] costs. A buffer of w is not flushed here either.
+// Write writes the message to w as [WriteMessage] does; s is the side of the
+// caller. A client masks the message each time (RFC 6455, section 5.3), at the
+// cost of WriteMessage. Write does not flush a buffer of w.
 func (m *PreparedMessage) Write(w io.Writer, s ws.State) error {
 	if s.ClientSide() {
 		return WriteMessage(w, s, m.op, m.payload)
@@ -66,12 +66,12 @@ func (m *PreparedMessage) Write(w io.Writer, s ws.State) error {
 	return writeFull(w, m.frame)
 }
 
-// Form returns the form of the message that belongs to key, for instance the frame
-// for those connections that have agreed on the same parameters of an extension.
-// The first call for a key makes it by encode, which must not change or retain
-// payload; the others, at the same time and later, get the same slice and the same
-// error. It must not be changed. Keys are compared with ==, so that each package
-// should use a type of its own.
+// Form returns the encoding of the message for key: for example, the frame for
+// all connections that have negotiated the same parameters of an extension. The
+// first call for a key calls encode, which must not modify or retain payload.
+// Concurrent and later calls return the same slice and error. The caller must
+// not modify the slice. Keys are compared with ==, so each package should use a
+// type of its own.
 func (m *PreparedMessage) Form(key any, encode func(op ws.OpCode, payload []byte) ([]byte, error)) ([]byte, error) {
 	if f := m.find(key); f != nil {
 		return f.encode()
@@ -79,7 +79,7 @@ func (m *PreparedMessage) Form(key any, encode func(op ws.OpCode, payload []byte
 	return m.add(key, sync.OnceValues(func() ([]byte, error) { return encode(m.op, m.payload) })).encode()
 }
 
-// find returns the form of this key, or nil.
+// find returns the form for this key, or nil.
 func (m *PreparedMessage) find(key any) *form {
 	f := m.forms.Load()
 	for f != nil && f.key != key {
@@ -88,8 +88,8 @@ func (m *PreparedMessage) find(key any) *form {
 	return f
 }
 
-// add adds a form, unless there is one for key meanwhile. It returns the one that
-// is there then.
+// add adds a form for key and returns it. If another goroutine was faster, add
+// returns the form of that goroutine.
 func (m *PreparedMessage) add(key any, encode func() ([]byte, error)) *form {
 	for {
 		head := m.forms.Load()
@@ -103,19 +103,19 @@ func (m *PreparedMessage) add(key any, encode func() ([]byte, error)) *form {
 	}
 }
 
-// Outgoing returns m as [Protocol.AppendFrame] takes it. Whatever connection it is
-// sent on, it is one frame.
+// Outgoing returns m for [Protocol.AppendFrame]. It is sent as one frame on
+// every connection.
 func (m *PreparedMessage) Outgoing() Outgoing {
 	return Outgoing{op: m.op, prepared: m, size: len(m.payload)}
 }
 
-// plain returns the message without compression.
+// plain returns the uncompressed message.
 func (m *PreparedMessage) plain() preparedFrame {
 	return preparedFrame{frame: m.frame, payload: m.payload}
 }
 
-// packed returns the message as a connection with this Deflater sends it. It is a
-// plain one if it does not become smaller.
+// packed returns the message as a connection with this Deflater sends it:
+// uncompressed if compression does not make it smaller.
 func (m *PreparedMessage) packed(d Deflater) preparedFrame {
 	key := d.PreparedForm(len(m.payload))
 	f := m.find(key)

@@ -10,80 +10,80 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Protocol is one side of a WebSocket connection without I/O: received bytes in,
-// decoded messages out, and bytes to send. It applies RFC 6455 and, with an
-// [Inflater] and a [Deflater], RFC 7692. It has no goroutine, clock, socket or
-// lock, and no buffer while the connection waits between messages.
+// Protocol is one side of a WebSocket connection without I/O. It decodes
+// received bytes into messages, and encodes messages into bytes to send. It
+// implements RFC 6455 and, with an [Inflater] and a [Deflater], RFC 7692. It
+// has no goroutine, clock, socket or lock. It holds no buffer while the
+// connection waits between messages.
 //
 // Its methods fall into three parts:
 //
 //   - receiving: [Protocol.Next], [Protocol.NextMessage], [Protocol.NextChunk],
-//     [Protocol.Gather], [Protocol.Room], [Protocol.Direct], [Protocol.Discard],
-//     [Protocol.InMessage], [Protocol.InFrame], [Protocol.WireSize] and
-//     [Protocol.EOF];
+//     [Protocol.Gather], [Protocol.Room], [Protocol.Direct],
+//     [Protocol.Discard], [Protocol.InMessage], [Protocol.InFrame],
+//     [Protocol.WireSize] and [Protocol.EOF];
 //   - sending: the Append methods, [Protocol.Undo] and [Protocol.Release];
 //   - time: [Protocol.Waits], [Protocol.Heard], [Protocol.PingSent],
 //     [Protocol.CloseBy], [Protocol.Deadline] and [Protocol.Tick].
 //
-// The caller serializes the calls of one part. Calls of different parts may run
-// at the same time: one goroutine may receive while another one sends. All other
-// methods but Reset may be called by any goroutine at any time.
+// The caller serializes the calls of each part. Calls of different parts may be
+// concurrent: for example, one goroutine receives while another one sends. All
+// other methods, except Reset, are safe for concurrent use.
 //
-// A Protocol is made by [NewProtocol], or is a field of another struct and made
-// ready by [Protocol.Reset]. It must not be copied.
+// [NewProtocol] returns a Protocol. A Protocol that is a field of another
+// struct is initialized by [Protocol.Reset]. It must not be copied.
 type Protocol struct {
-	// The receiving half. flags == 0 says that the peer is between two messages
-	// and that nothing is lent; the fast path asks for nothing else.
+	// The receiving half. If flags is 0, the peer is between two messages and
+	// nothing is lent. The fast path checks only that.
 	rest      int64           // bytes of the open frame's payload still to come
 	in        incoming        // the open message
-	most      int64           // the limit of the open message
-	limit     atomic.Int64    // the limit of the next message
+	openLimit int64           // the size limit of the open message
+	limit     atomic.Int64    // the size limit of the next message
 	lent      *bufpool.Buffer // a cut control frame, or an inflated chunk
-	message   *bufpool.Buffer // what NextMessage gathers, or nil
-	set       *settings       // never changed, but for its state of compression
-	time      *times          // nil until something has to be timed
+	message   *bufpool.Buffer // the message that NextMessage gathers, or nil
+	set       *settings       // constant, except for its compression state
+	time      *times          // nil until a timeout is needed
 	ended     atomic.Pointer[ending]
-	closing   closing // of both halves
+	closing   closing // shared by both halves
 	key       [4]byte // of the open frame
 	head      [ws.MaxHeaderSize - 1]byte
-	headLen   uint8     // bytes in head; the input ended inside a header
-	pos       uint8     // in key, of the open frame's next byte
+	headLen   uint8     // bytes in head, if the input ended inside a header
+	pos       uint8     // position in key of the open frame's next byte
 	state     ws.State  // the side, and the bits that extensions claim
-	maskBit   byte      // of the frames that arrive: 0x80 or 0
+	maskBit   byte      // of incoming frames: 0x80 or 0
 	part      part      // partFirst if message begins where the open message does
-	controlOp ws.OpCode // of the open frame if that is a control frame, or 0
+	controlOp ws.OpCode // of the open control frame, or 0
 	flags     flags
 
 	// The sending half.
-	sendOp ws.OpCode // of the message that is being sent in fragments, or 0
-	undo   undo      // what Undo takes back
+	sendOp ws.OpCode // of the fragmented message that is being sent, or 0
+	undo   undo      // what Undo can take back
 }
 
-// flags say where in the stream of frames the receiving half is.
+// flags are the state of the receiving half in the stream of frames.
 type flags uint16
 
 const (
-	flagHead    flags = 1 << iota // head holds the beginning of a header
-	flagFrame                     // a frame is open: its header is known, its end is not
+	flagHead    flags = 1 << iota // head holds a part of a header
+	flagFrame                     // a frame is open: its header has arrived, its end has not
 	flagFinal                     // the open frame is the last one of its message
 	flagMessage                   // a data message is open
-	flagBegun                     // the open message's first chunk is out
+	flagBegun                     // the first chunk of the open message was returned
 	flagPacked                    // the open message is compressed
 	flagLent                      // the last event's payload lies in lent or message
 	flagStopped                   // the receiving half has ended
 	flagDiscard                   // messages are dropped
 )
 
-// NewProtocol returns a Protocol at the beginning of a connection, after the
-// handshake. A nil cfg means a server with the default limits.
+// NewProtocol returns a Protocol for a connection whose handshake is complete.
+// If cfg is nil, it is a server with the default limits.
 func NewProtocol(cfg *Config) *Protocol {
 	c := new(Protocol)
 	c.Reset(cfg)
 	return c
 }
 
-// Reset makes c what [NewProtocol] returns, whatever it was before. It copies
-// cfg.
+// Reset resets c to the state that [NewProtocol] returns. It copies cfg.
 func (c *Protocol) Reset(cfg *Config) {
 	c.drop()
 	*c = Protocol{
@@ -100,42 +100,43 @@ func (c *Protocol) Reset(cfg *Config) {
 	}
 }
 
-// SetMaxMessage changes the maximum size of a message, from the next message on:
-// each message has the limit of the time when its first frame arrived. n is in
-// bytes, after decompression. 0 means [DefaultMaxMessage], a negative value no
-// limit.
+// SetMaxMessage changes the maximum size of a message in bytes, after
+// decompression, from the next message on. The limit of a message is the one in
+// effect when its first frame arrives. 0 means [DefaultMaxMessage], and a
+// negative value means no limit.
 func (c *Protocol) SetMaxMessage(n int64) { c.limit.Store(noLimit(n, DefaultMaxMessage)) }
 
 // Next consumes n bytes at the start of p and returns the event that they
-// complete. It unmasks p in place and does not retain it. The event's payload is
-// a view into p, valid until p is changed. The payload of a compressed message,
-// and of a control frame that the inputs have cut, lies in a buffer instead, lent
-// until the next call of the receiving half.
+// complete. It unmasks p in place and does not retain it. The payload of the
+// event is a view into p, valid until p is changed. The payload of a compressed
+// message, or of a control frame that is split across inputs, lies in a buffer
+// that is valid until the next call of the receiving half.
 //
 //	for {
 //		ev, n, err := c.Next(p)
 //		if err != nil {
-//			break // io.ErrUnexpectedEOF: receive more, and call again with that
+//			break // io.ErrUnexpectedEOF: receive more bytes, and call Next with those
 //		}
 //		p = p[n:]
 //		// handle ev
 //	}
 //
-// [io.ErrUnexpectedEOF] says that p completes no event. All of p is consumed
-// then, and the caller has to keep or move nothing. An empty p gets it too,
-// unless more of a compressed message can be decoded.
+// Next returns [io.ErrUnexpectedEOF] if p completes no event. It has then
+// consumed all of p, and the caller need not keep any of it. Next also returns
+// it for an empty p, unless more of a compressed message can be decoded.
 //
-// After every other error there are no more events, and every later call returns
-// the same error: a [ClosedError] after the event of the peer's close frame, or a
-// *[ws.ProtocolError] if the peer breaks a rule or a limit. For both,
-// [Protocol.AppendCloseFor] makes the close frame that is due, if one still is.
+// Any other error ends the receiving half, and later calls return the same
+// error. It is a [ClosedError] after the event of the peer's close frame, or a
+// *[ws.ProtocolError] if the peer breaks a rule or exceeds a limit. In both
+// cases [Protocol.AppendCloseFor] appends the close frame to send, if one is
+// still due.
 //
-// Text is validated as it arrives, after decompression: the chunk with the first
-// impossible byte is not returned (RFC 6455, section 8.1). Messages with a
-// reserved bit of another extension are not validated.
+// Text is validated as it arrives, after decompression. The chunk with the
+// first invalid byte is not returned (RFC 6455, section 8.1). A message with a
+// reserved bit of another extension is not validated.
 func (c *Protocol) Next(p []byte) (ev Event, n int, err error) {
-	// The fast path: a message of up to 65,535 bytes in one frame that lies whole
-	// in p, of no extension. Everything else, including faults, goes to step.
+	// The fast path: an unfragmented message of up to 65,535 bytes that lies in
+	// p and uses no extension. Everything else, including faults, goes to step.
 	if c.flags != 0 || len(p) < ws.MinHeaderSize {
 		return c.step(p, nil, view)
 	}
@@ -148,7 +149,7 @@ func (c *Protocol) Next(p []byte) (ev Event, n int, err error) {
 		size, start = int(binary.BigEndian.Uint16(p[2:])), 4
 	}
 	key := start
-	start += int(c.maskBit >> 5) // four bytes of key, if any
+	start += int(c.maskBit >> 5) // four bytes of key if masked
 	if op != ws.OpText && op != ws.OpBinary || size > len(p)-start ||
 		int64(size) > c.limit.Load() || int64(size) > c.set.maxFrame {
 		return c.step(p, nil, view)
@@ -160,8 +161,9 @@ func (c *Protocol) Next(p []byte) (ev Event, n int, err error) {
 	return ev, start + size, nil
 }
 
-// unmaskWhole unmasks the payload of a message of one frame with key, which is
-// empty if it is not masked, and reports whether it is what its opcode says.
+// unmaskWhole unmasks the payload of an unfragmented message with key, which is
+// empty if the payload is not masked. It reports whether the payload is valid
+// for its opcode.
 func unmaskWhole(op ws.OpCode, payload, key []byte) bool {
 	switch {
 	case len(key) == 0:

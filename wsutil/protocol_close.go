@@ -8,13 +8,14 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Closing is how far the closing handshake has come (RFC 6455, section 7.1).
+// Closing is the state of the closing handshake (RFC 6455, section 7.1).
 type Closing struct {
-	// Sent and Received are the codes of our close frame and of the peer's: 0 until
-	// there is one, ws.StatusNoStatusRcvd for a frame without a code.
+	// Sent and Received are the codes of our close frame and of the peer's.
+	// They are 0 before the frame, and ws.StatusNoStatusRcvd for a frame
+	// without a code.
 	Sent, Received ws.StatusCode
 
-	PeerFirst bool // the peer's close frame came before ours was made
+	PeerFirst bool // the peer's close frame arrived before ours was made
 }
 
 // Done reports whether both sides have sent a close frame.
@@ -26,19 +27,21 @@ func (c *Protocol) Closing() Closing {
 	return Closing{Sent: sentIn(s), Received: receivedIn(s), PeerFirst: s&peerFirst != 0}
 }
 
-// replyDue is [Protocol.ReplyDue] of a connection that has ended with err, if any.
+// replyDue is [Protocol.ReplyDue] for a connection that has ended with err, or
+// is open if err is nil.
 func (s Closing) replyDue(err error) bool {
 	return s.Sent == 0 && (s.Received != 0 || isFault(err))
 }
 
-// ending is how a connection has ended.
+// ending holds the error that ended a connection.
 type ending struct{ err error }
 
-// Fail ends the connection because of err, unless it has ended before. It returns
-// the error that has ended it, which [Protocol.Err] returns from then on. A driver
-// calls it for errors of its transport and for what its user does; the Protocol
-// itself calls it for the peer's close frame, for faults of the peer, and in
-// [Protocol.EOF]. What was received before can still be read.
+// Fail ends the connection with err, unless it has already ended. It returns
+// the error that has ended the connection, which is also the result of
+// [Protocol.Err] from then on. A driver calls Fail for errors of its transport
+// and for actions of its user. The Protocol itself ends the connection for the
+// peer's close frame, for faults of the peer, and in [Protocol.EOF]. Data
+// received before Fail can still be read.
 func (c *Protocol) Fail(err error) error {
 	if c.ended.Load() == nil {
 		c.ended.CompareAndSwap(nil, &ending{err})
@@ -46,10 +49,10 @@ func (c *Protocol) Fail(err error) error {
 	return c.Err()
 }
 
-// Err returns the error that has ended the connection: a [ClosedError] after the
-// peer's close frame, a *[ws.ProtocolError] if the peer has broken a rule, or what
-// Fail was given. It is nil while the connection is open, also while our close
-// frame waits for the peer's.
+// Err returns the error that ended the connection: a [ClosedError] after the
+// peer's close frame, a *[ws.ProtocolError] if the peer broke a rule, or the
+// error passed to Fail. It is nil while the connection is open, and while our
+// close frame waits for the peer's.
 func (c *Protocol) Err() error {
 	if e := c.ended.Load(); e != nil {
 		return e.err
@@ -57,14 +60,14 @@ func (c *Protocol) Err() error {
 	return nil
 }
 
-// Phase says how far a connection has come.
+// Phase is the phase of a connection.
 type Phase uint8
 
-// The phases of a connection, in their order.
+// The phases of a connection, in order.
 const (
 	PhaseOpen    Phase = iota // both sides may send
-	PhaseClosing              // a close frame was sent or received, or is due
-	PhaseOver                 // nothing more may be sent, and nothing that arrives counts
+	PhaseClosing              // a close frame was sent or received, or is due to be sent
+	PhaseOver                 // nothing may be sent, and incoming data is ignored
 )
 
 // Status is the state of a connection at one moment.
@@ -86,29 +89,31 @@ func (c *Protocol) Status() Status {
 	return s
 }
 
-// ReplyDue reports whether the peer has to be told how the connection has ended:
-// [Protocol.AppendCloseFor] of [Protocol.Err] makes the close frame.
+// ReplyDue reports whether the peer must be told how the connection has ended.
+// [Protocol.AppendCloseFor] of [Protocol.Err] appends the close frame.
 func (c *Protocol) ReplyDue() bool { return c.Closing().replyDue(c.Err()) }
 
-// Action is what a driver does with its transport.
+// Action is what a driver must do with its transport.
 type Action uint8
 
 // The actions, in the order in which a connection ends.
 const (
 	Proceed   Action = iota // receive and send: the connection is open, or a reply is due
-	HalfClose               // end sending, and then drop the input
-	DropInput               // receive and drop, until the peer ends its side
+	HalfClose               // shut down sending, then discard input
+	DropInput               // receive and discard until the peer ends its side
 	Shut                    // close the transport
 )
 
-// Transport returns what a driver does with its transport now. unread says that
-// input has arrived which the Protocol has not consumed; halfCloses says that the
-// transport can end its sending and still receive, as TCP and TLS can.
+// Transport returns what a driver must do with its transport now. unread
+// reports whether input has arrived that the Protocol has not consumed.
+// halfCloses reports whether the transport can end sending and still receive,
+// as TCP and TLS can.
 //
-// The server closes the transport first (RFC 6455, section 7.1.1). But closing a
-// TCP socket with unread input resets it, and the peer may then lose what was
-// sent last. Therefore input that follows a close frame or a fault is received and
-// dropped, for as long as [Protocol.Linger] says: see [Protocol.CloseBy].
+// The server closes the transport first (RFC 6455, section 7.1.1). Closing a
+// TCP socket with unread input resets the connection, and the peer may lose the
+// last bytes sent. The driver therefore receives and discards input after a
+// close frame or a fault, for the time that [Protocol.Linger] returns: see
+// [Protocol.CloseBy].
 func (c *Protocol) Transport(unread, halfCloses bool) Action {
 	err := c.Err()
 	switch s := c.Closing(); {
@@ -126,9 +131,9 @@ func (c *Protocol) Transport(unread, halfCloses bool) Action {
 	return DropInput
 }
 
-// Linger returns for how long input is dropped at most, LingerTime. It is the tenth
-// part of that if the peer does not learn that nothing more comes, since there were
-// not two close frames and the transport did not half-close.
+// Linger returns how long to discard input at most. It is LingerTime, or a
+// tenth of that if the peer cannot know that nothing more comes, because the
+// close frames were not exchanged and the transport did not half-close.
 func (c *Protocol) Linger(halfClosed bool) time.Duration {
 	if halfClosed || c.Closing().Done() {
 		return LingerTime
@@ -141,21 +146,21 @@ func isFault(err error) bool {
 	return ok
 }
 
-// closing is the closing handshake in one word, so that one half can ask what
-// the other has done: the code sent, above it the code received, and two bits.
-// Each code is set once, by its half.
+// closing is the state of the closing handshake in one word, so that each half
+// can see what the other has done: the code sent in the low bits, the code
+// received above it, and two flags. Each half sets its code once.
 type closing struct{ atomic.Uint64 }
 
 const (
 	receivedShift = 16
-	peerFirst     = 1 << 32 // the peer's close frame came before ours
-	peerFailed    = 1 << 33 // the peer broke a rule or vanished: no close frame of its will count
+	peerFirst     = 1 << 32 // the peer's close frame arrived before ours
+	peerFailed    = 1 << 33 // the peer broke a rule or vanished: its close frame no longer counts
 )
 
 func sentIn(s uint64) ws.StatusCode     { return ws.StatusCode(s) }
 func receivedIn(s uint64) ws.StatusCode { return ws.StatusCode(s >> receivedShift) }
 
-// receive notes the peer's close frame. Code is not 0.
+// receive records the peer's close frame. code is not 0.
 func (s *closing) receive(code ws.StatusCode) {
 	for {
 		old := s.Load()
@@ -163,14 +168,14 @@ func (s *closing) receive(code ws.StatusCode) {
 		if sentIn(old) == 0 {
 			now |= peerFirst
 		}
-		if s.CompareAndSwap(old, now) { // in one step: others may look at any time
+		if s.CompareAndSwap(old, now) { // in one step, because other goroutines may load it at any time
 			return
 		}
 	}
 }
 
-// send notes our close frame. Code is not 0.
+// send records our close frame. code is not 0.
 func (s *closing) send(code ws.StatusCode) { s.Or(uint64(code)) }
 
-// fail notes that the receiving half has ended without a close frame.
+// fail records that the receiving half has ended without a close frame.
 func (s *closing) fail() { s.Or(peerFailed) }

@@ -8,7 +8,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// The limits and times of a [Config] that does not set them.
+// Defaults for the fields of [Config].
 const (
 	DefaultMaxMessage   = 16 << 20  // bytes
 	DefaultMaxFragments = 1 << 20   // frames
@@ -16,97 +16,100 @@ const (
 	DefaultCloseTimeout = 5 * time.Second
 )
 
-// Inflater decompresses the messages that arrive (RFC 7692, section 7.2.2). The
-// type Receiver of package wsflate is one.
+// Inflater decompresses incoming messages (RFC 7692, section 7.2.2). The type
+// Receiver of package wsflate implements it.
 type Inflater interface {
-	// Extend inflates chunk, the next piece of a message's payload in any cut,
-	// and appends the result to dst, which ends with what the earlier pieces of
-	// the message have inflated to. last says that the message ends with chunk.
-	// The message may inflate to limit bytes in all, without a limit if limit is
-	// negative.
+	// Extend decompresses chunk, the next piece of a message's payload, and
+	// appends the result to dst. dst ends with the decompressed earlier pieces
+	// of the message. The payload may be cut anywhere; last reports whether
+	// chunk is the end. The decompressed message may have limit bytes, or any
+	// size if limit is negative.
 	Extend(dst, chunk []byte, last bool, limit int64) ([]byte, error)
 
-	// Read inflates chunk into dst, of which it keeps nothing. It reports how many
-	// bytes of dst and of chunk it has used, and whether the message is complete.
-	// A message is inflated by Extend or by Read.
+	// Read decompresses chunk into dst, and does not retain dst. It returns how
+	// many bytes of dst and of chunk it has used, and whether the message is
+	// complete. A message is decompressed either by Extend or by Read.
 	Read(dst, chunk []byte, last bool) (n, used int, done bool, err error)
 
-	// Close gives back what an unfinished message holds.
+	// Close releases the memory of an unfinished message.
 	Close()
 }
 
-// Deflater compresses the messages that are sent (RFC 7692, section 7.2.1). The
-// type Sender of package wsflate is one.
+// Deflater compresses outgoing messages (RFC 7692, section 7.2.1). The type
+// Sender of package wsflate implements it.
 type Deflater interface {
-	// AppendMessage appends the compressed message p to dst. If compressed is
-	// false, the caller sends p as it is, and out is dst, perhaps with more room.
+	// AppendMessage compresses the message p and appends it to dst. If
+	// compressed is false, the caller sends p as it is; out is then dst,
+	// perhaps with more capacity.
 	AppendMessage(dst, p []byte) (out []byte, compressed bool)
 
-	// AppendPart appends the compressed next part of a message to dst.
+	// AppendPart compresses the next part of a message and appends it to dst.
 	AppendPart(dst, p []byte, last bool) []byte
 
-	// PreparedForm returns how a message of n bytes is compressed once for many
-	// connections. Two results are equal if they make the same bytes.
+	// PreparedForm returns how to compress a message of n bytes once for many
+	// connections. Two results are equal if they produce the same bytes.
 	PreparedForm(n int) interface {
 		Frame(op ws.OpCode, p []byte) ([]byte, error)
 	}
 
-	// Enter says that p was sent in its prepared form.
+	// Enter records that p was sent in its prepared form.
 	Enter(p []byte)
 
-	// Undo takes back the last message of AppendMessage or Enter, which was not
-	// sent.
+	// Undo takes back the last message of AppendMessage or Enter, because it
+	// was not sent.
 	Undo()
 
-	// Close forgets all that was sent before, so that later messages do not
-	// refer to it. The Deflater stays usable.
+	// Close discards the compression window, so that later messages do not
+	// refer to earlier ones. The Deflater stays usable.
 	Close()
 }
 
-// Config says which side a [Protocol] is, what it accepts from its peer, and how
-// it sends. The zero value is that of a server without extensions and with the
-// default limits. In every limit 0 means the default and a negative value none.
+// Config configures a [Protocol]: its side, what it accepts from the peer, and
+// how it sends. The zero value is a server without extensions and with default
+// limits. In every limit, 0 means the default and a negative value means no
+// limit.
 type Config struct {
-	// State has ws.StateClientSide for a client; without it, the Protocol is a
-	// server's. With ws.StateRSV1 to ws.StateRSV3 it claims the reserved bits of
-	// extensions that the caller applies itself, with ws.StateExtended all of
-	// them, on every data frame. Other bits do not count.
+	// State includes ws.StateClientSide for a client; otherwise the Protocol is
+	// a server. ws.StateRSV1 to ws.StateRSV3 claim the reserved bits of
+	// extensions that the caller applies itself; ws.StateExtended claims all of
+	// them, on every data frame. Other bits are ignored.
 	State ws.State
 
-	// Inflater and Deflater are the two directions of permessage-deflate, as the
-	// handshake has agreed on it. Both are set, or neither. The Protocol owns
-	// them. Events and sends are then decoded messages.
+	// Inflater and Deflater implement the two directions of permessage-deflate,
+	// as negotiated in the handshake. Set both or neither. The Protocol owns
+	// them. The caller then sees only uncompressed messages.
 	Inflater Inflater
 	Deflater Deflater
 
 	// MaxMessage is the maximum size of a message in bytes, after
-	// decompression. 0 means DefaultMaxMessage, a negative value no limit.
+	// decompression. 0 means DefaultMaxMessage, and a negative value means no
+	// limit.
 	MaxMessage int64
 
 	// MaxFrame is the maximum payload of a data frame in bytes, on the wire. 0
-	// and negative values mean no limit but MaxMessage.
+	// and negative values mean no limit other than MaxMessage.
 	MaxFrame int64
 
 	// MaxFragments is the maximum number of frames of a message. 0 means
-	// DefaultMaxFragments, a negative value no limit.
+	// DefaultMaxFragments, and a negative value means no limit.
 	MaxFragments int
 
-	// CheckUTF8 makes text that is not UTF-8 an error of the Append function that is
-	// given it, ErrNotSendable: a peer would close the connection (RFC 6455, section
-	// 8.1). Without it the caller must ensure that text is UTF-8.
+	// CheckUTF8 makes the Append methods return ErrNotSendable for text that is
+	// not valid UTF-8, because the peer would close the connection (RFC 6455,
+	// section 8.1). If it is false, the caller must ensure that text is valid.
 	CheckUTF8 bool
 
-	// FragmentSize is the maximum payload of the data frames that AppendFrame
-	// makes of a message that is not compressed, in bytes. A longer message is
-	// sent in several frames, so that control frames can go in between. 0 means
-	// DefaultFragmentSize, a negative value no limit.
+	// FragmentSize is the maximum payload in bytes of the data frames into
+	// which AppendFrame cuts an uncompressed message. Control frames can be
+	// sent between the frames of a longer message. 0 means DefaultFragmentSize,
+	// and a negative value means no limit.
 	FragmentSize int
 
-	// CloseTimeout is how long the closing handshake may take. 0 means
-	// DefaultCloseTimeout, a negative value no limit.
+	// CloseTimeout is the time limit of the closing handshake. 0 means
+	// DefaultCloseTimeout, and a negative value means no limit.
 	CloseTimeout time.Duration
 
-	// ReadIdleTimeout is the longest silence of the peer while a read waits. 0
+	// ReadIdleTimeout is how long the peer may be silent while a read waits. 0
 	// and negative values mean no limit.
 	ReadIdleTimeout time.Duration
 
@@ -114,8 +117,8 @@ type Config struct {
 	// negative values mean no pings.
 	KeepAlive time.Duration
 
-	// KeepAliveTimeout is how long the peer may stay silent after such a ping.
-	// 0 and negative values mean the value of KeepAlive.
+	// KeepAliveTimeout is how long the peer may stay silent after the ping. 0
+	// and negative values mean the value of KeepAlive.
 	KeepAliveTimeout time.Duration
 
 	// Now is the time at which the connection begins, on the clock of
@@ -123,9 +126,8 @@ type Config struct {
 	Now time.Duration
 }
 
-// settings are the part of a Config that does not change, and the state of
-// compression. Connections without compression share one value if nothing else
-// differs from the defaults.
+// settings are the constant part of a Config, and the compression state.
+// Uncompressed connections with default settings share one value.
 type settings struct {
 	maxFrame     int64
 	maxFragments int32
@@ -137,7 +139,7 @@ type settings struct {
 
 	inflater Inflater
 	deflater Deflater
-	decoded  int64 // bytes of the open compressed message, decompressed; of the receiving half
+	decoded  int64 // decompressed bytes of the open message; belongs to the receiving half
 }
 
 var defaultSettings = settings{
@@ -198,8 +200,8 @@ func (cfg *Config) maxMessage() int64 {
 	return noLimit(cfg.MaxMessage, DefaultMaxMessage)
 }
 
-// noLimit returns the limit that n stands for: def if n is 0, and the greatest
-// number if n is negative.
+// noLimit returns the limit that n means: def if n is 0, and math.MaxInt64 if n
+// is negative.
 func noLimit(n, def int64) int64 {
 	if n < 0 {
 		return math.MaxInt64

@@ -168,9 +168,9 @@ func TestBodyIsNotCopied(t *testing.T) {
 			toy      bool
 			body     bool
 		}{
-			{mostCoalesced, false, false, false},
-			{mostCoalesced + 1, false, false, true},
-			{mostCoalesced + 1, false, true, false}, // compressed
+			{maxCoalesced, false, false, false},
+			{maxCoalesced + 1, false, false, true},
+			{maxCoalesced + 1, false, true, false}, // compressed
 			{1, true, false, true},
 			{1000, true, true, true},
 		} {

@@ -10,21 +10,21 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// way says where the payload of a data message goes.
+// way says where the payload of a data message is put.
 type way uint8
 
 const (
-	view     way = iota // it stays in the input, or lies in a lent buffer if it was compressed
+	view     way = iota // it stays in the input, or in a lent buffer if it was compressed
 	into                // into dst, as much as fits
-	appended            // as view, but a compressed one is appended to dst, and the event has all of dst
+	appended            // like view, but a compressed payload is appended to dst, and the event has all of dst
 )
 
 // chunkSize is the size of the buffer for a chunk of a compressed message.
 const chunkSize = 4 << 10
 
-// step is Next without a fast path. A frame goes through header and open, which
-// sets flagFrame, and then, as its bytes arrive, through controlFrame, plain or
-// inflate, which clear it at the end.
+// step is Next without the fast path. header and open handle the header of a
+// frame and set flagFrame. Then controlFrame, plain or inflate handle the
+// payload as it arrives, and clear flagFrame at its end.
 func (c *Protocol) step(p, dst []byte, w way) (ev Event, n int, err error) {
 	c.reclaim()
 	if c.flags&flagStopped != 0 {
@@ -64,8 +64,9 @@ func (c *Protocol) step(p, dst []byte, w way) (ev Event, n int, err error) {
 	return ev, n + k, err
 }
 
-// header parses the header of which p is the beginning, or the continuation if
-// head holds a part of it. With io.ErrUnexpectedEOF, p has gone into head.
+// header parses the header at the start of p, or its rest if head holds the
+// beginning. If the header is incomplete, header copies p to head and returns
+// io.ErrUnexpectedEOF.
 func (c *Protocol) header(p []byte) (h ws.Header, n int, err error) {
 	had := int(c.headLen)
 	if had == 0 {
@@ -88,7 +89,7 @@ func (c *Protocol) header(p []byte) (h ws.Header, n int, err error) {
 	return h, size - had, err
 }
 
-// open begins the frame of this header, if it may stand here.
+// open begins the frame with this header, if it is allowed here.
 func (c *Protocol) open(h ws.Header) error {
 	state := c.state
 	if c.flags&flagMessage != 0 {
@@ -109,22 +110,22 @@ func (c *Protocol) open(h ws.Header) error {
 func (c *Protocol) openData(h ws.Header) error {
 	if h.OpCode == ws.OpContinuation {
 		if c.set.inflater != nil && h.Rsv1() {
-			return ws.ErrProtocolNonZeroRsv // RFC 7692, section 6.1, also with ws.StateExtended
+			return ws.ErrProtocolNonZeroRsv // RFC 7692, section 6.1, even with ws.StateExtended
 		}
 	} else {
 		c.flags |= flagMessage
-		c.most = c.limit.Load()
+		c.openLimit = c.limit.Load()
 		if c.set.inflater != nil && h.Rsv1() {
 			c.flags |= flagPacked
 			c.set.decoded = 0
 		}
 	}
-	lim := limits{message: c.most, frame: c.set.maxFrame, fragments: c.set.maxFragments}
+	lim := limits{message: c.openLimit, frame: c.set.maxFrame, fragments: c.set.maxFragments}
 	switch {
 	case c.flags&flagDiscard != 0:
 		lim = limits{math.MaxInt64, math.MaxInt64, math.MaxInt32}
 	case c.flags&flagPacked != 0:
-		lim.message = wireLimit(c.most)
+		lim.message = wireLimit(c.openLimit)
 	}
 	if c.flags&flagPacked != 0 {
 		h.Rsv &^= rsv1
@@ -142,9 +143,8 @@ func (c *Protocol) openData(h ws.Header) error {
 // rsv1 marks a message as compressed (RFC 7692, section 6).
 var rsv1 = ws.Rsv(true, false, false)
 
-// wireLimit returns how long a compressed message may be on the wire that
-// inflates to n bytes at most: a block that cannot be compressed adds a few
-// bytes.
+// wireLimit returns the size limit on the wire of a compressed message that may
+// have n bytes. An incompressible block is a few bytes longer than its data.
 func wireLimit(n int64) int64 { return n + min(n/8+1024, math.MaxInt64-n) }
 
 // event returns the event of a chunk of the open message.
@@ -160,8 +160,8 @@ func (c *Protocol) event(p []byte) Event {
 	return ev
 }
 
-// endFrame closes the open frame, of which nothing is left. It reports whether
-// the message ends with it.
+// endFrame closes the open frame after its payload. It reports whether the
+// message ends with it.
 func (c *Protocol) endFrame() bool {
 	final := c.flags&flagFinal != 0
 	c.flags &^= flagFrame | flagFinal
@@ -174,10 +174,10 @@ func (c *Protocol) endFrame() bool {
 	return final
 }
 
-// Discard makes the receiving half drop the messages that arrive, from the next
-// byte on: their events have no payload, and they are neither limited nor
-// decompressed nor validated. It is for a driver that has sent its close frame and waits for the
-// peer's.
+// Discard makes the receiving half discard messages from the next byte on.
+// Their events have no payload, and they are not limited, decompressed or
+// validated. A driver calls it when it has sent its close frame and waits for
+// the peer's.
 func (c *Protocol) Discard() {
 	c.reclaim()
 	c.message = free(c.message)
@@ -186,7 +186,7 @@ func (c *Protocol) Discard() {
 	}
 }
 
-// skip drops p, the next piece of the open frame.
+// skip discards p, the next piece of the open frame.
 func (c *Protocol) skip(p []byte) (Event, int) {
 	c.rest -= int64(len(p))
 	ev := c.event(nil)
@@ -223,27 +223,28 @@ func (c *Protocol) plain(p, dst []byte, w way) (Event, int, error) {
 	return ev, n, nil
 }
 
-// mostUnmasked is how much of a compressed frame is unmasked at once. What is not
-// consumed of it is masked again, so that no more is unmasked than may fit.
-const mostUnmasked = 16 << 10
+// maxUnmasked is how much of a compressed frame is unmasked at once. The
+// unconsumed rest is masked again, so the limit bounds the work that is done
+// twice.
+const maxUnmasked = 16 << 10
 
-// inflate returns what p, the next piece of the open frame of a compressed
-// message, decodes to. It consumes less than p if dst gets full.
+// inflate decompresses p, the next piece of the open frame of a compressed
+// message. It consumes less than p if dst gets full.
 func (c *Protocol) inflate(p, dst []byte, w way) (Event, int, error) {
 	s := c.set
 	switch w {
 	case view:
 		p = p[:min(len(p), chunkSize)]
 	case into:
-		p = p[:min(len(p), len(dst)+64, mostUnmasked)]
+		p = p[:min(len(p), len(dst)+64, maxUnmasked)]
 	}
 	c.unmask(p)
 	final := c.flags&flagFinal != 0 && int64(len(p)) == c.rest
 	out, size, used, done, err := dst, 0, len(p), final, error(nil)
-	full := false // there may be more
+	full := false // more output may be available
 	switch w {
 	case appended:
-		out, err = s.inflater.Extend(dst, p, final, inflatedLimit(c.most))
+		out, err = s.inflater.Extend(dst, p, final, inflatedLimit(c.openLimit))
 		size = len(out) - len(dst)
 	case view:
 		if c.lent == nil {
@@ -258,12 +259,12 @@ func (c *Protocol) inflate(p, dst []byte, w way) (Event, int, error) {
 		c.mask(p[used:])
 	}
 	s.decoded += int64(size)
-	text := out[len(out)-size : len(out)-int(max(s.decoded-c.most, 0))]
+	text := out[len(out)-size : len(out)-int(max(s.decoded-c.openLimit, 0))]
 	switch {
 	case c.in.checksText() && !c.in.text.Valid(text):
-		err = ErrInvalidUTF8 // the first fault in the message, however it was cut
-	case s.decoded > c.most || CloseCode(err) == ws.StatusMessageTooBig:
-		err = ErrMessageTooLarge // whoever has counted
+		err = ErrInvalidUTF8 // the invalid text comes first in the message, wherever it was cut
+	case s.decoded > c.openLimit || CloseCode(err) == ws.StatusMessageTooBig:
+		err = ErrMessageTooLarge // also if Inflater did not count
 	case err == nil && done && c.in.checksText() && !c.in.text.Done():
 		err = ErrInvalidUTF8
 	}
@@ -278,7 +279,7 @@ func (c *Protocol) inflate(p, dst []byte, w way) (Event, int, error) {
 	return ev, used, nil
 }
 
-// inflatedLimit returns n as an [Inflater] takes a limit.
+// inflatedLimit returns the limit n in the form that an [Inflater] takes.
 func inflatedLimit(n int64) int64 {
 	if n == math.MaxInt64 {
 		return -1
@@ -286,7 +287,8 @@ func inflatedLimit(n int64) int64 {
 	return n
 }
 
-// controlFrame returns the open frame if p ends it, and gathers it otherwise.
+// controlFrame returns the event of the open frame if p completes it, and
+// buffers p otherwise.
 func (c *Protocol) controlFrame(p []byte) (ev Event, n int, err error) {
 	n = len(p)
 	p = p[:n:n]
@@ -313,14 +315,14 @@ func (c *Protocol) controlFrame(p []byte) (ev Event, n int, err error) {
 	return ev, n, nil
 }
 
-// closed takes the payload of the peer's close frame: it is the last frame that
-// counts (RFC 6455, section 5.5.1).
+// closed handles the payload of the peer's close frame, after which the peer's
+// data is ignored (RFC 6455, section 5.5.1).
 func (c *Protocol) closed(p []byte) error {
 	code, reason, err := ws.ParseCloseBody(p)
 	if err != nil {
 		return err
 	}
-	c.closing.receive(code) // before Err is set: until then the reply would not be due
+	c.closing.receive(code) // before Err is set, because the reply is due from then on
 	c.stop(ClosedError{code, reason})
 	return nil
 }
@@ -341,8 +343,8 @@ func (c *Protocol) mask(p []byte) {
 	}
 }
 
-// unmaskText is unmask for a piece of the open message's text. It reports
-// whether a text may begin like that.
+// unmaskText is unmask for a piece of the open text message. It reports whether
+// the text so far can be valid.
 func (c *Protocol) unmaskText(p []byte) bool {
 	if c.maskBit == 0 {
 		return c.in.text.Valid(p)
@@ -353,33 +355,32 @@ func (c *Protocol) unmaskText(p []byte) bool {
 }
 
 // NextChunk is [Protocol.Next] with the payload of data messages in dst: the
-// event's payload is the beginning of dst. It consumes no more of p than fits
-// dst; the rest of p belongs to the next call, and the caller may move or copy it
-// before that. If dst is empty, NextChunk opens the next message and returns its
-// first event without payload, as soon as a byte of it has arrived.
+// payload is a prefix of dst. NextChunk consumes only as much of p as fits in
+// dst. The rest of p belongs to the next call; the caller may move or copy it
+// first. If dst is empty, NextChunk opens the next message, and returns its
+// first event without payload when its first byte has arrived.
 func (c *Protocol) NextChunk(dst, p []byte) (ev Event, n int, err error) {
 	return c.step(p, dst, into)
 }
 
-// Plain reports whether [Protocol.Next] does not decompress what p begins with, so
-// that its chunks are views of p.
+// Plain reports whether [Protocol.Next] returns views of p because the data at
+// the start of p is not compressed.
 func (c *Protocol) Plain(p []byte) bool {
 	return c.set.inflater == nil || c.flags&flagDiscard != 0 || c.flags&^flagLent == 0 && (len(p) == 0 || p[0]>>4&rsv1 == 0)
 }
 
-// Gather appends the next message to *dst. Its data events end a message and have
-// no payload; the message is what was appended since the last one. Control frames
-// are returned as they come, also from inside a message, with the part of the
-// message that has arrived appended. Errors and n are those of [Protocol.Next]: with
-// [io.ErrUnexpectedEOF] the part that has arrived is appended, and the next call goes
-// on after it.
+// Gather appends the next message to *dst. It returns a data event at the end
+// of a message, without payload: the message is what was appended since the
+// last one. It returns control frames as they arrive, including those inside a
+// message; the part of the message that has arrived is then in *dst. Errors and
+// n are those of [Protocol.Next]. After [io.ErrUnexpectedEOF], the next call
+// continues the message.
 //
-// Until a message is complete, *dst has to end with what was appended of it, and
-// no other function may receive the rest of a compressed message: only Gather goes
-// on with what it has begun.
+// Until a message is complete, *dst must end with its bytes so far. If Gather
+// has begun a compressed message, only Gather may receive the rest of it.
 //
-// *dst grows with the bytes that arrive, never with the length that a header
-// declares, and nothing is allocated if it has room. Gather does not retain dst.
+// *dst grows with the bytes that arrive, never with the length in a header.
+// Gather does not allocate if *dst has room. It does not retain dst.
 func (c *Protocol) Gather(dst *[]byte, p []byte) (ev Event, n int, err error) {
 	packed := !c.Plain(p)
 	if packed {
@@ -395,8 +396,8 @@ func (c *Protocol) Gather(dst *[]byte, p []byte) (ev Event, n int, err error) {
 	return c.gatherOn(dst, p, ev, n, err, packed)
 }
 
-// gatherOn is Gather after its first event. packed says that the payload of a
-// compressed message was appended already.
+// gatherOn is Gather after its first event. packed reports that the payload of
+// a compressed message was already appended.
 func (c *Protocol) gatherOn(dst *[]byte, p []byte, ev Event, n int, err error, packed bool) (Event, int, error) {
 	for {
 		switch {
@@ -421,30 +422,29 @@ func (c *Protocol) gatherOn(dst *[]byte, p []byte, ev Event, n int, err error, p
 	}
 }
 
-// Extend appends the payload of a chunk to dst as [Protocol.Gather] does, with some
-// room for what is still to come of the frame.
+// Extend appends the payload of a chunk to dst as [Protocol.Gather] does, and
+// makes some room for the rest of the frame.
 func (c *Protocol) Extend(dst []byte, ev Event) []byte {
 	return append(c.ahead(dst, len(ev.Payload)), ev.Payload...)
 }
 
-// directLeast is the least part of a frame that is worth being received where the
-// message lies.
-const directLeast = 8 << 10
+// minDirect is the smallest part of a frame that is worth receiving directly
+// into the message.
+const minDirect = 8 << 10
 
-// ahead returns dst with room for n bytes more, and for some of the open frame
-// that is still to come: three times as many bytes as have arrived of the
-// message, or directLeast.
+// ahead returns dst with room for n more bytes, plus some for the rest of the
+// open frame: up to three times the bytes of the message so far, or minDirect.
 func (c *Protocol) ahead(dst []byte, n int) []byte {
 	rest := c.direct()
 	if rest == 0 {
 		return dst
 	}
-	most := max(3*(c.in.size-rest), directLeast)
-	return slices.Grow(dst, n+int(min(rest, most)))
+	limit := max(3*(c.in.size-rest), minDirect)
+	return slices.Grow(dst, n+int(min(rest, limit)))
 }
 
-// direct returns how many of the next bytes of input are payload of a data frame
-// that is not compressed.
+// direct returns how many of the next input bytes are uncompressed payload of a
+// data frame.
 func (c *Protocol) direct() int64 {
 	if c.flags&(flagFrame|flagPacked) != flagFrame || c.controlOp != 0 || c.flags&flagDiscard != 0 {
 		return 0
@@ -452,63 +452,63 @@ func (c *Protocol) direct() int64 {
 	return c.rest
 }
 
-// Room returns where the next bytes of input are wanted, if a large part of a
-// frame is still to come that needs no decompression: room is free memory after
-// dst, and grown is dst, moved if it had no room. The caller receives n bytes
-// into room, gives room[:n] to [Protocol.Next], which decodes them in place, and
-// goes on with grown extended by n bytes. room is nil if the input is wanted
-// elsewhere; all that was received before has to be consumed first.
+// Room returns memory to receive the next input into, if a large uncompressed
+// part of a frame is still to come. room is free memory after dst, and grown is
+// dst, moved if it had no room. The caller receives n bytes into room, passes
+// room[:n] to [Protocol.Next], which decodes them in place, and continues with
+// grown extended by n bytes. Room returns a nil room if the next input belongs
+// elsewhere. All earlier input must have been consumed.
 func (c *Protocol) Room(dst []byte) (grown, room []byte) {
 	rest := c.direct()
-	if rest < directLeast {
+	if rest < minDirect {
 		return dst, nil
 	}
-	if cap(dst)-len(dst) < directLeast {
+	if cap(dst)-len(dst) < minDirect {
 		dst = c.ahead(dst, 0)
 	}
 	end := int(min(rest, int64(cap(dst)-len(dst)))) + len(dst)
 	return dst, dst[len(dst):end:end]
 }
 
-// Direct returns p, cut to the payload bytes of the open frame that are still to
-// come, if that is a large part of a frame and p is large: the caller may receive
-// into what is returned and give it to [Protocol.Next], which decodes it in
-// place. Otherwise it returns nil.
+// Direct returns a prefix of p to receive payload of the open frame into, if
+// both p and the rest of the frame are large. The caller passes the received
+// bytes to [Protocol.Next], which decodes them in place. Otherwise Direct
+// returns nil.
 func (c *Protocol) Direct(p []byte) []byte {
 	rest := c.direct()
-	if rest < directLeast || len(p) < directLeast {
+	if rest < minDirect || len(p) < minDirect {
 		return nil
 	}
 	return p[:min(int64(len(p)), rest)]
 }
 
-// InMessage reports whether a chunk of a message has been returned and its last
-// one has not.
+// InMessage reports whether the first chunk of a message was returned and its
+// last chunk was not.
 func (c *Protocol) InMessage() bool { return c.flags&flagBegun != 0 }
 
-// Stopped reports whether the receiving half has ended: whatever arrives does not
-// count.
+// Stopped reports whether the receiving half has ended, so that further input
+// is ignored.
 func (c *Protocol) Stopped() bool { return c.flags&flagStopped != 0 }
 
-// InFrame reports whether a frame has begun that has not ended.
+// InFrame reports whether a frame has begun and not ended.
 func (c *Protocol) InFrame() bool { return c.flags&(flagHead|flagFrame) != 0 }
 
-// WireSize returns how many payload bytes a compressed message has on the wire,
-// by the headers that have arrived so far: the message that the last data event
-// belongs to. For other messages it may be the size of an earlier message.
+// WireSize returns the number of payload bytes on the wire of the compressed
+// message of the last data event, as far as its headers have arrived. For an
+// uncompressed message the result may belong to an earlier message.
 func (c *Protocol) WireSize() int64 { return c.in.size }
 
 // NextMessage is [Protocol.Next] for whole messages: its data events are First
-// and Last. The payload is a view into p if the message is one frame that lies
-// whole in p and is not compressed. Otherwise it is gathered in a buffer that
-// grows with the bytes that arrive, never with the lengths that headers declare,
-// and that is lent until the next call of the receiving half. Control frames are
-// returned as they come, also from inside a message. Rsv has the bits of all
-// frames of the message.
+// and Last. The payload is a view into p if the message is uncompressed,
+// unfragmented and complete in p. Otherwise NextMessage gathers it in a buffer,
+// which is valid until the next call of the receiving half. The buffer grows
+// with the bytes that arrive, never with the lengths in headers. Control frames
+// are returned as they arrive, including those inside a message. Rsv has the
+// bits of all frames of the message.
 //
-// Next and NextMessage may be mixed. Inside a message of which Next has returned
-// a chunk, NextMessage returns what is left of it, which is not First. What
-// NextMessage has begun to gather must not be ended by Next.
+// Next and NextMessage may be mixed. If Next has returned a chunk of a message,
+// NextMessage returns the rest, which is not First. If NextMessage has begun to
+// gather a message, Next must not complete it.
 func (c *Protocol) NextMessage(p []byte) (ev Event, n int, err error) {
 	if c.Plain(p) {
 		if ev, n, err = c.Next(p); err != nil || ev.part == whole {
@@ -518,8 +518,8 @@ func (c *Protocol) NextMessage(p []byte) (ev Event, n int, err error) {
 	return c.assemble(ev, p, n)
 }
 
-// assemble is NextMessage after its first event, or without one if n is 0. It is apart
-// so that the event of NextMessage travels in registers.
+// assemble is NextMessage after its first event, or without one if n is 0. It
+// is a separate function so that the event of NextMessage travels in registers.
 func (c *Protocol) assemble(ev Event, p []byte, n int) (Event, int, error) {
 	if n > 0 && c.gather(&ev, false) {
 		return ev, n, nil
@@ -548,7 +548,7 @@ func (c *Protocol) assemble(ev Event, p []byte, n int) (Event, int, error) {
 	}
 }
 
-// gatherRoom returns free memory after what was gathered of a message, for n
+// gatherRoom returns free memory after the gathered part of a message, for n
 // bytes of input.
 func (c *Protocol) gatherRoom(n int) []byte {
 	c.reclaim()
@@ -567,8 +567,9 @@ func (c *Protocol) gatherRoom(n int) []byte {
 	return b[len(b):cap(b)]
 }
 
-// gather adds a chunk to the message. It lies there already if placed is set. At
-// the end of the message it makes ev the event of all of it and reports true.
+// gather adds a chunk to the message; placed reports that it is already in
+// place. At the end of the message it makes ev the event of the whole message
+// and returns true.
 func (c *Protocol) gather(ev *Event, placed bool) bool {
 	if c.message == nil || ev.First() {
 		c.part = ev.part & partFirst
@@ -587,13 +588,13 @@ func (c *Protocol) gather(ev *Event, placed bool) bool {
 	return true
 }
 
-// EOF says that no more bytes will arrive, and gives buffers back. The caller has
-// taken all events before: Next has returned [io.ErrUnexpectedEOF]. EOF returns
-// what this makes of the connection: a [ClosedError] with the code and reason of
-// the peer's close frame, or with [ws.StatusAbnormalClosure] if there was none; an
-// error that wraps [io.ErrUnexpectedEOF] if the input ended inside a frame or a
-// message; or the error that has ended the connection before. Next and EOF return
-// the same from then on.
+// EOF records that no more bytes will arrive, and releases buffers. The caller
+// must have taken all events: Next has returned [io.ErrUnexpectedEOF]. EOF
+// returns how the connection ended: a [ClosedError] with the code and reason of
+// the peer's close frame, or with [ws.StatusAbnormalClosure] if there was none;
+// an error that wraps [io.ErrUnexpectedEOF] if the input ended inside a frame
+// or message; or the error that ended the connection earlier. Later calls of
+// Next and EOF return the same error.
 func (c *Protocol) EOF() error {
 	if c.flags&flagStopped == 0 {
 		var err error = ClosedError{Code: ws.StatusAbnormalClosure}
@@ -608,11 +609,11 @@ func (c *Protocol) EOF() error {
 
 var errTruncated = fmt.Errorf("wsutil: input ended inside a message: %w", io.ErrUnexpectedEOF)
 
-// IsTruncated reports whether err is that of [Protocol.EOF] inside a frame or a
-// message.
+// IsTruncated reports whether err is the error of [Protocol.EOF] for input that
+// ended inside a frame or message.
 func IsTruncated(err error) bool { return err == errTruncated }
 
-// fail ends the receiving half: there was no close frame, and there will be none.
+// fail ends the receiving half with err, without a close frame of the peer.
 func (c *Protocol) fail(err error) (Event, int, error) {
 	c.closing.fail()
 	c.stop(err)
@@ -620,7 +621,7 @@ func (c *Protocol) fail(err error) (Event, int, error) {
 	return Event{}, 0, c.Err()
 }
 
-// stop ends the receiving half, and with it the connection.
+// stop ends the receiving half and the connection.
 func (c *Protocol) stop(err error) {
 	c.Fail(err)
 	if c.set.inflater != nil {
@@ -630,8 +631,8 @@ func (c *Protocol) stop(err error) {
 	c.message = free(c.message)
 }
 
-// reclaim takes back what the last event was lent. A message that NextMessage is
-// still gathering stays.
+// reclaim takes back the memory of the last event. It keeps a message that
+// NextMessage is gathering.
 func (c *Protocol) reclaim() {
 	if c.flags&flagLent == 0 {
 		return
@@ -643,14 +644,14 @@ func (c *Protocol) reclaim() {
 	}
 }
 
-// drop gives all buffers back.
+// drop releases all buffers.
 func (c *Protocol) drop() {
 	c.flags &^= flagLent
 	c.lent = free(c.lent)
 	c.message = free(c.message)
 }
 
-// free gives b back and returns nil, to be stored where b was.
+// free releases b and returns nil, to be stored where b was.
 func free(b *bufpool.Buffer) *bufpool.Buffer {
 	b.Free()
 	return nil

@@ -11,7 +11,7 @@ import (
 
 // Room asks for the payload of a large frame, and for nothing else.
 func TestRoom(t *testing.T) {
-	const size = 3 * directLeast
+	const size = 3 * minDirect
 	c := NewProtocol(&Config{State: ws.StateClientSide})
 	grown, room := c.Room(nil)
 	require.Nil(t, grown)
@@ -41,7 +41,7 @@ func TestRoom(t *testing.T) {
 		require.Equal(t, len(rest) == 0, ev.Last())
 		out = out[:len(out)+n]
 	}
-	require.Less(t, len(rest), directLeast)
+	require.Less(t, len(rest), minDirect)
 	ev, _, err := c.Gather(&out, rest)
 	require.NoError(t, err)
 	require.True(t, ev.Last())

@@ -12,69 +12,70 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// What the sending half of a [Protocol] refuses. These are mistakes of the
-// caller: nothing was appended, and the connection is as usable as before.
+// Errors of the sending half of a [Protocol] for mistakes of the caller.
+// Nothing was appended, and the connection stays usable.
 var (
-	// ErrClosing is returned for a frame that may not be sent any longer: every
-	// one after our close frame; all but ours after the peer's, and after a fault
-	// of the peer. A message whose first fragment is out may still be ended before
-	// the peer's close frame is answered (RFC 6455, sections 5.5.1 and 7.1.7).
+	// ErrClosing is returned for a frame that may no longer be sent: any frame
+	// after our close frame, and any frame except our close frame after the
+	// peer's close frame or a fault of the peer. A fragmented message that was
+	// begun may still be completed before the peer's close frame is answered
+	// (RFC 6455, sections 5.5.1 and 7.1.7).
 	ErrClosing = errors.New("wsutil: the connection is closing, the frame may not be sent")
 
 	// ErrNotSendable is returned, wrapped with the reason, for a frame that the
-	// peer would have to refuse: a message inside another one, a reserved bit that
-	// no extension has claimed, a reserved opcode.
+	// peer would have to refuse: a message inside another one, a reserved bit
+	// that no extension has claimed, or a reserved opcode.
 	ErrNotSendable = errors.New("wsutil: frame may not be sent")
 
-	// ErrNotSendableCode is returned for a code that must not stand in a close
+	// ErrNotSendableCode is returned for a code that may not be sent in a close
 	// frame (RFC 6455, section 7.4).
 	ErrNotSendableCode = errors.New("wsutil: close code may not be sent")
 )
 
-// undo says what [Protocol.Undo] takes back.
+// undo says what [Protocol.Undo] can take back.
 type undo uint8
 
 const (
 	undoFrame  undo = 1 << iota // the last call appended the beginning of a message
-	undoPacked                  // and the Deflater has taken it in, whole
-	undoPart                    // and the Deflater has begun to take it in
+	undoPacked                  // and the Deflater has compressed all of it
+	undoPart                    // and the Deflater has compressed a part of it
 )
 
-// Outgoing is a message that is being sent: see [Protocol.AppendFrame]. It is
-// made by [NewOutgoing], [PreparedMessage.Outgoing], or in parts with
-// [Outgoing.Add]. It must not be copied while it is being sent.
+// Outgoing is a message to be sent by [Protocol.AppendFrame]. [NewOutgoing] and
+// [PreparedMessage.Outgoing] return one; [Outgoing.Add] adds parts to it. It
+// must not be copied while it is being sent.
 type Outgoing struct {
-	payload  []byte // what no frame has taken yet
+	payload  []byte // the payload that is not in a frame yet
 	inPlace  []byte // ends with payload; headers are written before it, if not nil
 	prepared *PreparedMessage
 	size     int
 	wire     int
-	text     utf8s.Validator // of the parts so far
-	checked  int             // bytes of the message that text has seen
+	text     utf8s.Validator // checks the parts so far
+	checked  int             // bytes that text has checked
 	op       ws.OpCode
-	more     bool // parts are to be added
+	more     bool // more parts will be added
 	begun    bool // a frame was made
 	packed   bool // it is compressed
 	done     bool // the last frame was made
 	apart    bool // see Apart
 }
 
-// NewOutgoing returns the message with opcode op and payload p. It does not copy
-// p, which must not change before the last frame was appended.
+// NewOutgoing returns a message with opcode op and payload p. It does not copy
+// p, which must not change until the last frame was appended.
 func NewOutgoing(op ws.OpCode, p []byte) Outgoing {
 	return Outgoing{op: op, payload: p, size: len(p)}
 }
 
-// NewOutgoingInPlace returns the message with opcode op and payload
+// NewOutgoingInPlace returns a message with opcode op and payload
 // buf[ws.MaxHeaderSize:], whose frames are made without a copy: the bytes before
-// the payload are room for the header. Each frame is written into buf, in place, as
-// [Protocol.AppendFrame] makes it: the header before its payload, over what was
-// sent before, and a client's payload masked. A message that is compressed is
-// encoded into dst like any other.
+// the payload are room for the header. [Protocol.AppendFrame] writes each frame
+// into buf, the header before its payload, over what was already sent, and masks
+// a client's payload in place. A compressed message is encoded into dst like any
+// other.
 //
-// buf belongs to the message until the last frame was sent; what it holds then is of
-// no use. AppendFrame returns [ErrNotSendable] and [ws.ErrNoHeaderRoom] if buf has
-// fewer than [ws.MaxHeaderSize] bytes.
+// The message owns buf until the last frame was sent; its content is then
+// undefined. AppendFrame returns [ErrNotSendable] and [ws.ErrNoHeaderRoom] if
+// buf has fewer than [ws.MaxHeaderSize] bytes.
 func NewOutgoingInPlace(op ws.OpCode, buf []byte) Outgoing {
 	m := Outgoing{op: op, inPlace: buf}
 	if len(buf) < ws.MaxHeaderSize {
@@ -86,8 +87,8 @@ func NewOutgoingInPlace(op ws.OpCode, buf []byte) Outgoing {
 	return m
 }
 
-// Add makes p the next part of a message that is sent in parts, and last says
-// whether it is the last one. The parts before it must have been appended. It does
+// Add makes p the next part of a message that is sent in parts; last reports
+// whether it is the last part. Earlier parts must have been appended. Add does
 // not copy p. A message in parts begins as NewOutgoing(op, nil).
 func (m *Outgoing) Add(p []byte, last bool) {
 	m.payload, m.inPlace, m.more = p, nil, !last
@@ -101,39 +102,40 @@ func (m *Outgoing) Apart() { m.apart = true }
 // Done reports whether all frames of the message were appended.
 func (m *Outgoing) Done() bool { return m.done }
 
-// Pending reports whether some of the message, or of its current part, was not
-// appended yet.
+// Pending reports whether a part of the message, or of its current part, was
+// not appended yet.
 func (m *Outgoing) Pending() bool { return !m.done && (len(m.payload) > 0 || !m.begun || !m.more) }
 
 // Begun reports whether a frame of the message was appended.
 func (m *Outgoing) Begun() bool { return m.begun }
 
-// Size returns the bytes of the message so far.
+// Size returns the size of the message so far, in bytes.
 func (m *Outgoing) Size() int { return m.size }
 
-// WireSize returns the payload bytes of the frames that were made of the message.
+// WireSize returns the total payload size of the frames that were appended.
 func (m *Outgoing) WireSize() int { return m.wire }
 
 // OpCode returns the opcode of the message.
 func (m *Outgoing) OpCode() ws.OpCode { return m.op }
 
-// mostCoalesced is the longest payload that AppendFrame copies after its header:
-// up to here a copy costs no more than a vectored write.
-const mostCoalesced = 32 << 10
+// maxCoalesced is the longest payload that AppendFrame copies after its header.
+// Up to this size a copy costs no more than a vectored write.
+const maxCoalesced = 32 << 10
 
-// AppendFrame appends the next frame of m to dst. It is the one place that decides
-// whether a message is compressed and how it is cut into frames: a message, or
-// its current part, is sent whole if it is compressed, and otherwise in frames of
-// at most FragmentSize bytes. Call it as long as
-// [Outgoing.Pending] reports true. Control frames may be appended between the
-// frames of a message (RFC 6455, section 5.4).
+// AppendFrame appends the next frame of m to dst. It is the only place that
+// decides whether a message is compressed and how it is cut into frames. A
+// compressed message, or its current part, is one frame. Other messages are cut
+// into frames of at most FragmentSize bytes. The caller calls AppendFrame while
+// [Outgoing.Pending] is true. Control frames may be appended between the frames
+// of a message (RFC 6455, section 5.4).
 //
-// body, if not nil, is the rest of the frame: the caller sends it after out and
-// before the next frame of m, without a copy, and must not change it. It is a view
-// of the caller's payload or of a [PreparedMessage].
+// If body is not nil, it is the rest of the frame, which the caller sends after
+// out and before the next frame of m. body is a view of the caller's payload or
+// of a [PreparedMessage], which saves a copy. The caller must not modify it.
 //
-// AppendFrame does not change the payload, except of a message in place. The
-// payload must not lie in the free part of dst. On an error, [ErrClosing] or [ErrNotSendable], it returns dst as it was.
+// AppendFrame does not modify the payload, unless the message is in place. The
+// payload must not overlap the free capacity of dst. On error, [ErrClosing] or
+// [ErrNotSendable], it returns dst unchanged.
 func (c *Protocol) AppendFrame(dst []byte, m *Outgoing) (out, body []byte, err error) {
 	first := !m.begun
 	if first && c.sendOp != 0 {
@@ -167,9 +169,10 @@ func (c *Protocol) AppendFrame(dst []byte, m *Outgoing) (out, body []byte, err e
 	return out, body, nil
 }
 
-// MaySend returns the error that AppendFrame would return for the next frame of m
-// because of its opcode, its text or the end of the connection, or nil. It may be
-// called at any time: a driver that queues messages calls it first.
+// MaySend returns nil, or the error that AppendFrame would return for the next
+// frame of m because of its opcode, its text or the state of the connection. It
+// is safe for concurrent use. A driver that queues messages calls it before
+// queueing.
 func (c *Protocol) MaySend(m *Outgoing) error {
 	if m.op != ws.OpText && m.op != ws.OpBinary || m.done {
 		return errNoMessage
@@ -186,15 +189,15 @@ func (c *Protocol) MaySend(m *Outgoing) error {
 	return nil
 }
 
-// Coalesces reports whether a message of n bytes is sent as one frame that
-// [Protocol.AppendMessage] makes without a copy to spare: it is short and is not
-// compressed. It may be called at any time.
+// Coalesces reports whether [Protocol.AppendMessage] is the best way to send a
+// message of n bytes: the message is short and uncompressed, so it is one frame
+// and the copy costs nothing. It is safe for concurrent use.
 func (c *Protocol) Coalesces(n int) bool {
-	return c.set.deflater == nil && n <= mostCoalesced && n <= c.set.fragment
+	return c.set.deflater == nil && n <= maxCoalesced && n <= c.set.fragment
 }
 
-// FrameRoom returns for how many bytes AppendFrame needs room to append the next frame
-// of m without an allocation.
+// FrameRoom returns how many bytes of free capacity AppendFrame needs to append
+// the next frame of m without allocating.
 func (c *Protocol) FrameRoom(m *Outgoing) int {
 	n := len(m.payload)
 	switch {
@@ -206,7 +209,7 @@ func (c *Protocol) FrameRoom(m *Outgoing) int {
 		n += n/8 + 16
 	case m.inPlace != nil:
 		return 0
-	case !c.state.ClientSide() && (m.apart || min(n, c.set.fragment) > mostCoalesced):
+	case !c.state.ClientSide() && (m.apart || min(n, c.set.fragment) > maxCoalesced):
 		n = 0
 	default:
 		n = min(n, c.set.fragment)
@@ -214,7 +217,7 @@ func (c *Protocol) FrameRoom(m *Outgoing) int {
 	return ws.MaxHeaderSize + n
 }
 
-// validText reports whether the message is UTF-8 as far as it is there.
+// validText reports whether the message so far is valid UTF-8.
 func (m *Outgoing) validText() bool {
 	if m.prepared != nil {
 		return m.prepared.valid
@@ -226,15 +229,15 @@ func (m *Outgoing) validText() bool {
 	return m.text.Valid(nil) && (m.more || m.text.Done())
 }
 
-var errNoMessage = fmt.Errorf("%w: not a message, or its last frame is out", ErrNotSendable)
+var errNoMessage = fmt.Errorf("%w: not a message, or its last frame was already appended", ErrNotSendable)
 
 var errNoRoom = fmt.Errorf("%w: %w", ErrNotSendable, ws.ErrNoHeaderRoom)
 
-var errText = fmt.Errorf("%w: text is not UTF-8", ErrNotSendable)
+var errText = fmt.Errorf("%w: text is not valid UTF-8", ErrNotSendable)
 
-var errInside = fmt.Errorf("%w: the message before it lacks its last fragment", ErrNotSendable)
+var errInside = fmt.Errorf("%w: the previous message is not complete", ErrNotSendable)
 
-// appendPlain is AppendFrame for a message that is not compressed.
+// appendPlain is AppendFrame for an uncompressed message.
 func (c *Protocol) appendPlain(dst []byte, m *Outgoing) (out, body []byte, err error) {
 	p := m.payload[:min(len(m.payload), max(c.set.fragment, 1))]
 	h, err := c.sendHeader(ws.Header{
@@ -253,17 +256,17 @@ func (c *Protocol) appendPlain(dst []byte, m *Outgoing) (out, body []byte, err e
 		frame := m.inPlace[end-len(p)-size : end]
 		return dst, c.seal(frame, 0, size, &h), nil
 	}
-	if !h.Masked && (m.apart || len(p) > mostCoalesced) {
+	if !h.Masked && (m.apart || len(p) > maxCoalesced) {
 		return framing.Append(dst, lead(&h), uint64(len(p))), p, nil
 	}
 	return appendFrame(dst, lead(&h), h.Masked, p), nil, nil
 }
 
-// appendPacked is AppendFrame for a message that is compressed: as a part of it, or
-// whole. If a whole one does not become smaller, m.packed stays false, and out is
-// dst, perhaps with more room.
+// appendPacked is AppendFrame for a compressed message, whole or in parts. If
+// compressing a whole message does not make it smaller, m.packed stays false,
+// and out is dst, perhaps with more capacity.
 func (c *Protocol) appendPacked(dst []byte, m *Outgoing, asPart bool) (out []byte, err error) {
-	const room = ws.MaxHeaderSize // for the header, whose size is not known yet
+	const room = ws.MaxHeaderSize // for the header, whose size depends on the compressed size
 	start, p := len(dst), m.payload
 	out = slices.Grow(dst, room+len(p)+len(p)/8+16)
 	packed := true
@@ -294,8 +297,8 @@ func (c *Protocol) appendPacked(dst []byte, m *Outgoing, asPart bool) (out []byt
 	return c.seal(out[:start+size+n], start, size, &h), nil
 }
 
-// seal writes the header in front of the payload out[start+size:], and masks that
-// if the frame is a client's.
+// seal writes the header before the payload out[start+size:], and masks the
+// payload of a client.
 func (c *Protocol) seal(out []byte, start, size int, h *ws.Header) []byte {
 	n := uint64(len(out) - start - size)
 	if !h.Masked {
@@ -330,25 +333,24 @@ func (c *Protocol) appendPrepared(dst []byte, m *Outgoing) (out, body []byte, er
 	return dst, form.frame, nil
 }
 
-// AppendMessage appends a message to dst: op is ws.OpText or ws.OpBinary, p the
-// payload. It makes the frames that [Protocol.AppendFrame] makes. It neither
-// changes nor retains p, which must not lie in the free part of dst; a client's
-// frames are masked with new keys. The caller must ensure that text is UTF-8 (RFC
-// 6455, section 5.6).
+// AppendMessage appends a message with payload p to dst. op is ws.OpText or
+// ws.OpBinary. The frames are those of [Protocol.AppendFrame]. AppendMessage
+// neither modifies nor retains p, which must not overlap the free capacity of
+// dst. A client's frames are masked with new keys. The caller must ensure that
+// text is valid UTF-8 (RFC 6455, section 5.6).
 //
-// On an error, which is [ErrClosing] or [ErrNotSendable], it returns dst as it
-// was.
+// On error, [ErrClosing] or [ErrNotSendable], it returns dst unchanged.
 func (c *Protocol) AppendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, error) {
 	if c.sendOp == 0 && (op == ws.OpText || op == ws.OpBinary) && c.closing.Load() == 0 &&
 		c.set.deflater == nil && len(p) <= c.set.fragment && (op == ws.OpBinary || !c.set.checkText) {
-		c.undo = undoFrame // a whole message of an open connection: there is nothing else to ask
+		c.undo = undoFrame // a whole message on an open connection needs no other checks
 		return appendFrame(dst, framing.FinBit|byte(op), c.state.ClientSide(), p), nil
 	}
 	return c.appendMessage(dst, op, p)
 }
 
-// appendMessage is AppendMessage without a fast path, whose frame on the stack stays
-// small.
+// appendMessage is AppendMessage without the fast path, which keeps the stack
+// frame of AppendMessage small.
 func (c *Protocol) appendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, error) {
 	if op.IsControl() {
 		return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: op}, p)
@@ -357,8 +359,8 @@ func (c *Protocol) appendMessage(dst []byte, op ws.OpCode, p []byte) ([]byte, er
 	return c.appendAll(dst, &m)
 }
 
-// AppendPrepared is [Protocol.AppendMessage] for a prepared message. The frame is
-// copied: [Protocol.AppendFrame] does without.
+// AppendPrepared is [Protocol.AppendMessage] for a prepared message. It copies
+// the frame; [Protocol.AppendFrame] does not.
 func (c *Protocol) AppendPrepared(dst []byte, p *PreparedMessage) ([]byte, error) {
 	if p.op.IsControl() {
 		return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: p.op}, p.payload)
@@ -386,12 +388,12 @@ func (c *Protocol) appendAll(dst []byte, m *Outgoing) ([]byte, error) {
 	return out, nil
 }
 
-// AppendFragment appends one frame that the caller has cut, or has changed by an
-// extension of its own. OpCode of h is that of the message, for each of its
-// fragments; Fin is set for the last one; Rsv has the reserved bits of this frame.
-// Everything else in the header is made here, and p is sent as it is: it is
-// neither compressed nor checked. Pings and pongs may be appended as well, also between the fragments
-// (RFC 6455, section 5.4). Ownership and errors are those of
+// AppendFragment appends one frame of a message that the caller fragments, or
+// that an extension of the caller has changed. h.OpCode is the opcode of the
+// message in all of its fragments. h.Fin is set in the last fragment. h.Rsv has
+// the reserved bits of this frame. Other fields of h are ignored. p is neither
+// compressed nor checked. Pings and pongs may also be appended, even between
+// fragments (RFC 6455, section 5.4). Ownership and errors are those of
 // [Protocol.AppendMessage], and [ErrControlOverflow].
 func (c *Protocol) AppendFragment(dst []byte, h ws.Header, p []byte) ([]byte, error) {
 	if h.OpCode == ws.OpClose {
@@ -410,25 +412,26 @@ func (c *Protocol) AppendFragment(dst []byte, h ws.Header, p []byte) ([]byte, er
 	return appendFrame(dst, lead(&h), h.Masked, p), nil
 }
 
-// AppendPing appends a ping to dst. p is at most 125 bytes long, otherwise the
-// error is [ErrControlOverflow]. It neither changes nor retains p, which must not
-// lie in the free part of dst (RFC 6455, section 5.5.2).
+// AppendPing appends a ping to dst (RFC 6455, section 5.5.2). If p has more
+// than 125 bytes, it returns [ErrControlOverflow]. It neither modifies nor
+// retains p, which must not overlap the free capacity of dst.
 func (c *Protocol) AppendPing(dst, p []byte) ([]byte, error) {
 	return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: ws.OpPing}, p)
 }
 
-// AppendPong is [Protocol.AppendPing] for a pong, which carries the payload of the
-// ping that it answers, or anything if it answers none (RFC 6455, section 5.5.3).
+// AppendPong is [Protocol.AppendPing] for a pong. A pong carries the payload of
+// the ping that it answers; an unsolicited pong may carry any payload (RFC
+// 6455, section 5.5.3).
 func (c *Protocol) AppendPong(dst, p []byte) ([]byte, error) {
 	return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: ws.OpPong}, p)
 }
 
-// AppendClose appends a close frame to dst, the last frame of this side (RFC 6455,
-// section 5.5.1). The frame carries no code with 0 or [ws.StatusNoStatusRcvd]. A
-// reason that is too long, or not UTF-8, is cut or mended: the peer gets the code
-// in any case.
+// AppendClose appends a close frame to dst, which is the last frame of this
+// side (RFC 6455, section 5.5.1). If code is 0 or [ws.StatusNoStatusRcvd], the
+// frame has no code. A reason that is too long is cut, and invalid UTF-8 in it
+// is replaced, so that the peer always gets the code.
 //
-// On an error, [ErrClosing] or [ErrNotSendableCode], it returns dst as it was.
+// On error, [ErrClosing] or [ErrNotSendableCode], it returns dst unchanged.
 func (c *Protocol) AppendClose(dst []byte, code ws.StatusCode, reason string) ([]byte, error) {
 	if code == 0 {
 		code = ws.StatusNoStatusRcvd
@@ -447,18 +450,18 @@ func (c *Protocol) AppendClose(dst []byte, code ws.StatusCode, reason string) ([
 	return appendFrame(dst, lead(&h), h.Masked, body), nil
 }
 
-// AppendCloseFor appends the close frame that tells the peer of err, with the code
-// and reason of [CloseReply]. If no close frame may be sent any longer it returns
-// dst as it is.
+// AppendCloseFor appends the close frame that tells the peer about err, with
+// the code and reason of [CloseReply]. If a close frame may no longer be sent,
+// it returns dst unchanged.
 func (c *Protocol) AppendCloseFor(dst []byte, err error) []byte {
 	code, reason := CloseReply(err)
 	dst, _ = c.AppendClose(dst, code, reason)
 	return dst
 }
 
-// AppendReply appends the answer that RFC 6455 asks for to ev, if any: the pong to
-// a ping (section 5.5.2), or the echo of a close frame (section 5.5.1). For all
-// other events, and when nothing may be sent any longer, it returns dst as it is.
+// AppendReply appends the answer to ev that RFC 6455 requires: the pong for a
+// ping (section 5.5.2), or the echo of a close frame (section 5.5.1). For other
+// events, and if nothing may be sent, it returns dst unchanged.
 func (c *Protocol) AppendReply(dst []byte, ev Event) []byte {
 	switch ev.OpCode {
 	case ws.OpPing:
@@ -473,12 +476,12 @@ func (c *Protocol) AppendReply(dst []byte, ev Event) []byte {
 	return dst
 }
 
-// Undo takes back what the last call of an Append function has appended, if that is
-// the beginning of a message or all of it: none of it was sent, nor will be. No
-// message is open then, and no later one refers to it in its compression. Undo
-// reports whether the connection can go on. If it reports false, the peer has got a
-// part of the message, and the connection has to end; control frames are not taken
-// back.
+// Undo takes back what the last call of an Append function has appended, if
+// that was the beginning of a message or all of it. The caller must not have
+// sent any of it, and must not send it later. After Undo no message is open,
+// and compression does not refer to the message. Undo returns false if the peer
+// has received part of the message, in which case the connection must end, and
+// for control frames, which cannot be taken back.
 func (c *Protocol) Undo() bool {
 	if c.undo&undoFrame == 0 {
 		return false
@@ -493,19 +496,19 @@ func (c *Protocol) Undo() bool {
 	return true
 }
 
-// Release gives back what compression holds for the sending half. It is for the end
-// of the connection; what is sent afterwards refers to nothing before it.
+// Release releases the compression memory of the sending half, at the end of
+// the connection. Messages sent later do not refer to earlier ones.
 func (c *Protocol) Release() {
 	if d := c.set.deflater; d != nil {
 		d.Close()
 	}
 }
 
-var errCloseByHand = fmt.Errorf("%w: AppendClose makes close frames", ErrNotSendable)
+var errCloseByHand = fmt.Errorf("%w: use AppendClose for close frames", ErrNotSendable)
 
 // sendHeader takes the header of the next frame to send, with Length set, and
-// returns it as it goes on the wire, but for the key. The frame counts as sent
-// then.
+// returns the header to put on the wire, without the mask. It records the frame
+// as sent.
 func (c *Protocol) sendHeader(h ws.Header) (ws.Header, error) {
 	if err := c.maySend(h.OpCode); err != nil {
 		return ws.Header{}, err
@@ -528,17 +531,17 @@ func (c *Protocol) sendHeader(h ws.Header) (ws.Header, error) {
 	return h, nil
 }
 
-// unsendable returns the caller's mistake that err is, which [ws.CheckHeader] returns
-// for a frame of ours.
+// unsendable converts the error of [ws.CheckHeader] for one of our frames to an
+// error of the caller.
 func unsendable(err error) error {
 	if err == ws.ErrProtocolControlPayloadOverflow {
 		return ErrControlOverflow
 	}
-	return fmt.Errorf("%w: %v", ErrNotSendable, err) // as text: the fault is not the peer's
+	return fmt.Errorf("%w: %v", ErrNotSendable, err) // not %w, because the fault is not the peer's
 }
 
-// checkWhole returns an error for a frame that ends what it begins, with n bytes of
-// payload, if a peer would have to refuse it.
+// checkWhole returns an error if a peer would have to refuse an unfragmented
+// frame with n bytes of payload.
 func checkWhole(op ws.OpCode, n int) error {
 	if err := ws.CheckHeader(ws.Header{Fin: true, OpCode: op, Length: int64(n)}, 0); err != nil {
 		return unsendable(err)
@@ -546,7 +549,7 @@ func checkWhole(op ws.OpCode, n int) error {
 	return nil
 }
 
-// peerState is the state in which the peer will look at our next header.
+// peerState is the state in which the peer checks our next header.
 func (c *Protocol) peerState() ws.State {
 	s := c.state ^ (ws.StateServerSide | ws.StateClientSide)
 	if c.sendOp != 0 {
@@ -555,7 +558,7 @@ func (c *Protocol) peerState() ws.State {
 	return s
 }
 
-// maySend reports whether the closing handshake leaves room for a frame.
+// maySend returns ErrClosing if the closing handshake does not allow the frame.
 func (c *Protocol) maySend(op ws.OpCode) error {
 	s := c.closing.Load()
 	if s == 0 {
@@ -571,8 +574,8 @@ func (c *Protocol) maySend(op ws.OpCode) error {
 // lead returns the first byte of the wire form of h.
 func lead(h *ws.Header) byte { return framing.Lead(h.Fin, h.Rsv, byte(h.OpCode)) }
 
-// appendFrame appends to dst the frame of p whose first byte is lead, if masked
-// with a new key.
+// appendFrame appends the frame of p to dst. lead is its first byte. It masks
+// with a new key if masked is true.
 func appendFrame(dst []byte, lead byte, masked bool, p []byte) []byte {
 	n := uint64(len(p))
 	dst = slices.Grow(dst, framing.Size(n, masked)+len(p))

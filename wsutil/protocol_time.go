@@ -6,23 +6,24 @@ import (
 	"time"
 )
 
-// Times are measured from any fixed moment, the same one for all calls on a
-// Protocol, by a clock that does not go back: time.Since of that moment will do.
+// Times are durations since a fixed moment, which is the same for all calls on
+// a Protocol. The clock must be monotonic: time.Since of any fixed moment
+// works.
 
-// LingerTime is how long a driver drops input at the end: see
+// LingerTime is how long a driver discards input at the end: see
 // [Protocol.Transport].
 const LingerTime = time.Second
 
-// What [Protocol.Tick] ends a connection with. Each is a timeout as errors.Is
-// with os.ErrDeadlineExceeded sees it.
+// Errors with which [Protocol.Tick] ends a connection. errors.Is reports that
+// each of them is os.ErrDeadlineExceeded.
 var (
 	ErrCloseTimeout error = &timeoutError{"the peer did not complete the closing handshake in time"}
 	ErrReadIdle     error = &timeoutError{"the peer was silent for longer than ReadIdleTimeout"}
 	ErrKeepAlive    error = &timeoutError{"the peer did not answer the keepalive ping in time"}
 )
 
-// timeoutError is a [net.Error] whose time has run out. Its text is also the reason
-// of the close frame.
+// timeoutError is a [net.Error] that is a timeout. Its text is also the reason
+// in the close frame.
 type timeoutError struct{ text string }
 
 func (e *timeoutError) Error() string   { return "wsutil: " + e.text }
@@ -30,23 +31,23 @@ func (e *timeoutError) Timeout() bool   { return true }
 func (e *timeoutError) Temporary() bool { return true }
 func (e *timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
 
-// times is the state of what time makes due. Silence is counted by
-// the time for which reads have waited: while nobody reads, nobody knows what the
-// peer has sent.
+// times is the state of the timeouts. Silence of the peer is measured by the
+// total time that reads have waited, because data that nobody reads may already
+// have arrived.
 type times struct {
 	heard   time.Duration // when the last bytes arrived
-	waiting time.Duration // since when a read has waited
-	waited  time.Duration // for how long reads had waited before, all in all
-	silent  time.Duration // what that was when the last bytes arrived
-	asked   time.Duration // what that was when the ping was sent, or became due
-	closeBy time.Duration // when the connection has to be over, if closes is set
-	waits   bool          // a read waits
+	waiting time.Duration // when the waiting read began
+	waited  time.Duration // the total time of earlier reads that waited
+	silent  time.Duration // total when the last bytes arrived
+	asked   time.Duration // total when the ping was sent, or became due
+	closeBy time.Duration // when Tick ends the connection, if closes is set
+	waits   bool          // a read is waiting
 	pinged  bool          // a ping was due, and no byte has arrived since
 	owed    bool          // a ping was due and is not sent yet
 	closes  bool
 }
 
-// total returns for how long reads have waited at the given time.
+// total returns the total time that reads have waited until now.
 func (t *times) total(now time.Duration) time.Duration {
 	if !t.waits {
 		return t.waited
@@ -54,21 +55,22 @@ func (t *times) total(now time.Duration) time.Duration {
 	return t.waited + now - t.waiting
 }
 
-// Timed reports whether [Protocol.Waits] and [Protocol.Heard] have to be called:
-// ReadIdleTimeout or KeepAlive is set.
+// Timed reports whether the driver must call [Protocol.Waits] and
+// [Protocol.Heard], because ReadIdleTimeout or KeepAlive is set.
 func (c *Protocol) Timed() bool { return c.set.readIdle > 0 || c.set.keepAlive > 0 }
 
-// Waits says that a read of the transport begins to wait. Silence of the peer
-// counts from here to [Protocol.Heard]. A read that only ended because something
-// was due has not ended for this purpose: a driver calls Tick, and reads on.
+// Waits records that a read of the transport begins to wait. Silence of the
+// peer counts from this call until [Protocol.Heard]. If a read is only
+// interrupted because something is due, the driver calls Tick and reads again,
+// without Heard.
 func (c *Protocol) Waits(now time.Duration) {
 	if t := c.time; t != nil && !t.waits {
 		t.waits, t.waiting = true, now
 	}
 }
 
-// Heard says that a read of the transport has ended with n bytes. Any byte is a
-// sign of life.
+// Heard records that a read of the transport has ended with n bytes. Any byte
+// shows that the peer is alive.
 func (c *Protocol) Heard(now time.Duration, n int) {
 	t := c.time
 	if t == nil {
@@ -80,19 +82,18 @@ func (c *Protocol) Heard(now time.Duration, n int) {
 	}
 }
 
-// PingSent says that a ping which [Protocol.Tick] has asked for was sent.
+// PingSent records that the ping requested by [Protocol.Tick] was sent.
 func (c *Protocol) PingSent(now time.Duration) {
 	if t := c.time; t != nil {
 		t.owed, t.asked = false, t.total(now)
 	}
 }
 
-// CloseTimeout returns the CloseTimeout of the [Config], with the default
-// applied.
+// CloseTimeout returns the CloseTimeout of the [Config], or its default.
 func (c *Protocol) CloseTimeout() time.Duration { return c.set.closeTimeout }
 
-// CloseBy makes [Protocol.Tick] end the connection at the given time, unless
-// something else ends it before. Of several times the earliest counts.
+// CloseBy makes [Protocol.Tick] end the connection at the given time, unless it
+// ends earlier. If CloseBy is called several times, the earliest time counts.
 func (c *Protocol) CloseBy(at time.Duration) {
 	if c.time == nil {
 		c.time = new(times)
@@ -102,17 +103,19 @@ func (c *Protocol) CloseBy(at time.Duration) {
 	}
 }
 
-// untimed reports whether the connection is closing and has no time for that yet.
+// untimed reports whether the connection is closing and CloseBy was not called
+// yet.
 func (c *Protocol) untimed() bool {
 	return (c.time == nil || !c.time.closes) && c.set.closeTimeout != math.MaxInt64 &&
 		c.Status().Phase == PhaseClosing
 }
 
-// after returns the time d after t, or the end of time.
+// after returns t+d, or the latest possible time if that overflows.
 func after(t, d time.Duration) time.Duration { return t + min(d, math.MaxInt64-max(t, 0)) }
 
-// stuckPing is how many times longer the peer may stay silent while a keepalive
-// ping cannot be sent, because a frame in front of it is taken slowly.
+// stuckPing is the factor by which the peer may stay silent longer while a
+// keepalive ping cannot be sent, because the peer is slow to read the frame
+// before it.
 const stuckPing = 10
 
 // patience returns how long the peer may stay silent after a ping.
@@ -124,11 +127,11 @@ func (c *Protocol) patience() time.Duration {
 	return c.set.keepAliveTimeout
 }
 
-// Deadline returns the next time at which [Protocol.Tick] has something to do. ok
-// is false if nothing is due, however much time passes. The answer holds until the
-// next call of this part, or until a close frame, a fault or Fail changes the
-// Status. If the connection is closing and no time is set for that, the next Tick
-// sets it, and Deadline returns 0.
+// Deadline returns the next time at which [Protocol.Tick] has something to do.
+// ok is false if nothing will become due. The result is valid until the next
+// call of the time part, or until a close frame, a fault or Fail changes the
+// Status. If the connection is closing and has no time limit yet, Deadline
+// returns 0, and the next Tick sets the limit.
 func (c *Protocol) Deadline() (at time.Duration, ok bool) {
 	if c.untimed() {
 		return 0, true
@@ -158,16 +161,17 @@ func (c *Protocol) Deadline() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// Due is what [Protocol.Tick] has found to be due.
+// Due is the result of [Protocol.Tick].
 type Due struct {
-	// Ping says that a ping is due: send one, and call [Protocol.PingSent]. Tick
-	// does not ask for another one before that, nor for any after our close frame.
+	// Ping reports that a ping is due: send one, and call [Protocol.PingSent].
+	// Until then Tick does not request another ping. It requests none after our
+	// close frame.
 	Ping bool
 
-	// Err is not nil if the time for something has run out: ErrCloseTimeout,
-	// ErrReadIdle or ErrKeepAlive. The driver calls [Protocol.Fail] with it, sends
-	// the close frame of [Protocol.AppendCloseFor] if it need not wait for that,
-	// and closes the transport.
+	// Err is ErrCloseTimeout, ErrReadIdle or ErrKeepAlive if a timeout has
+	// expired, and nil otherwise. The driver passes it to [Protocol.Fail],
+	// sends the close frame of [Protocol.AppendCloseFor] if it can do so
+	// without waiting, and closes the transport.
 	Err error
 }
 
@@ -193,7 +197,7 @@ func (c *Protocol) Tick(now time.Duration) (due Due) {
 			due.Err = ErrKeepAlive
 		}
 	case now-t.heard >= c.set.keepAlive:
-		open := c.closing.Load() == 0 // our close frame has asked the peer for an answer
+		open := c.closing.Load() == 0 // our close frame already asks the peer for an answer
 		due.Ping = open && !t.owed
 		t.pinged, t.owed, t.asked = true, open, t.total(now)
 	}

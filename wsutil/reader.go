@@ -8,74 +8,78 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// ErrNoFrameAdvance says that [Reader.Read] was called where no message is open: call
-// [Reader.NextFrame] first. The Reader is as usable as before.
+// ErrNoFrameAdvance reports that [Reader.Read] was called without an open
+// message: call [Reader.NextFrame] first. The Reader stays usable.
 var ErrNoFrameAdvance = errors.New("wsutil: Read before NextFrame")
 
-// Reader reads messages from a connection, in pieces of any size and without a
-// buffer of its own: [Reader.NextFrame] goes to the next message or control frame,
-// and [Reader.Read] yields its payload, unmasked and over all its fragments. It takes
-// no byte after the frame that it is in.
+// Reader reads messages from a connection in pieces of any size, without a
+// buffer of its own. [Reader.NextFrame] reads the header of the next message or
+// control frame. [Reader.Read] reads its unmasked payload over all fragments. A
+// Reader consumes no byte after the current frame.
 //
-// The fields are set before the first call. State says on which side we read, and
-// which reserved bits extensions claim; the Reader keeps [ws.StateFragmented] in it.
+// Set the fields before the first call. State holds the side of the caller and
+// the reserved bits that extensions claim. The Reader maintains
+// [ws.StateFragmented] in it.
 //
-// The first error stays: every call returns it from then on, until a Reset. Only an
-// error of Source in front of a frame does not, such as a timeout: the next call goes on
-// from there. Faults of the peer are *[ws.ProtocolError] values, for which [CloseCode] knows the answer;
-// the end of the connection is [io.EOF] between messages and [io.ErrUnexpectedEOF]
-// within one. A Reader is not for concurrent use.
+// All calls return the first error until Reset. The exception is an error of
+// Source before a frame, such as a timeout: the next call continues. A fault of
+// the peer is a *[ws.ProtocolError], and [CloseCode] returns the code that
+// answers it. The end of the connection is [io.EOF] between messages and
+// [io.ErrUnexpectedEOF] within a message. A Reader is not safe for concurrent
+// use.
 type Reader struct {
 	Source io.Reader
 	State  ws.State
 
-	// SkipHeaderCheck accepts headers that [ws.CheckHeader] refuses.
+	// SkipHeaderCheck disables [ws.CheckHeader].
 	SkipHeaderCheck bool
 
 	// NonMinimalLengths accepts lengths that are not in their shortest form, as
 	// [ws.ParseHeaderNonMinimal] does.
 	NonMinimalLengths bool
 
-	// CheckUTF8 refuses text that is not UTF-8 with [ErrInvalidUTF8], as soon as the
-	// bad byte arrives (RFC 6455, section 8.1). What is skipped is not looked at,
-	// nor is a message with reserved bits set: its payload is not yet text.
+	// CheckUTF8 makes Read return [ErrInvalidUTF8] for text that is not valid
+	// UTF-8, as soon as the invalid byte arrives (RFC 6455, section 8.1). It
+	// does not check skipped payload, nor messages with reserved bits, whose
+	// payload is not yet text.
 	CheckUTF8 bool
 
-	// Extensions are asked about the reserved bits of each header, in this order.
+	// Extensions handle the reserved bits of each header, in this order.
 	Extensions []RecvExtension
 
-	// MaxFrameSize is the maximum payload of a data frame, and MaxMessageSize that
-	// of a message, in bytes. A frame that exceeds them is refused at its header,
-	// with [ErrFrameTooLarge] or [ErrMessageTooLarge]. Values below 1 mean no limit:
-	// unlike the limits elsewhere, 0 is not a default here, since these fields keep
-	// the meaning that they have in github.com/gobwas/ws.
+	// MaxFrameSize is the maximum payload of a data frame in bytes, and
+	// MaxMessageSize that of a message. A frame that exceeds them is refused
+	// when its header arrives, with [ErrFrameTooLarge] or [ErrMessageTooLarge].
+	// Values below 1 mean no limit. Unlike elsewhere, 0 is not a default,
+	// because these fields mean the same in github.com/gobwas/ws.
 	MaxFrameSize, MaxMessageSize int64
 
-	// MaxFragments is the maximum number of frames of a message; one more is
-	// refused with [ErrTooManyFragments]. 0 means [DefaultMaxFragments], a negative
-	// value no limit.
+	// MaxFragments is the maximum number of frames of a message; a longer
+	// message is refused with [ErrTooManyFragments]. 0 means
+	// [DefaultMaxFragments], and a negative value means no limit.
 	MaxFragments int
 
-	// OnContinuation is called with each continuation frame. What it reads of the
-	// payload, [Reader.Read] does not return.
+	// OnContinuation is called with each continuation frame. [Reader.Read] does
+	// not return payload that OnContinuation has read.
 	OnContinuation FrameHandlerFunc
 
-	// OnIntermediate is called with each control frame between the fragments of a
-	// message. Without it they are skipped, and pings stay without an answer.
+	// OnIntermediate is called with each control frame between the fragments of
+	// a message. If it is nil, these frames are skipped and pings are not
+	// answered.
 	OnIntermediate FrameHandlerFunc
 
 	err error
 
-	// The frame whose payload is being read, if open.
+	// The frame whose payload is being read, if open is true.
 	open    bool
 	control bool
 	masked  bool
 	key     [4]byte
-	pos     int   // of the next byte, in the key
-	left    int64 // bytes of payload that have not been read
+	pos     int   // position in key of the next byte
+	left    int64 // unread payload bytes
 
-	in    incoming // the message that is open, or has been
-	check bool     // it is text that is to be validated
+	in    incoming // the open or last message
+	check bool     // the message is text to be validated
 
 	head [ws.MaxHeaderSize]byte // scratch
 }
@@ -85,24 +89,25 @@ func NewReader(src io.Reader, s ws.State) *Reader {
 	return &Reader{Source: src, State: s}
 }
 
-// DefaultReader returns the Reader that functions like [ReadData] read with: text is
-// checked, and a message has at most [DefaultMaxMessage] bytes.
+// DefaultReader returns a Reader with the settings of [ReadData]: it validates
+// text, and a message has at most [DefaultMaxMessage] bytes.
 func DefaultReader(src io.Reader, s ws.State) *Reader {
 	return &Reader{Source: src, State: s, CheckUTF8: true, MaxMessageSize: DefaultMaxMessage}
 }
 
-// Reset makes r what [NewReader] returns: all fields are as new, also those that the
-// caller has set.
+// Reset resets r to the state that [NewReader] returns, including the fields
+// that the caller has set.
 func (r *Reader) Reset(src io.Reader, s ws.State) {
 	*r = Reader{Source: src, State: s}
 }
 
-// NextFrame reads the header of the next frame and returns it as it came, but for the
-// bits that Extensions have taken off. Inside a fragmented message that is a
-// continuation, or a control frame, which has then been given to OnIntermediate
-// and is over; otherwise a new message, or a control frame, whose payload Read yields.
-// What has not been read of the frame before is skipped. On an error that has to do
-// with the header it returns the header as well.
+// NextFrame reads the header of the next frame, after skipping the rest of the
+// current frame. It returns the header without the reserved bits that
+// Extensions have claimed. Between messages the frame is the first of a new
+// message, or a control frame, and Read returns its payload. Inside a
+// fragmented message it is a continuation, or a control frame that
+// OnIntermediate has already handled. If the error concerns the header,
+// NextFrame also returns the header.
 func (r *Reader) NextFrame() (h ws.Header, err error) {
 	if r.open && r.err == nil {
 		r.keep(r.skipFrame())
@@ -126,7 +131,7 @@ func (r *Reader) NextFrame() (h ws.Header, err error) {
 		h, err = r.openData(h)
 	}
 	if !over {
-		err = inside(err) // what a callback calls the end is not that of the message
+		err = inside(err) // an io.EOF of a callback is not the end of the connection
 	}
 	if stays {
 		err = r.keep(err)
@@ -134,7 +139,8 @@ func (r *Reader) NextFrame() (h ws.Header, err error) {
 	return h, err
 }
 
-// keep makes err the error of r, unless there is one, and returns that.
+// keep records err as the error of r, unless r has one, and returns the
+// recorded error.
 func (r *Reader) keep(err error) error {
 	if r.err == nil {
 		r.err = err
@@ -142,7 +148,7 @@ func (r *Reader) keep(err error) error {
 	return r.err
 }
 
-// begin makes the frame with header h the open one and asks the extensions.
+// begin makes the frame with header h the open frame and calls the extensions.
 func (r *Reader) begin(h ws.Header) (ws.Header, error) {
 	r.open, r.control = true, h.OpCode.IsControl()
 	r.masked, r.key, r.pos, r.left = h.Masked, h.Mask, 0, h.Length
@@ -191,7 +197,7 @@ func (r *Reader) openData(h ws.Header) (ws.Header, error) {
 	return h, err
 }
 
-// limits returns the limits that the fields of r stand for.
+// limits returns the limits that the fields of r mean.
 func (r *Reader) limits() limits {
 	lim := limits{
 		message:   r.MaxMessageSize,
@@ -207,10 +213,11 @@ func (r *Reader) limits() limits {
 	return lim
 }
 
-// Read reads the payload of the message or control frame that [Reader.NextFrame] has
-// gone to; p is the caller's. It returns [io.EOF] at the end, already with the last
-// bytes, and goes on over fragments until then: their headers are read as NextFrame
-// does. With [ErrInvalidUTF8] come the bytes that stand before the bad character.
+// Read reads the payload of the message or control frame that
+// [Reader.NextFrame] has begun. It does not retain p. It continues over
+// fragments, and reads their headers as NextFrame does. At the end it returns
+// [io.EOF], possibly together with the last bytes. With [ErrInvalidUTF8] it
+// returns the bytes before the invalid character.
 func (r *Reader) Read(p []byte) (n int, err error) {
 	for r.err == nil {
 		switch {
@@ -241,8 +248,7 @@ func (r *Reader) Read(p []byte) (n int, err error) {
 	return 0, r.err
 }
 
-// readPayload reads once from the payload of the open frame, of which something is
-// left.
+// readPayload reads once from the unread payload of the open frame.
 func (r *Reader) readPayload(p []byte) (n int, err error) {
 	n, err = r.readRaw(p)
 	p = p[:n]
@@ -268,8 +274,8 @@ func (r *Reader) readPayload(p []byte) (n int, err error) {
 	return n, err
 }
 
-// readRaw reads once from the payload of the open frame, of which something is left,
-// as it stands on the wire. It returns an error, or at least one byte.
+// readRaw reads once from the unread payload of the open frame, without
+// unmasking. It returns at least one byte or an error.
 func (r *Reader) readRaw(p []byte) (n int, err error) {
 	if int64(len(p)) > r.left {
 		p = p[:r.left]
@@ -278,7 +284,7 @@ func (r *Reader) readRaw(p []byte) (n int, err error) {
 		n, err = r.Source.Read(p)
 		if n > 0 {
 			r.left -= int64(n)
-			return n, nil // an error comes again
+			return n, nil // Source returns a persistent error again
 		}
 		if err != nil {
 			return 0, inside(err)
@@ -287,8 +293,8 @@ func (r *Reader) readRaw(p []byte) (n int, err error) {
 	return 0, io.ErrNoProgress
 }
 
-// endFrame closes the open frame, whose payload has been read. It returns io.EOF if
-// the message, or the control frame, ends with it.
+// endFrame closes the open frame after its payload was read. It returns io.EOF
+// at the end of a message or control frame.
 func (r *Reader) endFrame() error {
 	r.open = false
 	switch {
@@ -302,7 +308,7 @@ func (r *Reader) endFrame() error {
 	return io.EOF
 }
 
-// skipFrame reads what is left of the open frame and closes it.
+// skipFrame reads the rest of the open frame and closes it.
 func (r *Reader) skipFrame() error {
 	if r.left > 0 {
 		if !r.control {
@@ -318,9 +324,9 @@ func (r *Reader) skipFrame() error {
 	return nil
 }
 
-// Discard skips what is left of the message or control frame that is open, with all
-// fragments to come; control frames between them go to OnIntermediate. If nothing is
-// open it does nothing.
+// Discard skips the rest of the open message or control frame, including
+// fragments still to come. It passes control frames between them to
+// OnIntermediate. It does nothing if nothing is open.
 func (r *Reader) Discard() error {
 	for r.err == nil && (r.open || r.State.Fragmented()) {
 		if r.open {
@@ -332,7 +338,7 @@ func (r *Reader) Discard() error {
 	return r.err
 }
 
-// frameReader is the Reader as callbacks see it: its end is that of the open frame.
+// frameReader is a Reader for callbacks: it ends at the end of the open frame.
 type frameReader Reader
 
 func (f *frameReader) Read(p []byte) (n int, err error) {
@@ -349,7 +355,7 @@ func (f *frameReader) Read(p []byte) (n int, err error) {
 	return n, r.keep(err)
 }
 
-// rawReader yields the payload of the open frame as it stands on the wire.
+// rawReader reads the payload of the open frame without unmasking it.
 type rawReader Reader
 
 func (f *rawReader) Read(p []byte) (int, error) {

@@ -7,9 +7,10 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// readHeader reads one header, and not a byte behind the frame if the frame is what
-// the peer may send. stays is false for an error of Source with which nothing has been
-// taken of the header, so that it can still be read; the end of Source is none of these.
+// readHeader reads one header. It reads no byte after the frame, unless the
+// frame breaks the rules. stays is false if Source returned an error before the
+// first byte of the header, so that a later call can still read it. For io.EOF
+// stays is true.
 func (r *Reader) readHeader() (h ws.Header, stays bool, err error) {
 	switch r.Source.(type) {
 	case *bufio.Reader, *bufio.ReadWriter:
@@ -20,13 +21,14 @@ func (r *Reader) readHeader() (h ws.Header, stays bool, err error) {
 		}
 		_, stays = err.(*ws.ProtocolError)
 		stays = stays || err == nil || err == io.EOF || err == io.ErrUnexpectedEOF
-		return h, stays, err // a header that is not whole is left in the buffer
+		return h, stays, err // an incomplete header stays in the buffer
 	}
 	return r.readHeaderSteps()
 }
 
-// readHeaderSteps reads a header from a reader that may not be read too far: in one
-// Read if the payload has at most 125 bytes, and the peer is known to mask.
+// readHeaderSteps reads a header from a source that must not be read too far.
+// It makes one Read if the peer must mask and the payload has at most 125
+// bytes.
 func (r *Reader) readHeaderSteps() (h ws.Header, stays bool, err error) {
 	first := ws.MinHeaderSize
 	if r.State.ServerSide() && !r.SkipHeaderCheck {
@@ -53,7 +55,7 @@ func (r *Reader) readHeaderSteps() (h ws.Header, stays bool, err error) {
 // sizeByLead returns the size of the header whose second byte is b.
 func sizeByLead(b byte) int {
 	h := ws.Header{Masked: b&0x80 != 0, Length: int64(b & 0x7f)}
-	if h.Length == 127 { // stands for one in 64 bits
+	if h.Length == 127 { // a 64-bit length follows
 		h.Length = 1 << 16
 	}
 	return ws.HeaderSize(h)

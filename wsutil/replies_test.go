@@ -78,7 +78,7 @@ func TestRepliesAreBounded(t *testing.T) {
 			}
 			r.Add(f.op, []byte(f.data))
 			want = append(want, f)
-			for size() > repliesMost {
+			for size() > maxReplies {
 				drop := 0
 				for drop < len(want)-1 && want[drop].op == ws.OpPing {
 					drop++
@@ -88,7 +88,7 @@ func TestRepliesAreBounded(t *testing.T) {
 				}
 				want = append(want[:drop:drop], want[drop+1:]...)
 			}
-			require.LessOrEqual(t, len(r.b.B), repliesMost)
+			require.LessOrEqual(t, len(r.b.B), maxReplies)
 		}
 		require.Equal(t, want, waiting(&r))
 	}

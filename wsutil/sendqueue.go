@@ -10,7 +10,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// The bounds of a [SendQueue] that [SendQueueOptions] do not set.
+// Defaults for the fields of [SendQueueOptions].
 const (
 	DefaultSendQueueBytes    = 64 << 10
 	DefaultSendQueueMessages = 256
@@ -18,31 +18,31 @@ const (
 
 var (
 	// ErrSendQueueFull is returned by [SendQueue.Push] under the policy
-	// [SendClose]. It is the error that ends the connection: [CloseReply] returns
+	// [SendClose]. It ends the connection, and [CloseReply] returns
 	// [ws.StatusTryAgainLater] for it.
-	ErrSendQueueFull = errors.New("wsutil: send queue is full: the peer does not read fast enough")
+	ErrSendQueueFull = errors.New("wsutil: send queue is full, the peer reads too slowly")
 
-	// ErrSendTooLarge is returned by [SendQueue.Push] for a message that is longer
-	// than the queue may hold. The queue is unchanged.
+	// ErrSendTooLarge is returned by [SendQueue.Push] for a message that is
+	// larger than MaxBytes. The queue is unchanged.
 	ErrSendTooLarge = errors.New("wsutil: message exceeds MaxBytes of the send queue")
 )
 
-// SendPolicy is what a [SendQueue] does with a message that does not fit. Under each
-// policy, a message with a key replaces the waiting one with the same key: see
-// [SendQueue.Push].
+// SendPolicy says what a [SendQueue] does with a message that does not fit.
+// Under every policy, a message with a key replaces the queued message with the
+// same key: see [SendQueue.Push].
 type SendPolicy uint8
 
 const (
-	// SendClose ends the connection with [ws.StatusTryAgainLater], code 1013. What
-	// waits is dropped.
+	// SendClose ends the connection with [ws.StatusTryAgainLater], code 1013.
+	// Queued messages are dropped.
 	SendClose SendPolicy = iota
 
 	// SendDropNew drops the message that does not fit.
 	SendDropNew
 
-	// SendDropOldest drops the messages that have waited longest until the new one
-	// fits. Messages that are being written do not count toward the bounds under
-	// this policy, so that the newest message always finds room: the connection
+	// SendDropOldest drops the oldest queued messages until the new one fits.
+	// Messages that are being written do not count toward the bounds under this
+	// policy, so that the newest message always fits. The connection therefore
 	// holds up to twice MaxBytes and MaxMessages.
 	SendDropOldest
 )
@@ -60,29 +60,29 @@ func (p SendPolicy) String() string {
 	return fmt.Sprintf("SendPolicy(%d)", uint8(p))
 }
 
-// SendResult is what became of a message that was given to a [SendQueue].
+// SendResult is the result of giving a message to a [SendQueue].
 type SendResult uint8
 
 const (
-	// SendFailed comes with an error: the message was not queued.
+	// SendFailed means that the message was not queued because of an error.
 	SendFailed SendResult = iota
 
 	// SendQueued means that the message waits in the queue or was sent.
 	SendQueued
 
-	// SendReplaced means that the message took the place of a waiting one with the
+	// SendReplaced means that the message replaced a queued message with the
 	// same key.
 	SendReplaced
 
-	// SendDisplaced means that the message waits and that older messages were
+	// SendDisplaced means that the message was queued and older messages were
 	// dropped for it: see [SendDropOldest].
 	SendDisplaced
 
 	// SendDropped means that the message was dropped: see [SendDropNew].
 	SendDropped
 
-	// SendSent means that nothing waited, so that the driver did not need the queue:
-	// the message is on its way. [SendQueue.Push] does not return it.
+	// SendSent means that nothing was queued, and the driver sends the message
+	// without the queue. [SendQueue.Push] does not return it.
 	SendSent
 )
 
@@ -108,28 +108,29 @@ func (r SendResult) String() string {
 	return fmt.Sprintf("SendResult(%d)", uint8(r))
 }
 
-// SendQueueOptions are the bounds of a [SendQueue]. The zero value is ready to
-// use. In each bound 0 means the default and a negative value none.
+// SendQueueOptions configure a [SendQueue]. The zero value has the defaults. In
+// each bound, 0 means the default and a negative value means no bound.
 type SendQueueOptions struct {
 	// MaxBytes is the maximum number of payload bytes in the queue, before
-	// compression. 0 means [DefaultSendQueueBytes]. A prepared message counts with
-	// its payload although the queue holds only a reference to it.
+	// compression. 0 means [DefaultSendQueueBytes]. A prepared message counts
+	// with its payload, although the queue holds only a reference.
 	MaxBytes int
 
 	// MaxMessages is the maximum number of messages in the queue. 0 means
-	// [DefaultSendQueueMessages]. Each one takes 64 bytes beside its payload.
+	// [DefaultSendQueueMessages]. Each message takes 64 bytes in addition to
+	// its payload.
 	MaxMessages int
 
 	// Policy says what happens to a message that does not fit.
 	Policy SendPolicy
 }
 
-// defaultSendQueue are the options of a queue that has none.
+// defaultSendQueue is used by a queue without options.
 var defaultSendQueue SendQueueOptions
 
-// SendQueue holds the messages that wait to be sent on one connection, within
-// strict bounds. It is for senders that must not block, and does no I/O: senders
-// call [SendQueue.Push], and the driver of the connection takes the messages out,
+// SendQueue is a bounded queue of the messages to be sent on one connection. It
+// is for senders that must not block, and does no I/O. Senders call
+// [SendQueue.Push]. The driver of the connection takes the messages out,
 // encodes and writes them:
 //
 //	for {
@@ -144,45 +145,45 @@ var defaultSendQueue SendQueueOptions
 //		drained := q.Written()
 //	}
 //
-// A message counts toward the bounds from Push to Written, so that bytes which the
-// driver has encoded and not yet written count as well; [SendDropOldest] has the
-// exception. The queue holds messages and not frames: a message that is dropped or
-// replaced never enters the window of the compression.
+// A message counts toward the bounds from Push to Written, so that bytes which
+// are encoded but not written also count; [SendDropOldest] is the exception.
+// The queue holds messages, not frames: a message that is dropped or replaced
+// never enters the compression window.
 //
 // Control frames do not pass through the queue. They wait in a [Replies], which
-// has a bound of its own, and the driver writes them between two messages. The
-// driver sends its close frame once the queue is empty: [SendQueue.Close].
+// has its own bound, and the driver writes them between two messages. The
+// driver sends its close frame when the queue is empty: see [SendQueue.Close].
 //
-// The zero value is an empty queue with the default bounds. A queue that is empty
-// holds no memory beside the struct. Its methods are not for concurrent use: the
-// driver guards the queue with a lock, which it need not hold while it encodes and
-// writes. A SendQueue must not be copied.
+// The zero value is an empty queue with the default bounds. An empty queue
+// holds no memory other than the struct. A SendQueue is not safe for concurrent
+// use: the driver guards it with a lock, which it need not hold while it
+// encodes and writes. A SendQueue must not be copied.
 type SendQueue struct {
 	opts         *SendQueueOptions // nil for the defaults
-	waiting      *sendWaiting      // nil while nothing waits and nothing is taken
+	waiting      *sendWaiting      // nil while nothing is queued or taken
 	encoded      int               // bytes of the messages that are encoded and not written
 	encodedCount int               // and their number
 	unwritten    int               // see SetUnwritten
 	dropped      uint64
-	taken        bool // waiting.current is with the driver
-	closed       bool // Push is refused
+	taken        bool // the driver uses waiting.current
+	closed       bool // Push returns ErrClosing
 	released     bool
 }
 
-// sendWaiting is the memory of a queue that is not empty.
+// sendWaiting is the memory of a non-empty queue.
 type sendWaiting struct {
 	ring       []queuedMessage // its length is a power of two
-	first, end uint            // the waiting messages, as positions modulo len(ring)
+	first, end uint            // positions of the waiting messages, modulo len(ring)
 	bytes      int             // of the waiting messages
 	keys       map[string]uint // the positions of the waiting messages with a key
 	current    queuedMessage   // the message that the driver has taken
 	arena      *bufpool.Buffer // the payloads of short messages
 	live       int             // bytes of arena that belong to waiting messages
-	pinned     *bufpool.Buffer // the former arena, in which current lies
+	pinned     *bufpool.Buffer // the previous arena, which holds the payload of current
 }
 
-// queuedMessage is a message in the queue. Its payload lies in own, or else in the
-// arena, or in prepared.
+// queuedMessage is a message in the queue. Its payload is in own, in the arena,
+// or in prepared.
 type queuedMessage struct {
 	key      string
 	prepared *PreparedMessage
@@ -205,27 +206,28 @@ const (
 
 var sendWaitings = sync.Pool{New: func() any { return &sendWaiting{ring: make([]queuedMessage, minSendRing)} }}
 
-// Reset drops all that q holds and makes it an empty queue with the bounds of
-// opts, where nil stands for the defaults. It does not copy opts, which must not
-// change: many queues may share it.
+// Reset drops everything in q and makes it an empty queue with the bounds of
+// opts. A nil opts means the defaults. Reset does not copy opts, which must not
+// change; many queues may share it.
 func (q *SendQueue) Reset(opts *SendQueueOptions) {
 	q.Release()
 	*q = SendQueue{opts: opts, waiting: q.waiting, taken: q.taken}
 }
 
-// Push queues m, which is a whole message that was not begun. It copies the
-// payload, and of a prepared message it keeps a reference. A key that is not
-// empty replaces the waiting message with the same key: the new message takes the
-// place of the old one, also before messages that were pushed in between. A
+// Push queues m, which must be a whole message of which no frame was appended.
+// It copies the payload; of a prepared message it keeps a reference. If key is
+// not empty and a queued message has the same key, m replaces that message at
+// its position in the queue, even if other messages were pushed in between. A
 // message that the driver has taken is not replaced.
 //
-// A message that does not fit is subject to the policy. If it would replace
-// another message, that one stays under [SendDropNew]; under [SendDropOldest] it
-// keeps its place unless it is dropped itself.
+// The policy applies to a message that does not fit. If the message would
+// replace another one, that one stays under [SendDropNew]; under
+// [SendDropOldest], the position stays the same unless the message at that
+// position is dropped.
 //
-// The result is [SendFailed] if there is an error: [ErrSendTooLarge];
-// [ErrSendQueueFull], after which the queue is closed; [ErrClosing] if it was
-// closed before; or [ErrNotSendable] if m is not a whole message.
+// The result is [SendFailed] if Push returns an error: [ErrSendTooLarge];
+// [ErrSendQueueFull], which closes the queue; [ErrClosing] if the queue was
+// closed; or [ErrNotSendable] if m is not a whole message.
 func (q *SendQueue) Push(m Outgoing, key string) (SendResult, error) {
 	switch {
 	case q.closed:
@@ -233,7 +235,7 @@ func (q *SendQueue) Push(m Outgoing, key string) (SendResult, error) {
 	case m.op != ws.OpText && m.op != ws.OpBinary, m.begun, m.more:
 		return SendFailed, errNotWhole
 	case m.size > q.maxBytes():
-		return SendFailed, fmt.Errorf("%w: %d bytes, at most %d", ErrSendTooLarge, m.size, q.maxBytes())
+		return SendFailed, fmt.Errorf("%w: %d bytes, limit %d", ErrSendTooLarge, m.size, q.maxBytes())
 	}
 	result := SendQueued
 	for {
@@ -255,9 +257,9 @@ func (q *SendQueue) Push(m Outgoing, key string) (SendResult, error) {
 	}
 }
 
-var errNotWhole = fmt.Errorf("%w: a queue takes whole messages that were not begun", ErrNotSendable)
+var errNotWhole = fmt.Errorf("%w: a queue takes only whole messages", ErrNotSendable)
 
-// overflow is Push of a message that does not fit.
+// overflow is Push for a message that does not fit.
 func (q *SendQueue) overflow() (SendResult, error) {
 	q.dropped++
 	if q.policy() == SendDropNew {
@@ -267,14 +269,15 @@ func (q *SendQueue) overflow() (SendResult, error) {
 	return SendFailed, ErrSendQueueFull
 }
 
-// Fits reports whether a message of n bytes without a key can be pushed without
-// the policy being applied. A driver whose senders may wait uses it.
+// Fits reports whether Push can queue a message of n bytes without a key and
+// without applying the policy. A driver whose senders may block uses it.
 func (q *SendQueue) Fits(n int) bool { return !q.closed && n <= q.maxBytes() && q.room(n, 1) }
 
-// Next takes the next message out, if any. The message and its payload are valid
-// until [SendQueue.Encoded], also while other methods are called. Next returns
-// false if the queue is empty, if the message before was not encoded, or if enough
-// is encoded for one write: 64 KiB, and under [SendDropOldest] no more than the bounds.
+// Next takes the next message out of the queue. The message and its payload are
+// valid until [SendQueue.Encoded], even if other methods are called. ok is
+// false if the queue is empty, if the previous message was not encoded, or if
+// enough is encoded for one write: 64 KiB, and under [SendDropOldest] at most
+// the bounds of the queue.
 func (q *SendQueue) Next() (m Outgoing, ok bool) {
 	w := q.waiting
 	if w == nil || q.taken || w.first == w.end {
@@ -287,8 +290,9 @@ func (q *SendQueue) Next() (m Outgoing, ok bool) {
 	return w.take(), true
 }
 
-// gathers reports whether a message of n bytes may join those that are encoded. Under
-// [SendDropOldest] these do not count in room, so that they have the same bounds here.
+// gathers reports whether a message of n bytes may join the encoded messages.
+// Under [SendDropOldest] these do not count in room, so the same bounds apply
+// here.
 func (q *SendQueue) gathers(n int) bool {
 	if q.policy() == SendDropOldest && (q.encoded+n > q.maxBytes() || q.encodedCount >= q.maxMessages()) {
 		return false
@@ -296,8 +300,8 @@ func (q *SendQueue) gathers(n int) bool {
 	return q.encoded+n <= sendGather
 }
 
-// Encoded says that the driver no longer needs the message that Next returned. The
-// message counts toward the bounds until [SendQueue.Written].
+// Encoded records that the driver no longer needs the message that Next
+// returned. The message counts toward the bounds until [SendQueue.Written].
 func (q *SendQueue) Encoded() {
 	if !q.taken {
 		return
@@ -312,22 +316,23 @@ func (q *SendQueue) Encoded() {
 	q.shrink()
 }
 
-// Written says that everything encoded was written. It reports whether the queue
-// has become empty by that: once each time, and only after something was queued.
+// Written records that everything encoded was written. It reports whether this
+// emptied the queue.
 func (q *SendQueue) Written() (drained bool) {
 	drained = q.encodedCount > 0 && q.waiting == nil && !q.released
 	q.encoded, q.encodedCount, q.unwritten = 0, 0, 0
 	return drained
 }
 
-// PartWritten says that all of what is encoded was written but left bytes: only these
-// still count toward the bounds. A driver whose senders wait for room calls it.
+// PartWritten records that everything encoded was written, except for left
+// bytes: only these still count toward the bounds. A driver whose senders wait
+// for room calls it.
 func (q *SendQueue) PartWritten(left int) { q.encoded = min(q.encoded, left) }
 
-// SetUnwritten says that n bytes are encoded and not written, until Written. They
-// count toward the bounds in place of the messages that Next has returned, if they
-// are more. A driver that encodes messages without the queue while nothing waits
-// calls it before Push.
+// SetUnwritten records that n bytes are encoded and not written, until Written.
+// If n is larger, it counts toward the bounds instead of the messages that Next
+// has returned. A driver that encodes messages without the queue while it is
+// empty calls SetUnwritten before Push.
 func (q *SendQueue) SetUnwritten(n int) { q.unwritten = n }
 
 // Len returns the number of messages that wait, are encoded or are being encoded.
@@ -355,12 +360,12 @@ func (q *SendQueue) Buffered() int {
 // messages do not count.
 func (q *SendQueue) Dropped() uint64 { return q.dropped }
 
-// Close makes Push refuse messages with [ErrClosing]. What waits can still be
-// sent: the driver sends its close frame when Len returns 0.
+// Close makes Push return [ErrClosing]. Queued messages can still be sent: the
+// driver sends its close frame when Len returns 0.
 func (q *SendQueue) Close() { q.closed = true }
 
-// Release closes the queue and drops what waits. It is for the end of the
-// connection. A message that the driver has taken stays valid until Encoded.
+// Release closes the queue and drops queued messages, at the end of the
+// connection. A message that the driver has taken is valid until Encoded.
 func (q *SendQueue) Release() {
 	q.closed, q.released = true, true
 	w := q.waiting
@@ -374,7 +379,7 @@ func (q *SendQueue) Release() {
 	q.shrink()
 }
 
-// open returns the memory of the queue, which is not nil.
+// open returns the memory of the queue, and allocates it if necessary.
 func (q *SendQueue) open() *sendWaiting {
 	if q.waiting == nil {
 		q.waiting = sendWaitings.Get().(*sendWaiting)
@@ -382,7 +387,7 @@ func (q *SendQueue) open() *sendWaiting {
 	return q.waiting
 }
 
-// shrink gives the memory back if nothing is left in it.
+// shrink releases the memory of an empty queue.
 func (q *SendQueue) shrink() {
 	w := q.waiting
 	if w.first != w.end || q.taken {
@@ -396,7 +401,8 @@ func (q *SendQueue) shrink() {
 	}
 }
 
-// room reports whether bytes and count more can be queued.
+// room reports whether the queue has room for this many more bytes and
+// messages.
 func (q *SendQueue) room(bytes, count int) bool {
 	if w := q.waiting; w != nil {
 		bytes += w.bytes
@@ -413,7 +419,7 @@ func (q *SendQueue) room(bytes, count int) bool {
 	return bytes <= q.maxBytes() && count <= q.maxMessages()
 }
 
-// find returns the position of the waiting message with this key.
+// find returns the position of the queued message with this key.
 func (q *SendQueue) find(key string) (at uint, ok bool) {
 	if q.waiting == nil || key == "" {
 		return 0, false
@@ -441,7 +447,7 @@ func (q *SendQueue) maxMessages() int {
 
 func (w *sendWaiting) count() int { return int(w.end - w.first) }
 
-// at returns the message at a position.
+// at returns the message at position i.
 func (w *sendWaiting) at(i uint) *queuedMessage { return &w.ring[i&uint(len(w.ring)-1)] }
 
 // push appends m.
@@ -465,7 +471,7 @@ func (w *sendWaiting) push(m *Outgoing, key string) {
 	w.set(e, m)
 }
 
-// replace makes m the message at a position, in place of the one that is there.
+// replace replaces the message at position i by m.
 func (w *sendWaiting) replace(i uint, m *Outgoing) {
 	e := w.at(i)
 	w.bytes -= e.size
@@ -478,7 +484,7 @@ func (w *sendWaiting) replace(i uint, m *Outgoing) {
 	w.set(e, m)
 }
 
-// set makes m the message in e, which holds no memory.
+// set stores m in e, which holds no memory.
 func (w *sendWaiting) set(e *queuedMessage, m *Outgoing) {
 	*e = queuedMessage{key: e.key, op: m.op, prepared: m.prepared, size: m.size}
 	w.bytes += m.size
@@ -495,8 +501,8 @@ func (w *sendWaiting) set(e *queuedMessage, m *Outgoing) {
 	}
 }
 
-// reserve makes room for n bytes in the arena. What was dropped is left out if the
-// payloads have to move.
+// reserve makes room for n bytes in the arena. If the payloads have to move, it
+// omits those of dropped messages.
 func (w *sendWaiting) reserve(n int) {
 	old := w.arena
 	if old == nil {
@@ -506,7 +512,7 @@ func (w *sendWaiting) reserve(n int) {
 	if n <= cap(old.B)-len(old.B) {
 		return
 	}
-	w.arena = bufpool.Get(w.live + w.live/2 + n) // so that a byte moves a few times at most
+	w.arena = bufpool.Get(w.live + w.live/2 + n) // a byte moves only a few times
 	for i := w.first; i != w.end; i++ {
 		if e := w.at(i); e.room > 0 {
 			p := old.B[e.at : e.at+e.size]
@@ -542,7 +548,7 @@ func (w *sendWaiting) take() Outgoing {
 	return NewOutgoing(e.op, nil)
 }
 
-// dropFirst drops the message that has waited longest.
+// dropFirst drops the oldest message.
 func (w *sendWaiting) dropFirst() {
 	e := w.at(w.first)
 	delete(w.keys, e.key)
@@ -552,7 +558,7 @@ func (w *sendWaiting) dropFirst() {
 	w.first++
 }
 
-// forget gives back the memory of the payload of e.
+// forget releases the memory of the payload of e.
 func (w *sendWaiting) forget(e *queuedMessage) {
 	w.live -= e.room
 	e.own.Free()

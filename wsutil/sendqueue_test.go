@@ -172,7 +172,7 @@ func TestSendQueueRefuses(t *testing.T) {
 		result, err := q.Push(NewOutgoing(ws.OpText, make([]byte, 11)), "")
 		require.Equal(t, SendFailed, result)
 		require.ErrorIs(t, err, ErrSendTooLarge)
-		require.EqualError(t, err, "wsutil: message exceeds MaxBytes of the send queue: 11 bytes, at most 10")
+		require.EqualError(t, err, "wsutil: message exceeds MaxBytes of the send queue: 11 bytes, limit 10")
 		require.False(t, q.Fits(11))
 
 		begun := NewOutgoing(ws.OpText, []byte("x"))

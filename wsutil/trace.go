@@ -10,21 +10,21 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Tracer passes everything through to a connection and prints the frames that it
-// sees, one line each:
+// Tracer reads and writes a connection and prints each frame on one line:
 //
 //	< text 5 "Hello"
 //	> text more 3 "Hel"
 //	< ping masked 37fa213d 4 "ping"
 //	> close 5 1000 "bye"
 //
-// "<" is received and ">" is sent; "more" stands for a fragment that others follow,
-// rsv1 to rsv3 for reserved bits. Payload is shown unmasked, of data frames the first
-// bytes, which are hexadecimal in binary and compressed messages. A line is written
-// with one Write, as soon as the bytes that it shows have passed. Where something
-// passes that is no frame, a last line says so.
+// "<" marks a received frame and ">" a sent one. "more" means that fragments
+// follow, and rsv1 to rsv3 are reserved bits. Payload is shown unmasked. Of a
+// data frame the line shows only the first bytes, in hexadecimal if the message
+// is binary or compressed. Each line is one Write, made as soon as the bytes
+// that it shows have passed. If bytes pass that are not a frame, a last line
+// says so.
 //
-// One goroutine may read and another one write at the same time.
+// One goroutine may read while another one writes.
 type Tracer struct {
 	rw      io.ReadWriter
 	in, out frameScanner
@@ -33,8 +33,8 @@ type Tracer struct {
 	log io.Writer
 }
 
-// NewTracer returns a Tracer of rw, which stands between two frames, and prints to
-// log. Errors of log are not looked at.
+// NewTracer returns a Tracer of rw, which must be between two frames. It prints
+// to log and ignores errors of log.
 func NewTracer(rw io.ReadWriter, log io.Writer) *Tracer {
 	return &Tracer{rw: rw, log: log, in: frameScanner{sign: '<'}, out: frameScanner{sign: '>'}}
 }
@@ -65,8 +65,8 @@ func (t *Tracer) print(line []byte) {
 	t.log.Write(line)
 }
 
-// mostShown is how much of a data frame's payload a line shows.
-const mostShown = 32
+// maxShown is how many bytes of a data frame's payload a line shows.
+const maxShown = 32
 
 // frameScanner finds the frames in the bytes of one direction, cut anywhere.
 type frameScanner struct {
@@ -77,10 +77,10 @@ type frameScanner struct {
 
 	h     ws.Header // of the open frame, if open
 	open  bool
-	bytes bool   // the open message is binary, or an extension has changed it
-	left  int64  // bytes of its payload to come
+	bytes bool   // the open message is binary or has a reserved bit set
+	left  int64  // payload bytes still to come
 	shown []byte // its first bytes, still masked
-	due   int    // as many of them as the line needs
+	due   int    // how many of them the line shows
 }
 
 // scan takes the next bytes and calls print with each line.
@@ -98,7 +98,7 @@ func (s *frameScanner) scan(p []byte, print func(line []byte)) {
 	}
 }
 
-// header takes the next bytes of a header and returns those behind it.
+// header consumes the next bytes of a header and returns the rest of p.
 func (s *frameScanner) header(p []byte, print func(line []byte)) (rest []byte) {
 	had := len(s.head)
 	s.head = append(s.head, p[:min(len(p), ws.MaxHeaderSize-had)]...)
@@ -113,20 +113,20 @@ func (s *frameScanner) header(p []byte, print func(line []byte)) (rest []byte) {
 	}
 	s.head = s.head[:0]
 	s.h, s.open, s.left, s.shown = h, true, h.Length, s.shown[:0]
-	most := int64(mostShown)
+	limit := int64(maxShown)
 	switch {
 	case h.OpCode.IsControl():
-		most = ws.MaxControlFramePayloadSize
+		limit = ws.MaxControlFramePayloadSize
 	case h.OpCode == ws.OpContinuation:
 		s.bytes = s.bytes || h.Rsv != 0
 	default:
 		s.bytes = h.OpCode == ws.OpBinary || h.Rsv != 0
 	}
-	s.due = int(min(most, h.Length))
+	s.due = int(min(limit, h.Length))
 	return p[n-had:]
 }
 
-// payload takes the next bytes of a payload and returns those behind it.
+// payload consumes the next bytes of a payload and returns the rest of p.
 func (s *frameScanner) payload(p []byte) (rest []byte) {
 	n := int(min(int64(len(p)), s.left))
 	s.left -= int64(n)

@@ -63,10 +63,10 @@ func TestAppendMessageKeepsTheCallbacksError(t *testing.T) {
 // A peer that sends control frames without end between two fragments does not fill
 // the memory.
 func TestReadMessageBoundsControlFrames(t *testing.T) {
-	in := append([]byte("\x01\x00"), bytes.Repeat([]byte("\x89\x00"), mostBetween+10)...)
+	in := append([]byte("\x01\x00"), bytes.Repeat([]byte("\x89\x00"), maxControlFrames+10)...)
 	m, err := ReadServerMessage(bytes.NewReader(in), nil)
 	require.ErrorIs(t, err, ErrTooManyFragments)
-	require.Len(t, m, mostBetween)
+	require.Len(t, m, maxControlFrames)
 }
 
 // NextMessage begins, Next ends: no buffer stays behind.

@@ -6,9 +6,9 @@ import (
 	"github.com/wskit/wskit/internal/utf8s"
 )
 
-// UTF8Reader checks that what it reads is UTF-8 (RFC 6455, section 8.1), at the
-// speed of memory. Source may be changed between calls: the text goes on. It is
-// not for concurrent use.
+// UTF8Reader checks that what it reads is valid UTF-8 (RFC 6455, section 8.1).
+// Source may be changed between calls: the new source continues the text. A
+// UTF8Reader is not safe for concurrent use.
 type UTF8Reader struct {
 	Source io.Reader
 
@@ -19,13 +19,14 @@ type UTF8Reader struct {
 // NewUTF8Reader returns a UTF8Reader that reads from r.
 func NewUTF8Reader(r io.Reader) *UTF8Reader { return &UTF8Reader{Source: r} }
 
-// Reset makes u what [NewUTF8Reader] returns.
+// Reset resets u to the state of a new UTF8Reader that reads from r.
 func (u *UTF8Reader) Reset(r io.Reader) { *u = UTF8Reader{Source: r} }
 
-// Read reads from Source into p. As soon as an impossible byte comes, it returns
-// [ErrInvalidUTF8] and the number of bytes of this call that stand before the bad
-// character, and reads no more from then on. Its other errors are those of Source.
-// A text that ends inside a character is no error here: ask [UTF8Reader.Valid].
+// Read reads from Source into p. When an invalid byte arrives, it returns
+// [ErrInvalidUTF8] and the number of bytes of p before the invalid character;
+// later calls return the same error without reading. Other errors are those of
+// Source. Read does not report a text that ends inside a character: see
+// [UTF8Reader.Valid].
 func (u *UTF8Reader) Read(p []byte) (n int, err error) {
 	u.accepted = 0
 	if !u.text.Valid(nil) {
@@ -42,10 +43,10 @@ func (u *UTF8Reader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Valid reports whether all that was read is UTF-8 and does not end inside a
-// character.
+// Valid reports whether everything read so far is valid UTF-8 that does not end
+// inside a character.
 func (u *UTF8Reader) Valid() bool { return u.text.Done() }
 
-// Accepted returns how many bytes of the last Read stand before or at the end of
-// its last whole character.
+// Accepted returns the number of bytes of the last Read up to the end of its
+// last complete character.
 func (u *UTF8Reader) Accepted() int { return u.accepted }

@@ -32,7 +32,7 @@ func TestWriteMessage(t *testing.T) {
 	}
 	// A client's in several Writes.
 	boom := errors.New("boom")
-	require.Equal(t, boom, WriteClientBinary(&failing{1, boom}, make([]byte, 2*mostMasked)))
+	require.Equal(t, boom, WriteClientBinary(&failing{1, boom}, make([]byte, 2*maxMasked)))
 }
 
 // stingy breaks the promise of io.Writer: it takes a byte less than it was given, and
@@ -47,7 +47,7 @@ func TestShortWriteIsAnError(t *testing.T) {
 	for _, side := range both {
 		for name, write := range map[string]func() error{
 			"WriteMessage": func() error { return WriteMessage(stingy{}, side.state, ws.OpText, []byte("a")) },
-			"large":        func() error { return WriteMessage(stingy{}, side.state, ws.OpText, make([]byte, 2*mostMasked)) },
+			"large":        func() error { return WriteMessage(stingy{}, side.state, ws.OpText, make([]byte, 2*maxMasked)) },
 			"Writer": func() error {
 				w := NewWriter(stingy{}, side.state, ws.OpText)
 				w.Write([]byte("a"))

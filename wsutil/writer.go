@@ -11,65 +11,65 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// DefaultWriteBuffer is the size of the buffer of a [Writer] that is told no
-// other, with the room for the header.
+// DefaultWriteBuffer is the default size of the buffer of a [Writer] in bytes,
+// including room for the header.
 const DefaultWriteBuffer = 4096
 
-// Mistakes of the one who writes. The connection is as usable as before.
+// Errors for mistakes of the caller. The connection stays usable.
 var (
-	// ErrNotEmpty says that [Writer.WriteThrough] was called while the buffer
-	// held data: call [Writer.FlushFragment] first.
-	ErrNotEmpty = errors.New("wsutil: the writer's buffer is not empty")
+	// ErrNotEmpty reports that [Writer.WriteThrough] was called while the
+	// buffer held data: call [Writer.FlushFragment] first.
+	ErrNotEmpty = errors.New("wsutil: WriteThrough while the buffer is not empty")
 
-	// ErrControlOverflow says that a control frame would get more than 125 bytes
-	// of payload, or than its writer has room for, or would be fragmented (RFC
+	// ErrControlOverflow reports that a control frame would have more than 125
+	// bytes of payload, more than its writer has room for, or fragments (RFC
 	// 6455, section 5.5).
-	ErrControlOverflow = errors.New("wsutil: payload does not fit a control frame")
+	ErrControlOverflow = errors.New("wsutil: payload does not fit in a control frame")
 
 	errReleased = errors.New("wsutil: Writer used after PutWriter")
 )
 
-// Writer writes a message to a connection in frames: what is written is collected
-// in a buffer and leaves it as a fragment when the buffer is full, and as the
-// final frame at [Writer.Flush] (RFC 6455, section 5.4). Each frame is one Write of
-// the destination: the buffer has room for the header in front of the payload. On
-// the client's side it masks in its own buffer and leaves the caller's bytes as
-// they are.
+// Writer writes messages to a connection. It collects a message in a buffer and
+// sends a fragment whenever the buffer is full; [Writer.Flush] sends the final
+// frame (RFC 6455, section 5.4). Each frame is one Write of the destination.
+// The buffer has room for the header before the payload. A client masks in this
+// buffer, so that the caller's bytes do not change.
 //
-// Flush and FlushFragment empty this buffer alone: that of a *bufio.Writer or
-// *bufio.ReadWriter it writes to is the caller's to flush.
+// Flush and FlushFragment do not flush the destination: if it is a
+// *bufio.Writer or *bufio.ReadWriter, the caller flushes that.
 //
-// After an error every call returns that error, until a Reset. A frame that its peer would
-// have to refuse is one: [ErrControlOverflow], or [ErrNotSendable] for a reserved opcode. A
-// Writer is not for concurrent use, and what several Writers write to one connection is the
-// caller's to serialise.
+// After an error all calls return that error, until Reset. A frame that the
+// peer would have to refuse is such an error: [ErrControlOverflow], or
+// [ErrNotSendable] for a reserved opcode. A Writer is not safe for concurrent
+// use. The caller serializes several Writers of one connection.
 type Writer struct {
 	dest       io.Writer
 	state      ws.State
 	op         ws.OpCode
 	extensions []SendExtension
 	noFlush    bool // grow instead of sending fragments
-	borrowed   bool // raw is the caller's
+	borrowed   bool // the caller owns raw
 
-	// raw[room:] is for the payload, of which raw[room:room+n] is buffered. The
-	// header goes right in front of it, and has room for any payload that fits.
+	// raw[room:] is for payload; raw[room:room+n] is buffered. The header is
+	// written directly before the payload. room is enough for any payload that
+	// fits.
 	raw  []byte
 	room int
 	n    int
 
-	begun     bool // something was written to the message, if only no bytes
+	begun     bool // Write was called for this message, perhaps without bytes
 	continued bool // a fragment of the message has been sent
 	err       error
 }
 
-// NewWriter returns a Writer of messages of opcode op with a buffer of
-// [DefaultWriteBuffer] bytes. s says on which side it writes.
+// NewWriter returns a Writer of messages with opcode op and a buffer of
+// [DefaultWriteBuffer] bytes. s is the side of the caller.
 func NewWriter(dest io.Writer, s ws.State, op ws.OpCode) *Writer {
 	return NewWriterBufferSize(dest, s, op, 0)
 }
 
-// NewWriterSize is [NewWriter] with a buffer for n bytes of payload; if n <= 0 it
-// is NewWriter. It panics as make does where a slice of that size cannot be.
+// NewWriterSize is [NewWriter] with a buffer for n bytes of payload. If n <= 0
+// it uses the default size. It panics if n is larger than a slice can be.
 func NewWriterSize(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
 	if n > 0 {
 		n += min(ws.HeaderSize(ws.Header{Masked: s.ClientSide(), Length: int64(n)}), math.MaxInt-n)
@@ -77,9 +77,9 @@ func NewWriterSize(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
 	return NewWriterBufferSize(dest, s, op, n)
 }
 
-// NewWriterBufferSize is [NewWriter] with a buffer of n bytes, of which up to 14
-// are for the header; if n is too small for any payload it is NewWriter. It panics as
-// make does where a slice of n bytes cannot be.
+// NewWriterBufferSize is [NewWriter] with a buffer of n bytes, of which up to
+// 14 are for the header. If n leaves no room for payload, it uses the default
+// size. It panics if n is larger than a slice can be.
 func NewWriterBufferSize(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
 	if n <= headerRoom(s, n) {
 		n = DefaultWriteBuffer
@@ -89,45 +89,45 @@ func NewWriterBufferSize(dest io.Writer, s ws.State, op ws.OpCode, n int) *Write
 	return w
 }
 
-// NewWriterBuffer is [NewWriter] with buf, all of its length, as the buffer. Up to
-// 14 bytes of it are for the header; it panics if nothing is left for payload. The
-// Writer uses buf until it is discarded, or grows out of it.
+// NewWriterBuffer is [NewWriter] with the buffer buf[:len(buf)], of which up to
+// 14 bytes are for the header. It panics if buf has no room for payload. The
+// Writer uses buf until it is discarded or needs a larger buffer.
 func NewWriterBuffer(dest io.Writer, s ws.State, op ws.OpCode, buf []byte) *Writer {
 	w := &Writer{raw: buf, borrowed: true}
 	w.Reset(dest, s, op)
 	return w
 }
 
-// headerRoom returns how many bytes of a buffer of n are for the header: enough
-// for the longest payload that fits behind it.
+// headerRoom returns how many of n bytes of buffer are for the header: enough
+// for the longest payload that fits in the rest.
 func headerRoom(s ws.State, n int) (room int) {
-	for _, most := range [...]int{125, math.MaxUint16, math.MaxInt} {
-		room = ws.HeaderSize(ws.Header{Masked: s.ClientSide(), Length: int64(most)})
-		if n-room <= most {
+	for _, payload := range [...]int{125, math.MaxUint16, math.MaxInt} {
+		room = ws.HeaderSize(ws.Header{Masked: s.ClientSide(), Length: int64(payload)})
+		if n-room <= payload {
 			break
 		}
 	}
 	return room
 }
 
-// Reset makes w, with the buffer that it has, what [NewWriterBuffer] returns: no
-// extension, no error, no data of before. It panics if the buffer is too small for
-// the header and payload of that side.
+// Reset discards buffered data, errors and extensions, and makes w write to
+// dest. It keeps the buffer. It panics if the buffer has no room for payload on
+// that side.
 func (w *Writer) Reset(dest io.Writer, s ws.State, op ws.OpCode) {
 	room := headerRoom(s, len(w.raw))
 	if len(w.raw) <= room {
-		panic("wsutil: buffer of a Writer has no room for payload")
+		panic("wsutil: Writer buffer has no room for payload")
 	}
 	*w = Writer{dest: dest, state: s, op: op, raw: w.raw, room: room, borrowed: w.borrowed}
 }
 
-// ResetOp makes w begin a new message of opcode op. What is buffered and an error
-// are forgotten; destination, side, extensions and DisableFlush stay. It is of no
-// help if some fragments of a message have been sent and the final one has not, or
-// if the destination has failed within a frame.
+// ResetOp discards buffered data and errors, and makes w begin a new message
+// with opcode op. Destination, side, extensions and DisableFlush stay. The
+// stream of frames stays broken if the final frame of a message is missing, or
+// if the destination failed within a frame.
 func (w *Writer) ResetOp(op ws.OpCode) {
 	if w.err == errReleased {
-		return // it may be another's already
+		return // another goroutine may own it already
 	}
 	*w = Writer{
 		dest: w.dest, state: w.state, op: op, extensions: w.extensions, noFlush: w.noFlush,
@@ -135,35 +135,35 @@ func (w *Writer) ResetOp(op ws.OpCode) {
 	}
 }
 
-// SetExtensions makes xs the extensions that are asked, in this order, for the
-// reserved bits of each frame. It retains xs.
+// SetExtensions sets the extensions that set the reserved bits of each frame,
+// in this order. It retains xs.
 func (w *Writer) SetExtensions(xs ...SendExtension) { w.extensions = xs }
 
 // DisableFlush makes w collect the whole message and send it in one frame: the
-// buffer grows where otherwise a fragment would be sent.
+// buffer grows instead of sending fragments.
 func (w *Writer) DisableFlush() { w.noFlush = true }
 
-// Size returns for how many bytes of payload the buffer is.
+// Size returns the size of the buffer in bytes of payload.
 func (w *Writer) Size() int { return len(w.raw) - w.room }
 
-// Available returns how many more bytes of payload fit the buffer.
+// Available returns how many more bytes of payload fit in the buffer.
 func (w *Writer) Available() int { return w.Size() - w.n }
 
-// Buffered returns how many bytes of payload the buffer holds.
+// Buffered returns the number of bytes of payload in the buffer.
 func (w *Writer) Buffered() int { return w.n }
 
-// mostGrown is the size above which no buffer is a power of two.
-const mostGrown = 1 << (bits.UintSize - 2)
+// maxGrown is the largest power of two that a buffer can have as its size.
+const maxGrown = 1 << (bits.UintSize - 2)
 
-// Grow makes room for n more bytes of payload. What is buffered moves once if the
-// buffer has to be replaced. If n <= 0 it does nothing; it panics where there cannot be a
-// buffer of that size.
+// Grow makes room for n more bytes of payload. If it replaces the buffer, it
+// copies buffered bytes once. If n <= 0 it does nothing. It panics if a buffer
+// of that size is impossible.
 func (w *Writer) Grow(n int) {
 	if n <= w.Available() {
 		return
 	}
-	if n > mostGrown-ws.MaxHeaderSize-w.n {
-		panic("wsutil: buffer of a Writer would be too large")
+	if n > maxGrown-ws.MaxHeaderSize-w.n {
+		panic("wsutil: Writer buffer would be too large")
 	}
 	need := w.n + n
 	need += ws.HeaderSize(ws.Header{Masked: w.state.ClientSide(), Length: int64(need)})
@@ -178,10 +178,11 @@ func (w *Writer) Grow(n int) {
 	w.raw, w.room, w.borrowed = raw, room, false
 }
 
-// Write adds p to the message; it does not retain p. Fragments are sent as the
-// buffer gets full, and p directly, as one fragment, if the buffer is empty and p
-// does not fit it. A full buffer waits for more: if it holds the whole message it
-// is sent in one frame. Even an empty p begins a message.
+// Write adds p to the message and does not retain p. It sends fragments as the
+// buffer gets full. If the buffer is empty and p does not fit in it, Write
+// sends p directly as one fragment. A full buffer is not sent until more is
+// written, so that a message that just fits is one frame. Write begins a
+// message even if p is empty.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.begun = true
 	for len(p) > w.Available() && w.err == nil {
@@ -204,17 +205,18 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	return n + w.fill(p), nil
 }
 
-// fill copies what fits of p into the buffer.
+// fill copies as much of p as fits into the buffer.
 func (w *Writer) fill(p []byte) int {
 	n := copy(w.raw[w.room+w.n:], p)
 	w.n += n
 	return n
 }
 
-// WriteThrough sends p as a fragment at once, past the buffer, which must be empty:
-// otherwise it returns [ErrNotEmpty]. It does not change or retain p. A server's is
-// written as [ws.WriteFrame] does, a client's through a pooled buffer, with one
-// Write for every MiB. The message still needs its [Writer.Flush].
+// WriteThrough sends p as a fragment at once, without buffering. The buffer
+// must be empty, otherwise it returns [ErrNotEmpty]. It does not modify or
+// retain p. A server writes as [ws.WriteFrame] does. A client writes through a
+// pooled buffer, with one Write for each MiB. [Writer.Flush] still ends the
+// message.
 func (w *Writer) WriteThrough(p []byte) (n int, err error) {
 	if w.err != nil {
 		return 0, w.err
@@ -233,12 +235,13 @@ func (w *Writer) WriteThrough(p []byte) (n int, err error) {
 	return len(p), nil
 }
 
-// emptyReads is how many reads in a row may yield nothing before we give up.
+// emptyReads is the number of consecutive empty reads after which a read fails.
 const emptyReads = 100
 
-// ReadFrom adds all that r yields to the message, reading straight into the buffer,
-// and sends fragments as it gets full. It begins a message also if r is empty. It
-// returns the error of r, which is not kept, or of the destination.
+// ReadFrom adds everything that r returns to the message, and sends fragments
+// as the buffer gets full. It reads directly into the buffer. It begins a
+// message even if r is empty. It returns the error of r, which is not kept, or
+// of the destination.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	w.begun = true
 	for empty := 0; ; {
@@ -270,8 +273,8 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// FlushFragment sends what is buffered as a fragment that others follow. If
-// nothing is, it does nothing.
+// FlushFragment sends the buffered bytes as a fragment that others follow. It
+// does nothing if the buffer is empty.
 func (w *Writer) FlushFragment() error {
 	if w.err != nil || w.n == 0 {
 		return w.err
@@ -281,11 +284,11 @@ func (w *Writer) FlushFragment() error {
 	return w.err
 }
 
-// Flush sends what is buffered as the final frame, which a buffer of the destination may keep,
-// and so ends the message; w is
-// then ready for the next, of the same opcode. An empty message, and the end of one
-// whose bytes have all been sent, is an empty frame. If nothing was written since
-// the last Flush, not even no bytes, it does nothing.
+// Flush sends the buffered bytes as the final frame of the message. w is then
+// ready for the next message with the same opcode. The frame is empty if the
+// message is empty or its bytes have all been sent. Flush does nothing if
+// nothing was written since the last Flush; a Write without bytes counts. It
+// does not flush the destination.
 func (w *Writer) Flush() error {
 	if w.err != nil || !w.begun {
 		return w.err
@@ -315,7 +318,7 @@ func (w *Writer) send(fin bool) error {
 	return writeFull(w.dest, w.raw[begin:end])
 }
 
-// header makes h the header of the next frame, but for its mask.
+// header makes h the header of the next frame, without its mask.
 func (w *Writer) header(h *ws.Header, n int, fin bool) error {
 	h.Fin, h.OpCode, h.Length = fin, w.op, int64(n)
 	switch {

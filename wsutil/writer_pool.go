@@ -10,19 +10,19 @@ import (
 
 // Sizes of the buffers of pooled Writers, as binary logarithms.
 const (
-	leastWriter = 7
-	mostWriter  = 16
+	minWriter = 7
+	maxWriter = 16
 )
 
-var writers [mostWriter + 1]sync.Pool
+var writers [maxWriter + 1]sync.Pool
 
-// GetWriter returns a [Writer] with a buffer of n bytes or more, up to 14 of them
-// for the header: from a pool if n is at most 64 KiB. It is as new. When it is no
-// longer used, [PutWriter] gives it back. It panics as make does where a slice of n bytes
-// cannot be.
+// GetWriter returns a [Writer] with a buffer of at least n bytes, of which up
+// to 14 are for the header. It takes the Writer from a pool if n is at most 64
+// KiB. [PutWriter] returns it to the pool. GetWriter panics if n is larger than
+// a slice can be.
 func GetWriter(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
-	class := bits.Len(uint(max(n, 1<<leastWriter) - 1))
-	if class > mostWriter {
+	class := bits.Len(uint(max(n, 1<<minWriter) - 1))
+	if class > maxWriter {
 		return NewWriterBufferSize(dest, s, op, n)
 	}
 	if w, ok := writers[class].Get().(*Writer); ok {
@@ -32,18 +32,18 @@ func GetWriter(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
 	return NewWriterBufferSize(dest, s, op, 1<<class)
 }
 
-// PutWriter gives w to the pool of [GetWriter], wherever it comes from; a buffer
-// that its caller had provided, or of more than 64 KiB, is not kept. What w has
-// buffered is lost. w may not be used any longer, [Writer.Reset] included: until the
-// pool lends it again its methods return an error, and a second PutWriter does
-// nothing, so that a slip shows.
+// PutWriter returns w to the pool of [GetWriter], even if w was made by another
+// function. It does not keep a buffer that the caller provided or that has more
+// than 64 KiB. Buffered data is lost. The caller must not use w again, not even
+// with [Writer.Reset]: the methods of w return an error, and another PutWriter
+// does nothing, until the pool lends w again.
 func PutWriter(w *Writer) {
 	if w.err == errReleased {
 		return
 	}
 	*w = Writer{raw: w.raw, room: w.room, borrowed: w.borrowed, err: errReleased}
 	class := bits.Len(uint(len(w.raw))) - 1
-	if leastWriter <= class && class <= mostWriter && len(w.raw) <= 1<<mostWriter && !w.borrowed {
+	if minWriter <= class && class <= maxWriter && len(w.raw) <= 1<<maxWriter && !w.borrowed {
 		writers[class].Put(w)
 	}
 }

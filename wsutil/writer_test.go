@@ -166,7 +166,7 @@ func TestWriterNotEmpty(t *testing.T) {
 // A client's large payloads go out masked, in order, and the caller's bytes stay.
 func TestWriterThroughLarge(t *testing.T) {
 	for _, side := range both {
-		for _, n := range []int{mostMasked - 14, mostMasked - 13, 3*mostMasked + 5} {
+		for _, n := range []int{maxMasked - 14, maxMasked - 13, 3*maxMasked + 5} {
 			payload := make([]byte, n)
 			for i := range payload {
 				payload[i] = byte(i * 7)
@@ -401,7 +401,7 @@ func TestWriterImpossibleSizes(t *testing.T) {
 			for _, had := range []string{"", "x"} {
 				w := NewWriter(nil, side.state, ws.OpText)
 				io.WriteString(w, had)
-				require.PanicsWithValue(t, "wsutil: buffer of a Writer would be too large", func() { w.Grow(n) }, n)
+				require.PanicsWithValue(t, "wsutil: Writer buffer would be too large", func() { w.Grow(n) }, n)
 				require.Equal(t, len(had), w.Buffered(), "as it was")
 			}
 		}
