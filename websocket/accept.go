@@ -15,104 +15,117 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// AcceptOptions are the options of [Accept]. The zero value is ready to use. Accept
-// does not change them: one value serves any number of calls at once.
+// AcceptOptions are the options of [Accept]. The zero value has the defaults.
+// Accept does not modify them, so concurrent calls may share one value.
 type AcceptOptions struct {
-	// Subprotocols are those that the server speaks, the best first. The first
-	// one that the client offers, too, is chosen. If there is none, the connection has
-	// no subprotocol, and [Conn.Subprotocol] is empty.
+	// Subprotocols are the subprotocols of the server in order of preference.
+	// The first one that the client also offers is chosen. If there is none,
+	// the connection has no subprotocol, and [Conn.Subprotocol] returns "".
 	Subprotocols []string
 
-	// RequireSubprotocol refuses a client that offers none of Subprotocols, or for which
-	// ChooseSubprotocol chooses none, with status 400 and a text that names Subprotocols,
-	// which must not be empty then. A browser ends a connection anyway for which it has
-	// offered subprotocols and none is chosen.
+	// RequireSubprotocol refuses a client for which no subprotocol is chosen,
+	// from Subprotocols or by ChooseSubprotocol, with status 400 and a text
+	// that lists Subprotocols. Subprotocols must not be empty. A browser that
+	// has offered subprotocols would end such a connection anyway.
 	RequireSubprotocol bool
 
-	// ChooseSubprotocol, if set, chooses in place of Subprotocols. It is called with
-	// those that the client offers, the client's best first, if it offers any.
-	// It returns one of them, or "" for none. An error refuses the handshake as that
-	// of OnHandshake does.
+	// ChooseSubprotocol, if not nil, chooses the subprotocol instead of
+	// Subprotocols. It is called if the client offers any, with the offers in
+	// the client's order of preference. It returns one of them, or "" for none.
+	// An error refuses the handshake as an error of OnHandshake does.
 	ChooseSubprotocol func(r *http.Request, offered []string) (string, error)
 
-	// InsecureSkipVerify turns the check of the origin off: then any page that a
-	// user opens in a browser can connect in that user's name. OriginPatterns is
-	// what most need.
+	// InsecureSkipVerify turns off the check of the origin. Any page that a
+	// user opens in a browser can then connect with the user's cookies. Most
+	// programs should use OriginPatterns instead.
 	InsecureSkipVerify bool
 
-	// OriginPatterns name the hosts whose pages may connect, beside the host that the
-	// request asks for. A pattern is one of [path.Match], letter case aside, for
-	// the host of the origin, "*.example.com" or "localhost:*"; if it contains "://",
-	// for scheme and host, "https://*.example.com". A port is part of the host
-	// unless it is the default one of the scheme. Schemes ws and wss count as http and
-	// https, and a path in an origin does not count. An origin without a host, "null" or
-	// "file://", matches only the pattern that spells it out, and a request with more
-	// than one origin matches none. A pattern that no origin can match, such as
-	// "https://example.com/", makes Accept fail with status 500. See Validate.
+	// OriginPatterns are the hosts whose pages may connect, in addition to the
+	// host of the request. A pattern has the syntax of [path.Match] and ignores
+	// case. It matches the host of the origin, as in "*.example.com" or
+	// "localhost:*", or if it contains "://", the scheme and host, as in
+	// "https://*.example.com". The host includes the port, unless it is the
+	// default port of the scheme. Schemes ws and wss mean http and https, and a
+	// path in an origin is ignored. An origin without a host, "null" or
+	// "file://", matches only a pattern that is equal to it. A request with
+	// more than one origin matches no pattern. If a pattern can match no
+	// origin, such as "https://example.com/", Accept fails with status 500: see
+	// Validate.
 	OriginPatterns []string
 
-	// CrossOrigin, if set, authorizes what it would let pass as a POST, with its trusted
-	// origins and bypass patterns: so a program has one list of origins for its pages and
-	// its WebSockets. By itself it would let the request of a handshake pass, which
-	// is a GET. OriginPatterns authorize others beside it.
+	// CrossOrigin, if not nil, authorizes the requests that it would accept if
+	// they were POST requests, with its trusted origins and bypass patterns. A
+	// program can then use one list of origins for its pages and its
+	// WebSockets. CrossOrigin itself accepts every handshake, because that is a
+	// GET request. OriginPatterns authorize further origins.
 	CrossOrigin *http.CrossOriginProtection
 
-	// Proxies, if set, are the reverse proxies that are trusted to say what a client has
-	// asked for. The check of the origin, Hosts, the callbacks and the connection then see
-	// the request as the client has sent it: see [ws.Proxies.Request]. Without it they see
-	// that of the last proxy.
+	// Proxies, if not nil, are the reverse proxies that are trusted to report
+	// the client's request. The check of the origin, Hosts, the callbacks and
+	// the connection then see the request as the client sent it: see
+	// [ws.Proxies.Request]. If Proxies is nil, they see the request of the last
+	// proxy.
 	Proxies *ws.Proxies
 
-	// Hosts, if not empty, are the hosts that a client may ask for, as in
-	// [ws.Upgrader]: "app.example", "*.example", "127.0.0.1:8080". A request for another
-	// host is refused with status 421. A page whose name was made to point to this
-	// server (DNS rebinding) has the origin that it asks for: a server on a private
-	// network or on localhost needs this list against it.
+	// Hosts, if not empty, are the hosts that a client may request, in the
+	// syntax of [ws.Upgrader]: "app.example", "*.example", "127.0.0.1:8080". A
+	// request for another host is refused with status 421. A server on a
+	// private network or on localhost needs this list against DNS rebinding: a
+	// page whose name resolves to this server has the same origin as the host
+	// that it requests.
 	Hosts []string
 
-	// HandshakeLimits bounds what the request may ask for, whatever the server's
-	// MaxHeaderBytes allows; beyond it the answer is 431.
+	// HandshakeLimits are the limits of the request, whatever the server's
+	// MaxHeaderBytes allows. A request that exceeds them is answered with
+	// status 431.
 	HandshakeLimits ws.HandshakeLimits
 
-	// AnswerThroughWriter sends the answer with the WriteHeader of the
-	// http.ResponseWriter, so that middleware that acts in WriteHeader takes part: one
-	// that saves a session and sets its cookie needs this. See [ws.HTTPUpgrader].
+	// AnswerThroughWriter sends the response with the WriteHeader method of the
+	// http.ResponseWriter. It is needed by middleware that acts in WriteHeader,
+	// such as one that saves a session and sets its cookie. See
+	// [ws.HTTPUpgrader].
 	AnswerThroughWriter bool
 
-	// CompressionMode is off by default.
+	// CompressionMode enables compression. The default is CompressionDisabled.
 	CompressionMode CompressionMode
 
-	// CompressionThreshold is the length in bytes from which on a message is
-	// compressed. 0 stands for 128, or 512 where no context is taken over, a negative
-	// value for no bound. What would not become smaller goes out plain in any case.
+	// CompressionThreshold is the minimum size in bytes of a compressed
+	// message. 0 means 128, or 512 without context takeover; a negative value
+	// means no minimum. A message that compression would not make smaller is
+	// sent uncompressed.
 	CompressionThreshold int
 
-	// CompressionPolicy, if set, is what is negotiated if CompressionMode is not off, in
-	// place of what that stands for: smaller windows, for instance.
+	// CompressionPolicy, if not nil, replaces the parameters that
+	// CompressionMode negotiates, for example by smaller windows. It has no
+	// effect if CompressionMode is CompressionDisabled.
 	CompressionPolicy *wsflate.Parameters
 
-	// OnPingReceived is called with the payload of each ping, while a read is under
-	// way, and must not block. No pong is sent if it returns false. The payload is
-	// valid until it returns.
+	// OnPingReceived is called with the payload of each ping that a read
+	// receives. It must not block. If it returns false, no pong is sent. The
+	// payload is valid until it returns.
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 
-	// OnPongReceived is called with the payload of each pong, as OnPingReceived is.
+	// OnPongReceived is called with the payload of each pong, under the rules
+	// of OnPingReceived.
 	OnPongReceived func(ctx context.Context, payload []byte)
 
-	// OnHandshake is called once the request and its origin have been found to be in
-	// order, and may refuse it: with the answer that the error describes if it wraps
-	// one of [ws.RejectConnectionError], and otherwise with a plain status 500: the
-	// text of the error goes to the caller of Accept and not to the client. An error of
-	// [Dial], the refusal of another server, also becomes a plain status 500. Fields that
-	// OnHandshake adds to answer are sent with status 101, or 200 over HTTP/2 and HTTP/3.
+	// OnHandshake is called after the request and its origin were checked. An
+	// error refuses the handshake. If the error wraps a
+	// [ws.RejectConnectionError], the response is the one that it describes.
+	// Otherwise the response has status 500 and does not contain the text of
+	// the error, which Accept returns. An error of [Dial], which is a refusal
+	// by another server, is also answered with status 500. Fields that
+	// OnHandshake adds to answer are sent with status 101, or 200 over HTTP/2
+	// and HTTP/3.
 	OnHandshake func(r *http.Request, answer http.Header) error
 
 	ConnOptions
 }
 
-// Validate returns an error if an entry of OriginPatterns or Hosts can match nothing, one
-// of Proxies is invalid, or RequireSubprotocol names no subprotocol, which makes every
-// Accept fail. A program may call it when it starts.
+// Validate returns the error with which every Accept would fail: an entry of
+// OriginPatterns or Hosts can match nothing, one of Proxies is invalid, or
+// RequireSubprotocol is set without Subprotocols. A program may call it when it
+// starts.
 func (o *AcceptOptions) Validate() error {
 	if err := checkPatterns(o.OriginPatterns); err != nil {
 		return err
@@ -123,52 +136,53 @@ func (o *AcceptOptions) Validate() error {
 	return (&ws.Upgrader{Hosts: o.Hosts}).Validate()
 }
 
-// check is Validate for what has no other place in a handshake.
+// check is the part of Validate that the handshake does not check elsewhere.
 func (o *AcceptOptions) check() error {
 	if o.RequireSubprotocol && len(o.Subprotocols) == 0 {
-		return errors.New("websocket: RequireSubprotocol needs Subprotocols")
+		return errors.New("websocket: RequireSubprotocol requires Subprotocols")
 	}
 	return o.Proxies.Validate()
 }
 
-// Accept answers the handshake of a client and returns the connection (RFC 6455, section
-// 4.2). It refuses a request from a page of another origin, unless the options
-// authorize it. opts may be nil.
+// Accept answers the handshake of a client and returns the connection (RFC
+// 6455, section 4.2). It refuses a request from a page of another origin,
+// unless the options authorize it. opts may be nil.
 //
-// Each request that it refuses it answers through w. Fields that were set in w.Header()
-// before, cookies for instance, go out with an answer of status 101, too. Middleware sees
-// refusals with their status, and of a handshake that succeeds only that the connection
-// is taken over, unless the options have AnswerThroughWriter.
+// Accept writes the response to w, also if it refuses the request. Fields set
+// in w.Header() before, such as cookies, are also sent with status 101.
+// Middleware sees the status of refusals. If the handshake succeeds, it sees
+// only that the connection is hijacked, unless AnswerThroughWriter is set.
 //
-// The server has read the request when Accept is called. The time for that is bounded only
-// by [http.Server].ReadHeaderTimeout: set it, or a client that sends one byte now and then
-// holds a connection for as long as it likes. IdleTimeout bounds connections between
-// requests. ReadTimeout and WriteTimeout end with the handshake.
+// The server has already read the request when Accept is called. Only
+// [http.Server].ReadHeaderTimeout limits the time for that: without it, a
+// client that sends a byte now and then holds its connection indefinitely.
+// IdleTimeout limits connections between requests. ReadTimeout and WriteTimeout
+// end with the handshake.
 //
-// On an error nothing is left open. A refusal is a *[ws.ConnectionRejectedError], which
-// knows the status, or what a callback returned.
+// On error nothing stays open. A refusal is a *[ws.ConnectionRejectedError],
+// which has the status, or the error of a callback.
 //
-// From then on the connection is the caller's, deadlines that the server had set are gone, and
-// neither [http.Server.Shutdown] nor the end of the handler closes it; see [Group]. The
-// request's context ends when the handler returns. A connection that lives on in a goroutine
-// of its own, with a context of its own, lets go of all that net/http keeps for a
-// handler.
+// The caller owns the connection. Deadlines set by the server are cleared.
+// Neither [http.Server.Shutdown] nor the return of the handler closes it; see
+// [Group]. The context of the request ends when the handler returns. A
+// connection that is served by another goroutine, under another context, does
+// not keep the memory of the net/http handler.
 //
-// Accept takes an extended CONNECT of HTTP/2 and HTTP/3 (RFC 8441, RFC 9220) as it takes
-// an upgrade. The options mean the same; AnswerThroughWriter is always on. The stream of
-// such a connection belongs to the handler, which has to stay until the connection is
-// closed, and closes it with a deferred [Conn.CloseNow]:
+// Accept also accepts an extended CONNECT of HTTP/2 and HTTP/3 (RFC 8441, RFC
+// 9220). The options have the same meaning, and AnswerThroughWriter is always
+// on. The stream of such a connection belongs to the handler. The handler must
+// not return before the connection is closed, and should defer [Conn.CloseNow]:
 //
-//   - If the handler returns, writes fail, and the connection is closed after
+//   - When the handler returns, writes fail, and the connection is closed after
 //     CloseTimeout. http.Server.Shutdown waits for the handler.
-//   - A context that ends within a write closes the connection, as over TLS. One that
-//     ends between two messages leaves it usable; from the first read with a context
-//     that can end on, a second goroutine reads.
-//   - The server cannot end its direction alone: the stream ends when the handler
-//     returns, or with RST_STREAM after CloseNow.
+//   - A context that ends within a write closes the connection, as over TLS. A
+//     context that ends between two messages leaves it usable. From the first
+//     read with a context that can end, a second goroutine reads.
+//   - The server cannot end only its own direction: the stream ends when the
+//     handler returns, or with RST_STREAM after CloseNow.
 //
-// A w that is a [StreamHijacker] hands its stream over, and then nothing of this
-// applies. Package xconnect switches extended CONNECT on in net/http.
+// If w is a [StreamHijacker], it hands over its stream, and these restrictions
+// do not apply. Package xconnect enables extended CONNECT in net/http.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if w == nil {
 		return nil, errNilWriter
@@ -201,16 +215,16 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	return nil, acceptError(err)
 }
 
-// acceptError is apart from Accept to keep the stack of a handler small.
+// acceptError is a separate function to keep the stack frame of Accept small.
 //
 //go:noinline
 func acceptError(err error) error { return fmt.Errorf("websocket: accept: %w", err) }
 
 var errNilWriter = errors.New("websocket: accept: nil http.ResponseWriter")
 
-// accepted returns what the handshake has come to. It lets go of the buffer of the
-// server's reader, which stays referenced for as long as the handler runs. It is apart from
-// Accept to keep the stack of a handler small.
+// accepted returns the result of the handshake. It releases the buffer of the
+// server's reader, which stays referenced until the handler returns. It is a
+// separate function to keep the stack frame of Accept small.
 func (o *AcceptOptions) accepted(r *http.Request, conn net.Conn, rw *bufio.ReadWriter, hs ws.Handshake, compression *wsflate.Extension) *connConfig {
 	transport, received := ws.Detach(conn, rw.Reader)
 	switch transport.(type) {
@@ -222,7 +236,7 @@ func (o *AcceptOptions) accepted(r *http.Request, conn net.Conn, rw *bufio.ReadW
 	return cfg
 }
 
-// config returns what was agreed on and asked for, without a transport.
+// config returns the negotiated and requested settings, without a transport.
 func (o *AcceptOptions) config(r *http.Request, hs ws.Handshake, compression *wsflate.Extension) *connConfig {
 	var agreed *wsflate.Parameters
 	if p, ok := compression.Accepted(); ok {
@@ -241,7 +255,7 @@ func (o *AcceptOptions) config(r *http.Request, hs ws.Handshake, compression *ws
 	return cfg
 }
 
-// upgrader returns the handshake that these options describe.
+// upgrader returns the handshake for these options.
 func (o *AcceptOptions) upgrader(w http.ResponseWriter, r *http.Request, compression *wsflate.Extension) *ws.HTTPUpgrader {
 	u := &ws.HTTPUpgrader{
 		Header:              ws.AnswerHeader(w.Header()),

@@ -14,72 +14,74 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// browserObject is the WebSocket object of a browser. No method waits for anything.
+// browserObject is the WebSocket object of a browser. Its methods do not block.
 type browserObject interface {
 	send(op ws.OpCode, p []byte) error       // does not retain p
-	close(code ws.StatusCode, reason string) // StatusNoStatusRcvd for none
-	buffered() int                           // bytes sent that are not yet with the network
+	close(code ws.StatusCode, reason string) // StatusNoStatusRcvd for no code
+	buffered() int                           // bytes that the browser has not sent yet
 	protocol() string                        // the subprotocol, once it is open
-	release()                                // ends the events; may be called again
+	release()                                // stops the events; may be called again
 }
 
-// browserSocket is the transport of a connection in a browser, whose WebSocket object
-// speaks the protocol by itself and shows no bytes. It plays the peer: the events of the
-// object become the frames of a server, to be read, and the frames that are written
-// become calls of the object.
+// browserSocket is the transport of a connection in a browser. The WebSocket
+// object of the browser implements the protocol and does not expose bytes.
+// browserSocket therefore acts as the peer: it encodes the events of the object
+// as frames of a server, and turns the frames that are written into calls of
+// the object.
 type browserSocket struct {
 	object   browserObject
 	outcome  chan error      // of the handshake, of capacity 1
-	protocol wsutil.Protocol // of the server that it plays; belongs to who writes
+	protocol wsutil.Protocol // of the simulated server; owned by the writer
 
 	mu         sync.Mutex
-	changed    sync.Cond // what follows
-	frames     [][]byte  // to be read: headers and payloads
-	held       int       // what frames hold, in bytes
-	heldMost   int       // up to which another message may join them; negative for any
+	changed    sync.Cond // the fields below
+	frames     [][]byte  // headers and payloads to be read
+	held       int       // size of frames in bytes
+	maxHeld    int       // limit of held for another message; negative for none
 	ended      bool      // the object is closed
-	fault      error     // why it was closed, if that was not the peer's doing
+	fault      error     // why it was closed, if not by the peer
 	closed     bool      // Close was called
 	readUntil  time.Time
 	writeUntil time.Time
 }
 
-// The browser takes whatever it is given to send: writes wait while it holds more than
-// bufferedMost bytes, and look again and again, as no event tells.
+// A browser accepts any amount of data to send. Writes therefore wait while it
+// holds more than maxBuffered bytes. They poll, because there is no event for
+// it.
 const (
-	bufferedMost = 1 << 20
+	maxBuffered  = 1 << 20
 	bufferedLook = 5 * time.Millisecond
 )
 
-// DefaultBrowserQueue is what a 0 in [DialOptions].BrowserQueue stands for.
+// DefaultBrowserQueue is the default of BrowserQueue of [DialOptions] in bytes.
 const DefaultBrowserQueue = 16 << 20
 
-// frameOverhead is what a slice of frames costs beside its bytes.
+// frameOverhead is the memory for a slice in frames in addition to its bytes.
 const frameOverhead = 48
 
-var errBrowserQueue = errors.New("messages arrived faster than they were read, and DialOptions.BrowserQueue is full")
+var errBrowserQueue = errors.New("DialOptions.BrowserQueue is full: messages arrive faster than they are read")
 
 var errBrowserGone = &chainError{"the browser has closed the connection", []error{net.ErrClosed, io.ErrClosedPipe}}
 
-var errBrowserRefused = errors.New("the browser could not open the connection; it does not tell programs why")
+var errBrowserRefused = errors.New("the browser could not open the connection (browsers do not report the reason)")
 
-// newBrowserSocket returns a socket whose queue is bounded to so many bytes, where 0 stands
-// for the default and a negative number for no bound.
+// newBrowserSocket returns a socket with a queue of this size in bytes. 0 means
+// the default, and a negative value means no limit.
 func newBrowserSocket(queue int) *browserSocket {
-	s := &browserSocket{outcome: make(chan error, 1), heldMost: cmp.Or(queue, DefaultBrowserQueue)}
+	s := &browserSocket{outcome: make(chan error, 1), maxHeld: cmp.Or(queue, DefaultBrowserQueue)}
 	s.changed.L = &s.mu
 	s.protocol.Reset(&wsutil.Config{State: ws.StateServerSide, MaxMessage: -1, MaxFragments: -1})
 	return s
 }
 
-// opened is the event that the connection is open.
+// opened handles the event that the connection is open.
 func (s *browserSocket) opened() { s.outcome <- nil }
 
-// received is the event of a message. It keeps p. Nothing holds a browser's peer back: where
-// too much waits to be read, the connection ends.
+// received handles the event of a message. It retains p. A browser cannot slow
+// down its peer, so the connection ends if the queue is full.
 func (s *browserSocket) received(op ws.OpCode, p []byte) {
 	s.mu.Lock()
-	full := s.heldMost >= 0 && s.held > s.heldMost && !s.closed && !s.ended
+	full := s.maxHeld >= 0 && s.held > s.maxHeld && !s.closed && !s.ended
 	if full {
 		s.ended, s.fault = true, errBrowserQueue
 		s.changed.Broadcast()
@@ -92,11 +94,12 @@ func (s *browserSocket) received(op ws.OpCode, p []byte) {
 	}
 }
 
-// end is the event that the object is closed: clean says that both close frames are there.
+// end handles the event that the object is closed. clean reports whether both
+// close frames were exchanged.
 func (s *browserSocket) end(clean bool, code ws.StatusCode, reason string) {
 	select {
 	case s.outcome <- errBrowserRefused:
-	default: // it was open
+	default: // the connection was open
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +110,7 @@ func (s *browserSocket) end(clean bool, code ws.StatusCode, reason string) {
 	s.changed.Broadcast()
 }
 
-// enqueue has a frame read. mu is held.
+// enqueue queues a frame to be read. mu is held.
 func (s *browserSocket) enqueue(op ws.OpCode, p []byte) {
 	if s.closed || s.ended {
 		return
@@ -124,7 +127,7 @@ func (s *browserSocket) hold(p []byte) {
 	s.held += len(p) + frameOverhead
 }
 
-// Read reads what the events have brought.
+// Read reads from the queued frames.
 func (s *browserSocket) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +148,7 @@ func (s *browserSocket) Read(p []byte) (int, error) {
 	}
 }
 
-// dequeue moves as much to p as there is, or has room. mu is held.
+// dequeue moves queued bytes to p. mu is held.
 func (s *browserSocket) dequeue(p []byte) (n int) {
 	for n < len(p) && len(s.frames) > 0 {
 		moved := copy(p[n:], s.frames[0])
@@ -160,8 +163,8 @@ func (s *browserSocket) dequeue(p []byte) (n int) {
 	return n
 }
 
-// Write does what the frames in p ask for. It takes all of p, or nothing if it has to wait in
-// vain, and modifies p in place: the connection masks into memory of its own.
+// Write executes the frames in p. It consumes all of p, or nothing if its wait
+// ends early. It modifies p in place: the connection masks in its own memory.
 func (s *browserSocket) Write(p []byte) (int, error) {
 	if err := s.awaitRoom(); err != nil {
 		return 0, err
@@ -171,9 +174,9 @@ func (s *browserSocket) Write(p []byte) (int, error) {
 		switch {
 		case err == io.ErrUnexpectedEOF:
 			return len(p), nil
-		case err != nil: // text that is not UTF-8
+		case err != nil: // text that is not valid UTF-8
 			s.object.close(browserCode(wsutil.CloseCode(err)), "")
-			return 0, fmt.Errorf("the browser cannot send that: %v", err)
+			return 0, fmt.Errorf("the browser cannot send the message: %v", err)
 		}
 		if err := s.perform(ev); err != nil {
 			return 0, err
@@ -183,7 +186,7 @@ func (s *browserSocket) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// awaitRoom waits until the browser may be given more.
+// awaitRoom waits until the browser can accept more data.
 func (s *browserSocket) awaitRoom() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +196,7 @@ func (s *browserSocket) awaitRoom() error {
 			return net.ErrClosed
 		case late(s.writeUntil):
 			return os.ErrDeadlineExceeded
-		case s.ended || s.object.buffered() <= bufferedMost:
+		case s.ended || s.object.buffered() <= maxBuffered:
 			return nil
 		}
 		time.AfterFunc(bufferedLook, s.changed.Broadcast)
@@ -201,8 +204,8 @@ func (s *browserSocket) awaitRoom() error {
 	}
 }
 
-// perform does what a message or a control frame asks for. Pings and pongs are the
-// browser's own matter.
+// perform executes a message or a control frame. It ignores pings and pongs,
+// which the browser handles itself.
 func (s *browserSocket) perform(ev wsutil.Event) error {
 	switch {
 	case ev.OpCode == ws.OpClose:
@@ -223,8 +226,9 @@ func (s *browserSocket) isEnded() bool {
 	return s.ended
 }
 
-// browserCode returns the code to close with instead of code: a browser sends 1000 and 3000
-// to 4999 for programs, and refuses the others. They are moved to 4001 to 4014.
+// browserCode returns the code to close with instead of code. A browser lets
+// programs send only 1000 and 3000 to 4999. Other codes are moved to 4001 to
+// 4014.
 func browserCode(code ws.StatusCode) ws.StatusCode {
 	switch {
 	case code == ws.StatusNormalClosure, code == ws.StatusNoStatusRcvd, !code.IsProtocolSpec():
@@ -233,8 +237,8 @@ func browserCode(code ws.StatusCode) ws.StatusCode {
 	return code + 3000
 }
 
-// Close closes the object, which does that with a handshake if there was none. Nobody waits
-// for it.
+// Close closes the object, which performs a closing handshake if there was
+// none. It does not wait for that.
 func (s *browserSocket) Close() error {
 	s.mu.Lock()
 	closed, ended := s.closed, s.ended
@@ -265,10 +269,11 @@ func (s *browserSocket) setDeadline(until *time.Time, t time.Time) error {
 	return nil
 }
 
-// late reports whether a deadline has passed. The zero value is none.
+// late reports whether a deadline has passed. The zero value means no deadline.
 func late(until time.Time) bool { return !until.IsZero() && !time.Now().Before(until) }
 
-// isBrowser reports whether the transport is a browser's, which sends no pings for programs.
+// isBrowser reports whether the transport is a browser's, which cannot send
+// pings.
 func (t *transport) isBrowser() bool {
 	_, ok := t.ReadWriteCloser.(*browserSocket)
 	return ok

@@ -9,22 +9,23 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// clock is the one timer of a connection, which exists only once it was needed. What
-// is due is known by the protocol, but for the time of a write. A time that is taken
-// back leaves the timer as it is: it wakes up once for nothing.
+// clock is the only timer of a connection. It is created when it is first
+// needed. The protocol knows what is due, except for the time limit of a write.
+// Removing a time does not stop the timer, which then fires once without
+// effect.
 type clock struct {
 	mu      sync.Mutex
 	timer   *time.Timer
-	armed   time.Duration // when the timer fires, 0 if it does not
-	writeBy time.Duration // when the write under way has to be over, 0 for none
+	armed   time.Duration // when the timer fires, or 0
+	writeBy time.Duration // the time limit of the pending write, or 0
 	stopped bool
 }
 
-// clockTime is the time on the clock of all connections.
+// clockTime is a time on the clock of all connections.
 type clockTime = time.Duration
 
-// epoch is long ago, so that times are positive also in a test that has a clock of its
-// own.
+// epoch is long ago, so that times are positive even with the clock of a
+// synctest bubble.
 var epoch = time.Now().Add(-100 * 365 * 24 * time.Hour)
 
 func now() clockTime { return time.Since(epoch) }
@@ -42,7 +43,7 @@ func (c *Conn) schedule(f func(now clockTime)) {
 	c.arm(t)
 }
 
-// arm makes the timer fire when something is due, or before. clock.mu is held.
+// arm makes the timer fire when something is due, or earlier. clock.mu is held.
 func (c *Conn) arm(t clockTime) {
 	k := &c.clock
 	at, ok := c.protocol.Deadline()
@@ -74,12 +75,12 @@ func (c *Conn) heard(n int) {
 	}
 }
 
-// limitClosing makes the connection close after d at the latest.
+// limitClosing makes the connection close within d.
 func (c *Conn) limitClosing(d time.Duration) {
 	c.schedule(func(t clockTime) { c.protocol.CloseBy(t + d) })
 }
 
-// limitWrite makes the connection close if a write is not over after d.
+// limitWrite makes the connection close if a write takes longer than d.
 func (c *Conn) limitWrite(d time.Duration) {
 	c.schedule(func(t clockTime) {
 		if at := t + d; c.clock.writeBy == 0 || at < c.clock.writeBy {
@@ -88,14 +89,14 @@ func (c *Conn) limitWrite(d time.Duration) {
 	})
 }
 
-// wrote takes limitWrite back.
+// wrote ends limitWrite.
 func (c *Conn) wrote() {
 	c.clock.mu.Lock()
 	c.clock.writeBy = 0
 	c.clock.mu.Unlock()
 }
 
-// stop ends the clock.
+// stop stops the timer for good.
 func (k *clock) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -129,7 +130,8 @@ func (c *Conn) tick() {
 	}
 }
 
-// lateness is why a connection ends that should have ended by now.
+// lateness returns the error that explains why the connection should have ended
+// by now.
 func (c *Conn) lateness() error {
 	if err := c.broken.Load(); err != nil {
 		return err.err

@@ -14,34 +14,35 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Close performs the closing handshake (RFC 6455, section 7.1.2): it sends the messages
-// that wait in the queue of [Conn.Send] and then a close frame, also between the frames of
-// a message that others write, waits for the peer's, and closes the transport. All of it
-// takes at most CloseTimeout: then the transport is closed. Close returns nil if both close
-// frames were exchanged, whichever was first. The messages in the queue have half of that
-// time, and the rest of them is dropped: they cannot be sent while a message of
-// [Conn.Writer] is open, for instance.
+// Close performs the closing handshake (RFC 6455, section 7.1.2). It sends the
+// messages in the queue of [Conn.Send] and then a close frame, waits for the
+// peer's close frame, and closes the transport. It may send the close frame
+// between the frames of another goroutine's message. All of this takes at most
+// CloseTimeout; then Close closes the transport. The queued messages have half
+// of that time, and the rest of them is dropped: for example, none can be sent
+// while a message of [Conn.Writer] is open. Close returns nil if both close
+// frames were exchanged, in either order.
 //
-// It may be called by any goroutine, at any time and several times: later calls wait
-// for the first one, whose code and reason count. A read under way returns messages
-// until the peer's close frame arrives; if there is none under way, Close reads itself,
-// and what arrives is dropped. Reads that begin afterwards return how the connection
-// ended.
+// Close is safe for concurrent use. If it is called several times, later calls
+// wait for the first one, which determines code and reason. A pending read
+// returns messages until the peer's close frame arrives. If no read is pending,
+// Close itself reads and discards messages. Later reads return how the
+// connection ended.
 //
-// A callback about reading, one for pings or pongs or a hook, may call Close. If a
-// callback still runs 100 ms after the close frame was sent, Close takes over from the
-// read that has called it, reads itself and drops what arrives; that read then returns
-// how the connection ended. Hooks and callbacks that what arrives calls for run beside
-// the one that still runs. [ErrClosePending] is returned to a callback that is called
-// by such a Close.
+// A callback about reading may call Close: one for pings or pongs, or a hook.
+// If a callback is still running 100 ms after the close frame was sent, Close
+// takes over from the read that called it, and reads and discards messages
+// itself. That read then returns how the connection ended. Other callbacks may
+// then run while the first one is still running. If such a callback calls
+// Close, that returns [ErrClosePending].
 //
-// Closing a transport that has no deadlines may not end its reads and writes. Close and
-// CloseNow do not wait for those once the time is over: the goroutine of a read or a
-// write that is stuck there stays until the transport lets it go.
+// If a transport has no deadlines, closing it may not end its pending reads and
+// writes. Close and CloseNow do not wait for them after CloseTimeout: the
+// goroutine of such a read or write stays blocked until the transport returns.
 //
-// With code 0 or [StatusNoStatusRcvd] the frame has no code. Other codes that may not
-// be sent are an error that leaves the connection as it was. A reason of more than 123
-// bytes is cut.
+// If code is 0 or [StatusNoStatusRcvd], the frame has no code. Other codes that
+// may not be sent are an error that leaves the connection open. A reason of
+// more than 123 bytes is cut.
 func (c *Conn) Close(code StatusCode, reason string) error {
 	wire, ok := code.wire()
 	if !ok {
@@ -53,8 +54,8 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	return err
 }
 
-// CloseContext is [Conn.Close] for no longer than ctx lasts: when ctx ends, the
-// transport is closed.
+// CloseContext is [Conn.Close] with a context. When ctx ends, it closes the
+// transport.
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	if ctx == nil {
 		return &opError{"close", errNilContext}
@@ -66,10 +67,11 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	return c.Close(code, reason)
 }
 
-// CloseNow closes the transport without a handshake: the peer does not learn why, and
-// may lose what was sent last. It does nothing if the connection is closed already, so
-// that it can be deferred, and always returns nil. While a [Group] of the connection drains,
-// it performs the handshake: see [Group.Drain].
+// CloseNow closes the transport without a handshake. The peer does not learn
+// why, and may lose data that was sent last. CloseNow does nothing if the
+// connection is already closed, so it can be deferred. It always returns nil.
+// While a [Group] of the connection drains, it performs the handshake: see
+// [Group.Drain].
 func (c *Conn) CloseNow() error {
 	if !c.closeDrained() {
 		c.closeNow()
@@ -101,7 +103,7 @@ func (c *Conn) handshake(code ws.StatusCode, reason string) error {
 	return &opError{"close", c.ended().err}
 }
 
-// closeWrite sends a close frame and leaves the rest of the handshake to the reads.
+// closeWrite sends a close frame and leaves the rest of the handshake to reads.
 func (c *Conn) closeWrite(code StatusCode) error {
 	c.limitClosing(c.protocol.CloseTimeout())
 	c.endSends()
@@ -112,14 +114,15 @@ func (c *Conn) closeWrite(code StatusCode) error {
 	return nil
 }
 
-// aside calls f, and returns at the latest when the connection is closed: closing a
-// transport without deadlines may not end what f does with it.
+// aside calls f on another goroutine. It returns when f has returned or the
+// connection is closed, because closing a transport without deadlines may not
+// end its calls.
 func (c *Conn) aside(f func()) {
 	if _, ok := c.transport.ReadWriteCloser.(readDeadliner); ok {
 		f()
 		return
 	}
-	ended := make(chan any) // what f has panicked with
+	ended := make(chan any) // the value of a panic of f
 	left := make(chan struct{})
 	defer close(left)
 	go func() {
@@ -142,7 +145,8 @@ func (c *Conn) aside(f func()) {
 	}
 }
 
-// sendCode sends a close frame with this code and reason, unless there was one already.
+// sendCode sends a close frame with this code and reason, unless one was
+// already sent.
 func (c *Conn) sendCode(code ws.StatusCode, reason string) {
 	c.sendClose(context.Background(), func(dst []byte) []byte {
 		dst, _ = c.protocol.AppendClose(dst, code, reason)
@@ -150,7 +154,8 @@ func (c *Conn) sendCode(code ws.StatusCode, reason string) {
 	})
 }
 
-// sendClose sends the close frame that frame appends, unless there was one already.
+// sendClose sends the close frame that frame appends, unless one was already
+// sent.
 func (c *Conn) sendClose(ctx context.Context, frame func(dst []byte) []byte) {
 	if !c.write.tryLock(forControl) && !c.write.lock(ctx, forControl, c.done) {
 		return
@@ -159,9 +164,8 @@ func (c *Conn) sendClose(ctx context.Context, frame func(dst []byte) []byte) {
 	c.unlock(0, 0)
 }
 
-// writeClose is sendClose with the write lock held. It does nothing where nothing can
-// get through any more: the transport is closed, or what was written last may have been
-// cut within a frame.
+// writeClose is sendClose with the write lock held. It does nothing if the
+// transport is closed or the last write may have ended within a frame.
 func (c *Conn) writeClose(ctx context.Context, frame func(dst []byte) []byte) {
 	if c.closed.Load() || c.broken.Load() != nil {
 		return
@@ -173,23 +177,24 @@ func (c *Conn) writeClose(ctx context.Context, frame func(dst []byte) []byte) {
 		return
 	}
 	if err := c.transmit(ctx, out, spoiled); err != nil {
-		c.broken.CompareAndSwap(nil, &opError{"close", err}) // the peer may have got it or not
+		c.broken.CompareAndSwap(nil, &opError{"close", err}) // the peer may or may not have received it
 		return
 	}
 	c.countControl(ws.OpClose, true, StatusCode(c.protocol.Closing().Sent))
 }
 
-// awaitPeer returns when the connection is closed. It reads if no other goroutine does,
-// and takes the read lock over from a callback that does not return soon: that may be
-// the caller. It reports false if it cannot wait, since the caller may be a callback of
-// a Close, which has to return first.
+// awaitPeer waits until the connection is closed. If no other goroutine reads,
+// it reads. It takes the read lock over from a callback that does not return
+// soon, because the callback may be the caller. It returns false if it cannot
+// wait, because the caller may be a callback of another Close, which waits for
+// the callback to return.
 func (c *Conn) awaitPeer() bool {
 	atFirst := c.callbacks.ended.Load()
 	for {
 		free := c.read.want()
 		if c.read.takeToClose() {
 			c.aside(c.readToClose)
-			<-c.done // the goroutine that has found out first closes, which may take a while
+			<-c.done // another goroutine closes the connection, which may take a while
 		}
 		var grace <-chan time.Time
 		ended := c.callbacks.ended.Load()
@@ -205,7 +210,7 @@ func (c *Conn) awaitPeer() bool {
 		case <-grace:
 			now := c.callbacks.ended.Load()
 			switch {
-			case now != ended: // that callback has returned
+			case now != ended: // the callback has returned
 			case c.read.takeOver():
 				c.aside(c.readToClose)
 				<-c.done
@@ -216,7 +221,7 @@ func (c *Conn) awaitPeer() bool {
 	}
 }
 
-// readToClose reads until the connection ends, and drops the messages.
+// readToClose reads and discards messages until the connection ends.
 func (c *Conn) readToClose() {
 	c.stream = nil
 	c.protocol.Discard()
@@ -228,16 +233,16 @@ func (c *Conn) readToClose() {
 	}
 }
 
-// peerClosed ends the connection after the peer's close frame, which it answers unless
-// it is the answer.
+// peerClosed ends the connection after the peer's close frame. It answers the
+// frame, unless that is itself the answer.
 func (c *Conn) peerClosed(ctx context.Context, ev wsutil.Event) error {
 	c.limitClosing(c.protocol.CloseTimeout())
 	c.sendClose(ctx, func(dst []byte) []byte { return c.protocol.AppendReply(dst, ev) })
 	return c.settle(ctx)
 }
 
-// peerFault ends the connection after err, an error of the protocol: the peer is told
-// of a fault of its own (RFC 6455, section 7.1.7).
+// peerFault ends the connection with err, an error of the protocol. It tells
+// the peer about its fault (RFC 6455, section 7.1.7).
 func (c *Conn) peerFault(ctx context.Context, err error) error {
 	if !c.protocol.ReplyDue() && c.closed.Load() {
 		return c.ended().read
@@ -247,9 +252,9 @@ func (c *Conn) peerFault(ctx context.Context, err error) error {
 	return c.settle(ctx)
 }
 
-// settle does with the transport what is left to do, and closes it. Unread input makes
-// TCP reset a connection that is closed, but no stream of a handler, which can only end
-// both directions.
+// settle completes the end of the connection on the transport, and closes it.
+// Unread input makes TCP reset a closed connection. The stream of a handler is
+// not reset, and can only end both directions.
 func (c *Conn) settle(ctx context.Context) error {
 	unread := len(c.input.p) > 0 && !c.transport.handlers()
 	switch c.protocol.Transport(unread, c.transport.halfCloses()) {
@@ -262,7 +267,7 @@ func (c *Conn) settle(ctx context.Context) error {
 	return c.ended().read
 }
 
-// endWriting ends the sending of the transport, and reports whether it could.
+// endWriting half-closes the transport, and reports whether it could.
 func (c *Conn) endWriting() bool {
 	if !c.write.tryLock(forControl) {
 		return false
@@ -271,7 +276,7 @@ func (c *Conn) endWriting() bool {
 	return c.transport.closeWrite() == nil
 }
 
-// linger drops what arrives until the peer ends its side, for d at most.
+// linger discards input until the peer ends its side, for at most d.
 func (c *Conn) linger(ctx context.Context, d time.Duration) {
 	c.limitClosing(d)
 	c.input.drop()
@@ -283,8 +288,8 @@ func (c *Conn) linger(ctx context.Context, d time.Duration) {
 	c.transport.drop()
 }
 
-// giveUp ends the connection because of err, a silence of the peer. It tells the peer
-// if that does not take long.
+// giveUp ends the connection with err because the peer was silent. It tries for
+// a short time to tell the peer.
 func (c *Conn) giveUp(err error) {
 	c.protocol.Fail(err)
 	c.limitClosing(wsutil.LingerTime)
@@ -295,29 +300,29 @@ func (c *Conn) giveUp(err error) {
 	c.shut()
 }
 
-// fail ends the connection because of err, if nothing has ended it before.
+// fail ends the connection with err, unless it has already ended.
 func (c *Conn) fail(err error) {
 	c.protocol.Fail(err)
 	c.shut()
 }
 
-// shut closes the transport and lets go of everything that waits for the connection. It
-// may be called by any goroutine, at any time, once the protocol knows an error.
+// shut closes the transport and wakes everything that waits for the connection.
+// It is safe for concurrent use after the protocol has recorded an error.
 func (c *Conn) shut() {
 	if c.closed.Swap(true) {
 		if c.transport.handlers() {
-			<-c.done // the handler may return once this returns
+			<-c.done // the handler may return after this
 		}
 		return
 	}
-	c.clock.stop() // first: what is due stays due until then
+	c.clock.stop() // first, because timeouts can fire until then
 	c.transport.shut(c.protocol.Closing().Done())
 	c.countEnd()
 	close(c.done)
 	c.readWatch.drop()
 	c.writeWatch.drop()
 	if c.read.take() {
-		c.endRead() // gives the input back
+		c.endRead() // releases the input
 	}
 	if c.write.tryLock(forControl) {
 		c.protocol.Release()
@@ -334,9 +339,9 @@ func (c *Conn) shut() {
 	}
 }
 
-// failure is how a connection has ended, as all reads and writes report it.
+// failure is the end of a connection as reads and writes return it.
 type failure struct {
-	err         error // for Close
+	err         error // the result of Close
 	read, write error
 }
 
@@ -360,7 +365,7 @@ func (c *Conn) ended() *failure {
 
 const lostPeer = "the peer is gone without a close frame"
 
-// describe returns an error of the protocol in the words of this package.
+// describe returns an error of the protocol with the wording of this package.
 func describe(err error) error {
 	var closed wsutil.ClosedError
 	switch {
@@ -378,8 +383,8 @@ func describe(err error) error {
 	return err
 }
 
-// nowClosed returns err as an error that is net.ErrClosed, too: a writer need not know
-// in which of many ways a connection can have ended.
+// nowClosed returns err as an error that also wraps net.ErrClosed, so that a
+// writer can test for one error however the connection ended.
 func nowClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return err
@@ -387,32 +392,35 @@ func nowClosed(err error) error {
 	return &chainError{err.Error(), []error{err, net.ErrClosed}}
 }
 
-// CloseRecord is how a connection was closed, as far as it is.
+// CloseRecord describes how a connection was closed.
 type CloseRecord struct {
-	// Sent and Received are the codes of our close frame and of the peer's: 0 if there
-	// was none, [StatusNoStatusRcvd] for one without a code.
+	// Sent and Received are the codes of our close frame and of the peer's.
+	// They are 0 without a close frame, and [StatusNoStatusRcvd] for a frame
+	// without a code.
 	Sent, Received StatusCode
 
 	// Reason is the reason in the peer's close frame.
 	Reason string
 
-	// PeerFirst says that the peer's close frame came before ours was sent.
+	// PeerFirst reports whether the peer's close frame arrived before ours was
+	// sent.
 	PeerFirst bool
 
-	// Clean says that both close frames are there.
+	// Clean reports whether both close frames were exchanged.
 	Clean bool
 
-	// Duration is how long the connection was open, from the end of the handshake on. It
-	// is 0 while it is open, and without Stats and Hooks in its options.
+	// Duration is how long the connection was open after the handshake. It is 0
+	// while the connection is open, and if the options have neither Stats nor
+	// Hooks.
 	Duration time.Duration
 
-	// Err is what ended the connection: a [CloseError] after a close frame of the
-	// peer, nil while it is open.
+	// Err is the error that ended the connection: a [CloseError] after a close
+	// frame of the peer, and nil while the connection is open.
 	Err error
 }
 
-// CloseRecord returns how the connection was closed. It is complete once [Conn.Done]
-// is.
+// CloseRecord returns how the connection was closed. It is complete when the
+// channel of [Conn.Done] is closed.
 func (c *Conn) CloseRecord() CloseRecord {
 	closing := c.protocol.Closing()
 	r := CloseRecord{

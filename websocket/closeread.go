@@ -9,7 +9,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// closeReads is what CloseRead has started.
+// closeReads is the state of CloseRead.
 type closeReads struct {
 	mu   sync.Mutex
 	last *closeRead
@@ -21,16 +21,17 @@ type closeRead struct {
 	done chan struct{} // closed when the goroutine is about to end
 }
 
-// CloseRead is for a connection on which no message is expected: it starts a goroutine
-// that reads, so that pings are answered, pongs noticed and the closing handshake is
-// done, while the caller writes, pings and closes. A message closes the connection with
-// [StatusPolicyViolation].
+// CloseRead starts a goroutine that reads from a connection on which no
+// messages are expected. It answers pings, notices pongs and completes the
+// closing handshake, while the caller writes, pings and closes. A message
+// closes the connection with [StatusPolicyViolation].
 //
-// The context it returns ends with ctx, and when the connection does: the cause says
-// why then. The goroutine ends with either; if ctx ends, the connection stays open. A
-// second call returns the same context, unless that has ended: then it is as the first
-// one. Other reads get [ErrConcurrentRead]; one that is under way is waited for. A nil ctx
-// starts nothing: the context returned has ended, and its cause says so.
+// The returned context ends with ctx or with the connection; its cause says
+// why. The goroutine ends with it. If ctx ends, the connection stays open. A
+// second call returns the same context, or starts again if that has ended.
+// Other reads return [ErrConcurrentRead]; CloseRead waits for a pending read.
+// If ctx is nil, CloseRead starts nothing and returns a context that has ended,
+// with a cause that says so.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	if ctx == nil {
 		return neverContext("read")
@@ -44,7 +45,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &closeRead{ctx: ctx, done: make(chan struct{})}
 	s.last = r
-	begun := ctx.Err() == nil && c.read.take() // so that reads from here on are refused
+	begun := ctx.Err() == nil && c.read.take() // so that later reads are refused at once
 	go func() {
 		err := errExited
 		defer close(r.done)
@@ -62,8 +63,8 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 
 var errUnexpectedMessage = errors.New("websocket: unexpected data message")
 
-// readNoMessage reads until the connection or ctx ends. If begun, the read lock is
-// held.
+// readNoMessage reads until the connection or ctx ends. begun reports whether
+// the read lock is held.
 func (c *Conn) readNoMessage(ctx context.Context, begun bool) error {
 	for {
 		free := c.read.want()
@@ -92,8 +93,8 @@ func (c *Conn) readNoMessage(ctx context.Context, begun bool) error {
 	}
 }
 
-// await waits until the given time for the goroutine of CloseRead, unless it may be the
-// caller's own.
+// await waits until the given time for the goroutine of CloseRead, unless that
+// may be the caller.
 func (s *closeReads) await(c *Conn, until clockTime) {
 	s.mu.Lock()
 	r := s.last

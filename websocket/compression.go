@@ -2,35 +2,37 @@ package websocket
 
 import "github.com/wskit/wskit/wsflate"
 
-// CompressionMode says whether and how messages are compressed: by the extension
-// permessage-deflate (RFC 7692), if the peer has it, too. Short messages, and those that
-// would not get smaller, go out as they are in every mode.
+// CompressionMode says whether and how messages are compressed with
+// permessage-deflate (RFC 7692), if the peer supports it. In every mode,
+// messages that are short or would not become smaller are sent uncompressed.
 type CompressionMode int
 
 const (
-	// CompressionDisabled leaves the extension out. It is the default.
+	// CompressionDisabled disables compression. It is the default.
 	CompressionDisabled CompressionMode = iota
 
-	// CompressionContextTakeover compresses each message with reference to those
-	// before it. Messages of a kind become much smaller, and each connection holds
-	// a window for each direction. A peer that wants no such reference is agreed with.
+	// CompressionContextTakeover compresses each message with reference to
+	// earlier messages. Similar messages become much smaller, and each
+	// connection holds a window for each direction. If the peer requires no
+	// context takeover, the connection does without it.
 	CompressionContextTakeover
 
-	// CompressionNoContextTakeover compresses each message by itself: a connection
-	// holds no memory for it between messages. Some servers do not agree to that for
-	// what they send: a client then holds the window that it would hold with
-	// CompressionContextTakeover, 32 KiB, to receive.
+	// CompressionNoContextTakeover compresses each message independently, so
+	// that a connection holds no compression memory between messages. Some
+	// servers do not agree to that for the messages that they send. A client
+	// then holds a window of 32 KiB to receive, as with
+	// CompressionContextTakeover.
 	CompressionNoContextTakeover
 )
 
-// The lengths in bytes from which on messages are compressed, unless told otherwise.
+// Default thresholds in bytes.
 const (
 	defaultThresholdTakeover   = 128
 	defaultThresholdNoTakeover = 512
 )
 
-// policy returns what this mode offers or accepts, which is chosen if it is not nil; ok is
-// false without compression.
+// policy returns the parameters that this mode offers or accepts: chosen,
+// unless that is nil. ok is false without compression.
 func (m CompressionMode) policy(chosen *wsflate.Parameters, client bool) (p wsflate.Parameters, ok bool) {
 	switch {
 	case m != CompressionContextTakeover && m != CompressionNoContextTakeover:
@@ -45,8 +47,9 @@ func (m CompressionMode) policy(chosen *wsflate.Parameters, client bool) (p wsfl
 	return p, true
 }
 
-// threshold returns the shortest length to compress, where configured is 0 for the
-// default of what was agreed on, and negative for none.
+// threshold returns the minimum size to compress. A configured value of 0 means
+// the default for the negotiated parameters, and a negative value means no
+// minimum.
 func threshold(configured int, p *wsflate.Parameters, client bool) int {
 	switch {
 	case configured != 0 || p == nil:

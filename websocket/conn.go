@@ -10,39 +10,41 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Conn drives a [wsutil.Protocol], which knows what the bytes mean. What is left
-// for Conn is I/O, locks, contexts, one timer and callbacks:
+// Conn drives a [wsutil.Protocol], which implements the protocol itself. Conn
+// adds I/O, locks, contexts, one timer and callbacks:
 //
-//   - The read lock (readlock.go) is held by one goroutine for one read, by a Close
-//     that waits for the peer's close frame, or by CloseRead's goroutine. It guards
-//     the receiving half of the protocol, input, stream and readWatch; its holder
-//     alone reads from the transport.
+//   - The read lock (readlock.go) is held by one goroutine for one read, by a
+//     Close that waits for the peer's close frame, or by the goroutine of
+//     CloseRead. It guards the receiving half of the protocol, input, stream
+//     and readWatch. Only its holder reads from the transport.
 //   - The write lock (writelock.go) is held by one goroutine for one frame. It
-//     guards the sending half of the protocol, residue and writeWatch; its holder
-//     alone writes to the transport. Replies to the peer never wait for it: they
-//     are left with its holder.
-//   - sender.mu guards the queue of messages that wait (send.go). Nothing is written and
-//     no other lock is taken with it held.
+//     guards the sending half of the protocol, residue and writeWatch. Only its
+//     holder writes to the transport. Replies to the peer do not wait for the
+//     lock: its holder writes them.
+//   - sender.mu guards the queue of messages (send.go). Nothing is written, and
+//     no other lock is taken, while it is held.
 //   - clock.mu guards the time part of the protocol and the timer (clock.go).
-//     pings.mu guards the pings that wait for their pongs (ping.go), and closeReads.mu
-//     what CloseRead has started. No function of the user is called with one of these held.
-//   - The protocol knows how the connection has ended; failure is what it knows, as
-//     reads and writes report it. done is closed once, after the transport.
+//     pings.mu guards the pings that wait for pongs (ping.go), and
+//     closeReads.mu the state of CloseRead. No callback of the user is called
+//     while one of these is held.
+//   - The protocol records how the connection ended. failure is the same in the
+//     form that reads and writes return. done is closed once, after the
+//     transport.
 //
-// The read lock is taken before the write lock. The holder of the write lock waits
-// for nobody but the transport, which shut closes: shut waits for no lock that is
-// held while somebody waits.
+// The read lock is taken before the write lock. The holder of the write lock
+// waits only for the transport, which shut closes. shut takes no lock that is
+// held by a goroutine that waits.
 
-// Conn is a WebSocket connection. It is made by [Accept], [Dial] or [NewConn].
+// Conn is a WebSocket connection. [Accept], [Dial] and [NewConn] return one.
 //
-// All methods may be called by any number of goroutines at once, except for reads:
-// [Conn.Read], [Conn.ReadAppend], [Conn.Reader], the iterators and the readers
-// they return are for one goroutine at a time, and another one gets
+// All methods are safe for concurrent use, except for reads: [Conn.Read],
+// [Conn.ReadAppend], [Conn.Reader], the iterators and the readers they return
+// are for one goroutine at a time. A concurrent read returns
 // [ErrConcurrentRead].
 //
-// One goroutine has to read, or else the program calls [Conn.CloseRead]: reads answer
-// pings, notice pongs and take the peer's close frame. A connection that is no longer
-// needed has to be closed, with [Conn.Close] or [Conn.CloseNow].
+// One goroutine must read, or the program must call [Conn.CloseRead], because
+// reads answer pings, notice pongs and receive the peer's close frame. Every
+// connection must be closed, with [Conn.Close] or [Conn.CloseNow].
 type Conn struct {
 	transport transport
 	protocol  wsutil.Protocol
@@ -53,12 +55,12 @@ type Conn struct {
 	readWatch watch
 
 	write      writeLock
-	residue    *[]byte // the rest of a frame, to be written before the next one: see NetConn
+	residue    *[]byte // the unwritten rest of a frame: see NetConn
 	writeWatch watch
 	sends      atomic.Pointer[sender] // nil until something was queued
 
 	failure    atomic.Pointer[failure] // see Conn.ended
-	broken     atomic.Pointer[opError] // writes fail with this, while there may be something to read
+	broken     atomic.Pointer[opError] // writes fail with this error, while reads may still succeed
 	closed     atomic.Bool             // shut was called
 	draining   atomic.Uint32           // see drain.go
 	callbacks  callbackCount
@@ -66,11 +68,11 @@ type Conn struct {
 	clock      clock
 	pings      pings
 	closeReads closeReads
-	extras     atomic.Pointer[extras] // nil until one was asked for
-	opts       *settings              // never changed, but for its life
+	extras     atomic.Pointer[extras] // nil until one is needed
+	opts       *settings              // constant, except for its lifetime
 }
 
-// newConn returns the connection after a handshake.
+// newConn returns a connection whose handshake is complete.
 func newConn(cfg connConfig) *Conn {
 	c := &Conn{
 		transport: transport{ReadWriteCloser: cfg.transport},
@@ -89,7 +91,7 @@ func newConn(cfg connConfig) *Conn {
 	return c
 }
 
-// protocol returns what the protocol is to be like.
+// protocol returns the configuration of the protocol.
 func (cfg *connConfig) protocol() *wsutil.Config {
 	p := &wsutil.Config{
 		State:            ws.StateServerSide,
@@ -113,37 +115,40 @@ func (cfg *connConfig) protocol() *wsutil.Config {
 	return p
 }
 
-// Subprotocol returns the subprotocol that the handshake agreed on, or "".
+// Subprotocol returns the subprotocol that the handshake negotiated, or "".
 func (c *Conn) Subprotocol() string { return c.opts.subprotocol }
 
-// Done returns a channel that is closed once the connection is closed: nothing more
-// can be written, and only what has arrived before can still be read.
+// Done returns a channel that is closed when the connection is closed. From
+// then on nothing can be written, and only data that has already arrived can be
+// read.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// SetReadLimit sets the maximum size of a message that reads accept, in bytes after
-// decompression. It holds from the next message on, also for a read that waits for
-// it: each message has the limit of the time when its first frame arrived. 0 means
-// [DefaultReadLimit], a negative value no limit. A longer message closes the
-// connection with [StatusMessageTooBig], and the error wraps [ErrMessageTooBig].
+// SetReadLimit sets the maximum size in bytes, after decompression, of messages
+// that reads accept. The limit of a message is the one in effect when its first
+// frame arrives, so SetReadLimit also applies to a read that waits for a
+// message. 0 means [DefaultReadLimit], and a negative value means no limit. A
+// longer message closes the connection with [StatusMessageTooBig], and the read
+// returns an error that wraps [ErrMessageTooBig].
 func (c *Conn) SetReadLimit(n int64) { c.protocol.SetMaxMessage(cmp.Or(n, DefaultReadLimit)) }
 
-// input is what has arrived and is not consumed yet. Between messages it holds no
-// memory.
+// input is the received data that is not consumed yet. Between messages it
+// holds no memory.
 type input struct {
 	p      []byte
-	buffer *bufpool.Buffer // where p lies, or nil if that is not memory of the pool
-	step   int             // how much the next read from a transport that is not a socket asks for
+	buffer *bufpool.Buffer // the memory of p, or nil if it is not from the pool
+	step   int             // the size of the next read, if the transport is not a socket
 }
 
-// The sizes of the buffers that receive: inputSize is also how much one read takes
-// from a socket.
+// Sizes of receive buffers. inputSize is also the size of one read from a
+// socket.
 const (
 	minInput  = 1 << 10
 	inputSize = 64 << 10
 )
 
-// shrink gives the buffer back, or moves what is left to a smaller one: it may have
-// to wait for long until it is read. A byte is moved a few times at most.
+// shrink releases the buffer, or moves the rest of the input to a smaller one,
+// because it may take a long time until that is read. A byte is moved only a
+// few times.
 func (in *input) shrink() {
 	old := in.buffer
 	switch {
@@ -160,7 +165,7 @@ func (in *input) shrink() {
 	old.Free()
 }
 
-// drop forgets what has arrived.
+// drop discards the input.
 func (in *input) drop() {
 	in.p = nil
 	in.shrink()

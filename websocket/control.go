@@ -11,11 +11,11 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// control handles a control frame. An error has ended the connection, or says that
-// the read lock was taken over.
+// control handles a control frame. An error means that the connection has
+// ended, or that the read lock was taken over.
 func (c *Conn) control(ctx context.Context, ev wsutil.Event) error {
 	if c.observed() || c.opts.onPing != nil || c.opts.onPong != nil {
-		b := bufpool.Get(ws.MaxControlFramePayloadSize) // a callback may last longer than the input
+		b := bufpool.Get(ws.MaxControlFramePayloadSize) // the input may change while a callback runs
 		defer b.Free()
 		ev.Payload = append(b.B, ev.Payload...)
 		if !c.tellControl(ev) {
@@ -42,9 +42,9 @@ func (c *Conn) control(ctx context.Context, ev wsutil.Event) error {
 	return nil
 }
 
-// reply sends a pong, or a ping of the keepalive. It does not wait for the write lock:
-// otherwise two peers that both write and do not read any more could wait for each
-// other. The holder of the lock sends the frame then.
+// reply sends a pong, or a ping of the keepalive. If the write lock is held, it
+// leaves the frame to the holder. If it waited for the lock, two peers that
+// both write without reading could wait for each other.
 func (c *Conn) reply(ctx context.Context, op ws.OpCode, p []byte) {
 	if !c.write.tryLock(forControl) && !c.write.lockOrLeave(op, p) {
 		return
@@ -52,7 +52,7 @@ func (c *Conn) reply(ctx context.Context, op ws.OpCode, p []byte) {
 	err := c.writeControl(ctx, op, p)
 	c.unlock(0, 0)
 	if err != nil && ctx.Err() != nil && c.protocol.Err() == nil && c.broken.Load() == nil {
-		p := slices.Clone(p) // the read is over, but what it owes is not
+		p := slices.Clone(p) // the reply outlives the input of the read
 		go func() {
 			defer c.guard()
 			c.reply(context.Background(), op, p)
@@ -60,15 +60,16 @@ func (c *Conn) reply(ctx context.Context, op ws.OpCode, p []byte) {
 	}
 }
 
-// writeReplies sends what was left with the holder of the write lock.
+// writeReplies writes the replies that were left to the holder of the write
+// lock.
 func (c *Conn) writeReplies(r wsutil.Replies) {
 	for op, p := range r.All {
 		c.writeControl(context.Background(), op, p)
 	}
 }
 
-// writeControl sends a ping of the keepalive, or a pong. The write lock is held. The
-// time that it may take is bounded.
+// writeControl sends a ping of the keepalive, or a pong, within a time limit.
+// The write lock is held.
 func (c *Conn) writeControl(ctx context.Context, op ws.OpCode, p []byte) error {
 	if c.protocol.Err() != nil || c.broken.Load() != nil {
 		return c.notLocked(ctx)
@@ -88,7 +89,7 @@ func (c *Conn) writeControl(ctx context.Context, op ws.OpCode, p []byte) error {
 		out, err = c.protocol.AppendPong(b.B, p)
 	}
 	if errors.Is(err, wsutil.ErrClosing) {
-		return nil // the peer does not wait for it any more
+		return nil // the peer no longer waits for it
 	}
 	if err == nil {
 		c.limitWrite(cmp.Or(c.opts.WriteTimeout, c.protocol.CloseTimeout()))

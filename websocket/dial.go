@@ -22,88 +22,97 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// DialOptions are the options of [Dial]. The zero value is ready to use. Dial does not
-// change them: one value serves any number of calls at once.
+// DialOptions are the options of [Dial]. The zero value has the defaults. Dial
+// does not modify them, so concurrent calls may share one value.
 type DialOptions struct {
-	// HTTPClient sends the request; nil means [http.DefaultClient]. Its Jar,
-	// CheckRedirect and Timeout are honored; Timeout bounds only the handshake, see [Dial].
+	// HTTPClient sends the request. If it is nil, Dial uses
+	// [http.DefaultClient]. Its Jar, CheckRedirect and Timeout are honored;
+	// Timeout limits only the handshake, see [Dial].
 	//
-	// Of a Transport that is an [http.Transport], Dial takes what it says about
-	// dialing, TLS, proxies and timeouts, and opens a connection of its own: one to a
-	// proxy of scheme http or https by CONNECT, for ws too. It reads a head of
-	// MaxResponseHeaderBytes, or 16 KiB and 128 fields if that is zero. Where Proxy
-	// is [http.ProxyFromEnvironment], ALL_PROXY counts too, as in
+	// If its Transport is an [http.Transport], Dial uses the settings of the
+	// Transport for dialing, TLS, proxies and timeouts, but opens the
+	// connection itself. It connects to a proxy with scheme http or https by
+	// CONNECT, even for ws. The response head is limited to
+	// MaxResponseHeaderBytes, or to 16 KiB and 128 fields if that is zero. If
+	// Proxy is [http.ProxyFromEnvironment], ALL_PROXY is also used, as in
 	// [ws.ProxyFromEnvironment]. Any other RoundTripper, and a Transport with
-	// OnProxyConnectResponse, gets the request. One that wraps an http.Transport has
-	// the behavior of net/http, for instance for proxies and for the size of heads; one
-	// that wraps a [ws.Dialer] has that of this package.
+	// OnProxyConnectResponse, sends the request itself. A RoundTripper that
+	// wraps an http.Transport then behaves as net/http does, for example for
+	// proxies and for the size of heads; one that wraps a [ws.Dialer] behaves
+	// as this package does.
 	HTTPClient *http.Client
 
-	// Transport opens the stream by extended CONNECT: a *wsh2.Transport over HTTP/2.
-	// nil means an upgrade of HTTP/1.1. HTTPClient then adds cookies and follows
-	// redirects, and its own Transport is used only for Fallback.
+	// Transport opens the stream by extended CONNECT: for HTTP/2, use a
+	// *wsh2.Transport. If Transport is nil, Dial uses an HTTP/1.1 upgrade.
+	// Otherwise HTTPClient adds cookies and follows redirects, and its own
+	// Transport is used only for Fallback.
 	Transport Transport
 
-	// Fallback makes Dial use HTTP/1.1 if Transport reports [ErrNoExtendedConnect].
+	// Fallback makes Dial use HTTP/1.1 if Transport returns
+	// [ErrNoExtendedConnect].
 	Fallback bool
 
-	// HTTPHeader is sent with the request. What the handshake itself writes is left out of
-	// it, so that the header of a request that is handed on may stand here. A field
-	// Sec-WebSocket-Extensions is an error, since this connection could not speak what
-	// a server agrees to: a proxy that passes offers on uses package wsbridge, or
-	// Extensions of [ws.Dialer]. A field Sec-WebSocket-Protocol is taken for Subprotocols if those
-	// are empty. Without a field User-Agent, Dial sends "wskit/" and its version; an
-	// empty one is not sent.
+	// HTTPHeader is sent with the request, except for the fields that the
+	// handshake itself sets, so that a proxy can pass on the header of a
+	// request. A field Sec-WebSocket-Extensions is an error, because a Conn
+	// could not apply the extensions that the server accepts; a proxy that
+	// passes on offers uses package wsbridge, or Extensions of [ws.Dialer]. A
+	// field Sec-WebSocket-Protocol is used if Subprotocols is empty. Without a
+	// field User-Agent, Dial sends "wskit/" and its version; an empty
+	// User-Agent is not sent.
 	HTTPHeader http.Header
 
-	// Host is the value of field Host, if it is not to be that of the URL.
+	// Host, if not empty, is sent as the Host field instead of the host of the
+	// URL.
 	Host string
 
-	// Subprotocols are offered to the server, the best first. Empty ones are left out.
+	// Subprotocols are offered to the server in order of preference. Empty
+	// strings are ignored.
 	Subprotocols []string
 
-	// CompressionMode is off by default.
+	// CompressionMode enables compression. The default is CompressionDisabled.
 	CompressionMode CompressionMode
 
-	// CompressionThreshold and CompressionPolicy are those of [AcceptOptions].
+	// CompressionThreshold and CompressionPolicy are as in [AcceptOptions].
 	CompressionThreshold int
 	CompressionPolicy    *wsflate.Parameters
 
-	// OnPingReceived and OnPongReceived are those of [AcceptOptions].
+	// OnPingReceived and OnPongReceived are as in [AcceptOptions].
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
 
-	// BrowserQueue bounds what a page has received and not read, in bytes: a message
-	// that arrives while more than that waits ends the connection with status 1008.
-	// 0 means [DefaultBrowserQueue], a negative number no bound. It counts only in
-	// browsers.
+	// BrowserQueue is the maximum size in bytes of received and unread messages
+	// in a browser. A message that arrives while the queue is larger ends the
+	// connection with status 1008. 0 means [DefaultBrowserQueue], and a
+	// negative value means no limit. It has no effect outside of browsers.
 	BrowserQueue int
 
 	ConnOptions
 }
 
-// Dial opens a connection to the server of the URL (RFC 6455, section 4.1). Its scheme is
-// ws or wss; http and https mean the same. User and password in it go into field
-// Authorization. opts may be nil.
+// Dial opens a connection to the server of the URL (RFC 6455, section 4.1). The
+// scheme is ws or wss; http and https mean the same. A user and password in the
+// URL are sent as field Authorization. opts may be nil.
 //
-// ctx and the Timeout of the client bound the handshake, with its redirects, and not the
-// connection. If ctx has no deadline and Timeout is zero, the handshake is bounded by
-// [ws.DefaultHandshakeTimeout], 10 s; a negative Timeout means no bound. In the error of
-// a handshake that took too long, errors.As finds a [net.Error] that is a timeout.
-// [Retryable] says whether an error may be gone if the program dials again.
+// ctx and the Timeout of the client limit the handshake and its redirects, not
+// the connection. If ctx has no deadline and Timeout is zero, the limit is
+// [ws.DefaultHandshakeTimeout], 10 s; a negative Timeout means no limit. After
+// a timeout, errors.As finds a [net.Error] with Timeout() true. [Retryable]
+// reports whether it makes sense to dial again after an error.
 //
-// Redirects are followed as the client follows them, with two bounds: Authorization, Cookie
-// and Proxy-Authorization go to no other origin than that of the URL, and what
-// began with wss does not go on with ws.
+// Redirects are followed by the rules of the client, with two restrictions:
+// Authorization, Cookie and Proxy-Authorization are sent only to the origin of
+// the URL, and a redirect from wss to ws is an error.
 //
-// The response is that of the server, for its header. It is nil with an error if there
-// was none; otherwise up to 4 KiB of its body can be read, and its Body need not be
-// closed. An answer of another status than 101, or than 2xx to an extended CONNECT, is a
-// *[ws.ConnectionRejectedError].
+// The response is that of the server. With an error, it is nil if there was no
+// response; otherwise up to 4 KiB of its body can be read. Its Body need not be
+// closed. A response with a status other than 101, or other than 2xx for an
+// extended CONNECT, is a *[ws.ConnectionRejectedError].
 //
-// Dial returns at once when ctx ends, and leaves nothing open. A RoundTripper that gets the
-// request may keep a TCP connection that was being made, as any that is idle: see
-// [http.Client.CloseIdleConnections]. A nil ctx is an error.
+// Dial returns as soon as ctx ends, and leaves nothing open. A RoundTripper
+// that sends the request itself may keep a TCP connection that it was opening
+// as an idle connection: see [http.Client.CloseIdleConnections]. A nil ctx is
+// an error.
 func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.Response, error) {
 	if ctx == nil {
 		return nil, nil, fmt.Errorf("websocket: dial: %w", errNilContext)
@@ -123,12 +132,12 @@ func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.R
 var errOffersInHeader = errors.New("HTTPHeader has offers of extensions: compression is offered by CompressionMode, " +
 	"and a proxy passes offers on by package wsbridge or ws.Dialer.Extensions")
 
-// dialing is one call of Dial.
+// dialing is the state of one call of Dial.
 type dialing struct {
 	opts     *DialOptions
 	began    clockTime
-	offer    *wsflate.Parameters      // of compression, nil for none
-	lastConn atomic.Pointer[net.Conn] // of the request sent last
+	offer    *wsflate.Parameters      // the offered compression, or nil for none
+	lastConn atomic.Pointer[net.Conn] // the connection of the last request
 }
 
 func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Response, error) {
@@ -142,7 +151,7 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	}
 	client := d.client()
 	handshake, cancel := d.bound(ctx)
-	defer cancel() // for what hangs on it
+	defer cancel() // releases what depends on it
 
 	request, check, err := d.dialer().NewRequest(d.trace(handshake), urlstr)
 	if err != nil {
@@ -151,7 +160,7 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	resp, err := client.Do(request)
 	if err != nil {
 		if resp != nil {
-			resp.Body = http.NoBody // closed already
+			resp.Body = http.NoBody // it is already closed
 		}
 		return nil, resp, withContext(handshake, shorter(err))
 	}
@@ -164,8 +173,8 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	return c, resp, err
 }
 
-// bound returns the context of the handshake: ctx, bounded by the client's Timeout, or by
-// a default if nothing else bounds it.
+// bound returns the context of the handshake: ctx with the client's Timeout, or
+// with a default timeout if nothing else limits it.
 func (d *dialing) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	timeout := d.opts.client().Timeout
 	if _, bounded := ctx.Deadline(); timeout == 0 && !bounded {
@@ -177,29 +186,29 @@ func (d *dialing) bound(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeoutCause(ctx, timeout, ws.ErrHandshakeTimeout)
 }
 
-// clientErrorMost is what a client's error says at most: the server has a say in it where it
-// redirects.
-const clientErrorMost = 4 * peertext.Max
+// maxClientError is the maximum length of the text of a client's error. The
+// server determines part of the text when it redirects.
+const maxClientError = 4 * peertext.Max
 
-// shorter returns an error of a client with a text that is bounded.
+// shorter returns an error of a client with a bounded text.
 func shorter(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		e.URL = peertext.Cut(e.URL)
 	}
-	if len(err.Error()) > clientErrorMost {
+	if len(err.Error()) > maxClientError {
 		return &cutError{err}
 	}
 	return err
 }
 
-// cutError is an error whose text is cut.
+// cutError is an error with a truncated text.
 type cutError struct{ error }
 
-func (e *cutError) Error() string { return e.error.Error()[:clientErrorMost] + "..." }
+func (e *cutError) Error() string { return e.error.Error()[:maxClientError] + "..." }
 
 func (e *cutError) Unwrap() error { return e.error }
 
-// dialer returns the handshake that the options describe.
+// dialer returns the handshake for these options.
 func (d *dialing) dialer() ws.Dialer {
 	dialer := ws.Dialer{
 		Protocols: d.opts.subprotocols(),
@@ -213,7 +222,7 @@ func (d *dialing) dialer() ws.Dialer {
 	return dialer
 }
 
-// subprotocols returns those to offer.
+// subprotocols returns the subprotocols to offer.
 func (o *DialOptions) subprotocols() []string {
 	offered := slices.Clone(o.Subprotocols)
 	for name, values := range o.HTTPHeader {
@@ -226,8 +235,8 @@ func (o *DialOptions) subprotocols() []string {
 	return slices.DeleteFunc(offered, func(p string) bool { return p == "" })
 }
 
-// client returns the client that sends the request: without a timeout, which would take
-// the connection away that the answer opens, and with our bounds to redirects.
+// client returns the client that sends the request. It has no timeout, which
+// would also end the connection, and it restricts redirects.
 func (d *dialing) client() *http.Client {
 	client := *d.opts.client()
 	client.Transport = handshakes(client.Transport)
@@ -245,14 +254,14 @@ func (d *dialing) client() *http.Client {
 
 func (o *DialOptions) client() *http.Client { return cmp.Or(o.HTTPClient, http.DefaultClient) }
 
-// trace has lastConn filled in.
+// trace returns a context that makes the request set lastConn.
 func (d *dialing) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) { d.lastConn.Store(&info.Conn) },
 	})
 }
 
-// netConn returns the connection of the request sent last, or nil if it is not known.
+// netConn returns the connection of the last request, or nil if it is unknown.
 func (d *dialing) netConn() net.Conn {
 	if conn := d.lastConn.Load(); conn != nil {
 		return *conn
@@ -260,7 +269,8 @@ func (d *dialing) netConn() net.Conn {
 	return nil
 }
 
-// finish goes from an answer to what newConn needs. On an error nothing is left open.
+// finish turns a response into the configuration for newConn. On error nothing
+// stays open.
 func (d *dialing) finish(resp *http.Response, check func(*http.Response, []byte) (ws.Handshake, error)) (connConfig, error) {
 	body := resp.Body
 	var shown []byte
@@ -277,7 +287,7 @@ func (d *dialing) finish(resp *http.Response, check func(*http.Response, []byte)
 	}
 	stream, writable := body.(io.ReadWriteCloser)
 	if err == nil && !writable {
-		err = fmt.Errorf("the client's Transport cannot hand over its connection: %T is no io.Writer", body)
+		err = fmt.Errorf("the client's Transport does not support upgrades: response body %T is not an io.Writer", body)
 	}
 	if err != nil {
 		body.Close()
@@ -304,10 +314,10 @@ func (d *dialing) finish(resp *http.Response, check func(*http.Response, []byte)
 	}, nil
 }
 
-// confirm returns what the server agreed to of the compression that was offered.
+// confirm returns the compression parameters that the server has accepted.
 func (d *dialing) confirm(extensions []httphead.Option) (*wsflate.Parameters, error) {
 	if len(extensions) == 0 || d.offer == nil {
-		return nil, nil // none that was not offered has come so far
+		return nil, nil // finish has refused extensions that were not offered
 	}
 	agreed, err := d.offer.Confirm(extensions[0])
 	if err != nil {
@@ -316,7 +326,7 @@ func (d *dialing) confirm(extensions []httphead.Option) (*wsflate.Parameters, er
 	return &agreed, nil
 }
 
-// bodyStart returns the first bytes of a body, or what of them arrives soon.
+// bodyStart returns the first bytes of a body that arrive in a short time.
 func bodyStart(body io.ReadCloser) []byte {
 	defer time.AfterFunc(ws.RefusalBodyTimeout, func() { body.Close() }).Stop()
 	p, _ := io.ReadAll(io.LimitReader(body, ws.MaxRefusalBody))

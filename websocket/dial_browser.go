@@ -7,10 +7,10 @@ import (
 	"net/http"
 )
 
-// opener makes a browser's WebSocket object, whose events go to s.
+// opener creates a WebSocket object of a browser that reports its events to s.
 type opener func(url string, protocols []string, s *browserSocket) (browserObject, error)
 
-// dialBrowser is dial through a browser.
+// dialBrowser is dial in a browser.
 func (d *dialing) dialBrowser(ctx context.Context, urlstr string, open opener) (*Conn, *http.Response, error) {
 	if d.opts.Group.closing() {
 		return nil, nil, ErrGroupClosed
@@ -28,14 +28,14 @@ func (d *dialing) dialBrowser(ctx context.Context, urlstr string, open opener) (
 	subprotocol := s.object.protocol()
 	cfg := connConfig{transport: s, client: true, subprotocol: subprotocol, began: d.began, ConnOptions: d.opts.ConnOptions}
 	cfg.request = d.opts.keepRequest(request)
-	cfg.KeepAlive = 0     // it can send no ping
-	cfg.FragmentSize = -1 // nothing could go between the fragments
+	cfg.KeepAlive = 0     // a browser cannot send pings
+	cfg.FragmentSize = -1 // a browser sends nothing between fragments
 	c, err := openConn(ctx, &cfg)
 	return c, browserAnswer(request, subprotocol), err
 }
 
-// browserRequest returns the request of the handshake, as far as it is known, once it is
-// clear that a browser can send it.
+// browserRequest returns the request of the handshake, as far as it is known.
+// It returns an error if a browser cannot send it.
 func (d *dialing) browserRequest(ctx context.Context, urlstr string) (*http.Request, error) {
 	for _, o := range [...]struct {
 		name string
@@ -47,7 +47,7 @@ func (d *dialing) browserRequest(ctx context.Context, urlstr string) (*http.Requ
 		{"Host", d.opts.Host != ""},
 	} {
 		if o.set {
-			return nil, fmt.Errorf("DialOptions.%s in a browser: %w", o.name, errors.ErrUnsupported)
+			return nil, fmt.Errorf("DialOptions.%s is not available in a browser: %w", o.name, errors.ErrUnsupported)
 		}
 	}
 	request, _, err := d.dialer().NewRequest(ctx, urlstr)
@@ -55,7 +55,7 @@ func (d *dialing) browserRequest(ctx context.Context, urlstr string) (*http.Requ
 		return nil, err
 	}
 	if _, _, ok := request.BasicAuth(); ok {
-		return nil, fmt.Errorf("user and password in the URL in a browser: %w", errors.ErrUnsupported)
+		return nil, fmt.Errorf("user and password in the URL are not available in a browser: %w", errors.ErrUnsupported)
 	}
 	switch request.URL.Scheme {
 	case "http":
@@ -67,7 +67,7 @@ func (d *dialing) browserRequest(ctx context.Context, urlstr string) (*http.Requ
 	return request, nil
 }
 
-// connect waits until the connection is open. On an error nothing is left open.
+// connect waits until the connection is open. On error nothing stays open.
 func (s *browserSocket) connect(ctx context.Context, url string, protocols []string, open opener) (err error) {
 	if ctx.Err() != nil {
 		return contextEnd(ctx)
@@ -86,7 +86,8 @@ func (s *browserSocket) connect(ctx context.Context, url string, protocols []str
 	return err
 }
 
-// browserAnswer returns the answer of the server as far as a browser tells.
+// browserAnswer returns the response of the server, as far as a browser exposes
+// it.
 func browserAnswer(request *http.Request, subprotocol string) *http.Response {
 	h := http.Header{}
 	if subprotocol != "" {

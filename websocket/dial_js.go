@@ -9,9 +9,9 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// open goes through the WebSocket object of the browser, or of what else runs JavaScript. Where
-// there is none, as in an older Node, it does what other platforms do: tests with the network
-// that Go fakes there can talk to themselves.
+// open uses the WebSocket object of a browser or of another JavaScript runtime.
+// Without such an object, as in older versions of Node, it does the same as on
+// other platforms, so that tests can use Go's simulated network.
 func (d *dialing) open(ctx context.Context, urlstr string) (*Conn, *http.Response, error) {
 	class := js.Global().Get("WebSocket")
 	if class.Type() == js.TypeFunction {
@@ -21,12 +21,12 @@ func (d *dialing) open(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	}
 	c, resp, err := d.dial(ctx, urlstr)
 	if err != nil {
-		err = fmt.Errorf("without a WebSocket object in the global scope: %w", err)
+		err = fmt.Errorf("no WebSocket object in the global scope: %w", err)
 	}
 	return c, resp, err
 }
 
-// jsObject is the browserObject of JavaScript.
+// jsObject is a browserObject in JavaScript.
 type jsObject struct {
 	object   js.Value
 	events   js.Func
@@ -55,14 +55,15 @@ func openObject(class js.Value, url string, protocols []string, s *browserSocket
 	return o, nil
 }
 
-// event hands an event on. It never waits, as nothing else happens on the page meanwhile.
+// event passes an event on. It does not block, because that would block the
+// whole page.
 func (o *jsObject) event(s *browserSocket, event js.Value) {
 	switch event.Get("type").String() {
 	case "open":
 		s.opened()
 	case "message":
 		s.received(content(event.Get("data")))
-	case "error": // a close event follows, but in some versions of Node
+	case "error": // some versions of Node send no close event after it
 		o.release()
 		s.end(false, ws.StatusAbnormalClosure, "")
 	case "close":
@@ -71,7 +72,7 @@ func (o *jsObject) event(s *browserSocket, event js.Value) {
 	}
 }
 
-// content returns the message that the data of an event are.
+// content returns the message in the data of an event.
 func content(data js.Value) (ws.OpCode, []byte) {
 	if data.Type() == js.TypeString {
 		return ws.OpText, []byte(data.String())
@@ -92,7 +93,7 @@ func (o *jsObject) send(op ws.OpCode, p []byte) error {
 }
 
 func (o *jsObject) close(code ws.StatusCode, reason string) {
-	attempt(func() { // it is refused where the object is of another kind than a browser's
+	attempt(func() { // objects of other runtimes may throw
 		if code == ws.StatusNoStatusRcvd {
 			o.object.Call("close")
 		} else {
@@ -115,7 +116,7 @@ func (o *jsObject) release() {
 	o.events.Release()
 }
 
-// attempt calls f, and returns what JavaScript has thrown meanwhile.
+// attempt calls f and returns the exception that JavaScript throws, if any.
 func attempt(f func()) (err error) {
 	defer func() {
 		switch fault := recover().(type) {

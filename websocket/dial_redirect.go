@@ -9,18 +9,18 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// credentials are the fields that no other origin gets, and with them the one that tells
-// the whole URL of the request before.
+// credentials are the header fields that are not sent to another origin:
+// credentials, and Referer, which has the whole URL of the previous request.
 var credentials = [...]string{"Authorization", "Cookie", "Cookie2", "Proxy-Authorization", "Referer"}
 
-// boundRedirects returns a CheckRedirect of [http.Client] that asks next, or what stands
-// for nil, and sees to it that a redirect gives nothing away.
+// boundRedirects returns a CheckRedirect function for [http.Client]. It calls
+// next, or the default if next is nil, and removes credentials where necessary.
 func boundRedirects(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
 	if next == nil {
 		next = atMostTen
 	}
 	return func(r *http.Request, via []*http.Request) error {
-		switch r.URL.Scheme { // which a client does not know
+		switch r.URL.Scheme { // because http.Client does not know ws and wss
 		case "ws":
 			r.URL.Scheme = "http"
 		case "wss":
@@ -28,7 +28,7 @@ func boundRedirects(next func(*http.Request, []*http.Request) error) func(*http.
 		}
 		for _, before := range via {
 			if before.URL.Scheme == "https" && r.URL.Scheme != "https" {
-				return errors.New("redirect from wss to ws")
+				return errors.New("redirect from wss to ws is not allowed")
 			}
 		}
 		if !sameOriginAsAll(r.URL, via) {
@@ -51,7 +51,7 @@ func sameOriginAsAll(u *url.URL, via []*http.Request) bool {
 	return true
 }
 
-// atMostTen is what [http.Client] does without a CheckRedirect.
+// atMostTen is the default CheckRedirect of [http.Client].
 func atMostTen(_ *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return fmt.Errorf("stopped after %d redirects", len(via))

@@ -715,7 +715,7 @@ func TestDialThroughAnotherRoundTripper(t *testing.T) {
 	_, _, err = Dial(t.Context(), srv.URL, &DialOptions{HTTPClient: hide(func(rwc io.ReadWriteCloser) io.ReadCloser {
 		return &noting{rwc, closed}
 	})})
-	require.ErrorContains(t, err, "no io.Writer")
+	require.ErrorContains(t, err, "not an io.Writer")
 	<-closed
 }
 

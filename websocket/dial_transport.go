@@ -17,12 +17,14 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// handshakeTransport does what an [http.Transport] says, through the handshake of package
-// ws: the Transport itself asks a proxy for a ws URL as for a page, takes the field Connection
-// away that says close beside Upgrade, and reads heads of 10 MB.
+// handshakeTransport performs the handshake of package ws with the settings of
+// an [http.Transport]. The Transport itself would send a ws URL to a proxy as a
+// plain request, drop the Connection field if it has close in addition to
+// Upgrade, and read heads of 10 MB.
 type handshakeTransport struct{ *http.Transport }
 
-// handshakes returns what sends a handshake in place of rt, or rt.
+// handshakes returns the RoundTripper for a handshake: rt, or a
+// handshakeTransport for it.
 func handshakes(rt http.RoundTripper) http.RoundTripper {
 	if rt == nil {
 		rt = http.DefaultTransport
@@ -33,7 +35,8 @@ func handshakes(rt http.RoundTripper) http.RoundTripper {
 	return rt
 }
 
-// RoundTrip hands out no connection that a later request gets.
+// RoundTrip performs a handshake on a new connection, which no later request
+// uses.
 func (t handshakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	stages := stages{tls: t.TLSHandshakeTimeout, answer: t.ResponseHeaderTimeout}
 	ctx := stages.watch(r.Context())
@@ -48,7 +51,7 @@ func (t handshakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// dialer returns the dialer that connects as t does.
+// dialer returns a dialer that connects as t does.
 func (t handshakeTransport) dialer() ws.Dialer {
 	d := ws.Dialer{
 		Timeout:        -1,
@@ -86,8 +89,8 @@ func withoutContext(dial func(network, addr string) (net.Conn, error)) dialFunc 
 	return func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }
 }
 
-// promptly returns a dial that returns when the context ends, whatever the caller's
-// does. A connection that is made too late is closed.
+// promptly returns a dial function that returns when the context ends, even if
+// dial does not. It closes a connection that is made later.
 func promptly(dial dialFunc) dialFunc {
 	if dial == nil {
 		return nil
@@ -106,7 +109,7 @@ func promptly(dial dialFunc) dialFunc {
 				select {
 				case done <- r:
 				case <-ctx.Done():
-					defer func() { recover() }() // of Close, for instance of a nil pointer: nobody is left to be told
+					defer func() { recover() }() // Close may panic, for example on a nil pointer, and no caller is left
 					if r.conn != nil {
 						r.conn.Close()
 					}
@@ -124,14 +127,15 @@ func promptly(dial dialFunc) dialFunc {
 	}
 }
 
-// stages bounds the stages of a handshake, of which a trace tells.
+// stages limits the time of the stages of a handshake, which it learns from a
+// trace.
 type stages struct {
 	tls, answer time.Duration
 	cancel      context.CancelCauseFunc
 	timer       *time.Timer
 }
 
-// stageError is a stage that took too long: a [net.Error].
+// stageError is the [net.Error] of a stage that took too long.
 type stageError struct{ stage string }
 
 func (e *stageError) Error() string   { return "timeout waiting for " + e.stage }
@@ -159,11 +163,12 @@ func (s *stages) end() {
 	}
 }
 
-// underlying returns the transport of a connection out of the body of an answer of status
-// 101, and what of it has been read already. conn is the net.Conn known to lie under body,
-// or nil: a RoundTripper that is no http.Transport may not have told.
+// underlying returns the transport of a connection from the body of a response
+// with status 101, and the data that was already read from it. conn is the
+// net.Conn known to be under body, or nil: a RoundTripper other than
+// http.Transport may not report it.
 func underlying(body io.ReadWriteCloser, conn net.Conn) (transport io.ReadWriteCloser, received []byte) {
-	if c, ok := body.(net.Conn); ok { // of a handshakeTransport
+	if c, ok := body.(net.Conn); ok { // from handshakeTransport
 		return ws.Detach(c, nil)
 	}
 	if conn == nil {
@@ -181,15 +186,15 @@ func underlying(body io.ReadWriteCloser, conn net.Conn) (transport io.ReadWriteC
 	return t, nil
 }
 
-// isPlainBody reports whether body is what http.Transport makes of a connection: it yields
-// what was read behind the answer, and then does what the connection does. What others
-// have put around it may do more.
+// isPlainBody reports whether body is the type that http.Transport returns: it
+// yields the data read after the response, and then reads from the connection.
+// Another type that wraps it may do more.
 func isPlainBody(body io.ReadWriteCloser) bool {
 	return reflect.TypeOf(body).String() == "*http.readWriteCloserBody"
 }
 
-// drain returns what body holds and need not read from conn; ok is false if conn has no
-// deadlines to tell by.
+// drain returns the data that body holds without reading from conn. ok is false
+// if conn has no deadlines, which drain needs.
 func drain(body io.Reader, conn net.Conn) (held []byte, ok bool) {
 	if conn.SetReadDeadline(longAgo) != nil {
 		return nil, false
@@ -199,14 +204,14 @@ func drain(body io.Reader, conn net.Conn) (held []byte, ok bool) {
 	for {
 		n, err := body.Read(p)
 		held = append(held, p[:n]...)
-		if err != nil { // of conn, which says so again if it is more than the deadline
+		if err != nil { // from conn, which returns it again if it is not the deadline
 			return held, true
 		}
 	}
 }
 
-// bodyTransport is a body, which carries the bytes, beside the connection under it, which has
-// the deadlines.
+// bodyTransport combines a body, which carries the bytes, with the connection
+// under it, which has the deadlines.
 type bodyTransport struct {
 	io.ReadWriteCloser
 	conn net.Conn
@@ -217,7 +222,7 @@ func (t *bodyTransport) SetWriteDeadline(at time.Time) error { return t.conn.Set
 func (t *bodyTransport) LocalAddr() net.Addr                 { return t.conn.LocalAddr() }
 func (t *bodyTransport) RemoteAddr() net.Addr                { return t.conn.RemoteAddr() }
 
-// CloseWrite ends the writing side alone, where the body or the connection can.
+// CloseWrite closes only the sending direction of the body or the connection.
 func (t *bodyTransport) CloseWrite() error {
 	for _, half := range [...]any{t.ReadWriteCloser, t.conn} {
 		if half, ok := half.(writeCloser); ok {
@@ -227,7 +232,7 @@ func (t *bodyTransport) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// secureBodyTransport is one over TLS, and shows it.
+// secureBodyTransport is a bodyTransport over TLS.
 type secureBodyTransport struct {
 	*bodyTransport
 	tls handshaker
@@ -237,7 +242,7 @@ func (t *secureBodyTransport) HandshakeContext(ctx context.Context) error {
 	return t.tls.HandshakeContext(ctx)
 }
 
-// NetConn returns what lies under TLS, for [Conn.closeTransport].
+// NetConn returns the connection under TLS, for [Conn.closeTransport].
 func (t *secureBodyTransport) NetConn() net.Conn {
 	if s, ok := t.tls.(secured); ok {
 		return s.NetConn()

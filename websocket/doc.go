@@ -1,22 +1,25 @@
-// Package websocket is the WebSocket connection that most programs want (RFC 6455, and
-// RFC 7692 for compression): a handshake under net/http, whole messages or streams, a context
-// for every call, concurrent writers and a real closing handshake.
+// Package websocket implements WebSocket connections (RFC 6455) with
+// compression (RFC 7692). It has a handshake for net/http, whole messages and
+// streams, a context for every call, concurrent writers, and a complete closing
+// handshake.
 //
-// [Accept] is the server's side of the handshake and [Dial] the client's; [NewConn] takes
-// over what the functions of package ws have upgraded. What they return is a [Conn].
+// [Accept] performs the server's side of the handshake and [Dial] the client's.
+// [NewConn] takes over a connection whose handshake was performed by package
+// ws. All return a [Conn].
 //
 // # Reading
 //
-// [Conn.Read] returns a message in memory of its own, [Conn.ReadAppend] appends it to the
-// caller's, [Conn.Messages] and [Conn.BorrowedMessages] iterate, and [Conn.Reader] streams.
-// One goroutine reads at a time. A program has to read even if it expects no message:
-// reads answer pings, notice pongs and take the peer's close frame. [Conn.CloseRead] starts
-// a goroutine that does only that.
+// [Conn.Read] returns a message in new memory, and [Conn.ReadAppend] appends it
+// to a slice of the caller. [Conn.Messages] and [Conn.BorrowedMessages] iterate
+// over messages, and [Conn.Reader] streams one. One goroutine may read at a
+// time. A program must read even if it expects no messages, because reads
+// answer pings, notice pongs and receive the peer's close frame.
+// [Conn.CloseRead] starts a goroutine that does only that.
 //
 //	for {
 //		typ, p, err := c.Read(ctx)
 //		if err != nil {
-//			return err // CloseStatus(err) is the peer's code, if it has said one
+//			return err // CloseStatus(err) is the code of the peer's close frame
 //		}
 //		if err := c.Write(ctx, typ, p); err != nil {
 //			return err
@@ -25,84 +28,92 @@
 //
 // # Writing
 //
-// [Conn.Write] sends a message and [Conn.Writer] streams one; any number of goroutines may
-// do so at once. Control frames go between the frames of a long message.
+// [Conn.Write] sends a message and [Conn.Writer] streams one. Both are safe for
+// concurrent use. Control frames are sent between the frames of a long message.
 //
-// [Conn.Send] queues a message and never waits for the peer: it is for feeds, chats and all
-// that send to many connections. The queue has strict bounds, and a policy for a peer that
-// does not keep up: close, drop the new message or drop the oldest. [Conn.SendKey] replaces
-// the waiting message with the same key. What waits leaves in as few writes as possible, by
-// a goroutine that exists only meanwhile.
+// [Conn.Send] queues a message and never waits for the peer. It is for feeds,
+// chats and everything else that sends to many connections. The queue has
+// strict bounds. A policy says what happens if the peer does not keep up: close
+// the connection, drop the new message, or drop the oldest. [Conn.SendKey]
+// replaces the queued message with the same key. A goroutine that exists only
+// while messages are queued sends them in as few writes as possible.
 //
 // # Contexts
 //
-// A context that ends while a call waits for its turn, for a message to begin or for the first
-// byte of a frame to go out leaves the connection as it was. One that ends with a message half
-// read or a frame half written closes the connection. The error wraps ctx.Err(), the cause,
-// and says which it was. Without a context, WriteTimeout and ReadIdleTimeout in [ConnOptions]
-// bound the same, and KeepAlive finds peers that have vanished.
+// A context that ends while a call waits for a lock, for a message to begin, or
+// for the first byte of a frame to be written leaves the connection unchanged.
+// A context that ends within a message being read or a frame being written
+// closes the connection. The error wraps ctx.Err() and the cause, and says
+// which of the two happened. Without a context, WriteTimeout and
+// ReadIdleTimeout in [ConnOptions] set the same bounds, and KeepAlive detects
+// peers that have vanished.
 //
 // # Closing
 //
-// [Conn.Close] sends a close frame, waits for the peer's for CloseTimeout at most, and closes
-// the transport such that the peer gets the last message and the code. [Conn.CloseNow]
-// only closes the transport. How a connection ended is in the error of reads and writes,
-// the same from then on: [CloseStatus] finds the code, and [Conn.CloseRecord] tells who was first.
-// A [Group] closes all its connections together, at once or after their handlers have
-// answered what they work on.
+// [Conn.Close] sends a close frame, waits for the peer's close frame for at
+// most CloseTimeout, and closes the transport. It makes sure that the peer
+// receives the last message and the code. [Conn.CloseNow] only closes the
+// transport. After the end of a connection, reads and writes return how it
+// ended: [CloseStatus] returns the code, and [Conn.CloseRecord] reports which
+// side closed first. A [Group] closes all its connections together, either at
+// once or after their handlers have finished their current work.
 //
 // # Rooms
 //
-// A connection joins and leaves any number of groups, and [Group.Broadcast] sends a message
-// to all members, encoded once and without waiting for any of them. [Conn.SetValue] stores
-// what the program knows of the connection.
+// A connection can join any number of groups. [Group.Broadcast] sends a message
+// to all members. It encodes the message once and waits for no member.
+// [Conn.SetValue] stores data of the program in the connection.
 //
-// # Coming back
+// # Reconnecting
 //
-// [Retryable] says of an error of Dial, or of the end of a connection, whether it makes sense
-// to dial again, and [RetryAfter] how long the server asks to wait. Package
+// [Retryable] reports whether it makes sense to dial again after an error of
+// Dial or after the end of a connection. [RetryAfter] returns how long the
+// server asks the client to wait. Package
 // [github.com/wskit/wskit/websocket/reconnect] keeps a client connected.
 //
 // # Limits
 //
-// What a peer can make a connection hold or wait for is bounded; what is 0 in the options
-// stands for the default.
+// Everything that a peer can make a connection hold or wait for has a bound. In
+// the options, 0 means the default.
 //
-//	a message, decompressed   32,768 bytes   ReadLimit, SetReadLimit; negative for none
-//	fragments of a message    1,048,576      MaxFragments
-//	answers not yet written   512 bytes; older pongs give way to newer ones
-//	messages of Send          64 KiB and 256 messages   Queue
-//	the closing handshake     5 s            CloseTimeout
-//	what a request asks for   16 KiB, 32 offers   HandshakeLimits of AcceptOptions
-//	the time for a request    none           http.Server.ReadHeaderTimeout
-//	a write                   none           WriteTimeout
-//	silence                   none           ReadIdleTimeout, KeepAlive
+//	size of a message, decompressed   32,768 bytes   ReadLimit, SetReadLimit; negative for none
+//	fragments of a message            1,048,576      MaxFragments
+//	replies to be written             512 bytes; new pongs replace old ones
+//	messages of Send                  64 KiB and 256 messages   Queue
+//	closing handshake                 5 s            CloseTimeout
+//	size of a request                 16 KiB, 32 offers   HandshakeLimits of AcceptOptions
+//	time for a request                none           http.Server.ReadHeaderTimeout
+//	time for a write                  none           WriteTimeout
+//	silence of the peer               none           ReadIdleTimeout, KeepAlive
 //
-// Memory grows with the bytes that arrive, never with declared lengths. Text is UTF-8, or the
-// connection is closed. A peer that breaks a rule is told which by the close frame; where
-// text is sent, that it is UTF-8 is for the program to see to.
+// Memory grows with the bytes that arrive, never with declared lengths.
+// Incoming text that is not valid UTF-8 closes the connection. If a peer breaks
+// a rule, the close frame says which. The caller must ensure that outgoing text
+// is valid UTF-8.
 //
 // # Compression
 //
-// It is off by default. Both sides have to want it, and a message goes out compressed only if it
-// is long enough and becomes smaller by that. This is what a connection holds of windows between
-// messages at most; a server that sets CompressionPolicy can have less, by smaller windows:
-// package wsflate has the table, and what it costs in ratio.
+// Compression is off by default. It is used if both sides enable it, for
+// messages that are long enough and that become smaller. The table shows the
+// maximum memory that a connection holds between messages for compression
+// windows. A server can reduce it with smaller windows, in CompressionPolicy:
+// the documentation of package wsflate shows what that costs in ratio.
 //
-//	CompressionMode                from on      to send   to receive
+//	CompressionMode                from size   to send   to receive
 //	CompressionDisabled                              0            0
 //	CompressionNoContextTakeover   512 bytes         0            0
 //	CompressionContextTakeover     128 bytes    57 KiB       32 KiB
 //
 // # Memory
 //
-// A connection that waits for a message holds no buffer on a socket, and a small one on other
-// transports, and has no goroutine of its own: besides its reader's stack it takes
-// less than a KiB. The path to where it waits is so shallow that 2 KiB of stack do.
+// While a connection waits for a message, it has no goroutine of its own. On a
+// socket it holds no buffer, and on other transports a small one. In addition
+// to the stack of the goroutine that reads, it takes less than 1 KiB. That
+// goroutine needs no more than 2 KiB of stack.
 //
-// Under net/http the server keeps its own reader and the request as long as the handler runs. A
-// server with many idle connections hands each over to a goroutine of its own and returns
-// from the handler, upon which all of that is let go:
+// A net/http server keeps its own reader and the request until the handler
+// returns. A server with many idle connections should therefore serve each
+// connection on a new goroutine and return from the handler:
 //
 //	func handle(w http.ResponseWriter, r *http.Request) {
 //		c, err := websocket.Accept(w, r, nil)
@@ -112,66 +123,82 @@
 //		go serve(c) // not under r.Context(), which ends with the handler
 //	}
 //
-// In steady state nothing is allocated by ReadAppend into a buffer with room,
-// BorrowedMessages, Write, Send, Ping and [Conn.WritePrepared], without a context that can
-// end, or with the same one each time.
+// In steady state, ReadAppend into a buffer with room, BorrowedMessages, Write,
+// Send, Ping and [Conn.WritePrepared] do not allocate, if their context cannot
+// end or is the same each time.
 //
 // # In a browser
 //
-// For js/wasm, [Dial] goes through the WebSocket object of the browser, in a page or a worker, or
-// of what else has one, as Node from version 22 on does; elsewhere it goes through net/http. A
-// Conn is used as on other platforms. What the browser decides, or cannot do:
+// On js/wasm, [Dial] uses the WebSocket object of a browser page or worker, or
+// of another runtime such as Node 22. Without such an object it uses net/http.
+// A Conn works as on other platforms, except for what the browser decides or
+// does not support:
 //
-//   - HTTPClient, HTTPHeader, Host, and a user in the URL, are errors that wrap
-//     errors.ErrUnsupported. Cookies, Origin and compression are the browser's matter.
-//   - Why a server cannot be reached a page is not told. The response is one of status 101 with
-//     the subprotocol, and no more. A server that takes none of the Subprotocols is refused.
-//   - No pings can be sent: Ping returns nil at once while the connection is open, and KeepAlive does
-//     nothing. Those of the server are answered, and not seen: OnPingReceived and OnPongReceived are
-//     not called, and messages alone end the silence that ReadIdleTimeout bounds.
-//   - Of close codes, 1000 and 3000 to 4999 can be sent. The others go out as 3000 more, 1001 as
-//     4001 and 1009, which answers a message beyond the read limit, as 4009.
-//   - What arrives after Close has sent its frame is lost. CloseNow does not wait, but the
-//     browser closes with a handshake, without a code.
-//   - A message goes out once it is whole, also that of a Writer, and FragmentSize does not count.
-//     Text that is not UTF-8 is an error of the write, and closes the connection.
-//   - A write waits while the browser holds more than 1 MiB that is not with the network.
-//   - A browser cannot hold its server back. What arrives waits to be read, and if another message
-//     arrives while more than BrowserQueue of [DialOptions] waits, 16 MiB, the connection ends: the
-//     messages that wait can be read, and then reads return an error. A page should read in a
-//     goroutine of its own, ask for more only when it is done with what it has, or use
-//     [Conn.CloseRead] if it expects nothing.
+//   - HTTPClient, HTTPHeader, Host, and a user in the URL are errors that wrap
+//     errors.ErrUnsupported. The browser handles cookies, Origin and
+//     compression.
+//   - The browser does not tell a page why a server cannot be reached. The
+//     response has only the status 101 and the subprotocol. A server that
+//     chooses none of the Subprotocols is refused.
+//   - Pings cannot be sent: Ping returns nil at once while the connection is
+//     open, and KeepAlive does nothing. The browser answers pings of the server
+//     without reporting them: OnPingReceived and OnPongReceived are not called,
+//     and only messages end the silence that ReadIdleTimeout limits.
+//   - Only close codes 1000 and 3000 to 4999 can be sent. Other codes are sent
+//     plus 3000: for example 1001 as 4001, and 1009, which answers a message
+//     beyond the read limit, as 4009.
+//   - Messages that arrive after Close has sent its frame are lost. CloseNow
+//     does not wait, but the browser closes with a handshake, without a code.
+//   - A message is sent when it is complete, even with Writer. FragmentSize has
+//     no effect. Writing text that is not valid UTF-8 is an error that closes
+//     the connection.
+//   - A write waits while the browser holds more than 1 MiB that is not sent.
+//   - A browser cannot slow down its server, so incoming messages are queued.
+//     If a message arrives while the queue holds more than BrowserQueue of
+//     [DialOptions], 16 MiB by default, the connection ends. The queued
+//     messages can still be read; then reads return an error. A page should
+//     read on a separate goroutine and ask the server for more only when it is
+//     done with what it has, or use [Conn.CloseRead] if it expects nothing.
 //
 // # Coming from coder/websocket
 //
-// All names of that package mean the same here, and the import path is all that has to change.
-// What is stricter or kinder:
+// All names of that package have the same meaning here, so only the import path
+// has to change. The behavior differs as follows:
 //
-//   - The end of a context closes the connection only where a message is half read or a frame
-//     half written: else it can be used again, also after the context of CloseRead, and has to
-//     be closed by who needs it no longer.
-//   - A second read at the same time is [ErrConcurrentRead]. [Conn.Reader] skips what is left of the
-//     message before.
-//   - Errors of reads stay what they were first, and do not become net.ErrClosed; those of
-//     writes are net.ErrClosed, and what ended the connection.
-//   - CloseTimeout bounds all of Close, and a read under way gets what arrives before the
-//     peer's close frame. Close may be called by callbacks, and finishes the handshake
-//     in place of the read that has called them. Closing what is closed is no error, a reason that is too long is cut, and after a code
-//     that may not be sent the connection is open.
-//   - Text that arrives is UTF-8. A message that is too long yields no data.
-//   - A message of more than FragmentSize, 128 KiB, goes out in frames of that size.
-//   - Deadlines of [NetConn] are os.ErrDeadlineExceeded and leave the connection usable; once
-//     closed, it says net.ErrClosed.
-//   - Redirects carry credentials to no other origin, and ten are followed.
-//   - Accept compares origins by scheme and port, too. An origin without a host, "null" or
-//     "file://", matches only the pattern that spells it out. A path in an origin does not count, and
-//     ws counts as http. A pattern that can match nothing makes Accept fail.
-//   - Accept compares subprotocols letter by letter, and refuses malformed fields of the
-//     handshake, and two keys. A version that is not 13 is status 426.
-//   - An error of OnHandshake or ChooseSubprotocol reaches the client as a plain status 500, unless it is
-//     one of [ws.RejectConnectionError].
-//   - Accept writes its answer of status 101 to the connection: no middleware can hold it up, and
-//     none sees the status, unless AnswerThroughWriter is set. A test's ResponseWriter finds it in what
-//     it lets Hijack return.
-//   - Package wsjson writes no newline behind a value.
+//   - The end of a context closes the connection only within a message being
+//     read or a frame being written. Otherwise the connection stays usable,
+//     even after the context of CloseRead has ended, and the program has to
+//     close it.
+//   - A concurrent second read is [ErrConcurrentRead]. [Conn.Reader] skips the
+//     rest of the previous message.
+//   - Reads keep returning their first error instead of net.ErrClosed. The
+//     errors of writes wrap net.ErrClosed and the reason why the connection
+//     ended.
+//   - CloseTimeout bounds all of Close, and a pending read returns messages
+//     that arrive before the peer's close frame. Callbacks may call Close,
+//     which then finishes the handshake instead of the read that has called
+//     them. Closing a closed connection is no error. A reason that is too long
+//     is cut. After a code that may not be sent, the connection stays open.
+//   - Incoming text is validated. A message that is too long returns no data.
+//   - A message of more than FragmentSize, 128 KiB by default, is sent in
+//     frames of that size.
+//   - Deadlines of [NetConn] return os.ErrDeadlineExceeded and leave the
+//     connection usable. After Close, NetConn returns net.ErrClosed.
+//   - Redirects send credentials to no other origin. Dial follows ten
+//     redirects.
+//   - Accept also compares the scheme and port of origins. An origin without a
+//     host, "null" or "file://", matches only a pattern that is equal to it. A
+//     path in an origin is ignored, and ws means http. Accept fails if a
+//     pattern can match no origin.
+//   - Accept compares subprotocols case-sensitively. It refuses malformed
+//     handshake fields and duplicate keys. A version other than 13 is answered
+//     with status 426.
+//   - An error of OnHandshake or ChooseSubprotocol is sent to the client as
+//     status 500 without its text, unless it wraps a
+//     [ws.RejectConnectionError].
+//   - Accept writes the response with status 101 directly to the connection, so
+//     that middleware can neither delay it nor see the status, unless
+//     AnswerThroughWriter is set. The ResponseWriter of a test finds the
+//     response in the connection that its Hijack method returns.
+//   - Package wsjson writes no newline after a value.
 package websocket

@@ -5,14 +5,14 @@ import (
 	"os"
 )
 
-// The bits of Conn.draining.
+// Bits of Conn.draining.
 const (
 	drainBegun   = 1 << iota // reads between messages return ErrDraining
-	drainPending             // the deadline that interrupts a read is set
+	drainPending             // the deadline that interrupts reads is set
 )
 
-// drain makes reads between messages return ErrDraining, also one that waits. It reports
-// false if the transport cannot do that.
+// drain makes reads between messages return ErrDraining, including a pending
+// one. It returns false if the transport does not support that.
 func (c *Conn) drain(g *Group) bool {
 	t, ok := c.transport.ReadWriteCloser.(readDeadliner)
 	if !ok {
@@ -29,14 +29,14 @@ func (c *Conn) drain(g *Group) bool {
 	return t.SetReadDeadline(longAgo) == nil
 }
 
-// drained reports whether a read has to return ErrDraining in place of waiting. The read
-// lock is held.
+// drained reports whether a read must return ErrDraining instead of waiting.
+// The read lock is held.
 func (c *Conn) drained() bool {
 	return c.draining.Load() != 0 && !c.protocol.InMessage() && c.read.state.Load() != readCloses
 }
 
-// undrain makes the transport readable again after drain has interrupted a read with err.
-// It reports false if err has another reason. The read lock is held.
+// undrain makes the transport readable again after drain has interrupted a read
+// with err. It returns false if err has another cause. The read lock is held.
 func (c *Conn) undrain(err error) bool {
 	if c.draining.Load()&drainPending == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
@@ -49,8 +49,9 @@ func (c *Conn) undrain(err error) bool {
 	return true
 }
 
-// closeDrained is CloseNow of a connection that drains: it is Close, on another goroutine
-// if this one may be a callback's. It reports false if the connection does not drain.
+// closeDrained is CloseNow of a connection that drains. It calls Close, on
+// another goroutine if this one may be running a callback. It returns false if
+// the connection does not drain.
 func (c *Conn) closeDrained() bool {
 	if c.draining.Load() == 0 || c.protocol.Err() != nil {
 		return false

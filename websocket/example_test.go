@@ -237,7 +237,7 @@ func ExampleRead() {
 	fmt.Println(typ, p, err)
 	// Output:
 	// hello
-	// websocket: read into a string: the message is a MessageBinary
+	// websocket: cannot read a message of type MessageBinary into a string
 	// MessageBinary [1 2 3] <nil>
 }
 

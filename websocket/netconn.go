@@ -13,31 +13,33 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// NetConn returns c as a [net.Conn], to carry a stream of bytes: each Write is one
-// message of type msgType, and reads run through the messages of the peer, one after the
-// other. A message of the other type closes the connection with [StatusUnsupportedData], which
-// takes no longer than the deadline of the read allows.
-// The peer's close frame with [StatusNormalClosure] or [StatusGoingAway] is io.EOF.
+// NetConn returns c as a [net.Conn] that carries a stream of bytes. Each Write
+// sends one message of type msgType. Read reads the messages of the peer one
+// after the other. A message of the other type closes the connection with
+// [StatusUnsupportedData], within the deadline of the read. A close frame of
+// the peer with [StatusNormalClosure] or [StatusGoingAway] is io.EOF.
 //
-// When ctx ends, so do all reads and writes; with a nil ctx each is an error. Deadlines end those that are under way with
-// os.ErrDeadlineExceeded, and the connection can be used again with a later one: a read
-// goes on where it was, and of a write the number of bytes that it returns will
-// reach the peer, the rest of them by the next write. Over TLS a deadline closes the
-// connection if it ends a write, and so does any on a transport without deadlines: what
-// follows is an error that wraps os.ErrDeadlineExceeded and is a timeout as net.Error
-// has it.
+// When ctx ends, all reads and writes end; if ctx is nil, each returns an
+// error. A deadline ends pending reads and writes with os.ErrDeadlineExceeded.
+// After a later deadline is set, the connection can be used again: a read
+// continues where it was, and of a write, the number of bytes that it returned
+// will reach the peer, the rest of them with the next write. If a deadline ends
+// a write over TLS, or any call on a transport without deadlines, the
+// connection is closed. Later calls then return an error that wraps
+// os.ErrDeadlineExceeded and is a [net.Error] with Timeout() true.
 //
-// The connection has a method CloseWrite() error, as a [net.TCPConn] has: it sends a
-// close frame, and reads go on until the peer's. A WebSocket cannot end one direction
-// for longer than CloseTimeout.
+// The returned connection has a method CloseWrite() error, as a [net.TCPConn]
+// has. It sends a close frame, and reads continue until the peer's close frame.
+// A WebSocket connection cannot stay half-closed for longer than CloseTimeout.
 //
-// Close is [Conn.Close] with StatusNormalClosure; after it, reads and writes are
-// net.ErrClosed. Addresses are those of the transport,
-// or "websocket/unknown-addr" if it has none. All methods may be called by any number of
-// goroutines at once.
+// Close is [Conn.Close] with StatusNormalClosure. Later reads and writes return
+// net.ErrClosed. The addresses are those of the transport, or
+// "websocket/unknown-addr" if it has none. All methods are safe for concurrent
+// use.
 //
-// A stream has no messages that could be too long, and nothing gathers one here: NetConn
-// lifts the read limit of c. [Conn.SetReadLimit] sets another one after it.
+// NetConn removes the read limit of c, because a stream has no message
+// boundaries and NetConn holds no whole message. [Conn.SetReadLimit] sets a new
+// limit.
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
 	if ctx == nil {
 		ctx = neverContext("NetConn")
@@ -54,12 +56,12 @@ type netConn struct {
 	typ         MessageType
 	read, write deadline
 
-	turn   chan struct{} // to read, held by who has put something in
-	reader io.Reader     // of the message under way, or nil
+	turn   chan struct{} // lock for reads: full while it is held
+	reader io.Reader     // the reader of the current message, or nil
 	ended  bool          // the peer has ended the stream
 }
 
-// Read reads from the message under way, or the next one that is not empty.
+// Read reads from the current message, or from the next one that is not empty.
 func (n *netConn) Read(p []byte) (int, error) {
 	ctx := n.read.current()
 	if ctx.Err() != nil {
@@ -93,7 +95,7 @@ func (n *netConn) readSome(ctx context.Context, p []byte) (int, error) {
 		}
 		if typ != n.typ {
 			n.conn.CloseContext(ctx, StatusUnsupportedData, fmt.Sprintf("unexpected %v", typ))
-			return 0, fmt.Errorf("websocket: read: unexpected %v", typ)
+			return 0, fmt.Errorf("websocket: read: unexpected message of type %v", typ)
 		}
 		r.(*stream).resumable = true
 		n.reader = r
@@ -106,7 +108,8 @@ func (n *netConn) readSome(ctx context.Context, p []byte) (int, error) {
 	return size, n.end(err)
 }
 
-// end makes io.EOF of the peer's close frame, if that is how a stream ends.
+// end returns io.EOF for a close frame of the peer that ends a stream, and err
+// otherwise.
 func (n *netConn) end(err error) error {
 	switch CloseStatus(err) {
 	case StatusNormalClosure, StatusGoingAway:
@@ -129,14 +132,15 @@ func (n *netConn) Write(p []byte) (int, error) {
 	return len(p), n.write.explain(ctx, err)
 }
 
-// CloseWrite ends the stream that is written: it sends a close frame with
-// StatusNormalClosure and does not wait. What the peer has still to say can be read,
-// for CloseTimeout at most, and ends with io.EOF.
+// CloseWrite ends the stream that is written. It sends a close frame with
+// StatusNormalClosure and does not wait. The rest of the peer's stream can be
+// read for at most CloseTimeout, and ends with io.EOF.
 func (n *netConn) CloseWrite() error {
 	return n.conn.closeWrite(StatusNormalClosure)
 }
 
-// Close leaves nothing behind in the parent of the deadlines.
+// Close closes the connection and removes the deadlines from their parent
+// context.
 func (n *netConn) Close() error {
 	err := n.conn.Close(StatusNormalClosure, "")
 	n.read.close()
@@ -163,18 +167,18 @@ func (n *netConn) SetWriteDeadline(t time.Time) error {
 func (n *netConn) LocalAddr() net.Addr  { return n.conn.LocalAddr() }
 func (n *netConn) RemoteAddr() net.Addr { return n.conn.RemoteAddr() }
 
-// deadline makes contexts out of a deadline that changes.
+// deadline makes contexts from a deadline that can change.
 type deadline struct {
 	parent context.Context
 
 	mu     sync.Mutex
-	child  context.Context // of what is under way
+	child  context.Context // the context of pending calls
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
-	closed bool // for ever
+	closed bool // never open again
 }
 
-// ctx begins with a deadline that never comes.
+// ctx initializes d without a deadline.
 func (d *deadline) ctx(parent context.Context) {
 	d.parent = parent
 	d.child, d.cancel = context.WithCancelCause(parent)
@@ -186,14 +190,15 @@ func (d *deadline) current() context.Context {
 	return d.child
 }
 
-// set changes the deadline, also for what is under way; the zero time is none.
+// set changes the deadline of pending and later calls. The zero time means no
+// deadline.
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return
 	}
-	past := d.timer != nil && !d.timer.Stop() // its function may be about to run, and has the child
+	past := d.timer != nil && !d.timer.Stop() // its function may be about to run with the child
 	d.timer = nil
 	if past || d.child.Err() != nil {
 		d.child, d.cancel = context.WithCancelCause(d.parent)
@@ -209,7 +214,7 @@ func (d *deadline) set(t time.Time) {
 	}
 }
 
-// close ends what is under way, and all that may begin.
+// close ends pending and later calls.
 func (d *deadline) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -220,8 +225,9 @@ func (d *deadline) close() {
 	d.cancel(net.ErrClosed)
 }
 
-// explain returns err, or os.ErrDeadlineExceeded or net.ErrClosed if that has ended ctx, and
-// not its parent. All that a deadline has ended is a timeout.
+// explain returns os.ErrDeadlineExceeded or net.ErrClosed if one of them has
+// ended ctx, and err if its parent has ended. A call ended by a deadline is a
+// timeout.
 func (d *deadline) explain(ctx context.Context, err error) error {
 	if err == nil || d.parent.Err() != nil {
 		return err
@@ -238,7 +244,7 @@ func (d *deadline) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// netTimeout is an error that is a timeout as [net.Error] has it.
+// netTimeout is a [net.Error] that is a timeout.
 type netTimeout struct{ error }
 
 func (e *netTimeout) Timeout() bool   { return true }

@@ -132,7 +132,7 @@ func TestNetConnWrongTypeObeysDeadline(t *testing.T) {
 		n.SetReadDeadline(start.Add(100 * time.Millisecond))
 		ws.WriteFrame(b, ws.MaskFrame(ws.NewTextFrame(nil)))
 		_, err := n.Read(make([]byte, 1))
-		require.ErrorContains(t, err, "unexpected MessageText")
+		require.ErrorContains(t, err, "unexpected message of type MessageText")
 		require.Equal(t, 100*time.Millisecond, time.Since(start))
 		<-s.Done()
 		require.Equal(t, StatusUnsupportedData, s.CloseRecord().Sent)

@@ -13,17 +13,18 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// NewConn returns the connection over rwc, whose handshake [ws.Upgrade], [ws.Dial],
-// [ws.UpgradeHTTP] or their like have done: hs is what they agreed on, br what they read
-// behind it, and may be nil. side is [ws.StateServerSide] or [ws.StateClientSide].
-// opts may be nil.
+// NewConn returns a connection over rwc after a handshake by [ws.Upgrade],
+// [ws.Dial], [ws.UpgradeHTTP] or a similar function. hs is the result of the
+// handshake. br holds data that was read after it, and may be nil. side is
+// [ws.StateServerSide] or [ws.StateClientSide]. opts may be nil.
 //
-// rwc is any stream of bytes. Where it has SetReadDeadline and SetWriteDeadline, as a
-// [net.Conn] has, the end of a context between two messages leaves the connection usable.
-// Its Close should end what reads and writes are under way: see [Conn.Close] for one that does
-// not. The connection owns rwc from then on. If hs names an extension other than
-// permessage-deflate, side is none, or the group of the options is shutting down, NewConn
-// closes rwc and returns an error.
+// rwc is any stream of bytes. If it has SetReadDeadline and SetWriteDeadline,
+// as a [net.Conn] has, a context that ends between two messages leaves the
+// connection usable. Its Close should end pending reads and writes: see
+// [Conn.Close] for one that does not. The connection owns rwc. NewConn closes
+// rwc and returns an error if hs has an extension other than
+// permessage-deflate, if side is invalid, or if the group in opts is shutting
+// down.
 func NewConn(rwc io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.State, opts *ConnOptions) (*Conn, error) {
 	if opts == nil {
 		opts = new(ConnOptions)
@@ -33,7 +34,7 @@ func NewConn(rwc io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.
 	}
 	flate, err := agreedCompression(hs.Extensions)
 	if side.ServerSide() == side.ClientSide() {
-		err = errors.New("the side is neither that of the server nor that of the client")
+		err = errors.New("invalid side: want ws.StateServerSide or ws.StateClientSide")
 	}
 	if err != nil {
 		rwc.Close()
@@ -55,14 +56,14 @@ func NewConn(rwc io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.
 	return c, nil
 }
 
-// agreedCompression returns the parameters of permessage-deflate among the extensions
-// that both sides agreed on, nil without it. A connection speaks no other one.
+// agreedCompression returns the parameters of permessage-deflate in the
+// negotiated extensions, or nil. A Conn does not support other extensions.
 func agreedCompression(extensions []httphead.Option) (*wsflate.Parameters, error) {
 	if len(extensions) == 0 {
 		return nil, nil
 	}
 	if len(extensions) > 1 || string(extensions[0].Name) != wsflate.ExtensionName {
-		return nil, fmt.Errorf("cannot speak the extensions agreed on, %q", extensions)
+		return nil, fmt.Errorf("unsupported extensions were negotiated: %q", extensions)
 	}
 	p := new(wsflate.Parameters)
 	if err := p.Parse(extensions[0]); err != nil {
@@ -71,8 +72,8 @@ func agreedCompression(extensions []httphead.Option) (*wsflate.Parameters, error
 	return p, nil
 }
 
-// openConn starts the connection and has it join its group. If that was shut down during the
-// handshake, the peer is told so.
+// openConn starts the connection and adds it to its group. If the group was
+// shut down during the handshake, it tells the peer.
 func openConn(ctx context.Context, cfg *connConfig) (*Conn, error) {
 	c := newConn(*cfg)
 	if c.observed() {
@@ -87,15 +88,15 @@ func openConn(ctx context.Context, cfg *connConfig) (*Conn, error) {
 		return nil, ErrGroupClosed
 	}
 	select {
-	case <-c.Done(): // and may have left before it joined
+	case <-c.Done(): // it may have left before it joined
 		g.remove(c)
 	default:
 	}
 	return c, nil
 }
 
-// turnAway closes a connection that nobody gets to see. The peer has until ctx ends to take
-// part in that, and not for long: the caller waits for its error.
+// turnAway closes a connection that the caller never gets. The peer has a short
+// time, at most until ctx ends, to take part in the closing handshake.
 func (c *Conn) turnAway(ctx context.Context, code StatusCode, reason string) {
 	c.limitClosing(wsutil.LingerTime)
 	defer context.AfterFunc(ctx, func() {

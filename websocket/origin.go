@@ -15,11 +15,11 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// CheckOrigin returns the error with which [Accept] refuses a request that the page of
-// another site may have made, unless an option authorizes that site (RFC 6455, section
-// 10.2). It is for programs that upgrade without Accept, for instance to give the
-// connection to package wsloop. [ws.RefusalStatus] returns the status of the answer. o may
-// be nil.
+// CheckOrigin returns the error with which [Accept] refuses a request that a
+// page of another site may have made, unless an option authorizes that site
+// (RFC 6455, section 10.2). It is for programs that upgrade without Accept, for
+// example to pass the connection to package wsloop. [ws.RefusalStatus] returns
+// the status of the response. o may be nil.
 func (o *AcceptOptions) CheckOrigin(r *http.Request) error {
 	if r == nil {
 		return errNilRequest
@@ -48,7 +48,7 @@ func (o *AcceptOptions) checkOrigin(r *http.Request) error {
 	return o.foreignOrigin(r, origins)
 }
 
-// foreignOrigin is separate to keep the stack of a handler small.
+// foreignOrigin is a separate function to keep the stack of a handler small.
 //
 //go:noinline
 func (o *AcceptOptions) foreignOrigin(r *http.Request, origins []string) error {
@@ -66,13 +66,14 @@ func (o *AcceptOptions) foreignOrigin(r *http.Request, origins []string) error {
 	)
 }
 
-// sameOrigin is [ws.SameOrigin], unless the browser itself says whether the page is of the
-// same origin: that takes the scheme into account, and holds behind a proxy that replaces
-// Host. A script cannot set the field (Fetch Metadata, section 2.3).
+// sameOrigin is [ws.SameOrigin], unless the browser itself reports whether the
+// page has the same origin. The report takes the scheme into account and is
+// valid behind a proxy that replaces Host. A script cannot set the field (Fetch
+// Metadata, section 2.3).
 //
-// A request that came in the clear may have been taken off TLS by a proxy in front: then
-// its page is one of scheme https. A page of that scheme cannot open a connection in the
-// clear itself, so that no other one passes.
+// A request without TLS may have come through a proxy that terminates TLS; the
+// scheme of its page is then https. No other page can pass by that, because an
+// https page cannot open a connection without TLS.
 func (o *AcceptOptions) sameOrigin(r *http.Request, origins []string) bool {
 	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 && site[0] != "none" {
 		return len(site) == 1 && site[0] == "same-origin"
@@ -84,8 +85,8 @@ func (o *AcceptOptions) sameOrigin(r *http.Request, origins []string) bool {
 	return ws.SameOrigin(r.Host, secure, origins...) || !secure && ws.SameOrigin(r.Host, true, origins...)
 }
 
-// asPost reports whether CrossOrigin lets the request pass if it asks for a change, as a
-// handshake does: by the method it only reads.
+// asPost reports whether CrossOrigin would let the request pass as a POST. A
+// handshake is a GET request, which CrossOrigin always lets pass.
 //
 //go:noinline
 func (o *AcceptOptions) asPost(r *http.Request) bool {
@@ -102,8 +103,9 @@ func authorized(origins, patterns []string) bool {
 	return len(origins) == 1 && spelledOut(origins[0], patterns)
 }
 
-// matchOrigin reports whether one of the patterns matches the host of origin, or
-// scheme://host where it has a scheme. The default port matches both named and left out.
+// matchOrigin reports whether one of the patterns matches the host of origin,
+// or scheme://host if the pattern has a scheme. The default port matches
+// whether it is present or not.
 func matchOrigin(origin *url.URL, patterns []string) bool {
 	hosts := hostForms(origin)
 	for _, pattern := range patterns {
@@ -113,7 +115,7 @@ func matchOrigin(origin *url.URL, patterns []string) bool {
 		}
 		for _, host := range hosts {
 			host = prefix + strings.ToLower(host)
-			if pattern == host { // an IPv6 address is no class of characters
+			if pattern == host { // the brackets of an IPv6 address are not a character class
 				return true
 			}
 			if matched, _ := path.Match(pattern, host); matched {
@@ -135,8 +137,8 @@ func webScheme(scheme string) string {
 	return scheme
 }
 
-// spelledOut reports whether an origin without a host is one of the patterns, letter
-// by letter: "null", or a scheme as in "file://". No wildcard stands for these.
+// spelledOut reports whether an origin without a host is equal to one of the
+// patterns: "null", or a scheme as in "file://". No wildcard matches it.
 func spelledOut(origin string, patterns []string) bool {
 	if scheme, rest, ok := strings.Cut(origin, "://"); ok && (rest == "" || rest[0] == '/') {
 		origin = scheme + "://"
@@ -146,7 +148,7 @@ func spelledOut(origin string, patterns []string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool { return strings.EqualFold(pattern, origin) })
 }
 
-// hostForms returns the host of an origin in all forms that mean the same: with and
+// hostForms returns the equivalent forms of the host of an origin: with and
 // without the default port.
 func hostForms(origin *url.URL) []string {
 	standard := map[string]string{"http": "80", "https": "443"}[origin.Scheme]
@@ -160,18 +162,18 @@ func hostForms(origin *url.URL) []string {
 	return []string{bare}
 }
 
-// checkPatterns returns an error if no origin matches one of the patterns. That is a
-// mistake of the server, which Accept reports whatever the request.
+// checkPatterns returns an error if a pattern can match no origin. That is a
+// mistake in the server's options, which Accept reports for every request.
 func checkPatterns(patterns []string) error {
 	for _, pattern := range patterns {
 		if err := checkPattern(pattern); err != nil {
-			return fmt.Errorf("websocket: OriginPatterns: %q can match no origin: %w", pattern, err)
+			return fmt.Errorf("websocket: OriginPatterns: %q matches no origin: %w", pattern, err)
 		}
 	}
 	return nil
 }
 
-// checkPattern returns why no origin matches a pattern, or nil if one may.
+// checkPattern returns why a pattern can match no origin, or nil.
 func checkPattern(pattern string) error {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return err
@@ -180,34 +182,35 @@ func checkPattern(pattern string) error {
 	if !hasScheme {
 		scheme, host = "", pattern
 	} else if c, ok := outside(scheme, "+-."); ok {
-		return fmt.Errorf("no scheme has %q", c)
+		return fmt.Errorf("a scheme has no %q", c)
 	}
 	switch c, ok := outside(host, "-._~!$&'()+,;=:"); {
 	case ok && c == '/':
-		return fmt.Errorf("origins have no path")
+		return fmt.Errorf("an origin has no path")
 	case ok && c > '~':
 		return fmt.Errorf("a name outside ASCII needs its xn-- form")
 	case ok:
-		return fmt.Errorf("no host has %q", c)
+		return fmt.Errorf("a host has no %q", c)
 	case scheme == "" && host == "":
-		return errors.New("it is empty")
+		return errors.New("the pattern is empty")
 	case hasScheme && host == "" && (strings.ContainsAny(scheme, wildcards) || webScheme(strings.ToLower(scheme)) == "http" || webScheme(strings.ToLower(scheme)) == "https"):
-		return fmt.Errorf("no host follows scheme %q", scheme)
+		return fmt.Errorf("scheme %q has no host", scheme)
 	}
 	return checkPatternPort(host)
 }
 
-// wildcards are what makes a pattern stand for more than itself.
+// wildcards are the special characters of a pattern.
 const wildcards = `*?[\`
 
-// checkPatternPort returns why what follows a colon in the pattern of a host is no port.
+// checkPatternPort returns an error if the text after a colon in the pattern of
+// a host is not a port.
 func checkPatternPort(host string) error {
 	name, port, ok := cutColon(host)
 	if !ok {
 		return nil
 	}
-	if _, _, more := cutColon(port); more && (isAddress(name) || !strings.ContainsAny(name, wildcards)) { // an address has more
-		return errors.New("a host has one port")
+	if _, _, more := cutColon(port); more && (isAddress(name) || !strings.ContainsAny(name, wildcards)) { // an IPv6 address has more colons
+		return errors.New("a host has only one port")
 	}
 	for rest := port; ok; _, rest, ok = cutColon(port) {
 		port = rest
@@ -221,8 +224,8 @@ func checkPatternPort(host string) error {
 	return nil
 }
 
-// isAddress reports whether a pattern is an address of IPv6 in brackets, which looks like
-// a class of characters.
+// isAddress reports whether a pattern is an IPv6 address in brackets, which
+// looks like a character class.
 func isAddress(pattern string) bool {
 	if !strings.HasPrefix(pattern, "[") || !strings.HasSuffix(pattern, "]") {
 		return false
@@ -231,7 +234,8 @@ func isAddress(pattern string) bool {
 	return err == nil && addr.Is6()
 }
 
-// cutColon cuts a pattern at the first colon outside a class, and so outside an address.
+// cutColon cuts a pattern at the first colon outside of a character class or an
+// address.
 func cutColon(pattern string) (before, after string, ok bool) {
 	class := false
 	for i, c := range pattern {
@@ -247,8 +251,8 @@ func cutColon(pattern string) (before, after string, ok bool) {
 	return pattern, "", false
 }
 
-// outside returns the first character of a pattern that is neither a letter, a digit,
-// one of more, nor what the syntax of patterns consists of. It passes over classes.
+// outside returns the first character of a pattern that is not a letter, a
+// digit, in more, or part of the pattern syntax. It skips character classes.
 func outside(pattern, more string) (c rune, ok bool) {
 	class := false
 	for _, c := range pattern {

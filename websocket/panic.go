@@ -7,23 +7,23 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// guard is deferred by the goroutines of this package that may call functions of the
-// user's. A panic of one ends the connection and not the process.
+// guard is deferred by goroutines of this package that may call functions of
+// the user. A panic of such a function ends the connection, not the process.
 func (c *Conn) guard() {
 	if v := recover(); v != nil {
 		c.panicked(v)
 	}
 }
 
-// panicked ends the connection after a callback has panicked with v on a goroutine of
-// this package. The peer is told if that does not take long.
+// panicked ends the connection after a callback panicked with v on a goroutine
+// of this package. It tries for a short time to tell the peer.
 func (c *Conn) panicked(v any) {
 	err := &PanicError{Value: v, Stack: debug.Stack()}
 	defer func() {
 		if h := c.opts.Hooks; h != nil && h.Panicked != nil {
 			c.callbacks.writing.Add(1)
 			defer c.callbacks.writing.Add(-1)
-			defer func() { recover() }() // nobody is left to be told of this one
+			defer func() { recover() }() // no caller is left for this panic
 			h.Panicked(c, err)
 		}
 	}()
@@ -31,8 +31,9 @@ func (c *Conn) panicked(v any) {
 	c.giveUp(err)
 }
 
-// notReturned returns the error of a connection after a callback that did not return.
-// v is what recover returned: nil if the callback has ended its goroutine.
+// notReturned returns the error of a connection after a callback that did not
+// return. v is the result of recover: nil if the callback has ended its
+// goroutine.
 func notReturned(v any) error {
 	if v == nil {
 		return errExited
@@ -40,17 +41,17 @@ func notReturned(v any) error {
 	return &PanicError{Value: v, Stack: debug.Stack()}
 }
 
-// repanic goes on with the panic of a callback, for whoever called this package. v is nil
-// if there was none.
+// repanic continues the panic of a callback, for the caller of this package. It
+// does nothing if v is nil.
 func repanic(v any) {
 	if v != nil {
 		panic(v)
 	}
 }
 
-// abandonRead releases the read lock after a callback did not return. v is what recover
-// returned. If a part of a message is lost by that, or the peer was not told yet how
-// the connection has ended, the connection is closed.
+// abandonRead releases the read lock after a callback that did not return. v is
+// the result of recover. If a part of a message is lost, or the peer was not
+// told yet how the connection ended, abandonRead closes the connection.
 func (c *Conn) abandonRead(v any) {
 	if c.protocol.InMessage() && c.stream == nil || c.protocol.Err() != nil {
 		err := notReturned(v)
@@ -61,8 +62,8 @@ func (c *Conn) abandonRead(v any) {
 	c.endRead()
 }
 
-// callWriting calls a function of the user's while the write lock is held. If f does
-// not return, that lock is not released, and the connection is over.
+// callWriting calls a callback of the user while the write lock is held. If f
+// does not return, the lock stays held and the connection ends.
 func (c *Conn) callWriting(f func()) {
 	returned := false
 	c.callbacks.writing.Add(1)
@@ -78,7 +79,8 @@ func (c *Conn) callWriting(f func()) {
 	returned = true
 }
 
-// abandonWrite ends the connection because of err with the write lock held, for good.
+// abandonWrite ends the connection with err and keeps the write lock held
+// forever.
 func (c *Conn) abandonWrite(err error) {
 	c.protocol.Fail(err)
 	c.limitClosing(wsutil.LingerTime)

@@ -11,30 +11,31 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// pings are the pings that wait for their pongs, in the order in which they were sent.
+// pings are the pings that wait for their pongs, in the order in which they
+// were sent.
 type pings struct {
 	latency atomic.Int64
 	mu      sync.Mutex
-	last    uint64 // the number of the last one, which is its payload
+	last    uint64 // the number of the last ping, which is its payload
 	first   *ping
-	spare   *ping // to be used again
+	spare   *ping // to be reused
 }
 
 type ping struct {
 	id   uint64
 	sent clockTime
-	pong chan struct{} // of capacity 1; nil if nobody waits
+	pong chan struct{} // capacity 1; nil if no caller waits
 	next *ping
 }
 
-// maxPingID is the length of the longest payload of a ping.
+// maxPingID is the maximum length of the payload of a ping.
 const maxPingID = 20
 
-// Ping sends a ping and waits for its pong, which a read has to receive: see
-// [Conn.Reader] and [Conn.CloseRead]. [Conn.Latency] returns the time that it took. If
-// ctx ends before, the connection stays usable, unless half of the ping was written. In
-// a browser, which sends no pings, Ping returns nil at once while the connection is
-// open.
+// Ping sends a ping and waits for its pong, which a concurrent read must
+// receive: see [Conn.Reader] and [Conn.CloseRead]. [Conn.Latency] returns the
+// round-trip time. If ctx ends, the connection stays usable, unless the ping
+// was written partly. In a browser, which cannot send pings, Ping returns nil
+// at once while the connection is open.
 func (c *Conn) Ping(ctx context.Context) error {
 	if err := c.lock(ctx, forControl); err != nil {
 		return err
@@ -81,7 +82,7 @@ func (c *Conn) sendPing(ctx context.Context) (*ping, error) {
 	return p, nil
 }
 
-// awaited returns a ping that a caller waits for.
+// awaited returns a new ping for a caller that waits for it.
 func (s *pings) awaited() *ping {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,23 +94,23 @@ func (s *pings) awaited() *ping {
 	return p
 }
 
-// reuse keeps p, whose pong has come, for the next one.
+// reuse keeps p for the next ping.
 func (s *pings) reuse(p *ping) {
 	s.mu.Lock()
 	s.spare = p
 	s.mu.Unlock()
 }
 
-// wrote starts the clock of p, which is really written now.
+// wrote records the time at which p was written.
 func (s *pings) wrote(p *ping) {
 	s.mu.Lock()
 	p.sent = now()
 	s.mu.Unlock()
 }
 
-// expect gives p, or a new ping that nobody waits for, its number, which it appends to
-// dst, and returns it. The write lock is held, so that the numbers are sent in their
-// order.
+// expect gives p, or a new ping without a caller, its number. It appends the
+// number to dst and returns the ping. The write lock is held, so that numbers
+// are sent in order.
 func (s *pings) expect(dst []byte, p *ping) ([]byte, *ping) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,8 +127,8 @@ func (s *pings) expect(dst []byte, p *ping) ([]byte, *ping) {
 	return strconv.AppendUint(dst, p.id, 10), p
 }
 
-// unawaited returns a ping that nobody waits for: the one before, if its pong has not
-// come, so that a peer which never answers costs nothing.
+// unawaited returns a ping without a caller. It reuses the previous one if its
+// pong has not arrived, so that a peer that never answers uses no memory.
 func (s *pings) unawaited() *ping {
 	for at := &s.first; *at != nil; at = &(*at).next {
 		if p := *at; p.pong == nil {
@@ -138,7 +139,7 @@ func (s *pings) unawaited() *ping {
 	return new(ping)
 }
 
-// forget takes p out of those that wait.
+// forget removes p from the pings that wait.
 func (s *pings) forget(p *ping) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,8 +151,8 @@ func (s *pings) forget(p *ping) {
 	}
 }
 
-// pong ends the wait for the ping of this payload and for all before it: the peer may
-// answer only the last one (RFC 6455, section 5.5.3).
+// pong completes the ping with this payload and all earlier ones, because the
+// peer may answer only the last one (RFC 6455, section 5.5.3).
 func (s *pings) pong(payload []byte) {
 	id, ok := parsePingID(payload)
 	if !ok {
@@ -187,7 +188,6 @@ func parsePingID(p []byte) (id uint64, ok bool) {
 	return id, true
 }
 
-// Latency returns how long the last answered ping took, from the moment it was written
-// to the arrival of its pong: one of [Conn.Ping] or of the keepalive. It is 0 before
-// the first one.
+// Latency returns the round-trip time of the last ping that was answered, of
+// [Conn.Ping] or of the keepalive. It is 0 before the first pong.
 func (c *Conn) Latency() time.Duration { return time.Duration(c.pings.latency.Load()) }

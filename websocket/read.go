@@ -9,7 +9,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Read reads the next message, whole, into memory of its own. See [Conn.ReadAppend].
+// Read reads the next message into new memory. See [Conn.ReadAppend].
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	typ, p, err := c.ReadAppend(ctx, []byte{})
 	if err != nil {
@@ -18,31 +18,32 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	return typ, p, nil
 }
 
-// ReadAppend reads the next message, whole, and appends it to dst. It returns the
-// extended slice, or on an error dst as it was. dst grows with the bytes that arrive,
-// never with the length that was declared, and nothing is allocated if it has room.
-// Text is valid UTF-8. What a reader of [Conn.Reader] has left of the message before
-// is skipped.
+// ReadAppend reads the next message and appends it to dst. It returns the
+// extended slice; on error it returns dst unchanged. dst grows with the bytes
+// that arrive, never with the declared length. ReadAppend does not allocate if
+// dst has room. Text is valid UTF-8. ReadAppend skips the unread rest of the
+// message of [Conn.Reader].
 //
-// While ReadAppend waits, it answers pings and close frames of the peer, also between
-// the fragments of the message. If ctx ends before the first byte of a message has
-// arrived, the error wraps ctx.Err() and the cause, and the connection is as usable as
-// before. If it ends within a message, or on a transport without deadlines, the
-// connection is closed, and the error says so. A context that is used again and again
-// costs no memory.
+// While ReadAppend waits, it answers pings and close frames of the peer, also
+// between the fragments of a message. If ctx ends before the first byte of a
+// message arrives, the error wraps ctx.Err() and the cause, and the connection
+// stays usable. If ctx ends within a message, or if the transport has no
+// deadlines, the connection is closed, and the error says so. Using the same
+// context for many calls does not allocate.
 //
-// The error wraps a [CloseError] if the peer has closed the connection with a close
-// frame; io.EOF, io.ErrUnexpectedEOF within a frame or message, or what the transport
-// returned if it is gone without one; [ErrMessageTooBig] if the message is longer than
-// the limit; and a *[ws.ProtocolError] if the peer broke another rule: it has been
-// told with a close frame. Once the connection has ended, every read returns the same
-// error. A second goroutine that reads at the same time gets [ErrConcurrentRead].
+// If the peer has closed the connection with a close frame, the error wraps a
+// [CloseError]. If the connection is lost without one, it wraps io.EOF,
+// io.ErrUnexpectedEOF within a frame or message, or the error of the transport.
+// If the message exceeds the read limit, it wraps [ErrMessageTooBig]. If the
+// peer breaks another rule, it wraps a *[ws.ProtocolError], and a close frame
+// has told the peer. After the end of the connection, all reads return the same
+// error. A concurrent read returns [ErrConcurrentRead].
 func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (MessageType, []byte, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, dst, err
 	}
-	// The fast path: a message that arrives whole, in one frame. A connection waits
-	// here, on a stack that is shallow.
+	// The fast path: an unfragmented message that arrives at once. A connection
+	// waits here, so the stack must be shallow.
 	var ev wsutil.Event
 	var err error
 	if c.stream == nil && len(c.input.p) == 0 {
@@ -67,7 +68,7 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (MessageType, []byte,
 	return c.readRest(ctx, dst, ev)
 }
 
-// readRest is ReadAppend after its first event, if there was one.
+// readRest is ReadAppend after its first event, if any.
 func (c *Conn) readRest(ctx context.Context, dst []byte, ev wsutil.Event) (MessageType, []byte, error) {
 	was := dst
 	op, err := c.readMessage(ctx, &dst, ev)
@@ -77,8 +78,8 @@ func (c *Conn) readRest(ctx context.Context, dst []byte, ev wsutil.Event) (Messa
 	return MessageType(op), dst, nil
 }
 
-// readMessage appends the rest of a message to *dst, of which ev is an event that was
-// not handled yet, or none. op is 0 if there is no message.
+// readMessage appends the rest of a message to *dst. ev is an event that was
+// not handled yet, or the zero Event. op is 0 if there is no message.
 func (c *Conn) readMessage(ctx context.Context, dst *[]byte, ev wsutil.Event) (op ws.OpCode, err error) {
 	start := len(*dst)
 	switch {
@@ -114,8 +115,8 @@ func (c *Conn) readMessage(ctx context.Context, dst *[]byte, ev wsutil.Event) (o
 	return ev.OpCode, c.countRead(ev, len(*dst)-start)
 }
 
-// goOn returns what an error of the protocol means for a read: nil if more input is
-// needed, and otherwise how the connection ends.
+// goOn handles an error of the protocol in a read. It returns nil if more input
+// is needed, and otherwise how the connection ends.
 func (c *Conn) goOn(ctx context.Context, err error) error {
 	if err == io.ErrUnexpectedEOF {
 		return nil
@@ -123,8 +124,8 @@ func (c *Conn) goOn(ctx context.Context, err error) error {
 	return c.peerFault(ctx, err)
 }
 
-// receiveInto receives what is to come of a large frame behind *dst. The frame, and
-// with it the message, may end with that: then ev is its last event.
+// receiveInto receives the rest of a large frame into the free capacity of
+// *dst. If the frame and the message end with it, ev is the last event.
 func (c *Conn) receiveInto(ctx context.Context, dst *[]byte) (ev wsutil.Event, err error) {
 	for !ev.Last() {
 		var room []byte
@@ -144,13 +145,13 @@ func (c *Conn) receiveInto(ctx context.Context, dst *[]byte) (ev wsutil.Event, e
 	return ev, nil
 }
 
-// largeStep is how much is read of a message at first, from a transport that is not a
-// socket, if the one before had parts that were received where it lay: what is read at
-// first has to be moved.
+// largeStep is the size of the first read of a message from a transport that is
+// not a socket, if parts of the previous message were received directly into
+// place. Bytes of the first read have to be moved.
 const largeStep = 4 * minInput
 
-// next returns the next event of a message that nobody wants; its payload is valid until
-// the next call. It handles control frames.
+// next returns the next event of a message that is to be discarded. The payload
+// is valid until the next call. It handles control frames.
 func (c *Conn) next(ctx context.Context) (wsutil.Event, error) {
 	for {
 		ev, n, err := c.protocol.Next(c.input.p)
@@ -171,22 +172,22 @@ func (c *Conn) next(ctx context.Context) (wsutil.Event, error) {
 	}
 }
 
-// Messages returns an iterator over the messages of the connection, which reads them
-// as [Conn.Read] does: each message lies in memory of its own, which the caller owns. The
-// error comes last, with a zero Message, also the [CloseError] of a connection that was
-// closed as it should be. [Conn.BorrowedMessages] saves the memory.
+// Messages returns an iterator over the messages of the connection. It reads
+// them as [Conn.Read] does, each into new memory that the caller owns. The
+// iteration ends with a zero Message and an error, which is a [CloseError] even
+// after a normal closure. [Conn.BorrowedMessages] uses less memory.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return c.messages(ctx, func([]byte) []byte { return []byte{} })
 }
 
-// BorrowedMessages is [Conn.Messages] with Data that is valid only until the next message is
-// asked for: all messages lie in one buffer, which grows to the longest.
+// BorrowedMessages is [Conn.Messages] with Data that is valid only until the
+// next iteration: all messages use one buffer, which grows to the longest.
 func (c *Conn) BorrowedMessages(ctx context.Context) iter.Seq2[Message, error] {
 	return c.messages(ctx, func(last []byte) []byte { return last[:0] })
 }
 
-// messages iterates over the messages. room returns what to append the next one to, given
-// the last one.
+// messages iterates over the messages. room returns the slice to append the
+// next message to, given the last one.
 func (c *Conn) messages(ctx context.Context, room func(last []byte) []byte) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		var p []byte

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// readLock is the right to read from the connection. Only Close and CloseRead wait
-// for it; they are told when it is free.
+// readLock is the lock for reading from the connection. Only Close and
+// CloseRead wait for it: want returns a channel that signals when it is free.
 //
-// While its holder runs a callback, the lock is lent: other reads are still refused,
-// but a Close may take it over and finish the closing handshake, since the callback
-// may be the one that calls Close.
+// While the holder runs a callback, the lock is lent. Other reads are still
+// refused, but a Close may take the lock over and finish the closing handshake,
+// because the callback may be the caller of Close.
 type readLock struct {
 	state  atomic.Int32
 	wanted atomic.Bool
@@ -24,7 +24,7 @@ const (
 	readFree int32 = iota
 	readHeld
 	readLent
-	readCloses // Close has it
+	readCloses // held by Close
 )
 
 func (l *readLock) take() bool { return l.state.CompareAndSwap(readFree, readHeld) }
@@ -35,10 +35,11 @@ func (l *readLock) takeToClose() bool { return l.state.CompareAndSwap(readFree, 
 // takeOver takes the lock from a holder that runs a callback.
 func (l *readLock) takeOver() bool { return l.state.CompareAndSwap(readLent, readCloses) }
 
-// lend lends the lock while a callback runs. A Close that holds it does not lend.
+// lend lends the lock while a callback runs. It returns false if Close holds
+// the lock.
 func (l *readLock) lend() bool { return l.state.CompareAndSwap(readHeld, readLent) }
 
-// takeBack ends lend. It reports false if the lock was taken over.
+// takeBack ends lend. It returns false if the lock was taken over.
 func (l *readLock) takeBack() bool { return l.state.CompareAndSwap(readLent, readHeld) }
 
 func (l *readLock) release() {
@@ -46,8 +47,8 @@ func (l *readLock) release() {
 	l.tell()
 }
 
-// tell wakes up one of those that wait. One that was woken and does not take the lock
-// has to call it again.
+// tell wakes one waiter. A waiter that does not take the lock must call tell
+// again.
 func (l *readLock) tell() {
 	if l.wanted.Load() {
 		select {
@@ -57,7 +58,7 @@ func (l *readLock) tell() {
 	}
 }
 
-// want returns the channel that tells when the lock is free.
+// want returns the channel that signals when the lock is free.
 func (l *readLock) want() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,7 +80,8 @@ func (c *Conn) beginRead(ctx context.Context) error {
 	return nil
 }
 
-// notBegun is what a read returns whose context has ended before, or is nil.
+// notBegun returns the error of a read whose context is nil or has already
+// ended.
 func (c *Conn) notBegun(ctx context.Context) error {
 	if ctx == nil {
 		return &opError{"read", errNilContext}
@@ -90,8 +92,8 @@ func (c *Conn) notBegun(ctx context.Context) error {
 	return &opError{"read", contextError(ctx, stillOpen)}
 }
 
-// refuseRead says why the lock could not be taken. While Close has it, that is known
-// only once the connection is closed.
+// refuseRead returns why the lock could not be taken. While Close holds it, the
+// reason is known only when the connection is closed.
 func (c *Conn) refuseRead(ctx context.Context) error {
 	if f := c.ended(); f != nil {
 		return f.read
@@ -118,8 +120,8 @@ func (c *Conn) endRead() {
 	c.read.release()
 }
 
-// endReadWith is endRead after a read that ended with err. It returns the error for
-// the caller. Nothing is released if the lock was taken over meanwhile.
+// endReadWith is endRead after a read that ended with err. It returns the error
+// for the caller. It does not release the lock if it was taken over.
 func (c *Conn) endReadWith(err error) error {
 	if err == errTakenOver {
 		return c.ended().read
@@ -128,7 +130,7 @@ func (c *Conn) endReadWith(err error) error {
 	return err
 }
 
-// lastRead lets go of what no read needs any more.
+// lastRead releases what no further read needs.
 func (c *Conn) lastRead() {
 	if c.protocol.Err() == errClosed {
 		c.protocol.EOF()
@@ -139,24 +141,24 @@ func (c *Conn) lastRead() {
 	}
 }
 
-// callbackCount counts the callbacks of the user that run.
+// callbackCount counts the running callbacks of the user.
 type callbackCount struct {
-	reading atomic.Int32  // how many about reading run: one, or more if they close
-	nested  atomic.Int32  // how many of these a Close has called
-	ended   atomic.Uint32 // how many about reading have ended
-	writing atomic.Int32  // how many others run
+	reading atomic.Int32  // running callbacks about reading: more than one if they call Close
+	nested  atomic.Int32  // how many of these were called by a Close
+	ended   atomic.Uint32 // how many callbacks about reading have ended
+	writing atomic.Int32  // other running callbacks
 }
 
 func (b *callbackCount) running() bool { return b.reading.Load() > 0 || b.writing.Load() > 0 }
 
-// callbackGrace is how long a Close waits for a callback about reading to return,
-// before it takes the read lock over.
+// callbackGrace is how long a Close waits for a callback about reading to
+// return before it takes over the read lock.
 const callbackGrace = 100 * time.Millisecond
 
-// call calls a function of the user's for the holder of the read lock. It reports
-// false if a Close has taken the lock over meanwhile: the connection is closed then,
-// and nothing may be done that needs the lock. If f does not return, because it panics
-// or ends the goroutine, the lock is released.
+// call calls a callback of the user for the holder of the read lock. It returns
+// false if a Close has taken the lock over: the connection is then closed, and
+// the caller no longer holds the lock. If f does not return, because it panics
+// or ends the goroutine, call releases the lock.
 func (c *Conn) call(f func()) (held bool) {
 	returned := false
 	lent := c.read.lend()

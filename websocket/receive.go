@@ -8,9 +8,9 @@ import (
 	"github.com/wskit/wskit/internal/bufpool"
 )
 
-// fill receives into the input, which is empty. This is where a connection that has
-// nothing to do waits: it holds no memory, and the frames of the functions on the way
-// here and below fit the smallest stack of a goroutine.
+// fill receives into the empty input. An idle connection waits here: it holds
+// no memory, and the stack frames of fill, its callers and its callees fit in
+// the smallest stack of a goroutine.
 func (c *Conn) fill(ctx context.Context) error {
 	if s := c.transport.socket; s != nil && ctx.Done() == nil && !c.protocol.Timed() &&
 		c.input.buffer == nil && c.protocol.Err() == nil && c.draining.Load() == 0 {
@@ -27,7 +27,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	return err
 }
 
-// fillAgain goes on after a read of a socket that has received nothing.
+// fillAgain continues after a read of a socket that received nothing.
 func (c *Conn) fillAgain(ctx context.Context, err error) error {
 	if err == nil && c.transport.socket.err == errNoBuffer {
 		bufpool.Get(inputSize).Free()
@@ -40,8 +40,8 @@ func (c *Conn) fillAgain(ctx context.Context, err error) error {
 	return c.readFailed(err)
 }
 
-// receive reads from the transport into p, or if p is nil into the input, which is
-// empty. It waits for at least one byte.
+// receive reads from the transport into p, or into the empty input if p is nil.
+// It waits for at least one byte.
 func (c *Conn) receive(ctx context.Context, p []byte) (int, error) {
 	if f := c.ended(); f != nil {
 		return 0, f.read
@@ -49,7 +49,7 @@ func (c *Conn) receive(ctx context.Context, p []byte) (int, error) {
 	if c.drained() {
 		return 0, ErrDraining
 	}
-	c.input.shrink() // nobody waits with a buffer
+	c.input.shrink() // hold no large buffer while waiting
 	if ctx.Done() == nil && !c.protocol.Timed() {
 		n, err := c.readTransport(p)
 		switch {
@@ -63,7 +63,7 @@ func (c *Conn) receive(ctx context.Context, p []byte) (int, error) {
 	return c.receiveTimed(ctx, p)
 }
 
-// receiveTimed is receive under a context that may end, or with a time to keep.
+// receiveTimed is receive with a context that can end, or with a timeout.
 func (c *Conn) receiveTimed(ctx context.Context, p []byte) (int, error) {
 	if ctx.Err() != nil {
 		return 0, c.readEnded(ctx, interrupted)
@@ -91,8 +91,8 @@ func (c *Conn) receiveTimed(ctx context.Context, p []byte) (int, error) {
 	return 0, c.readFailed(err)
 }
 
-// readTransport reads into p, or into the input if p is nil. Either n > 0, or err is
-// set.
+// readTransport reads into p, or into the input if p is nil. It returns n > 0
+// or an error.
 func (c *Conn) readTransport(p []byte) (n int, err error) {
 	s := c.transport.socket
 	switch {
@@ -109,7 +109,8 @@ func (c *Conn) readTransport(p []byte) (n int, err error) {
 	return c.readBuffer()
 }
 
-// readBuffer is readTransport for a transport that is not a socket, into the input.
+// readBuffer is readTransport into the input, for a transport that is not a
+// socket.
 func (c *Conn) readBuffer() (int, error) {
 	asked := c.input.step
 	b := bufpool.Get(asked)
@@ -119,9 +120,9 @@ func (c *Conn) readBuffer() (int, error) {
 		return 0, err
 	}
 	c.input.buffer, c.input.p = b, b.All()[:n]
-	// The next read asks for more if this one got all it asked for, and for less if
-	// it got little: what waits, waits with a small buffer. The end of a frame that
-	// was cut says nothing about the next one.
+	// The next read is larger if this one filled the buffer, and smaller if it
+	// read little, so that a waiting read holds a small buffer. A read for the
+	// rest of a frame does not change the size.
 	switch {
 	case n == asked:
 		c.input.step = min(4*asked, inputSize)
@@ -131,7 +132,8 @@ func (c *Conn) readBuffer() (int, error) {
 	return n, nil
 }
 
-// readSome reads at least one byte. An error that comes with bytes comes again.
+// readSome reads at least one byte. It drops an error that comes with bytes,
+// because the next read returns it again.
 func readSome(r io.Reader, p []byte) (n int, err error) {
 	for range 100 {
 		n, err = r.Read(p)
@@ -145,7 +147,7 @@ func readSome(r io.Reader, p []byte) (n int, err error) {
 	return 0, io.ErrNoProgress
 }
 
-// readEnded is what a read returns whose context has ended.
+// readEnded returns the error of a read whose context has ended.
 func (c *Conn) readEnded(ctx context.Context, how outcome) error {
 	switch {
 	case c.protocol.InMessage() && how != destroyed && c.stream != nil && c.stream.resumable:
@@ -157,7 +159,7 @@ func (c *Conn) readEnded(ctx context.Context, how outcome) error {
 	return &opError{"read", contextError(ctx, stillOpen)}
 }
 
-// readFailed ends the connection because of an error of the transport.
+// readFailed ends the connection with an error of the transport.
 func (c *Conn) readFailed(err error) error {
 	if err != io.EOF {
 		err = fmt.Errorf("%s: %w", lostPeer, err)
@@ -166,7 +168,7 @@ func (c *Conn) readFailed(err error) error {
 	return c.endReading(nil)
 }
 
-// endReading ends the connection because of err, or of the end of the input if err is
+// endReading ends the connection with err, or because the input ended if err is
 // nil. The read lock is held.
 func (c *Conn) endReading(err error) error {
 	if err != nil {

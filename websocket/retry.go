@@ -16,25 +16,25 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Retryable reports whether an error of [Dial], or the error that ended a
-// connection, may be gone if the client dials again. It is true for
+// Retryable reports whether it makes sense to dial again after err, which is an
+// error of [Dial] or the error that ended a connection. It is true for
 //
-//   - an error of the network, a timeout, and the loss of a connection without a
-//     close frame;
-//   - a close code for which [ws.StatusCode.Retryable] is true, such as 1001, 1012
-//     and 1013;
-//   - an answer of status 408, 425, 429, or 500 and above, except those that name a
-//     lasting lack, such as 501 and 505;
-//   - a browser that could not connect, since it does not say why.
+//   - an error of the network, a timeout, and the loss of a connection without
+//     a close frame;
+//   - a close code for which [ws.StatusCode.Retryable] is true, such as 1001,
+//     1012 and 1013;
+//   - a response with status 408, 425, 429, or 500 and above, except those for
+//     a permanent condition, such as 501 and 505;
+//   - a browser that could not connect, because it does not report the reason.
 //
-// It is false for everything else: other close codes and statuses, an invalid URL
-// or certificate, a server that does not speak WebSocket, the end of the caller's
-// context, a connection that the program itself has closed, a fault of the peer,
-// and errors that this package does not know. [RetryAfter] says how long the server
+// It is false for everything else: other close codes and statuses, an invalid
+// URL or certificate, a server that does not support WebSocket, the end of the
+// caller's context, a connection that the program itself closed, a fault of the
+// peer, and errors of other packages. [RetryAfter] returns how long the server
 // asks the client to wait.
 func Retryable(err error) bool {
 	switch {
-	case errors.Is(err, ws.ErrHandshakeTimeout): // which is the end of a context, but not of the caller's
+	case errors.Is(err, ws.ErrHandshakeTimeout): // also a context error, but not of the caller's context
 		return true
 	case holds(err, context.Canceled), holds(err, context.DeadlineExceeded), errors.Is(err, wsutil.ErrCloseTimeout):
 		return false
@@ -42,7 +42,7 @@ func Retryable(err error) bool {
 	if answer, ok := errors.AsType[*ws.ConnectionRejectedError](err); ok {
 		return retryableStatus(answer.StatusCode())
 	}
-	if status, ok := errors.AsType[ws.StatusError](err); ok { // of a proxy
+	if status, ok := errors.AsType[ws.StatusError](err); ok { // from a proxy
 		return retryableStatus(int(status))
 	}
 	if code := CloseStatus(err); code >= 0 {
@@ -51,8 +51,8 @@ func Retryable(err error) bool {
 	return lostNetwork(err)
 }
 
-// retryableStatus reports whether a request with that answer may be repeated (RFC
-// 9110, section 15; RFC 6585).
+// retryableStatus reports whether a request may be repeated after a response
+// with this status (RFC 9110, section 15; RFC 6585).
 func retryableStatus(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -64,9 +64,10 @@ func retryableStatus(status int) bool {
 	return status >= 500
 }
 
-// lostNetwork reports whether err is one of the network, which may come back.
+// lostNetwork reports whether err is an error of the network that may be
+// temporary.
 func lostNetwork(err error) bool {
-	if _, ok := errors.AsType[*net.AddrError](err); ok { // a port that is none
+	if _, ok := errors.AsType[*net.AddrError](err); ok { // an invalid port
 		return false
 	}
 	for _, lost := range [...]error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, os.ErrDeadlineExceeded, errBrowserRefused} {
@@ -75,7 +76,7 @@ func lostNetwork(err error) bool {
 		}
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
-		alert := e.Op == "remote error" || e.Op == "local error" // as crypto/tls has it
+		alert := e.Op == "remote error" || e.Op == "local error" // the names in crypto/tls
 		return !alert && !errors.Is(e.Err, net.ErrClosed)
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
@@ -88,8 +89,9 @@ func lostNetwork(err error) bool {
 	return ok && late.Timeout()
 }
 
-// holds reports whether target itself is in the chain of err. An error of package net
-// that is a timeout claims to be [context.DeadlineExceeded], whatever has set the time.
+// holds reports whether target itself is in the chain of err. errors.Is does
+// not help, because every timeout of package net claims to be
+// [context.DeadlineExceeded].
 func holds(err, target error) bool {
 	if err == target {
 		return true
@@ -107,10 +109,11 @@ func holds(err, target error) bool {
 	return false
 }
 
-// RetryAfter returns how long the answer of the server in err asks the client to wait
-// before it dials again: field Retry-After, in seconds or as a date (RFC 9110, section
-// 10.2.3). ok is false if there is none, or a malformed one. The time may be long:
-// the caller bounds it. A date that has passed is 0.
+// RetryAfter returns how long the server asks the client to wait before it
+// dials again, from the Retry-After field of the response in err. The field
+// holds seconds or a date (RFC 9110, section 10.2.3). ok is false if it is
+// missing or malformed. The time is 0 for a date in the past. The caller must
+// bound the time, which may be long.
 func RetryAfter(err error) (wait time.Duration, ok bool) {
 	answer, ok := errors.AsType[*ws.ConnectionRejectedError](err)
 	if !ok {

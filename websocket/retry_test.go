@@ -84,7 +84,7 @@ func TestRetryableErrors(t *testing.T) {
 		{"lost in a frame", &opError{"read", io.ErrUnexpectedEOF}, true},
 		{"silent peer", &opError{"read", errWriteTimeout}, true},
 		{"stage of a handshake", &url.Error{Op: "Get", Err: &stageError{"TLS"}}, true},
-		{"client without a timeout", &url.Error{Op: "Get", Err: errors.New("redirect from wss to ws")}, false},
+		{"client without a timeout", &url.Error{Op: "Get", Err: errors.New("redirect from wss to ws is not allowed")}, false},
 		{"browser", fmt.Errorf("dial: %w", errBrowserRefused), true},
 
 		{"canceled", contextError(canceled(), stillOpen), false},

@@ -430,7 +430,7 @@ func TestSendErrors(t *testing.T) {
 		require.ErrorIs(t, err, ErrSendTooLarge)
 		require.EqualError(t, err, "websocket: send: wsutil: message exceeds MaxBytes of the send queue: 11 bytes, limit 10")
 		_, err = s.Send(MessageText, []byte("\xff"))
-		require.ErrorContains(t, err, "not UTF-8")
+		require.ErrorContains(t, err, "not valid UTF-8")
 		for _, m := range []*PreparedMessage{nil, {}} {
 			_, err = s.SendPrepared(m)
 			require.ErrorIs(t, err, errNotPrepared)
@@ -562,7 +562,7 @@ func TestBrowserSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeBrowser{echoes: true}
 		c := inBrowser(t, f, DialOptions{})
-		f.hold(bufferedMost + 1)
+		f.hold(maxBuffered + 1)
 		mustSend(t, c, "one")
 		mustSend(t, c, "two")
 		time.Sleep(time.Second)

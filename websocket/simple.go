@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// Read reads the next message into *v and returns its type. A *string takes text
-// alone: with a binary message, Read leaves *v as it is and returns [MessageBinary]
-// and an error; that message is gone, and the connection as usable as before. A *[]byte
-// takes the payload of either type, in memory of its own. The other errors are those of
-// [Conn.Read].
+// Read reads the next message into *v and returns its type. If v is a *string,
+// a binary message is an error: Read discards the message, returns
+// [MessageBinary] and leaves *v and the connection unchanged. If v is a
+// *[]byte, Read sets *v to the payload of a message of either type, in new
+// memory. The other errors are those of [Conn.Read].
 func Read[T *string | *[]byte](ctx context.Context, conn *Conn, v T) (MessageType, error) {
 	typ, p, err := conn.Read(ctx)
 	if err != nil {
@@ -20,7 +20,7 @@ func Read[T *string | *[]byte](ctx context.Context, conn *Conn, v T) (MessageTyp
 		*v = p
 	case *string:
 		if typ != MessageText {
-			return typ, fmt.Errorf("websocket: read into a string: the message is a %v", typ)
+			return typ, fmt.Errorf("websocket: cannot read a message of type %v into a string", typ)
 		}
 		*v = string(p)
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/wskit/wskit/internal/bufpool"
 )
 
-// socket is not used here: reads hold a small buffer while they wait.
+// socket is not used on this platform: reads hold a small buffer while they
+// wait.
 type socket struct {
 	raw   syscall.RawConn
 	ready func(fd uintptr) bool

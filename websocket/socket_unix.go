@@ -11,22 +11,23 @@ import (
 	"github.com/wskit/wskit/internal/bufpool"
 )
 
-// socket reads from a socket of package net without a buffer to wait with. A read
-// tries before it waits, since the poller tells of new bytes only, and each try
-// borrows a buffer.
+// socket reads from a socket of package net without holding a buffer while it
+// waits. The poller reports only new bytes, so a read tries before it waits.
+// Each try borrows a buffer.
 //
-// p, n and err are arguments and results of ready, which RawConn.Read calls without
-// any: a closure for each read would be an allocation of 64 bytes.
+// p, n and err are the arguments and results of ready. RawConn.Read takes a
+// function without arguments, and a closure for each read would allocate 64
+// bytes.
 type socket struct {
 	raw   syscall.RawConn
 	ready func(fd uintptr) bool
-	p     []byte          // where to read to, or nil for a buffer that ready borrows; then what was read
+	p     []byte          // the destination, or nil to borrow a buffer; after ready, the data that was read
 	n     int             // how much was read
 	err   error           //
-	lent  *bufpool.Buffer // the borrowed buffer, in which p lies
+	lent  *bufpool.Buffer // the borrowed buffer, which holds p
 }
 
-// errNoBuffer asks the reader for a buffer.
+// errNoBuffer asks the caller of ready to allocate a buffer.
 var errNoBuffer = errors.New("no buffer")
 
 // openSocket makes reads wait without a buffer, if the transport is a socket.
@@ -37,7 +38,7 @@ func (t *transport) openSocket() {
 		conn = rwc
 	case *net.UnixConn:
 		if rwc.LocalAddr().Network() != "unix" {
-			return // packets: to read nothing is not the end
+			return // packets, where reading 0 bytes is not the end
 		}
 		conn = rwc
 	default:
@@ -49,8 +50,7 @@ func (t *transport) openSocket() {
 	}
 }
 
-// read reads into p, or if p is nil into a borrowed buffer, and waits for at least one
-// byte.
+// read reads at least one byte into p, or into a borrowed buffer if p is nil.
 func (s *socket) read(p []byte) (int, error) {
 	s.p = p
 	err := s.raw.Read(s.ready)
@@ -59,12 +59,12 @@ func (s *socket) read(p []byte) (int, error) {
 		err = s.raw.Read(s.ready)
 	}
 	if p != nil {
-		s.p = nil // it is the caller's
+		s.p = nil // the caller owns it
 	}
 	return s.result(err)
 }
 
-// result returns what a read has come to, which err has ended, if not nil.
+// result returns the result of a read; err, if not nil, has ended it.
 func (s *socket) result(err error) (int, error) {
 	switch {
 	case err != nil:
@@ -77,9 +77,9 @@ func (s *socket) result(err error) (int, error) {
 	return s.n, nil
 }
 
-// tryRead reads without waiting, and reports false if there is nothing yet. It runs
-// deep on a stack that should stay as small as it was made: where the pool has no
-// buffer, it asks for one to be made by returning with errNoBuffer.
+// tryRead reads without waiting, and returns false if no data is available. It
+// runs deep on a stack that should not grow: if the pool has no buffer, tryRead
+// returns with errNoBuffer, so that the caller allocates one.
 func (s *socket) tryRead(fd uintptr) bool {
 	p := s.p
 	if p == nil {

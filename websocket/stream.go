@@ -7,22 +7,22 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// stream is the reader of one message. The read lock guards everything but conn and
-// ctx; nothing changes once conn.stream is another one.
+// stream is the reader of one message. The read lock guards all fields except
+// conn and ctx. They do not change after conn.stream is another stream.
 type stream struct {
 	conn      *Conn
 	ctx       context.Context
 	last      wsutil.Event // the last event of the message so far
-	size      int          // bytes given out so far
-	resumable bool         // a context that ends within the message leaves the connection usable
-	ended     bool         // the reader has been told so
+	size      int          // bytes returned so far
+	resumable bool         // if a context ends within the message, the connection stays usable
+	ended     bool         // Read has returned io.EOF
 }
 
-// Reader waits for the next message and returns a reader of it, which ends with io.EOF
-// where the message does. ctx bounds all reads of the message. Rules and errors are
-// those of [Conn.ReadAppend]; a context that ends once the message has begun closes
-// the connection. The reader ends for good when the next message is asked for: what is
-// left of its own is skipped.
+// Reader waits for the next message and returns a reader of its payload, which
+// returns io.EOF at the end of the message. ctx limits all reads of the
+// message; after the message has begun, the end of ctx closes the connection.
+// Other rules and errors are those of [Conn.ReadAppend]. The next read of a
+// message ends this reader, and skips the unread rest.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
@@ -49,8 +49,8 @@ func (c *Conn) openMessage(ctx context.Context) (*stream, error) {
 	return c.stream, nil
 }
 
-// nextChunk returns the next event of a message, with its payload in p. It handles
-// control frames.
+// nextChunk returns the next event of a message with its payload in p. It
+// handles control frames.
 func (c *Conn) nextChunk(ctx context.Context, p []byte) (wsutil.Event, error) {
 	for {
 		ev, n, err := c.protocol.NextChunk(p, c.input.p)
@@ -94,7 +94,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		return 0, c.refuseRead(s.ctx)
 	}
 	n, err := s.read(p)
-	ended := s.ended // while the lock is held
+	ended := s.ended // read it while the lock is held
 	if err = c.endReadWith(err); ended {
 		return n, io.EOF
 	}
@@ -136,9 +136,9 @@ func (s *stream) read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// skip reads over what is left of the open stream.
+// skip discards the rest of the open stream.
 func (c *Conn) skip(ctx context.Context) error {
-	s := new(stream) // the reader itself may be in use, and gets errStale
+	s := new(stream) // the old reader may be in use, and returns errStale
 	*s = *c.stream
 	c.stream = s
 	for ev := s.last; !ev.Last(); s.last = ev {

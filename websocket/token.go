@@ -5,20 +5,22 @@ import (
 	"strings"
 )
 
-// TakeToken takes a token out of the subprotocols that r offers, and returns it: what
-// follows prefix in the one that begins with prefix. A script in a browser can send
-// credentials in no other field:
+// TakeToken removes a token from the subprotocols that r offers, and returns
+// it. The token is the rest of the subprotocol that begins with prefix. A
+// script in a browser can send credentials in no other field:
 //
 //	new WebSocket(url, ["chat.v2", "bearer." + token])
 //
-// A handler calls it before [Accept], and before anything logs r: the token is then
-// no longer in r.Header, from where logs, errors and answers would repeat it. It is never
-// chosen as the subprotocol. ok is false if there is no such subprotocol, or more than
-// one; all are taken out. An empty prefix matches none.
+// A handler calls TakeToken before [Accept], and before anything logs r. The
+// token is then no longer in r.Header, so that it cannot appear in logs, errors
+// and responses, or be chosen as the subprotocol. ok is false if there is no
+// subprotocol with the prefix, or more than one; TakeToken removes all of them.
+// An empty prefix matches none.
 //
-// A browser wants one of the other subprotocols to be chosen: see
-// [AcceptOptions].RequireSubprotocol. The token must be made of the characters that a
-// subprotocol may have, as base64url without padding is (RFC 6455, section 4.1).
+// A browser requires that one of the other subprotocols is chosen: see
+// [AcceptOptions].RequireSubprotocol. The characters of the token must be valid
+// in a subprotocol, as those of base64url without padding are (RFC 6455,
+// section 4.1).
 func TakeToken(r *http.Request, prefix string) (token string, ok bool) {
 	if r == nil || prefix == "" {
 		return "", false
@@ -50,7 +52,7 @@ func TakeToken(r *http.Request, prefix string) (token string, ok bool) {
 	return token, true
 }
 
-// setOffer replaces the subprotocols that are offered. A request without any has no such
+// setOffer replaces the offered subprotocols. If there are none, it removes the
 // field.
 func setOffer(h http.Header, name string, offered []string) {
 	if len(offered) == 0 {

@@ -11,46 +11,49 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// ErrNoExtendedConnect is returned by a [Transport] whose server does not accept
-// extended CONNECT, or does not speak the transport's version of HTTP. No request
-// was sent to it: the caller may try HTTP/1.1.
-var ErrNoExtendedConnect = errors.New("websocket: the server does not offer extended CONNECT")
+// ErrNoExtendedConnect is returned by a [Transport] if the server does not
+// support extended CONNECT or the transport's version of HTTP. The transport
+// has sent no request, so the caller may try HTTP/1.1.
+var ErrNoExtendedConnect = errors.New("websocket: the server does not support extended CONNECT")
 
-// Transport opens WebSocket streams by extended CONNECT (RFC 8441, RFC 9220). It is
-// used by any number of goroutines at once. See [DialOptions].Transport.
+// Transport opens WebSocket streams by extended CONNECT (RFC 8441, RFC 9220).
+// It must be safe for concurrent use. See [DialOptions].Transport.
 type Transport interface {
-	// Connect sends r and returns the answer. r is an extended CONNECT in the form
-	// in which net/http shows one to handlers: its method is CONNECT, its field
-	// ":protocol" is the protocol, its Host is :authority, and scheme and path are
-	// those of its URL. It has no body. Connect changes neither r nor its header.
+	// Connect sends r and returns the response. r is an extended CONNECT in the
+	// form in which net/http passes one to handlers: its method is CONNECT, its
+	// field ":protocol" is the protocol, its Host is :authority, and its URL
+	// has the scheme and path. It has no body. Connect must not modify r or its
+	// header.
 	//
-	// The context of r bounds Connect, and the body of an answer that refuses, but
-	// not the stream. Connect returns a stream if the status is 2xx. Otherwise the
-	// stream is nil and the caller must close the Body of the answer. The error
-	// wraps [ErrNoExtendedConnect] if the server does not offer extended CONNECT.
+	// The context of r limits Connect, and the body of a response that refuses,
+	// but not the stream. Connect returns a stream if the status is 2xx.
+	// Otherwise the stream is nil, and the caller must close the body of the
+	// response. The error wraps [ErrNoExtendedConnect] if the server does not
+	// support extended CONNECT.
 	Connect(r *http.Request) (Stream, *http.Response, error)
 }
 
-// Stream is a reliable stream of bytes in both directions: the one of an extended
-// CONNECT. Reads may run beside writes, and Close and the deadlines beside both. A
-// deadline that has passed ends what is under way, and a later one makes the stream
-// usable again.
+// Stream is a reliable stream of bytes in both directions, such as that of an
+// extended CONNECT. Reads and writes may be concurrent. Close and the deadlines
+// may be called concurrently with both. A deadline in the past ends pending
+// calls, and a later deadline makes the stream usable again.
 type Stream interface {
-	// Close ends both directions at once, and reads and writes that are under way.
-	// If the peer has not ended its direction, the stream is reset.
+	// Close ends both directions at once, and pending reads and writes. If the
+	// peer has not ended its direction, Close resets the stream.
 	io.ReadWriteCloser
 
-	// CloseWrite ends the direction of writes, with END_STREAM or FIN.
+	// CloseWrite ends the sending direction, with END_STREAM or FIN.
 	CloseWrite() error
 
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
 }
 
-// OpenStream makes the handshake that d describes with the server of the URL over t, and
-// returns the stream and what was agreed on, for [NewConn] or a proxy. ctx, and the
-// Timeout of d, bound the handshake. It uses of d what [ws.Dialer.NewRequest] uses. Cookies
-// and redirects are the caller's: an answer of another status than 2xx is a
+// OpenStream performs the handshake of d with the server of the URL over t. It
+// returns the stream and the result of the handshake, for [NewConn] or for a
+// proxy. ctx and the Timeout of d limit the handshake. OpenStream uses the
+// fields of d that [ws.Dialer.NewRequest] uses. The caller handles cookies and
+// redirects: a response with a status other than 2xx is a
 // *[ws.ConnectionRejectedError], with up to 4 KiB of its body.
 func OpenStream(ctx context.Context, t Transport, d ws.Dialer, urlstr string) (Stream, ws.Handshake, error) {
 	if t == nil || ctx == nil {
@@ -105,7 +108,7 @@ func (t *streams) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err != nil:
 		return nil, err
 	case resp == nil:
-		return nil, errors.New("the Transport returned no answer")
+		return nil, errors.New("the Transport returned no response")
 	}
 	resp.Request = connect
 	if stream != nil {
@@ -116,5 +119,5 @@ func (t *streams) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// streamBody is a stream as the body of the answer that opened it.
+// streamBody is a stream in the form of the response body that opened it.
 type streamBody struct{ Stream }

@@ -49,10 +49,10 @@ func TestRequireSubprotocol_RFC6455_4_2_2(t *testing.T) {
 		}
 		srv.Close()
 	}
-	require.EqualError(t, (&AcceptOptions{RequireSubprotocol: true}).Validate(), "websocket: RequireSubprotocol needs Subprotocols")
+	require.EqualError(t, (&AcceptOptions{RequireSubprotocol: true}).Validate(), "websocket: RequireSubprotocol requires Subprotocols")
 	w := httptest.NewRecorder()
 	_, err := Accept(w, handshakeRequest(), &AcceptOptions{RequireSubprotocol: true})
-	require.ErrorContains(t, err, "RequireSubprotocol needs Subprotocols")
+	require.ErrorContains(t, err, "RequireSubprotocol requires Subprotocols")
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 }
 

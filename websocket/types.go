@@ -13,7 +13,7 @@ import (
 // MessageType is the type of a data message (RFC 6455, section 5.6).
 type MessageType int
 
-// The types of messages.
+// The message types.
 const (
 	MessageText   MessageType = MessageType(ws.OpText)   // UTF-8
 	MessageBinary MessageType = MessageType(ws.OpBinary) // any bytes
@@ -30,7 +30,7 @@ func (t MessageType) String() string {
 	return "MessageType(" + strconv.Itoa(int(t)) + ")"
 }
 
-// Message is a message that was read whole.
+// Message is a whole message.
 type Message struct {
 	Type MessageType
 	Data []byte
@@ -39,15 +39,15 @@ type Message struct {
 // StatusCode is the status code of a close frame (RFC 6455, section 7.4).
 type StatusCode int
 
-// The status codes that RFC 6455 and the IANA registry define. Applications have
-// 3000 to 4999 for codes of their own.
+// The status codes of RFC 6455 and the IANA registry. Applications may use 3000
+// to 4999 for their own codes.
 const (
 	StatusNormalClosure           StatusCode = 1000
 	StatusGoingAway               StatusCode = 1001
 	StatusProtocolError           StatusCode = 1002
 	StatusUnsupportedData         StatusCode = 1003
 	StatusNoStatusRcvd            StatusCode = 1005 // never on the wire: a close frame without a code
-	StatusAbnormalClosure         StatusCode = 1006 // never on the wire: for logs, where there was no close frame
+	StatusAbnormalClosure         StatusCode = 1006 // never on the wire: for logs, if there was no close frame
 	StatusInvalidFramePayloadData StatusCode = 1007
 	StatusPolicyViolation         StatusCode = 1008
 	StatusMessageTooBig           StatusCode = 1009
@@ -59,8 +59,8 @@ const (
 	StatusTLSHandshake            StatusCode = 1015 // never on the wire
 )
 
-// constantWords are the names of codes, as package ws has them, that constants here
-// spell in another way.
+// constantWords replaces the words in names of package ws that the constants
+// here spell differently.
 var constantWords = strings.NewReplacer("received", "rcvd", "server error", "error")
 
 // String returns the name of the constant, or "StatusCode(n)" if there is none.
@@ -76,8 +76,8 @@ func (c StatusCode) String() string {
 	return name
 }
 
-// wire returns c as package ws has it, or false if it may not be sent. 0 and
-// StatusNoStatusRcvd stand for a close frame without a code.
+// wire returns c as a code of package ws. ok is false if it may not be sent. 0
+// and StatusNoStatusRcvd mean a close frame without a code.
 func (c StatusCode) wire() (ws.StatusCode, bool) {
 	if c == 0 || c == StatusNoStatusRcvd {
 		return ws.StatusNoStatusRcvd, true
@@ -89,22 +89,24 @@ func (c StatusCode) wire() (ws.StatusCode, bool) {
 	return code, code.MayBeSent()
 }
 
-// CloseError says that the peer has closed the connection, with code and reason of its
-// close frame: [StatusNoStatusRcvd] if that has none. A connection that is lost without a
-// close frame is another error. Two are equal if code and reason are. [CloseStatus] and
-// errors.As find it through wrapping.
+// CloseError reports that the peer has closed the connection, with the code and
+// reason of its close frame. Code is [StatusNoStatusRcvd] if the frame had
+// none. The loss of a connection without a close frame is another error.
+// CloseError values are comparable with ==. [CloseStatus] and errors.As find a
+// CloseError in wrapped errors.
 type CloseError struct {
 	Code   StatusCode
 	Reason string
 }
 
-// Error returns code and reason, the reason quoted: the peer has chosen it.
+// Error returns the code and the reason. It quotes the reason because the peer
+// chose it.
 func (e CloseError) Error() string {
 	return fmt.Sprintf("status = %v and reason = %q", e.Code, e.Reason)
 }
 
-// CloseStatus returns the code of the [CloseError] in err's chain, or -1 if there is
-// none.
+// CloseStatus returns the code of the [CloseError] that err wraps, or -1 if
+// there is none.
 func CloseStatus(err error) StatusCode {
 	if e, ok := errors.AsType[CloseError](err); ok {
 		return e.Code

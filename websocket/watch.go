@@ -6,38 +6,39 @@ import (
 	"sync/atomic"
 )
 
-// watch makes the end of a context interrupt the reads, or the writes, of a transport.
-// There is one for each; it belongs to the holder of the read lock or of the write lock.
+// watch interrupts the reads or the writes of a transport when a context ends.
+// There is one watch for each; it belongs to the holder of the read lock or the
+// write lock.
 //
-// A context that is used twice in a row stays registered, so that using it again and
-// again costs two locks and no memory. Each registration has a state of its own: one
-// that is out of date, and of which the goroutine is about to run, can reach nothing.
+// A context that is used twice in a row stays registered, so that repeated use
+// costs two locks and no memory. Each registration has its own state, so that
+// the goroutine of an old one cannot affect anything.
 type watch struct {
-	current atomic.Pointer[registration] // atomic for shut, which may come at any time
-	last    <-chan struct{}              // Done of the context before
+	current atomic.Pointer[registration] // atomic because shut may run at any time
+	last    <-chan struct{}              // Done of the previous context
 }
 
-// registration is one context that is watched.
+// registration is the state of one watched context.
 type registration struct {
 	conn  *Conn
-	write bool            // the transport's writes are interrupted, or its reads
-	done  <-chan struct{} // of the context
+	write bool            // interrupt writes, not reads
+	done  <-chan struct{} // Done of the context
 	stop  func() bool
 	kept  bool
 
 	mu      sync.Mutex
-	ended   bool // the context has
-	armed   bool // the transport is in use under the context
+	ended   bool // the context has ended
+	armed   bool // the transport is being used with the context
 	outcome outcome
 }
 
-// outcome is what the end of a context did to the transport.
+// outcome is the effect of the end of a context on the transport.
 type outcome uint8
 
 const (
 	undisturbed outcome = iota
-	interrupted         // a deadline ended what was under way
-	destroyed           // there are no deadlines: it was closed
+	interrupted         // a deadline ended the pending call
+	destroyed           // the transport has no deadlines and was closed
 )
 
 // begin is called before the transport is used under ctx, unless ctx cannot end.
@@ -62,7 +63,7 @@ func (w *watch) begin(ctx context.Context, c *Conn, write bool) {
 	r.mu.Unlock()
 }
 
-// end is called once the context has ended.
+// end is called when the context has ended.
 func (r *registration) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,7 +77,8 @@ func (r *registration) fire() {
 	r.outcome = r.conn.transport.interrupt(r.write)
 }
 
-// finish is called after the transport was used. Nothing interrupts it from then on.
+// finish is called after the transport was used. From then on nothing
+// interrupts it.
 func (w *watch) finish() outcome {
 	r := w.current.Load()
 	if r == nil {
@@ -95,7 +97,7 @@ func (w *watch) finish() outcome {
 	return how
 }
 
-// drop forgets the context.
+// drop unregisters the context.
 func (w *watch) drop() {
 	if r := w.current.Swap(nil); r != nil {
 		r.stop()

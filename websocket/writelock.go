@@ -9,30 +9,30 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// writeLock is the right to write frames. One goroutine holds it at a time, for one
-// frame. A message that is sent in several frames stays open between them: others may
-// write control frames then, but no message. Waiting can be given up, and control
-// frames and the rest of the open message go before new messages.
+// writeLock is the lock for writing frames. One goroutine holds it at a time,
+// for one frame. A message of several frames stays open between them: other
+// goroutines may then write control frames, but no message. A waiter may give
+// up. Control frames and the rest of the open message go before new messages.
 //
-// state says everything as long as nobody waits. If its bit writeCrowded is set, there
-// may be waiters or replies: those change under mu, and so does state, but for the
-// holder of the lock.
+// state is complete while nothing waits. If its bit writeCrowded is set, there
+// may be waiters or replies. These change only while mu is held, and so does
+// state, except by the holder of the lock.
 type writeLock struct {
 	state   atomic.Uint32
 	mu      sync.Mutex
 	urgent  waiters        // for a control frame or a fragment
 	waiting waiters        // for a message
-	spare   *waiter        // to be used again
-	replies wsutil.Replies // what the holder has to write before it releases the lock
+	spare   *waiter        // to be reused
+	replies wsutil.Replies // frames that the holder must write before it releases the lock
 }
 
 const (
-	writeHeld    = 1 << iota // somebody writes
-	writeOpen                // a message is begun and not ended
-	writeCrowded             // look at the waiters and replies
+	writeHeld    = 1 << iota // the lock is held
+	writeOpen                // a message has begun and not ended
+	writeCrowded             // there may be waiters or replies
 )
 
-// kind is what the lock is wanted for.
+// kind is the purpose for which the lock is wanted.
 type kind uint8
 
 const (
@@ -45,13 +45,13 @@ const (
 type waiter struct {
 	kind    kind
 	granted bool
-	ready   chan struct{} // of capacity 1
+	ready   chan struct{} // capacity 1
 
 	prev, next *waiter // in a ring
 }
 
-// waiters is a queue in order of arrival: a ring. Each operation takes a few steps,
-// however many wait.
+// waiters is a first-in, first-out queue, implemented as a ring. All operations
+// take constant time.
 type waiters struct{ first *waiter }
 
 func (q *waiters) push(w *waiter) {
@@ -80,8 +80,8 @@ func (k kind) free(s uint32) bool {
 	return s&writeHeld == 0 && (k != forMessage || s&writeOpen == 0)
 }
 
-// lock waits for the lock and reports whether it is held. If ctx or done ends before,
-// it is not, as a rule.
+// lock waits for the lock and reports whether it has taken it. It usually
+// returns false if ctx or done ends first.
 func (l *writeLock) lock(ctx context.Context, k kind, done <-chan struct{}) bool {
 	if l.tryLock(k) {
 		return true
@@ -100,17 +100,17 @@ func (l *writeLock) lock(ctx context.Context, k kind, done <-chan struct{}) bool
 	return !l.leave(w)
 }
 
-// tryLock takes the lock if it is free and nobody waits.
+// tryLock takes the lock if it is free and nothing waits.
 func (l *writeLock) tryLock(k kind) bool {
-	if l.state.CompareAndSwap(0, writeHeld) { // as most often
+	if l.state.CompareAndSwap(0, writeHeld) { // the usual case
 		return true
 	}
 	s := l.state.Load()
 	return s&writeCrowded == 0 && k.free(s) && l.state.CompareAndSwap(s, s|writeHeld)
 }
 
-// takeOrCrowd takes the lock for k, or makes its holder look at the waiters and the
-// replies. mu is held.
+// takeOrCrowd takes the lock for k, or sets writeCrowded so that the holder
+// looks at waiters and replies. mu is held.
 func (l *writeLock) takeOrCrowd(k kind) bool {
 	for {
 		s := l.state.Load()
@@ -124,7 +124,7 @@ func (l *writeLock) takeOrCrowd(k kind) bool {
 	}
 }
 
-// enter queues a waiter, or returns nil with the lock taken.
+// enter queues a waiter, or takes the lock and returns nil.
 func (l *writeLock) enter(k kind) *waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,14 +150,14 @@ func (l *writeLock) queue(k kind) *waiters {
 
 func (l *writeLock) nobodyWaits() bool { return l.urgent.first == nil && l.waiting.first == nil }
 
-// keep puts w, which is in no queue, aside for the next one that waits.
+// keep keeps w, which is in no queue, for the next goroutine that waits.
 func (l *writeLock) keep(w *waiter) {
 	l.mu.Lock()
 	l.spare = w
 	l.mu.Unlock()
 }
 
-// leave ends waiting, or reports false: the lock was granted meanwhile.
+// leave removes w from its queue. It returns false if w was granted the lock.
 func (l *writeLock) leave(w *waiter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,12 +168,13 @@ func (l *writeLock) leave(w *waiter) bool {
 	return true
 }
 
-// unlock releases the lock. The bits of drop and then those of set change the state:
-// writeOpen is dropped at the end of a message, and set at the end of a fragment. If
-// there are replies to write, the lock is kept and unlock returns them: call it again
-// with them written. If answered is set, the caller has written some already, and the
-// next waiter gets the rest: otherwise a flood of pings would keep the lock from all
-// others.
+// unlock releases the lock. It clears the bits in drop and then sets those in
+// set: writeOpen is cleared at the end of a message and set at the end of a
+// fragment. If there are replies, unlock keeps the lock and returns them; the
+// caller writes them and calls unlock again. If answered is true, the caller
+// has already written some, and unlock passes the remaining ones to the next
+// waiter, so that a flood of pings does not keep the lock from other
+// goroutines.
 func (l *writeLock) unlock(drop, set uint32, answered bool) (replies wsutil.Replies) {
 	if l.tryUnlock(drop, set) {
 		return wsutil.Replies{}
@@ -200,13 +201,13 @@ func (l *writeLock) unlock(drop, set uint32, answered bool) (replies wsutil.Repl
 	return wsutil.Replies{}
 }
 
-// tryUnlock is unlock if nobody waits and there are no replies.
+// tryUnlock is unlock if there are no waiters and no replies.
 func (l *writeLock) tryUnlock(drop, set uint32) bool {
 	s := l.state.Load()
 	return s&writeCrowded == 0 && l.state.CompareAndSwap(s, s&^(writeHeld|drop)|set)
 }
 
-// endMessage says that the open message is over. The lock is not needed for that, and
+// endMessage ends the open message. The caller need not hold the lock, and
 // another goroutine may hold it.
 func (l *writeLock) endMessage() {
 	l.mu.Lock()
@@ -215,7 +216,7 @@ func (l *writeLock) endMessage() {
 	if s&writeHeld != 0 || l.nobodyWaits() {
 		return
 	}
-	if w := l.pick(s); w != nil { // crowded: nobody takes the lock meanwhile
+	if w := l.pick(s); w != nil { // with writeCrowded set, tryLock fails
 		w.granted = true
 		w.ready <- struct{}{}
 		s |= writeHeld
@@ -226,7 +227,8 @@ func (l *writeLock) endMessage() {
 	l.state.Store(s)
 }
 
-// change changes the bits of the state as unlock does, and returns it.
+// change clears and sets bits of the state as unlock does, and returns the new
+// state.
 func (l *writeLock) change(drop, set uint32) uint32 {
 	for {
 		s := l.state.Load()
@@ -236,7 +238,7 @@ func (l *writeLock) change(drop, set uint32) uint32 {
 	}
 }
 
-// pick takes the waiter out of its queue that is next in state s.
+// pick removes the next waiter in state s from its queue and returns it.
 func (l *writeLock) pick(s uint32) *waiter {
 	q := &l.urgent
 	if q.first == nil && forMessage.free(s) {
@@ -249,8 +251,8 @@ func (l *writeLock) pick(s uint32) *waiter {
 	return w
 }
 
-// lockOrLeave takes the lock if it is free. Otherwise it leaves a control frame with
-// the holder and reports false.
+// lockOrLeave takes the lock if it is free. Otherwise it leaves a control frame
+// to the holder and returns false.
 func (l *writeLock) lockOrLeave(op ws.OpCode, p []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

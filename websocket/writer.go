@@ -9,27 +9,28 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// writerBuffer is how much of a message a writer keeps back.
+// writerBuffer is how many bytes of a message a writer buffers.
 const writerBuffer = 4 << 10
 
-// messageWriter is the writer of one message: it keeps the message open in the write
-// lock until it is closed.
+// messageWriter is the writer of one message. The message stays open in the
+// write lock until the writer is closed.
 type messageWriter struct {
 	conn    *Conn
 	ctx     context.Context
 	message wsutil.Outgoing
-	buffer  *bufpool.Buffer // what is kept back, or nil
-	ended   error           // what every later call returns
+	buffer  *bufpool.Buffer // buffered data, or nil
+	ended   error           // the error of later calls
 }
 
-// Writer returns a writer of one message, which is complete with its Close. Other
-// messages wait until then, control frames do not. ctx bounds all of it. The writer is
-// for one goroutine at a time. Small writes are kept back, so that a message of up to 4
-// KiB is sent in one frame, as [Conn.Write] would send it; a longer one is sent in
-// fragments, as large as they come.
+// Writer returns a writer of one message, which its Close completes. Other
+// messages wait until then; control frames do not. ctx limits the whole
+// message. The writer is not safe for concurrent use. It buffers small writes,
+// so that a message of up to 4 KiB is sent in one frame, as by [Conn.Write]; a
+// longer message is sent in fragments, as large as they are written.
 //
-// A message of which nothing was sent when ctx ends is dropped, and the connection is
-// as usable as before; later, the connection is closed. A writer has to be closed.
+// If ctx ends before anything was sent, the message is dropped and the
+// connection stays usable; if it ends later, the connection is closed. The
+// caller must close the writer.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	op := ws.OpCode(typ)
 	if op != ws.OpText && op != ws.OpBinary {
@@ -68,7 +69,7 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close sends what is left, and ends the message.
+// Close sends the rest of the message and ends it.
 func (w *messageWriter) Close() error {
 	if w.ended != nil {
 		return w.ended
@@ -84,14 +85,15 @@ func (w *messageWriter) Close() error {
 	return err
 }
 
-// end lets go of the buffer. Every later call returns err.
+// end releases the buffer. Later calls return err.
 func (w *messageWriter) end(err error) {
 	w.ended = err
 	w.buffer.Free()
 	w.buffer = nil
 }
 
-// send sends the next part of the message. On an error the message is over.
+// send sends the next part of the message. After an error the message has
+// ended.
 func (w *messageWriter) send(p []byte, last bool) error {
 	c := w.conn
 	w.message.Add(p, last)

@@ -77,7 +77,7 @@ func Check(srv *http.Server) error {
 	case err != nil:
 		return fmt.Errorf("xconnect: ask for the settings of the server: %w", err)
 	case !ok:
-		return errors.New("xconnect: the server does not offer extended CONNECT: " +
+		return errors.New("xconnect: the server does not support extended CONNECT: " +
 			"the program has to start without http2xconnect=0 in GODEBUG")
 	}
 	return nil

@@ -30,7 +30,7 @@ func TestImportEnables(t *testing.T) {
 		cmd.Env = append(os.Environ(), "XCONNECT_CHECK=1", "GODEBUG="+setting)
 		out, err := cmd.Output()
 		require.NoError(t, err)
-		require.Equal(t, off, strings.Contains(string(out), "does not offer extended CONNECT"), "%q: %s", setting, out)
+		require.Equal(t, off, strings.Contains(string(out), "does not support extended CONNECT"), "%q: %s", setting, out)
 		require.Equal(t, off, len(out) > 0, "%q: %s", setting, out)
 	}
 }
