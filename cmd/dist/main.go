@@ -1,6 +1,7 @@
-// Command dist builds the archives of a release: wskit for each platform, with its
-// manual pages and completions, and the SHA-256 sums of the archives. Run it in the
-// folder of module cmd. The same source, version, time and Go make the same bytes.
+// Command dist builds the archives of a release: wskit for each platform, with
+// manual pages and completions, and the SHA-256 sums of the archives. Run it in
+// the directory of module cmd. Builds are reproducible: the same source,
+// version, time and Go release make the same bytes.
 package main
 
 import (
@@ -27,15 +28,15 @@ import (
 	"github.com/wskit/wskit/cmd/internal/app"
 )
 
-// platforms are those that a release has archives for.
+// platforms are the platforms of a release.
 const platforms = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,freebsd/amd64"
 
 // builder builds archives.
 type builder struct {
 	goCommand string
-	out       string // folder
+	out       string // directory
 	version   string
-	time      time.Time // of all files
+	time      time.Time // modification time of all files
 	documents map[string][]byte
 }
 
@@ -60,7 +61,7 @@ func main() {
 	}
 }
 
-// init fills in what the flags leave open.
+// init sets what the flags leave open.
 func (b *builder) init(seconds string) (err error) {
 	if b.version == "" {
 		if b.version, err = output("git", "describe", "--tags", "--always", "--dirty"); err != nil {
@@ -89,7 +90,7 @@ func output(name string, args ...string) (string, error) {
 	return strings.TrimSpace(string(p)), err
 }
 
-// run builds an archive for each platform, and writes their sums.
+// run builds an archive for each platform, and writes the sums.
 func (b *builder) run(ctx context.Context, platforms []string) error {
 	if err := os.MkdirAll(b.out, 0o777); err != nil {
 		return err
@@ -109,7 +110,7 @@ func (b *builder) run(ctx context.Context, platforms []string) error {
 	return os.WriteFile(filepath.Join(b.out, "SHA256SUMS"), sums.Bytes(), 0o666)
 }
 
-// archive builds the archive for a platform.
+// archive builds the archive for one platform.
 func (b *builder) archive(ctx context.Context, platform string) (name string, p []byte, err error) {
 	system, arch, ok := strings.Cut(platform, "/")
 	if !ok {
@@ -136,7 +137,7 @@ func (b *builder) archive(ctx context.Context, platform string) (name string, p 
 	return folder + ".tar.gz", p, err
 }
 
-// build builds a static binary without paths of this machine in it.
+// build builds a static binary that contains no paths of this machine.
 func (b *builder) build(ctx context.Context, system, arch string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "wskit-dist")
 	if err != nil {
@@ -153,7 +154,8 @@ func (b *builder) build(ctx context.Context, system, arch string) ([]byte, error
 	return os.ReadFile(file)
 }
 
-// mode is the permission of a file: what can be run has no extension of a document.
+// mode returns the permissions of a file. A file without the extension of a
+// document is executable.
 func mode(name string) int64 {
 	if name == "wskit" || name == "wskit.exe" {
 		return 0o755
@@ -161,8 +163,8 @@ func mode(name string) int64 {
 	return 0o644
 }
 
-// tar packs files in the order of their names, with nothing in it that differs between
-// two runs.
+// tar packs files in the order of their names. The result does not differ
+// between runs.
 func (b *builder) tar(folder string, files map[string][]byte) ([]byte, error) {
 	var buf bytes.Buffer
 	z, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)

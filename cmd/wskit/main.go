@@ -1,4 +1,4 @@
-// Command wskit is a tool for everyone who works with WebSockets: see wskit --help.
+// Command wskit is a tool for working with WebSockets: see wskit --help.
 package main
 
 import (

@@ -122,7 +122,7 @@ func TestDialTerminal(t *testing.T) {
 	term.enter("/ping" + newLine)
 	term.expect("pong after ")
 	term.enter("/nonsense" + newLine)
-	term.expect("no command /nonsense: /help lists them")
+	term.expect("unknown command /nonsense: /help lists the commands")
 	term.enter("/hex zz" + newLine)
 	term.expect(`"zz" is not hexadecimal`)
 	term.enter("/close 1006" + newLine)
@@ -163,7 +163,7 @@ func TestDialTerminalEnds(t *testing.T) {
 	require.Equal(t, 130, term.status())
 
 	term = startTerminal(t, t.TempDir(), "dial", servers["NOTHING"])
-	term.expect("nothing listens at ")
+	term.expect(" refused: is the server running")
 	require.Equal(t, 3, term.status())
 }
 
@@ -197,7 +197,7 @@ func TestDialTerminalHarmless(t *testing.T) {
 func TestDialTerminalReconnects(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), "dial", "--reconnect", testServers(t)["AWAY"])
 	term.expect("connected to ")
-	term.expect("connecting again in ")
+	term.expect("reconnecting in ")
 	term.expect("connected to ")
 	term.enter(ctrlC)
 	// It ends an open connection, the wait for the next one, or one that the server is just closing.

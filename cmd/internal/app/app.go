@@ -1,4 +1,4 @@
-// Package app is the command line of wskit: it gathers the subcommands.
+// Package app implements the command line of wskit with its subcommands.
 package app
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/wskit/wskit/cmd/internal/ui"
 )
 
-// Run runs wskit with these arguments and returns its exit status. The first Ctrl-C
-// ends the work; a second one ends the program.
+// Run runs wskit with these arguments and returns its exit status. The first
+// Ctrl-C ends the command; a second one kills the program.
 func Run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -43,7 +43,7 @@ func Run(args []string) int {
 	return exit.Status(err)
 }
 
-// report prints an error in one line.
+// report prints an error on one line.
 func report(w io.Writer, cmd *cobra.Command, err error) {
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", " ")
 	if exit.Status(err) == exit.Usage {
@@ -60,8 +60,9 @@ const docs = `Documentation, in https://github.com/wskit/wskit:
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "wskit",
-		Short: "Work with WebSockets, whatever language the other side is in",
-		Long: `Work with WebSockets, whatever language the other side is in.
+		Short: "Serve, call, proxy, load, test and decode WebSockets",
+		Long: `Serve, call, proxy, load, test and decode WebSockets. The other side can be written
+in any language.
 
 ` + docs + "\n\n" + exit.Help,
 		Version:       version(),
@@ -91,20 +92,20 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// strict makes the commands that cobra brings refuse what they do not know.
+// strict makes the commands of cobra refuse unknown arguments.
 func strict(cmd *cobra.Command) {
 	switch cmd.Name() {
 	case "help":
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if _, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
-				return exit.Usagef("no subcommand %q", strings.Join(args, " "))
+				return exit.Usagef("unknown subcommand %q", strings.Join(args, " "))
 			}
 			return nil
 		}
 	case "completion":
 		cmd.Args = func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return exit.Usagef("no completion for %q: there are bash, fish, powershell and zsh", args[0])
+				return exit.Usagef("no completion for %q: use bash, fish, powershell or zsh", args[0])
 			}
 			return nil
 		}
@@ -115,7 +116,7 @@ func strict(cmd *cobra.Command) {
 	}
 }
 
-// subcommand refuses arguments that name no subcommand.
+// subcommand refuses unknown subcommands.
 func subcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -124,10 +125,10 @@ func subcommand(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = fmt.Sprintf(", did you mean %q?", near[0])
 	}
-	return exit.Usagef("no subcommand %q%s", args[0], hint)
+	return exit.Usagef("unknown subcommand %q%s", args[0], hint)
 }
 
-// release is the version that a release is built with: go run ./dist sets it.
+// release is the version of a release, set by go run ./dist.
 var release string
 
 func version() string {

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// Documents returns the manual pages and the completions by the names of their files, as an
-// archive of the command has them.
+// Documents returns the manual pages and completions of a release archive, by
+// file name.
 func Documents() (map[string][]byte, error) {
 	files := make(map[string][]byte)
 	if err := addCompletions(files, newRoot()); err != nil {
@@ -38,7 +38,7 @@ func addCompletions(files map[string][]byte, root *cobra.Command) error {
 	return nil
 }
 
-// addPages adds the page of a command and those of its subcommands.
+// addPages adds the pages of a command and its subcommands.
 func addPages(files map[string][]byte, cmd *cobra.Command) error {
 	for _, c := range cmd.Commands() {
 		if !c.IsAvailableCommand() || c.IsAdditionalHelpTopicCommand() {

@@ -11,8 +11,8 @@ import (
 	"github.com/wskit/wskit/cmd/internal/exit"
 )
 
-// nameLists gives the flags that are lists a placeholder for their value: the empty list
-// would be printed as [].
+// nameLists gives list flags a placeholder for their value, because the empty
+// list would be printed as [].
 func nameLists(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if _, ok := f.Value.(pflag.SliceValue); ok && f.DefValue == "[]" {
@@ -24,12 +24,14 @@ func nameLists(cmd *cobra.Command) {
 	}
 }
 
-// manHeader is the header of the manual pages, each of which has its own title.
+// manHeader returns the header of the manual pages. Each page has its own
+// title.
 func manHeader() *doc.GenManHeader {
 	return &doc.GenManHeader{Section: "1", Source: "wskit", Manual: "wskit", Date: &time.Time{}}
 }
 
-// manCommand generates the manual pages; cobra brings the command for completion.
+// manCommand returns the command that generates manual pages. The completion
+// command is cobra's.
 func manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",

@@ -43,34 +43,34 @@ type options struct {
 	thresholds    []threshold
 }
 
-const long = `Load a server that answers each message with one message, as an echo server does, and
-measure handshakes/s, messages/s, bytes/s and the latency of the answers.
+const long = `Send load to a server that answers each message with one message, such as an echo
+server. Measure handshakes/s, messages/s, bytes/s and the latency of the answers.
 
-With --rate messages are sent by a schedule, and the latency counts from when a message
-was due: an answer that is late delays the messages behind it, and that waiting counts
-(without it a slow server would look fast: coordinated omission). Without --rate each
-connection sends its next message when an answer has come.
+With --rate, messages are sent on a schedule, and latency is measured from the scheduled
+time. It therefore includes the time that a message waits behind a late answer, so that a
+slow server does not look fast (coordinated omission). Without --rate, each connection
+sends its next message when it has received an answer.
 
-A server that answers otherwise, or not at all, is measured with --send-only: a message
-counts when the server has taken it, which the pong to a ping behind it says, and the
-latency is that of these pings. With --receive-only what the server sends is counted.
+Use --send-only for a server that answers differently or not at all. A ping follows the
+messages: they count when its pong shows that the server has received them, and the
+latency is that of the pings. Use --receive-only to count the messages of the server.
 
 ` + templateHelp + `
 
 ` + scriptHelp + `
 
-The progress goes to stderr, the result to stdout. Ctrl-C ends the load early: what was
-measured until then is printed.
+Progress goes to stderr, and the result to stdout. Ctrl-C ends the load early and prints
+the result so far.
 
 ` + exit.Help + `
 
 With --fail:
-  6    a threshold is crossed; what a threshold is about fails for nothing else
-Metrics are min, mean, p50, p75, p90, p99, p99.9, p99.99 and max, which are latencies,
-rate, which is messages/s, and errors, lost, wrong and unsent, which may be given in
-percent of the messages sent.
+  6    a threshold is crossed; a metric with a threshold causes no other failure
+Metrics are the latencies min, mean, p50, p75, p90, p99, p99.9, p99.99 and max; rate, in
+messages/s; and errors, lost, wrong and unsent, as numbers or in percent of the messages
+sent.
 
-A warning says when this side was the limit: the generator used more than nine tenths of
+A warning is printed if this side was the bottleneck: wskit used more than 90 percent of
 its cores, the machine's processors were busy, or the timers of --rate were late.`
 
 // Command returns wskit bench.
@@ -103,34 +103,34 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.IntVarP(&o.connections, "connections", "c", 50, "number of connections")
 	flags.DurationVarP(&o.duration, "duration", "d", 10*time.Second, "how long to measure; 0: until Ctrl-C")
-	flags.Int64VarP(&o.count, "count", "n", 0, "end after this many messages (unless --duration is given, that is the only end)")
-	flags.Float64VarP(&o.rate, "rate", "r", 0, "messages a second over all connections; 0: as fast as it goes")
-	flags.BoolVar(&o.sendOnly, "send-only", false, "wait for no answers: for servers that answer nothing, or send to all")
-	flags.BoolVar(&o.receiveOnly, "receive-only", false, "send nothing but --message, once, and count what comes")
-	flags.StringVar(&o.size, "size", "64", "size of the messages, or several with weights, as 64:90,16k:9,1m:1")
-	flags.StringVar(&o.message, "message", "", "text to send in place of made-up messages, or a template of it")
-	flags.StringVar(&o.messageFile, "message-file", "", "file whose content to send in place of made-up messages")
-	flags.StringVar(&o.template, "template", "", "file with a template to make each message from")
-	flags.StringVar(&o.script, "script", "", "file with the steps that each connection goes through, in YAML")
-	flags.StringVar(&o.csv, "csv", "", "file of comma-separated values, a row for each connection, for templates")
-	flags.BoolVar(&o.binary, "binary", false, "send binary messages, which do not compress")
+	flags.Int64VarP(&o.count, "count", "n", 0, "end after this many messages, and ignore the default of --duration")
+	flags.Float64VarP(&o.rate, "rate", "r", 0, "messages per second over all connections; 0: as fast as possible")
+	flags.BoolVar(&o.sendOnly, "send-only", false, "do not wait for answers: for servers that do not answer, or that broadcast")
+	flags.BoolVar(&o.receiveOnly, "receive-only", false, "send only --message, once, and count received messages")
+	flags.StringVar(&o.size, "size", "64", "size of the messages, or sizes with weights, such as 64:90,16k:9,1m:1")
+	flags.StringVar(&o.message, "message", "", "text or template to send instead of generated messages")
+	flags.StringVar(&o.messageFile, "message-file", "", "file to send instead of generated messages")
+	flags.StringVar(&o.template, "template", "", "file with a template for each message")
+	flags.StringVar(&o.script, "script", "", "YAML file with the steps of each connection")
+	flags.StringVar(&o.csv, "csv", "", "CSV file for templates, with one row for each connection")
+	flags.BoolVar(&o.binary, "binary", false, "send binary messages of random bytes, which do not compress")
 	flags.BoolVarP(&o.compress, "compress", "z", false, "offer compression (RFC 7692), and compress if the server agrees")
 	flags.IntVar(&o.pipeline, "pipeline", 1, "messages that may be in flight on a connection")
-	flags.BoolVar(&o.verify, "verify", false, "check that answers are what was sent")
-	flags.DurationVar(&o.patience, "patience", 5*time.Second, "how long to wait for an answer before the connection is given up")
-	flags.DurationVar(&o.ramp, "ramp", 0, "open the connections evenly over this time, each sending as soon as it is open; part of the duration")
+	flags.BoolVar(&o.verify, "verify", false, "check that each answer equals the message")
+	flags.DurationVar(&o.patience, "patience", 5*time.Second, "how long to wait for an answer before closing the connection")
+	flags.DurationVar(&o.ramp, "ramp", 0, "open the connections evenly over this time, which is part of the duration; each sends as soon as it is open")
 	flags.DurationVar(&o.warmUp, "warm-up", 0, "time before the measurement")
-	flags.BoolVar(&o.onLoop, "loop", false, "hold the connections without a goroutine for each (package wsloop); with TLS one stays")
-	flags.IntVar(&o.atOnce, "handshakes", 64, "handshakes under way at once")
-	flags.StringSliceVar(&o.sources, "source", nil, "local addresses to connect from, as 127.0.0.2 or 127.0.0.0/29: more than one allows for more than some 28,000 connections")
+	flags.BoolVar(&o.onLoop, "loop", false, "hold the connections without a goroutine for each (package wsloop); TLS still needs one")
+	flags.IntVar(&o.atOnce, "handshakes", 64, "maximum number of concurrent handshakes")
+	flags.StringSliceVar(&o.sources, "source", nil, "local addresses to connect from, such as 127.0.0.2 or 127.0.0.0/29; one address allows about 28,000 connections")
 	flags.BoolVar(&o.json, "json", false, "print the result as JSON")
-	flags.BoolVar(&o.jsonLines, "json-lines", false, "print a line of JSON each second, and one with the result at the end")
-	flags.StringArrayVar(&o.fail, "fail", nil, "threshold: end with status 6 if it is crossed, as 'p99>50ms', 'rate<1000' or 'lost>0.1%' (repeatable)")
-	flags.StringVar(&o.save, "save", "", "file to save the result in, for --compare")
-	flags.StringVar(&o.plot, "plot", "", "file to draw the result in, .html or .svg")
-	flags.BoolVar(&o.compare, "compare", false, "compare two saved results, and draw them into one --plot: wskit bench --compare OLD NEW")
+	flags.BoolVar(&o.jsonLines, "json-lines", false, "print a line of JSON each second, and the result as the last line")
+	flags.StringArrayVar(&o.fail, "fail", nil, "exit with status 6 if this threshold is crossed, such as 'p99>50ms', 'rate<1000' or 'lost>0.1%' (repeatable)")
+	flags.StringVar(&o.save, "save", "", "file to save the result to, for --compare")
+	flags.StringVar(&o.plot, "plot", "", "file to plot the result to, .html or .svg")
+	flags.BoolVar(&o.compare, "compare", false, "compare two saved results, with --plot in one plot: wskit bench --compare OLD NEW")
 	o.Flags.Register(flags)
-	flags.IntVar(&o.streams, "streams", 0, "with --http2: how many WebSockets share a connection (default: what the server allows, 250 at most)")
+	flags.IntVar(&o.streams, "streams", 0, "with --http2: WebSockets for each connection (default: what the server allows, at most 250)")
 }
 
 func (o *options) run(cmd *cobra.Command, args []string) (err error) {
@@ -168,7 +168,7 @@ func (o *options) run(cmd *cobra.Command, args []string) (err error) {
 
 func (o *options) runCompare(w io.Writer, args []string) error {
 	if len(args) != 2 {
-		return exit.Usagef("--compare needs two saved results: OLD NEW")
+		return exit.Usagef("--compare requires two saved results: OLD NEW")
 	}
 	old, err := readResult(args[0])
 	if err != nil {
@@ -186,7 +186,7 @@ func (o *options) runCompare(w io.Writer, args []string) error {
 			return err
 		}
 	}
-	new.Crossed = nil // by the thresholds of its own run
+	new.Crossed = nil // of the thresholds of its own run
 	new.judge(o.thresholds)
 	if err := printComparison(w, old, new, o.json); err != nil {
 		return err
@@ -197,10 +197,10 @@ func (o *options) runCompare(w io.Writer, args []string) error {
 	return nil
 }
 
-// mostRate is the highest --rate: a message each nanosecond.
-const mostRate = 1e9
+// maxRate is the highest --rate: a message each nanosecond.
+const maxRate = 1e9
 
-// check looks at the numbers.
+// check checks the numbers.
 func (o *options) check() error {
 	switch {
 	case o.connections < 1:
@@ -211,35 +211,35 @@ func (o *options) check() error {
 		return exit.Usagef("--handshakes %d: give 1 or more", o.atOnce)
 	case o.rate < 0 || o.duration < 0 || o.count < 0 || o.ramp < 0 || o.warmUp < 0:
 		return exit.Usagef("--rate, --duration, --count, --ramp and --warm-up cannot be negative")
-	case !(o.rate <= mostRate):
-		return exit.Usagef("--rate %v: give up to %s messages a second", o.rate, number(mostRate))
+	case !(o.rate <= maxRate):
+		return exit.Usagef("--rate %v: give at most %s messages per second", o.rate, number(maxRate))
 	case o.patience <= 0:
 		return exit.Usagef("--patience %v: give a positive time", o.patience)
 	case o.sendOnly && o.receiveOnly:
 		return exit.Usagef("--send-only and --receive-only: give one of them")
 	case (o.sendOnly || o.receiveOnly) && (o.verify || o.pipeline > 1):
-		return exit.Usagef("--verify and --pipeline are about answers: they go neither with --send-only nor with --receive-only")
+		return exit.Usagef("--verify and --pipeline are about answers: do not combine them with --send-only or --receive-only")
 	case o.receiveOnly && o.rate > 0:
-		return exit.Usagef("--rate is about sending: it does not go with --receive-only")
+		return exit.Usagef("--rate is about sending: do not combine it with --receive-only")
 	case o.script != "" && (count(o.message, o.messageFile, o.template) > 0 || o.rate > 0 || o.pipeline > 1 || o.verify || o.sendOnly || o.receiveOnly):
-		return exit.Usagef("--script says what is sent and when: the flags about messages, --rate, --pipeline, --verify, --send-only and --receive-only do not go with it")
+		return exit.Usagef("--script defines the messages: do not combine it with the flags about messages, --rate, --pipeline, --verify, --send-only or --receive-only")
 	case o.json && o.jsonLines:
 		return exit.Usagef("--json and --json-lines: give one of them")
 	case o.streams < 0 || o.streams > 0 && !o.HTTP2:
-		return exit.Usagef("--streams is for --http2, and positive")
+		return exit.Usagef("--streams requires --http2 and a positive number")
 	case o.Streams() && len(o.sources) > 0:
-		return exit.Usagef("--source does not go with --http2 and --http3, whose connections are shared")
+		return exit.Usagef("--source cannot be combined with --http2 or --http3, which share connections")
 	case count(o.message, o.messageFile, o.template) > 1:
 		return exit.Usagef("--message, --message-file and --template: give one of them")
 	}
-	const reserve = 32 // descriptors for all else
+	const reserve = 32 // descriptors for everything else
 	if most := maxDescriptors(); most > 0 && o.connections > most-reserve {
-		return exit.Usagef("--connections %d: the system allows this process %d open files: raise that with ulimit -n", o.connections, most)
+		return exit.Usagef("--connections %d: the system allows this process only %d open files: raise the limit with ulimit -n", o.connections, most)
 	}
 	return errors.Join(o.checkLoop(), exit.File("--save", o.save), o.checkPlot())
 }
 
-// checkPlot looks at --plot.
+// checkPlot checks --plot.
 func (o *options) checkPlot() error {
 	if o.plot == "" {
 		return nil
@@ -250,7 +250,7 @@ func (o *options) checkPlot() error {
 	return exit.File("--plot", o.plot)
 }
 
-// config is the load that the flags ask for.
+// config returns the load for the flags.
 func (o *options) config(u *url.URL) (config, error) {
 	c := config{
 		connections: o.connections, pipeline: o.pipeline, duration: o.duration, count: o.count,
@@ -306,11 +306,11 @@ func (o *options) config(u *url.URL) (config, error) {
 	return c, nil
 }
 
-// offer is the compression that --compress offers: our messages do not refer to earlier
-// ones. Answers are inflated only if they are verified.
+// offer is the compression that --compress offers. Our messages do not refer to
+// earlier ones. Answers are decompressed only if they are verified.
 var offer = wsflate.Parameters{ClientNoContextTakeover: true}
 
-// messages makes what is to be sent.
+// messages makes the messages to send.
 func (o *options) messages(c *config) (err error) {
 	m := &c.mix
 	m.op = ws.OpText
@@ -348,7 +348,7 @@ func (o *options) messages(c *config) (err error) {
 	return nil
 }
 
-// readTemplate reads --template, or --message if that is one.
+// readTemplate reads --template, or --message if it is a template.
 func (o *options) readTemplate(m *mix) (err error) {
 	name, text := "--message", o.message
 	if o.template != "" {
@@ -373,7 +373,7 @@ func (o *options) readTemplate(m *mix) (err error) {
 	return nil
 }
 
-// count returns how many of the flags are given.
+// count returns the number of flags that are set.
 func count(flags ...string) (n int) {
 	for _, f := range flags {
 		if f != "" {
@@ -383,7 +383,8 @@ func count(flags ...string) (n int) {
 	return n
 }
 
-// probe opens one connection and closes it: when that fails there is no point in more.
+// probe opens one connection and closes it, because the load makes no sense if
+// that fails.
 func (o *options) probe(ctx context.Context, u *url.URL, c config) (compressed bool, err error) {
 	conn, hs, err := c.dial(ctx, 0)
 	if err != nil {
@@ -417,7 +418,7 @@ func (o *options) measure(cmd *cobra.Command, c config) *Result {
 	return r
 }
 
-// publish prints, saves and draws the result.
+// publish prints, saves and plots the result.
 func (o *options) publish(cmd *cobra.Command, r *Result) error {
 	out := cmd.OutOrStdout()
 	encoder := json.NewEncoder(out)
@@ -450,16 +451,16 @@ func (o *options) publish(cmd *cobra.Command, r *Result) error {
 	case cmd.Context().Err() != nil:
 		return exit.With(exit.Interrupted, nil)
 	case r.Handshakes.Opened == 0:
-		return exit.With(exit.NoConnection, fmt.Errorf("the server opened no connection"))
+		return exit.With(exit.NoConnection, fmt.Errorf("no connection was opened"))
 	case o.script != "" && r.Scripts == 0 && r.errorCount() == 0:
-		return fmt.Errorf("no script came to its end: give a longer --duration")
+		return fmt.Errorf("no script completed: give a longer --duration")
 	case o.script != "":
 	case r.Messages.Received == 0 && o.receiveOnly:
-		return fmt.Errorf("no message came: a server that has to be asked gets --message")
+		return fmt.Errorf("no message was received: send a request with --message if the server needs one")
 	case r.Messages.Received == 0 && o.sendOnly:
-		return fmt.Errorf("the server has taken no message: it answers no ping")
+		return fmt.Errorf("the server received no message: it did not answer pings")
 	case r.Messages.Received == 0:
-		return fmt.Errorf("no message was answered: a server that does not answer each message with one needs --send-only")
+		return fmt.Errorf("no message was answered: use --send-only for a server that does not answer each message with one")
 	}
 	return r.failed(o.thresholds)
 }

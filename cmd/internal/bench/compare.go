@@ -9,17 +9,17 @@ import (
 	"github.com/wskit/wskit/cmd/internal/ui"
 )
 
-// comparison is a figure of two results.
+// comparison is a metric of two results.
 type comparison struct {
 	Name     string  `json:"name"`
 	Old      float64 `json:"old"`
 	New      float64 `json:"new"`
-	Ratio    float64 `json:"ratio"` // new to old, 0 if old is 0
+	Ratio    float64 `json:"ratio"` // new / old, or 0 if old is 0
 	moreGood bool
 	format   func(float64) string
 }
 
-// compare puts the figures of two results beside each other.
+// compare compares the metrics of two results.
 func compare(old, new *Result) []comparison {
 	var all []comparison
 	add := func(name string, old, new float64, moreGood bool, format func(float64) string) {
@@ -45,7 +45,7 @@ func compare(old, new *Result) []comparison {
 		{"p99.9", a.P999, b.P999}, {"max", a.Max, b.Max},
 	} {
 		if a.Count+b.Count == 0 || old.Settings.Mode != new.Settings.Mode {
-			break // there is none, or it is of something else
+			break // one has no latency, or they measure different things
 		}
 		add("latency "+l.name, l.old, l.new, false, duration)
 	}
@@ -62,7 +62,7 @@ func (r *Result) errorCount() (n int64) {
 	return n
 }
 
-// printComparison prints two results beside each other.
+// printComparison prints two results side by side.
 func printComparison(w io.Writer, old, new *Result, asJSON bool) error {
 	all := compare(old, new)
 	if asJSON {
@@ -92,7 +92,7 @@ func printComparison(w io.Writer, old, new *Result, asJSON bool) error {
 	return nil
 }
 
-// verdict says what a difference of more than a twentieth means.
+// verdict rates a difference of more than 5 percent.
 func (c comparison) verdict(p ui.Palette) string {
 	better := c.New > c.Old == c.moreGood
 	switch {

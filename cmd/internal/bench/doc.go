@@ -1,7 +1,9 @@
-// Package bench is wskit bench: it loads a server and measures what comes back.
+// Package bench implements wskit bench, which sends load to a server and
+// measures the answers.
 //
-// A load (load.go) opens connections, each with a goroutine of its own, a worker
-// (worker.go): it sends, waits for the answers and notes their latency in a shard of
-// the recorder (record.go). Out of those the load makes a Result (result.go), which is
-// printed (table.go), drawn (plot.go), saved and compared (compare.go).
+// A load (load.go) opens connections. Each has a goroutine, a worker
+// (worker.go), which sends messages, waits for the answers and records their
+// latency in a shard of the recorder (record.go). The load then makes a Result
+// (result.go), which is printed (table.go), plotted (plot.go), saved and
+// compared (compare.go).
 package bench

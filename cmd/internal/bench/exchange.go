@@ -10,7 +10,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// drive sends and receives until the load is over, which is nil, or the connection is.
+// drive sends and receives until the load is over, when it returns nil, or the
+// connection ends.
 func (w *worker) drive() error {
 	for {
 		now := w.load.now()
@@ -37,7 +38,7 @@ func (w *worker) drive() error {
 	}
 }
 
-// send sends what may be sent now, with one Write.
+// send sends the messages that may be sent now, with one Write.
 func (w *worker) send(now time.Duration) error {
 	w.out = w.out[:0]
 	var t tally
@@ -69,8 +70,8 @@ func (w *worker) send(now time.Duration) error {
 	return err
 }
 
-// message returns the next message to send. One that a template makes lies in the slot
-// until that is used again.
+// message returns the next message to send. A message made from a template is
+// valid until its slot is reused.
 func (w *worker) message(slot int) *message {
 	m := &w.load.mix
 	if m.template == nil {
@@ -81,7 +82,7 @@ func (w *worker) message(slot int) *message {
 	return &w.made[slot]
 }
 
-// append adds the frame of m to what is to be sent.
+// append appends the frame of m to the output.
 func (w *worker) append(m *message) (err error) {
 	if !w.compressed || m.compressed == nil {
 		w.out, err = w.proto.AppendMessage(w.out, w.load.mix.op, m.payload)
@@ -95,10 +96,10 @@ func (w *worker) append(m *message) (err error) {
 // timerSlack is how late the timers of the operating system and of Go may be.
 const timerSlack = 2 * time.Millisecond
 
-// mayStart reports whether the next message may go out, and from when on its latency
-// counts. When a rate is set that is the time at which it was due, so that waiting for a
-// slow server is not left out (coordinated omission). Only when the connection was
-// ready for it, and our own timer was a little late, it is now.
+// mayStart reports whether the next message may be sent, and from when its
+// latency is measured. With a rate, that is the time at which it was due, so
+// that waiting for a slow server counts (coordinated omission). It is now if
+// the connection was ready in time and only our own timer was a little late.
 func (w *worker) mayStart(now time.Duration) (since time.Duration, ok bool) {
 	l := w.load
 	if !l.running() {
@@ -127,9 +128,9 @@ func (w *worker) mayStart(now time.Duration) (since time.Duration, ok bool) {
 	return since, true
 }
 
-// wait sets the read deadline: to when the next message is due, or to when the oldest
-// answer is overdue, which is an error once it has passed. A deadline that is early is
-// no harm, and so it is left as it is where that saves a call.
+// wait sets the read deadline to the time when the next message is due or the
+// oldest answer is overdue. It returns an error if an answer is already
+// overdue. An earlier deadline is harmless, and is kept if that saves a call.
 func (w *worker) wait(now time.Duration) error {
 	l := w.load
 	next := time.Duration(-1)
@@ -149,18 +150,18 @@ func (w *worker) wait(now time.Duration) error {
 		w.deadline = next
 		w.conn.SetReadDeadline(l.birth.Add(next))
 		if !l.running() && w.inFlight == 0 {
-			w.conn.SetReadDeadline(past) // the load has ended since, and its end wakes us no more
+			w.conn.SetReadDeadline(past) // the load has ended meanwhile and no longer wakes this reader
 		}
 	}
 	return nil
 }
 
-// past is a deadline that wakes who waits.
+// past is a deadline that wakes a reader.
 var past = time.Unix(1, 0)
 
 var errNoAnswer = errors.New("no answer in time")
 
-// receive takes what was read, and answers pings.
+// receive processes what was read, and answers pings.
 func (w *worker) receive(p []byte) error {
 	w.replies = w.replies[:0]
 	err := w.take(p)
@@ -170,7 +171,7 @@ func (w *worker) receive(p []byte) error {
 	return err
 }
 
-// take notes the answers in p and appends to replies.
+// take processes the answers in p and appends to replies.
 func (w *worker) take(p []byte) error {
 	now := w.load.now()
 	t := tally{bytesReceived: int64(len(p))}
@@ -184,7 +185,7 @@ func (w *worker) take(p []byte) error {
 	}()
 	next := w.proto.Next
 	if w.compressed && w.load.decodes() {
-		next = w.proto.NextMessage // inflated
+		next = w.proto.NextMessage // decompressed
 	}
 	for len(p) > 0 {
 		ev, n, err := next(p)
@@ -212,7 +213,7 @@ func (w *worker) take(p []byte) error {
 	return nil
 }
 
-// came notes that there is a whole message.
+// came records that a whole message has arrived.
 func (w *worker) came(now time.Duration, t *tally) {
 	switch {
 	case w.load.mode == receiveOnly:
@@ -226,7 +227,7 @@ func (w *worker) came(now time.Duration, t *tally) {
 	}
 }
 
-// compare looks whether an answer, or a part of it, is what was sent.
+// compare checks that an answer, or a part of it, equals the message.
 func (w *worker) compare(op ws.OpCode, p []byte, last bool) {
 	if w.inFlight == 0 || w.matching < 0 {
 		return
@@ -239,7 +240,7 @@ func (w *worker) compare(op ws.OpCode, p []byte, last bool) {
 	w.matching += len(p)
 }
 
-// answered notes that the oldest message in flight has its answer.
+// answered records the answer to the oldest message in flight.
 func (w *worker) answered(now time.Duration, t *tally) {
 	t.received++
 	if w.matching < 0 {

@@ -9,8 +9,8 @@ import (
 // lineTime is the time between the lines of --json-lines.
 const lineTime = time.Second
 
-// Line is a line of --json-lines while the load runs. Counts are those since the
-// beginning of the measurement; rate and latencies are of the time since the line before.
+// Line is a line of --json-lines during the load. Counts are totals of the
+// measurement; rate and latencies are those since the previous line.
 type Line struct {
 	Type     string `json:"type"` // progress
 	Point           // at, open, per_second, p50, p99
@@ -25,12 +25,12 @@ type finalLine struct {
 	*Result
 }
 
-// newLines returns a function that writes a line for each time that it is told.
+// newLines returns a function that writes a line for each progress report.
 func newLines(w io.Writer) func(progress) {
 	encoder := json.NewEncoder(w)
 	return func(p progress) {
 		line := Line{Type: "progress", Point: p.point, Sent: p.sent, Received: p.received, Errors: p.errors}
 		line.At = p.elapsed.Seconds()
-		encoder.Encode(line) // a broken pipe ends the program, and other faults show in the result
+		encoder.Encode(line) // a broken pipe ends the program, and other errors show when the result is written
 	}
 }

@@ -12,56 +12,57 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// config is what a load shall do.
+// config configures a load.
 type config struct {
 	mode        mode
 	connections int
 	mix         mix
-	script      []step        // what each connection goes through, in place of sending the mix
-	hello       bool          // a load that only receives sends a message first
-	pipeline    int           // the most messages in flight on a connection
-	interval    time.Duration // between the messages of a connection; 0: as fast as it goes
-	duration    time.Duration // 0: until count, or for ever
-	count       int64         // messages in all; 0: no bound
-	slice       time.Duration // of the timeline; 0: by the duration
-	ramp        time.Duration // connections are opened over this time
-	warmUp      time.Duration // at the beginning, which is not measured
-	patience    time.Duration // for an answer
-	atOnce      int           // handshakes at once
+	script      []step        // the steps of each connection, instead of sending the mix
+	hello       bool          // with receiveOnly: send a message first
+	pipeline    int           // maximum number of messages in flight on a connection
+	interval    time.Duration // between the messages of a connection; 0: as fast as possible
+	duration    time.Duration // 0: until count, or without end
+	count       int64         // total number of messages; 0: no limit
+	slice       time.Duration // of the timeline; 0: depends on the duration
+	ramp        time.Duration // the time over which connections are opened
+	warmUp      time.Duration // time at the beginning that is not measured
+	patience    time.Duration // how long to wait for an answer
+	atOnce      int           // concurrent handshakes
 	verify      bool
 	onLoop      bool // the connections share loops
 	via         *connect.Opener
 	dial        func(ctx context.Context, index int) (net.Conn, ws.Handshake, error)
 }
 
-// decodes reports whether messages are compressed and decompressed while the load runs.
-// Otherwise those to send are compressed before, and nobody looks at the answers.
+// decodes reports whether messages are compressed and decompressed during the
+// load. Otherwise messages are compressed before it, and answers are not
+// decompressed.
 func (c *config) decodes() bool { return c.verify || c.mix.template != nil || c.script != nil }
 
 // load is a run of the load generator.
 type load struct {
 	config
 	recorder *recorder
-	birth    time.Time // what times are counted from
+	birth    time.Time // the zero of all times
 	workers  []*worker
 	tickets  atomic.Int64 // messages that may still be started, if there is a count
 	made     atomic.Int64 // messages that a template has made
 
-	line    sync.WaitGroup // until every connection was tried once
+	line    sync.WaitGroup // done when every connection was tried once
 	start   chan struct{}  // closed when messages may be sent
-	over    chan struct{}  // closed when no more messages are to be started
+	over    chan struct{}  // closed when no more messages may be started
 	end     sync.Once      // closes over
 	isOver  atomic.Bool
-	aborted atomic.Bool // by Ctrl-C: answers are not waited for
+	aborted atomic.Bool // by Ctrl-C: do not wait for answers
 	overNow atomic.Int64
 
 	opener opener
 	open   atomic.Int64
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	errors map[string]int64
-	missed int64 // messages that got no answer
-	unsent int64 // messages that were due, and had no room in flight
+	missed int64 // messages without an answer
+	unsent int64 // messages that were due but not sent
 }
 
 func newLoad(c config) *load {
@@ -84,8 +85,9 @@ func newLoad(c config) *load {
 // span is the time that was measured.
 type span struct{ from, to time.Duration }
 
-// run runs the load until its time or its count is over, or ctx ends, and all answers
-// have come or are overdue. tell is called now and then with how far it has come.
+// run runs the load until its time or its count is over, or ctx ends, and until
+// all answers have arrived or are overdue. It calls tell regularly with the
+// progress.
 func (l *load) run(ctx context.Context, tell func(progress)) span {
 	defer context.AfterFunc(ctx, func() { l.aborted.Store(true); l.stop() })()
 	var workers sync.WaitGroup
@@ -115,11 +117,11 @@ func (l *load) run(ctx context.Context, tell func(progress)) span {
 	}()
 	s := l.watch(began, tell)
 	<-done
-	s.to = max(s.to, l.recorder.finish()) // what was answered after the end counts, and so does the time it took
+	s.to = max(s.to, l.recorder.finish()) // answers after the end count, and so does their time
 	return s
 }
 
-// stop ends the load: no message is started any more.
+// stop ends the load: no more messages are started.
 func (l *load) stop() {
 	l.end.Do(func() {
 		l.overNow.Store(int64(l.now()))
@@ -139,13 +141,14 @@ func (l *load) stop() {
 func (l *load) running() bool     { return !l.isOver.Load() }
 func (l *load) interrupted() bool { return l.aborted.Load() }
 
-// overAt is when the load was over, which it is.
+// overAt returns when the load ended.
 func (l *load) overAt() time.Duration { return time.Duration(l.overNow.Load()) }
 
-// now is the time since the load was made.
+// now returns the time since the load was made.
 func (l *load) now() time.Duration { return time.Since(l.birth) }
 
-// ticket reports whether one more message may be started, and ends the load otherwise.
+// ticket reports whether one more message may be started. If not, it ends the
+// load.
 func (l *load) ticket() bool {
 	if l.count == 0 {
 		return true
@@ -157,7 +160,8 @@ func (l *load) ticket() bool {
 	return left >= 0
 }
 
-// rampUp waits until it is the turn of the connection of this number. It returns false if the load ends meanwhile.
+// rampUp waits until the connection with this number may be opened. It returns
+// false if the load ends first.
 func (l *load) rampUp(index int) bool {
 	wait := l.ramp * time.Duration(index) / time.Duration(len(l.workers))
 	if wait == 0 {
@@ -171,7 +175,8 @@ func (l *load) rampUp(index int) bool {
 	}
 }
 
-// failed counts an error of a connection, and the messages that got no answer by it.
+// failed counts an error of a connection, and the messages that get no answer
+// because of it.
 func (l *load) failed(kind string, missed int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,7 +184,7 @@ func (l *load) failed(kind string, missed int) {
 	l.missed += int64(missed)
 }
 
-// errorCount is how many errors there were so far.
+// errorCount returns the number of errors so far.
 func (l *load) errorCount() (n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,7 +194,7 @@ func (l *load) errorCount() (n int64) {
 	return n
 }
 
-// progress is how far a load has come.
+// progress is the progress of a load.
 type progress struct {
 	share    float64 // 0 to 1, or -1 if it has no end
 	open     int
@@ -200,7 +205,7 @@ type progress struct {
 	point        Point // of the slice that has just ended
 }
 
-// watch cuts the time from began on into slices until the load is over.
+// watch cuts the time from began into slices until the load is over.
 func (l *load) watch(began time.Duration, tell func(progress)) span {
 	l.recorder.begin(began)
 	if l.duration > 0 {
@@ -221,7 +226,7 @@ func (l *load) watch(began time.Duration, tell func(progress)) span {
 		select {
 		case <-l.over:
 			now := l.now()
-			if now-l.recorder.begun > l.sliceTime()/2 { // a rest that is too short tells nothing
+			if now-l.recorder.begun > l.sliceTime()/2 { // a very short rest is not meaningful
 				l.recorder.slice(now, int(l.open.Load()))
 			}
 			return span{began, now}
@@ -235,8 +240,8 @@ func (l *load) watch(began time.Duration, tell func(progress)) span {
 	}
 }
 
-// sliceTime is the length of the slices of the timeline: some 60 of them, but none
-// shorter than a tenth of a second nor longer than one.
+// sliceTime returns the length of the slices of the timeline: about 60 slices,
+// but each between 0.1 and 1 second.
 func (l *load) sliceTime() time.Duration {
 	if l.slice > 0 {
 		return l.slice

@@ -12,19 +12,19 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// message is a message to send, again and again.
+// message is a message that is sent repeatedly.
 type message struct {
 	payload    []byte
-	compressed []byte // what goes out if compression was agreed on, nil for payload
+	compressed []byte // the compressed payload, or nil to send payload
 }
 
-// mix is the messages of a load, and how often each comes.
+// mix is the messages of a load with their weights.
 type mix struct {
 	op       ws.OpCode
 	messages []message
 	upTo     []int // running sums of the weights
 
-	template textTemplate // what makes each message anew, in place of messages
+	template textTemplate // makes each message, instead of messages
 	data     *table       // of --csv
 }
 
@@ -42,8 +42,9 @@ func (m *mix) next(random *rand.Rand) *message {
 	panic("unreachable")
 }
 
-// compress makes the compressed forms, once: no message refers to an earlier one, so that
-// compressing costs nothing while the load runs. What does not get smaller stays plain.
+// compress compresses the messages once. No message refers to an earlier one,
+// so compression costs nothing during the load. A message that would not become
+// smaller is sent uncompressed.
 func (m *mix) compress() {
 	for i := range m.messages {
 		p := m.messages[i].payload
@@ -53,8 +54,8 @@ func (m *mix) compress() {
 	}
 }
 
-// largest is the size of the longest message in bytes; one made by a template is about as
-// long as the first one.
+// largest returns the size of the longest message in bytes. For a template it
+// is the approximate size, that of the first message.
 func (m *mix) largest() int {
 	n := 0
 	if m.template != nil {
@@ -76,7 +77,7 @@ func (m *mix) add(payload []byte, weight int) {
 	m.upTo = append(m.upTo, sum)
 }
 
-// parseSizes makes messages of the sizes that spec lists: "64", or with weights
+// parseSizes makes messages of the sizes in spec, such as "64" or with weights
 // "64:90,16k:9,1m:1".
 func (m *mix) parseSizes(spec string) error {
 	for part := range strings.SplitSeq(spec, ",") {
@@ -88,7 +89,7 @@ func (m *mix) parseSizes(spec string) error {
 		w := 1
 		if weighted {
 			if w, err = strconv.Atoi(weight); err != nil || w < 1 {
-				return exit.Usagef("--size %q: a weight is a whole number from 1 on", part)
+				return exit.Usagef("--size %q: a weight is an integer of at least 1", part)
 			}
 		}
 		m.add(filler(m.op, n), w)
@@ -96,10 +97,10 @@ func (m *mix) parseSizes(spec string) error {
 	return nil
 }
 
-// maxSize is the longest message of a load.
+// maxSize is the maximum size of a message in bytes.
 const maxSize = 1 << 30
 
-// parseSize reads a number of bytes: 64, 16k, 1m.
+// parseSize parses a number of bytes: 64, 16k, 1m.
 func parseSize(s string) (int, error) {
 	digits := strings.TrimRight(strings.ToLower(strings.TrimSpace(s)), "kmib")
 	unit := 1
@@ -114,13 +115,13 @@ func parseSize(s string) (int, error) {
 	}
 	n, err := strconv.Atoi(digits)
 	if err != nil || n < 0 || unit == 0 || n > maxSize/unit {
-		return 0, exit.Usagef("size %q: write bytes, as 64, 16k or 1m, up to 1024m", s)
+		return 0, exit.Usagef("size %q: write a number of bytes such as 64, 16k or 1m, up to 1024m", s)
 	}
 	return n * unit, nil
 }
 
-// filler returns n bytes: words for text, which compress as text does, and for binary
-// bytes that do not compress.
+// filler returns n bytes: for text, words, which compress as usual text does,
+// and for binary, random bytes, which do not compress.
 func filler(op ws.OpCode, n int) []byte {
 	random := rand.New(rand.NewPCG(uint64(n), 1))
 	p := make([]byte, 0, n+16)

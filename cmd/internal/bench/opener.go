@@ -11,14 +11,15 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// opener opens the connections of a load, so many at once, and measures that.
+// opener opens the connections of a load, with a limit on concurrent
+// handshakes, and measures them.
 type opener struct {
 	slots chan struct{}
 
-	mu             sync.Mutex // guards what follows
+	mu             sync.Mutex // guards the fields below
 	latency        *hdrhistogram.Histogram
 	opened, failed int64
-	first, last    time.Duration // when the first one was begun and the last one was open
+	first, last    time.Duration // when the first handshake began and the last one was complete
 }
 
 func (o *opener) init(atOnce int) {
@@ -27,7 +28,7 @@ func (o *opener) init(atOnce int) {
 	o.first = -1
 }
 
-// connect opens the connection number index.
+// connect opens the connection with number index.
 func (l *load) connect(ctx context.Context, index int) (net.Conn, ws.Handshake, error) {
 	o := &l.opener
 	select {

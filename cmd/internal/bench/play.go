@@ -15,16 +15,17 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// The third way to drive a connection, --script: the worker goes through the steps, and
-// what arrives meanwhile waits in its inbox until a step expects it.
+// The third way to drive a connection, --script: the worker executes the steps.
+// Messages wait in its inbox until a step expects them.
 
-// Bounds on the inbox: beyond them the oldest messages are dropped.
+// Limits of the inbox: above them the oldest messages are dropped.
 const (
 	maxInbox      = 1024
 	maxInboxBytes = 1 << 20
 )
 
-// maxScriptMessage is the longest message that a script takes, in bytes.
+// maxScriptMessage is the maximum size in bytes of a message that a script
+// receives.
 const maxScriptMessage = 16 << 20
 
 // arrival is a message that has arrived.
@@ -33,29 +34,29 @@ type arrival struct {
 	payload []byte
 }
 
-// playing is what a worker needs for a script.
+// playing is the state of a worker with a script.
 type playing struct {
 	inbox      []arrival
 	inboxBytes int
-	waitsSince time.Duration // of the send whose answer is measured; negative: none
+	waitsSince time.Duration // time of the send whose answer is measured; negative: none
 }
 
-// errOver says that the load has ended within a script, which is no fault.
+// errOver reports that the load ended during a script, which is not a fault.
 var errOver = errors.New("the load is over")
 
-// stepError is the fault that has ended a script.
+// stepError is the error that ended a script.
 type stepError struct {
 	step   *step
 	kind   string
-	missed int // messages that were expected
+	missed int // expected messages that did not arrive
 }
 
 func (e *stepError) Error() string {
 	return fmt.Sprintf("line %d: %s: %s", e.step.line, e.step.does, e.kind)
 }
 
-// play goes through the script until the load is over. A script that fails begins again
-// after a pause, with a new connection.
+// play repeats the script until the load is over. A script that fails starts
+// again after a pause, on a new connection.
 func (w *worker) play(ctx context.Context) {
 	const shortest, longest = 100 * time.Millisecond, 2 * time.Second
 	pause := shortest
@@ -77,7 +78,7 @@ func (w *worker) play(ctx context.Context) {
 	}
 }
 
-// mayPlay reports whether one more script may be begun.
+// mayPlay reports whether one more script may be started.
 func (l *load) mayPlay() bool { return l.count == 0 || l.tickets.Add(-1) >= 0 }
 
 // rest waits without a connection.
@@ -90,7 +91,7 @@ func (w *worker) rest(d time.Duration) error {
 	}
 }
 
-// count adds to what the worker has measured.
+// count adds to the counts of the worker.
 func (w *worker) count(t tally) {
 	w.shard.mu.Lock()
 	w.shard.tally.add(t)
@@ -100,7 +101,7 @@ func (w *worker) count(t tally) {
 	w.shard.mu.Unlock()
 }
 
-// playSteps goes through steps. Its error is errOver or a stepError.
+// playSteps executes steps. Its error is errOver or a stepError.
 func (w *worker) playSteps(ctx context.Context, steps []step) error {
 	for i := range steps {
 		s := &steps[i]
@@ -177,7 +178,7 @@ func (w *worker) playSend(s *step) (err error) {
 	return err
 }
 
-// playExpect waits for a message, also when the load is over meanwhile.
+// playExpect waits for a message, even if the load ends meanwhile.
 func (w *worker) playExpect(s *step) error {
 	want := s.text.append(nil, &w.values)
 	within := cmp.Or(s.within, w.load.patience)
@@ -192,7 +193,7 @@ func (w *worker) playExpect(s *step) error {
 			w.count(tally{unsolicited: 1})
 		}
 		if w.load.now() >= until {
-			return &stepError{step: s, kind: fmt.Sprintf("no such message in %v", within), missed: 1}
+			return &stepError{step: s, kind: fmt.Sprintf("no matching message within %v", within), missed: 1}
 		}
 		if err := w.listen(until, w.load.interrupted); err != nil {
 			return err
@@ -200,7 +201,7 @@ func (w *worker) playExpect(s *step) error {
 	}
 }
 
-// take1 takes the oldest message of the inbox.
+// take1 removes the oldest message from the inbox.
 func (w *worker) take1() arrival {
 	a := w.inbox[0]
 	w.inbox = slices.Delete(w.inbox, 0, 1)
@@ -208,7 +209,7 @@ func (w *worker) take1() arrival {
 	return a
 }
 
-// expected notes that a message is what was expected.
+// expected records that an expected message has arrived.
 func (w *worker) expected(a arrival) {
 	w.count(tally{received: 1})
 	if w.waitsSince >= 0 {
@@ -235,10 +236,11 @@ func (w *worker) playWait(s *step) error {
 	return nil
 }
 
-// listen reads once, until a time at the latest, and puts what comes into the inbox.
+// listen reads once, at most until a given time, and puts messages into the
+// inbox.
 func (w *worker) listen(until time.Duration, over func() bool) error {
 	w.conn.SetReadDeadline(w.load.birth.Add(until))
-	if over() { // the end of the load wakes only those who read by then
+	if over() { // the end of the load wakes only goroutines that are already reading
 		return errOver
 	}
 	n, err := w.conn.Read(w.in)
@@ -258,7 +260,7 @@ func (w *worker) listen(until time.Duration, over func() bool) error {
 	return nil
 }
 
-// collect puts the messages of p into the inbox, and answers control frames.
+// collect puts the messages in p into the inbox, and answers control frames.
 func (w *worker) collect(p []byte) error {
 	now := w.load.now()
 	w.count(tally{bytesReceived: int64(len(p))})
@@ -289,7 +291,8 @@ func (w *worker) collect(p []byte) error {
 	return fault
 }
 
-// keep puts a message into the inbox, in place of the oldest ones if that is full.
+// keep puts a message into the inbox, and drops the oldest ones if that is
+// full.
 func (w *worker) keep(a arrival) {
 	w.inbox = append(w.inbox, a)
 	w.inboxBytes += len(a.payload)
@@ -299,7 +302,8 @@ func (w *worker) keep(a arrival) {
 	}
 }
 
-// leave ends the connection, if there is one: well if nothing is wrong with it.
+// leave ends the connection, if there is one, with a closing handshake unless
+// it has failed.
 func (w *worker) leave(err error, code ws.StatusCode) {
 	if w.conn == nil {
 		return

@@ -32,10 +32,11 @@ func plotter(name string) (string, error) {
 	case ".html", ".htm":
 		return "html", nil
 	}
-	return "", exit.Usagef("--plot %q: the name has to end in .html or .svg", name)
+	return "", exit.Usagef("--plot %q: the name must end in .html or .svg", name)
 }
 
-// drawFile draws a result into a file, or two into the same charts, the old one first.
+// drawFile plots a result to a file, or two results in the same charts, the old
+// one first.
 func drawFile(name string, results ...*Result) error {
 	kind, err := plotter(name)
 	if err != nil {
@@ -48,7 +49,8 @@ func drawFile(name string, results ...*Result) error {
 	return os.WriteFile(name, b.Bytes(), 0o666)
 }
 
-// draw draws up to three charts: messages/s and latency over time, and latency by percentile.
+// draw plots up to three charts: messages/s and latency over time, and latency
+// by percentile.
 func draw(w io.Writer, kind string, results ...*Result) error {
 	all := []chart{
 		{Title: "messages/s", format: number[float64]},
@@ -80,10 +82,11 @@ func draw(w io.Writer, kind string, results ...*Result) error {
 	})
 }
 
-// runNames are what two runs in a plot are called.
+// runNames are the names of two runs in a plot.
 var runNames = []string{"old", "new"}
 
-// printed is what the command prints of one result, or of two beside each other.
+// printed returns the output of the command for one result, or for a comparison
+// of two.
 func printed(results []*Result) (string, error) {
 	var b bytes.Buffer
 	if len(results) > 1 {
@@ -94,8 +97,8 @@ func printed(results []*Result) (string, error) {
 	return b.String(), err
 }
 
-// addTo adds the lines of a result to the charts of draw. A run that has a name has one
-// color, and its p50 is dashed.
+// addTo adds the lines of a result to the charts. The lines of a named run
+// share a color, and its p50 is dashed.
 func (r *Result) addTo(charts []chart, run string) error {
 	rate, p50, p99 := r.overTime()
 	percentiles, err := r.Latency.byPercentile()
@@ -116,7 +119,7 @@ func (r *Result) addTo(charts []chart, run string) error {
 	return nil
 }
 
-// overTime is the timeline.
+// overTime returns the timeline.
 func (r *Result) overTime() (rate, p50, p99 []dot) {
 	for _, p := range r.Timeline {
 		rate = append(rate, dot{p.At, p.PerSecond})
@@ -127,7 +130,7 @@ func (r *Result) overTime() (rate, p50, p99 []dot) {
 	return rate, p50, p99
 }
 
-// byPercentile is a distribution, as far as there are values.
+// byPercentile returns the distribution by percentile.
 func (l Latency) byPercentile() (dots []dot, err error) {
 	h, err := l.distribution()
 	if err != nil {
@@ -146,7 +149,7 @@ func (l Latency) byPercentile() (dots []dot, err error) {
 // dot is a point of a line, in units of the chart.
 type dot struct{ x, y float64 }
 
-// line is dots, with a name if the chart has several lines.
+// line is a sequence of dots, with a name if the chart has several lines.
 type line struct {
 	name   string
 	dots   []dot
@@ -154,7 +157,7 @@ type line struct {
 	dashed bool
 }
 
-// chart is lines in a box, with what the templates need of it.
+// chart is a box with lines, and the values that the templates need.
 type chart struct {
 	Title string
 	Top   int
@@ -168,20 +171,20 @@ type chart struct {
 	format            func(float64) string
 }
 
-// tick is a label and where it stands.
+// tick is a label and its position.
 type tick struct {
 	Text string
 	At   float64
 }
 
-// path is a line as the template draws it.
+// path is a line in the form that the template draws.
 type path struct {
 	D      string
 	Color  int
 	Dashed bool
 }
 
-// name is the name of a line, and where it ends.
+// name is the name of a line and the position of its end.
 type name struct {
 	tick
 	Color  int
@@ -194,13 +197,14 @@ const (
 	boxHeight         = 150.0
 )
 
-// The charts stand below each other.
+// Layout of the charts, one below the other.
 const (
 	firstTop    = 60
 	chartHeight = 220 // with title and labels
 )
 
-// layOut computes paths and labels, and reports whether there is anything to draw.
+// layOut computes paths and labels, and reports whether there is anything to
+// draw.
 func (c *chart) layOut() bool {
 	var right, low, high float64
 	low = math.Inf(1)
@@ -237,7 +241,7 @@ func (c *chart) layOut() bool {
 	return true
 }
 
-// name names the lines, from the right end of the box on.
+// name positions the names of the lines, from the right end of the box.
 func (c *chart) name() {
 	right := boxLeft + boxWidth
 	for _, line := range slices.Backward(c.lines) {
@@ -285,7 +289,7 @@ func round(v float64) float64 {
 	return 10 * unit
 }
 
-// headings returns the lines above the charts, cut where they would not fit.
+// headings returns the lines above the charts, cut to the width.
 func headings(results []*Result) []string {
 	lines := []string{results[0].URL, results[0].Settings.String()}
 	if len(results) > 1 {

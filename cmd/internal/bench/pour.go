@@ -10,40 +10,41 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// The other way to drive a connection, --send-only: what the server sends is read by a
-// goroutine of its own (hear) and dropped, so that a server which sends much holds
-// nothing up. Behind the messages go pings: a server takes what comes in order, and so
-// its pong says that it has taken them. That, and not what the kernel has buffered, is
-// what counts as received, and the latency is that of the pings.
+// The second way to drive a connection, --send-only. A separate goroutine
+// (hear) reads and discards what the server sends, so that a server that sends
+// much does not block. Pings follow the messages. A server processes its input
+// in order, so its pong shows that it has received the messages before the
+// ping. These messages count, not those that the kernel has buffered. The
+// latency is that of the pings.
 
 const (
-	pingWindow = 16                     // pings that may wait for their pong
-	pingBytes  = 64 << 10               // sent at once, or since the last ping, before the next one
-	pingEvery  = 100 * time.Millisecond // or time
+	pingWindow = 16                     // maximum number of pings without a pong
+	pingBytes  = 64 << 10               // bytes sent at once, and bytes between two pings
+	pingEvery  = 100 * time.Millisecond // time between two pings
 )
 
-// pouring is what a worker needs for that.
+// pouring is the state of a worker that only sends.
 type pouring struct {
-	mu       sync.Mutex // guards proto, flights and what follows
-	behind   int        // messages behind the last ping
-	bytes    int        // of those
+	mu       sync.Mutex // guards proto, flights and the fields below
+	behind   int        // messages after the last ping
+	bytes    int        // of these messages
 	pinged   time.Duration
-	pings    uint64 // their number, which is the payload of the next one
-	finished bool   // nobody has to listen any more
+	pings    uint64 // number of pings, which is the payload of the next one
+	finished bool   // hear may end
 
-	wake  chan struct{} // there is a pong, or a reply to send
+	wake  chan struct{} // a pong has arrived, or a reply is due
 	heard chan struct{} // closed when hear has ended
 	end   error         // how it ended
 }
 
-// pour sends until the load is over and the server has taken everything, which is nil,
-// or until the connection ends.
+// pour sends until the load is over and the server has received everything,
+// when it returns nil, or until the connection ends.
 func (w *worker) pour() error {
 	w.pouring = pouring{wake: make(chan struct{}, 1), heard: make(chan struct{})}
 	go w.hear()
 	err := w.pourAll()
 	if err != nil && !errors.Is(err, errNoAnswer) {
-		select { // what the server has said last tells more
+		select { // prefer the last error of the server
 		case <-w.heard:
 		case <-time.After(pingEvery):
 		}
@@ -91,8 +92,8 @@ func (w *worker) pourAll() error {
 	}
 }
 
-// fill puts what may be sent now into out. If that is nothing, next is when to come
-// again, or negative when all is done.
+// fill appends to out what may be sent now. If that is nothing, next is the
+// time of the next call, or negative if all is done.
 func (w *worker) fill(now time.Duration) (next time.Duration, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,13 +120,13 @@ func (w *worker) fill(now time.Duration) (next time.Duration, err error) {
 	return w.next(now), nil
 }
 
-// mayPing reports whether one more ping may go out, and messages in front of it: not when
-// the server closes the connection.
+// mayPing reports whether one more ping, with messages before it, may be sent.
+// It returns false if the server is closing the connection.
 func (w *worker) mayPing() bool {
 	return w.inFlight < len(w.flights) && w.proto.Closing().Received == 0
 }
 
-// fillMessages adds messages to out.
+// fillMessages appends messages to out.
 func (w *worker) fillMessages(now time.Duration) error {
 	var t tally
 	before := len(w.out)
@@ -147,7 +148,7 @@ func (w *worker) fillMessages(now time.Duration) error {
 	return nil
 }
 
-// ping adds a ping to out, whose pong is for all messages in front of it.
+// ping appends a ping to out. Its pong acknowledges all messages before it.
 func (w *worker) ping(now time.Duration) (err error) {
 	w.out, err = w.proto.AppendPing(w.out, binary.BigEndian.AppendUint64(nil, w.pings))
 	w.flights[(w.oldest+w.inFlight)%len(w.flights)] = flight{since: now, count: w.behind}
@@ -157,8 +158,8 @@ func (w *worker) ping(now time.Duration) (err error) {
 	return err
 }
 
-// next is when there is something to do even if nothing comes: a message is due, or a
-// ping, or a pong is overdue.
+// next returns the time of the next action if nothing arrives: a message or a
+// ping is due, or a pong is overdue.
 func (w *worker) next(now time.Duration) time.Duration {
 	next := now + w.load.patience
 	if w.inFlight > 0 {
@@ -190,7 +191,7 @@ func (w *worker) flush() error {
 	return err
 }
 
-// hear reads what comes until the connection ends, or nobody wants to know any more.
+// hear reads until the connection ends or finished is set.
 func (w *worker) hear() {
 	defer close(w.heard)
 	for {
@@ -204,7 +205,7 @@ func (w *worker) hear() {
 		}
 		done := w.end != nil || w.finished
 		if !done && err != nil {
-			w.conn.SetReadDeadline(time.Time{}) // the end of the load interrupts readers; this one goes on
+			w.conn.SetReadDeadline(time.Time{}) // the end of the load interrupts reads, but this one continues
 		}
 		w.mu.Unlock()
 		if done {
@@ -217,15 +218,16 @@ func (w *worker) hear() {
 	}
 }
 
-// taken notes what a pong says: that the server has taken the messages in front of its
-// ping, and of those before, whose pongs it may leave out (RFC 6455, section 5.5.3).
+// taken handles a pong: the server has received the messages before its ping,
+// and those before earlier pings, whose pongs it may omit (RFC 6455, section
+// 5.5.3).
 func (w *worker) taken(now time.Duration, pong []byte, t *tally) {
 	if len(pong) != 8 {
 		return
 	}
 	last := binary.BigEndian.Uint64(pong)
 	if last >= w.pings {
-		return // it answers no ping of ours
+		return // it does not answer a ping of ours
 	}
 	for w.inFlight > 0 && w.pings-uint64(w.inFlight) <= last {
 		t.received += int64(w.flights[w.oldest].count)
@@ -235,16 +237,17 @@ func (w *worker) taken(now time.Duration, pong []byte, t *tally) {
 	}
 }
 
-// mode is what a load does with the messages.
+// mode is how a load treats the messages.
 type mode string
 
 const (
-	echoes      mode = ""        // each message is answered by one
-	sendOnly    mode = "send"    // the server answers nothing, or not each message by one
-	receiveOnly mode = "receive" // the server sends by itself
+	echoes      mode = ""        // the server answers each message with one message
+	sendOnly    mode = "send"    // the server does not answer, or answers differently
+	receiveOnly mode = "receive" // the server sends without being asked
 )
 
-// subscribe sends the first message of a load that only receives, if there is one.
+// subscribe sends the first message of a load that only receives, if there is
+// one.
 func (w *worker) subscribe() error {
 	if !w.load.hello {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/wskit/wskit/cmd/internal/ui"
 )
 
-// newProgress returns a function that shows how far the load has come, and one that
-// takes that away again. On anything but a terminal they do nothing.
+// newProgress returns a function that shows the progress of the load, and one
+// that removes it. They do nothing if w is not a terminal.
 func newProgress(w io.Writer) (tell func(progress), done func()) {
 	if !ui.IsTerminal(w) {
 		return func(progress) {}, func() {}

@@ -7,8 +7,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// The latencies that are told apart: from 100 ns to 10 min, to three digits. Longer ones
-// count as the longest.
+// The range of recorded latencies: from 100 ns to 10 min, to three digits.
+// Longer ones count as the longest.
 const (
 	shortest = 100 * time.Nanosecond
 	longest  = 10 * time.Minute
@@ -20,16 +20,16 @@ func newHistogram() *hdrhistogram.Histogram {
 }
 
 func record(h *hdrhistogram.Histogram, d time.Duration) {
-	h.RecordValue(int64(min(max(d, 0), longest))) // in range: it cannot fail
+	h.RecordValue(int64(min(max(d, 0), longest))) // the value is in range, so this cannot fail
 }
 
 // tally counts messages and their bytes on the wire.
 type tally struct {
 	sent, received           int64
 	bytesSent, bytesReceived int64
-	unsolicited              int64 // messages that answer none
-	wrong                    int64 // answers with other content than was sent
-	scripts                  int64 // that came to their end
+	unsolicited              int64 // messages that are not answers
+	wrong                    int64 // answers with wrong content
+	scripts                  int64 // completed scripts
 }
 
 func (t *tally) add(u tally) {
@@ -42,28 +42,28 @@ func (t *tally) add(u tally) {
 	t.scripts += u.scripts
 }
 
-// shard records for some of the workers; there are several so that they do not wait
-// for each other.
+// shard records for some of the workers. There are several, so that workers do
+// not wait for each other.
 type shard struct {
 	mu      sync.Mutex
 	latency *hdrhistogram.Histogram
-	lag     *hdrhistogram.Histogram // how late we were ourselves, when a rate is set
+	lag     *hdrhistogram.Histogram // lateness of our own timers, with a rate
 	tally   tally
-	last    time.Duration // when the last answer came
+	last    time.Duration // when the last answer arrived
 
-	_ [64]byte // keeps neighbours off the cache line
+	_ [64]byte // keeps other shards off the cache line
 }
 
-// recorder gathers what the workers measure, a slice of time after the other.
+// recorder collects the measurements of the workers in slices of time.
 type recorder struct {
 	shards []shard
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	total    tally
 	latency  *hdrhistogram.Histogram
 	lag      *hdrhistogram.Histogram
 	timeline []Point
-	begun    time.Duration // of the open slice
+	begun    time.Duration // start of the open slice
 }
 
 func newRecorder(shards int) *recorder {
@@ -74,8 +74,8 @@ func newRecorder(shards int) *recorder {
 	return r
 }
 
-// slice ends a slice of time at now: it moves what the shards have into the totals, and
-// adds a point to the timeline. It returns the totals and the point.
+// slice ends a slice of time at now. It adds the shards to the totals, and a
+// point to the timeline. It returns the totals and the point.
 func (r *recorder) slice(now time.Duration, open int) (tally, Point) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,8 +95,8 @@ func (r *recorder) slice(now time.Duration, open int) (tally, Point) {
 	return r.total, point
 }
 
-// finish adds what came after the last slice, which is no slice of its own. It returns
-// when the last answer came.
+// finish adds the measurements after the last slice. It returns when the last
+// answer arrived.
 func (r *recorder) finish() (last time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -116,7 +116,7 @@ func (r *recorder) begin(now time.Duration) {
 	r.begun = now
 }
 
-// forget forgets what was measured so far: the warm-up is over.
+// forget discards the measurements of the warm-up.
 func (r *recorder) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

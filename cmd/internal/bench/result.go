@@ -10,15 +10,15 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Result is what a run has measured. It is what --json prints and --save keeps. Times
+// Result is the result of a run, as --json prints and --save stores it. Times
 // are in microseconds unless their name says otherwise.
 type Result struct {
 	URL      string    `json:"url"`
 	Started  time.Time `json:"started"`
-	Seconds  float64   `json:"seconds"` // that were measured
+	Seconds  float64   `json:"seconds"` // duration of the measurement
 	Settings Settings  `json:"settings"`
 
-	Scripts    int64            `json:"scripts,omitempty"` // that came to their end
+	Scripts    int64            `json:"scripts,omitempty"` // completed scripts
 	Handshakes Handshakes       `json:"handshakes"`
 	Messages   Messages         `json:"messages"`
 	Bytes      Bytes            `json:"bytes"`
@@ -29,19 +29,19 @@ type Result struct {
 	Crossed    []Crossed        `json:"crossed,omitempty"` // thresholds of --fail
 }
 
-// Settings are the flags that matter for a comparison.
+// Settings are the flags that are relevant for a comparison.
 type Settings struct {
-	Mode        mode    `json:"mode,omitempty"`   // send or receive, if it does only that
+	Mode        mode    `json:"mode,omitempty"`   // send or receive, with --send-only or --receive-only
 	Script      string  `json:"script,omitempty"` // file with the steps of each connection
 	Connections int     `json:"connections"`
 	Size        string  `json:"size"`
 	Binary      bool    `json:"binary"`
-	Compression bool    `json:"compression"` // agreed on
+	Compression bool    `json:"compression"` // negotiated
 	Pipeline    int     `json:"pipeline"`
-	Rate        float64 `json:"rate"` // messages a second that were asked for, 0: as fast as it goes
+	Rate        float64 `json:"rate"` // requested messages per second; 0: as fast as possible
 }
 
-// Handshakes is how the connections were opened.
+// Handshakes describes how the connections were opened.
 type Handshakes struct {
 	Opened    int64   `json:"opened"`
 	Failed    int64   `json:"failed"`
@@ -52,15 +52,15 @@ type Handshakes struct {
 // Messages counts messages.
 type Messages struct {
 	Sent        int64   `json:"sent"`
-	Received    int64   `json:"received"` // answers; with --send-only messages that the server has taken
-	Lost        int64   `json:"lost"`     // sent, and never answered or taken
-	Wrong       int64   `json:"wrong"`    // answers with other content, if --verify
+	Received    int64   `json:"received"` // answers; with --send-only, messages that the server has received
+	Lost        int64   `json:"lost"`     // sent, but not answered or received
+	Wrong       int64   `json:"wrong"`    // answers with wrong content, with --verify
 	Unsolicited int64   `json:"unsolicited"`
-	Unsent      int64   `json:"unsent"`     // due by --rate, and not sent: the server was not done with those before
-	PerSecond   float64 `json:"per_second"` // of those received
+	Unsent      int64   `json:"unsent"`     // due by --rate but not sent, because answers were late
+	PerSecond   float64 `json:"per_second"` // received messages per second
 }
 
-// Bytes counts bytes on the wire, with frame headers and without TLS.
+// Bytes counts bytes on the wire, including frame headers and excluding TLS.
 type Bytes struct {
 	Sent              int64   `json:"sent"`
 	Received          int64   `json:"received"`
@@ -68,14 +68,14 @@ type Bytes struct {
 	ReceivedPerSecond float64 `json:"received_per_second"`
 }
 
-// Generator tells whether the load generator was at its own limits.
+// Generator reports whether the load generator was at its own limits.
 type Generator struct {
-	CPU    float64 `json:"cpu"`     // cores that it used
-	Cores  int     `json:"cores"`   // that it may use
-	LagP99 float64 `json:"lag_p99"` // how late its timers were, when a rate is set
+	CPU    float64 `json:"cpu"`     // number of cores used
+	Cores  int     `json:"cores"`   // number of cores available
+	LagP99 float64 `json:"lag_p99"` // lateness of its timers, with a rate
 
-	Machine float64  `json:"machine,omitempty"` // share of the machine's processors that worked, 0 to 1; 0: unknown
-	Limits  []string `json:"limits,omitempty"`  // of this side that the load has reached
+	Machine float64  `json:"machine,omitempty"` // load of the machine's processors, 0 to 1; 0: unknown
+	Limits  []string `json:"limits,omitempty"`  // limits of this side that the load has reached
 }
 
 // Point is a slice of the run.
@@ -136,7 +136,7 @@ func (l Latency) distribution() (*hdrhistogram.Histogram, error) {
 	return hdrhistogram.Decode(p)
 }
 
-// result puts together what the load has measured.
+// result returns the result of the load.
 func (l *load) result(s span) *Result {
 	r, o := l.recorder, &l.opener
 	seconds := max((s.to - s.from).Seconds(), 1e-9)
@@ -184,7 +184,7 @@ func readResult(name string) (*Result, error) {
 	}
 	r := new(Result)
 	if err := json.Unmarshal(p, r); err != nil || r.URL == "" {
-		return nil, fmt.Errorf("%s is no saved result: make one with wskit bench --save", name)
+		return nil, fmt.Errorf("%s is not a saved result: make one with wskit bench --save", name)
 	}
 	return r, nil
 }

@@ -17,22 +17,23 @@ import (
 )
 
 // scriptHelp describes the language of scripts.
-const scriptHelp = `Scripts: --script FILE has the steps that each connection goes through, again and again
-until the load ends; -n counts scripts then. It is YAML:
+const scriptHelp = `Scripts: --script FILE has the steps of each connection, which repeats them until the load
+ends. -n then counts scripts. The file is YAML:
   steps:
-    - connect                          # the first step, and possible after close
+    - connect                          # the first step; allowed again after close
     - send: '{"join":"{{csv room}}"}'  # a template
-    - expect: '"ok":true'              # waits for a message that contains this; a template
+    - expect: '"ok":true'              # waits for a message that contains this template
     - repeat: 10
       steps:
         - send: tick {{seq}}
         - expect: {regexp: '^tock \d+$', within: 500ms}
         - wait: 100ms                  # or {min: 50ms, max: 150ms}: a random time
-    - close: 1000                      # or close, for code 1000; also at the end by itself
-The latency is that from a send to the message of the next expect. Messages that no
-expect matches are counted as not asked for.`
+    - close: 1000                      # or close, for code 1000; implied at the end
+Latency is measured from a send to the message of the next expect. Messages that match no
+expect are counted as unexpected.`
 
-// maxScript bounds the size of a script in bytes, and deepest how deep repeat may go.
+// maxScript is the maximum size of a script in bytes, and deepest the maximum
+// nesting of repeat.
 const (
 	maxScript = 1 << 20
 	deepest   = 16
@@ -44,15 +45,15 @@ type step struct {
 	line int    // in the file
 
 	text     textTemplate   // send, expect
-	regexp   *regexp.Regexp // expect, in place of text
-	within   time.Duration  // expect; 0: the patience of the load
+	regexp   *regexp.Regexp // expect, instead of text
+	within   time.Duration  // expect; 0: --patience
 	min, max time.Duration  // wait
 	times    int            // repeat
 	steps    []step         // repeat
 	code     ws.StatusCode  // close
 }
 
-// stepKinds parse the value after the name of a step.
+// stepKinds parses the value after the name of a step.
 var stepKinds map[string]func(p *scriptParser, s *step, value *yaml.Node) error
 
 func init() {
@@ -66,14 +67,14 @@ func init() {
 	}
 }
 
-// scriptParser reads a script. open is whether the connection is open at the step that it
-// has come to.
+// scriptParser parses a script. open is whether the connection is open at the
+// current step.
 type scriptParser struct {
 	data *table
 	open bool
 }
 
-// scriptError is an error that names the line and the step.
+// scriptError is an error with the line and the step.
 type scriptError struct {
 	line int
 	does string
@@ -109,7 +110,7 @@ func readScript(name string, data *table) ([]step, error) {
 	return steps, nil
 }
 
-// parseScript reads the text of a script.
+// parseScript parses the text of a script.
 func parseScript(text []byte, data *table) ([]step, error) {
 	var doc yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -124,14 +125,14 @@ func parseScript(text []byte, data *table) ([]step, error) {
 	return p.list(child(root, "steps"), root.Line, 0)
 }
 
-// onlyKeys reports what a mapping has besides these keys.
+// onlyKeys returns an error if a mapping has other keys than these.
 func onlyKeys(n *yaml.Node, keys ...string) error {
 	if n.Kind != yaml.MappingNode {
-		return fmt.Errorf("a mapping with %s is expected", strings.Join(keys, ", "))
+		return fmt.Errorf("want a mapping with %s", strings.Join(keys, ", "))
 	}
 	for i := 0; i < len(n.Content); i += 2 {
 		if !contains(keys, n.Content[i].Value) {
-			return fmt.Errorf("unknown key %q: %s is expected", shorten(n.Content[i].Value), strings.Join(keys, ", "))
+			return fmt.Errorf("unknown key %q: want %s", shorten(n.Content[i].Value), strings.Join(keys, ", "))
 		}
 	}
 	return nil
@@ -156,13 +157,13 @@ func child(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// list reads the steps of a list.
+// list parses a list of steps.
 func (p *scriptParser) list(n *yaml.Node, line, depth int) (steps []step, err error) {
 	if depth > deepest {
 		return nil, &scriptError{line, "", fmt.Errorf("repeat is nested more than %d deep", deepest)}
 	}
 	if n == nil || n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		return nil, &scriptError{line, "", errors.New("a list of steps is expected")}
+		return nil, &scriptError{line, "", errors.New("want a list of steps")}
 	}
 	for _, item := range n.Content {
 		s, err := p.step(item, depth)
@@ -174,7 +175,7 @@ func (p *scriptParser) list(n *yaml.Node, line, depth int) (steps []step, err er
 	return steps, nil
 }
 
-// step reads one step: its name, or a mapping from its name to what it needs.
+// step parses one step: its name, or a mapping from its name to its arguments.
 func (p *scriptParser) step(n *yaml.Node, depth int) (step, error) {
 	s := step{line: n.Line}
 	var value *yaml.Node
@@ -186,13 +187,13 @@ func (p *scriptParser) step(n *yaml.Node, depth int) (step, error) {
 	case n.Kind == yaml.MappingNode && child(n, "repeat") != nil:
 		s.does, value = "repeat", n
 	default:
-		return s, &scriptError{n.Line, "", errors.New("a step is one of connect, send, expect, wait, repeat and close, as - send: hello")}
+		return s, &scriptError{n.Line, "", errors.New("want a step: connect, send, expect, wait, repeat or close, such as - send: hello")}
 	}
 	parse, ok := stepKinds[s.does]
 	if !ok {
-		return s, &scriptError{n.Line, "", fmt.Errorf("no step %q: there are connect, send, expect, wait, repeat and close", shorten(s.does))}
+		return s, &scriptError{n.Line, "", fmt.Errorf("unknown step %q: use connect, send, expect, wait, repeat or close", shorten(s.does))}
 	}
-	s.times = depth // for repeat, which replaces it
+	s.times = depth // for repeat, which overwrites it
 	if err := parse(p, &s, value); err != nil {
 		if _, ok := errors.AsType[*scriptError](err); ok {
 			return s, err // of a step inside
@@ -202,20 +203,21 @@ func (p *scriptParser) step(n *yaml.Node, depth int) (step, error) {
 	return s, nil
 }
 
-// mustBeOpen is the error of a step that needs an open connection and has none.
+// mustBeOpen returns an error for a step that needs an open connection, if
+// there is none.
 func (p *scriptParser) mustBeOpen() error {
 	if !p.open {
-		return errors.New("there is no open connection: put connect in front of it")
+		return errors.New("the connection is not open: put connect before this step")
 	}
 	return nil
 }
 
 func (p *scriptParser) connect(_ *step, value *yaml.Node) error {
 	if value != nil && value.Tag != "!!null" {
-		return errors.New("it takes no value: the URL is that of the command line")
+		return errors.New("takes no value: the URL is that of the command line")
 	}
 	if p.open {
-		return errors.New("the connection is open: put close in front of it")
+		return errors.New("the connection is already open: put close before this step")
 	}
 	p.open = true
 	return nil
@@ -224,7 +226,7 @@ func (p *scriptParser) connect(_ *step, value *yaml.Node) error {
 // scalar returns the text of a value.
 func scalar(value *yaml.Node) (string, error) {
 	if value == nil || value.Kind != yaml.ScalarNode || value.Tag == "!!null" {
-		return "", errors.New("a text is expected, in quotes if it begins with { or [")
+		return "", errors.New("want a text, in quotes if it begins with { or [")
 	}
 	return value.Value, nil
 }
@@ -275,11 +277,11 @@ func (p *scriptParser) expect(s *step, value *yaml.Node) (err error) {
 	return nil
 }
 
-// positive reads a time.
+// positive parses a positive duration.
 func positive(n *yaml.Node) (time.Duration, error) {
 	d, err := time.ParseDuration(n.Value)
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is no positive time, as 500ms or 2s", shorten(n.Value))
+		return 0, fmt.Errorf("%q is not a positive duration such as 500ms or 2s", shorten(n.Value))
 	}
 	return d, nil
 }
@@ -287,7 +289,7 @@ func positive(n *yaml.Node) (time.Duration, error) {
 func (p *scriptParser) wait(s *step, value *yaml.Node) (err error) {
 	switch {
 	case value == nil:
-		return errors.New("a time is expected, as 500ms or 2s")
+		return errors.New("want a duration such as 500ms or 2s")
 	case value.Kind != yaml.MappingNode:
 		s.min, err = positive(value)
 		s.max = s.min
@@ -298,7 +300,7 @@ func (p *scriptParser) wait(s *step, value *yaml.Node) (err error) {
 	}
 	low, high := child(value, "min"), child(value, "max")
 	if low == nil || high == nil {
-		return errors.New("both min and max are expected")
+		return errors.New("want both min and max")
 	}
 	if s.min, err = positive(low); err != nil {
 		return err
@@ -315,21 +317,21 @@ func (p *scriptParser) wait(s *step, value *yaml.Node) (err error) {
 func (p *scriptParser) repeat(s *step, value *yaml.Node) (err error) {
 	depth := s.times
 	if value == nil {
-		return errors.New("a number and steps are expected")
+		return errors.New("want a number and steps")
 	}
 	if err := onlyKeys(value, "repeat", "steps"); err != nil {
 		return err
 	}
 	number := child(value, "repeat")
 	if s.times, err = strconv.Atoi(number.Value); err != nil || s.times < 1 || s.times > 1e9 {
-		return fmt.Errorf("%q is no number from 1 to 1000000000", shorten(number.Value))
+		return fmt.Errorf("%q is not a number from 1 to 1000000000", shorten(number.Value))
 	}
 	before := p.open
 	if s.steps, err = p.list(child(value, "steps"), s.line, depth+1); err != nil {
 		return err
 	}
 	if p.open != before && s.times > 1 {
-		return errors.New("the connection is open before its steps and closed after them, or the other way round: they cannot be repeated")
+		return errors.New("the steps cannot be repeated: the connection must be in the same state, open or closed, before and after them")
 	}
 	return nil
 }
@@ -339,7 +341,7 @@ func (p *scriptParser) close(s *step, value *yaml.Node) error {
 	if value != nil && value.Tag != "!!null" {
 		n, err := strconv.ParseUint(value.Value, 10, 16)
 		if err != nil || !ws.StatusCode(n).MayBeSent() {
-			return fmt.Errorf("%q is no close code that may be sent, as 1000 or 4000", shorten(value.Value))
+			return fmt.Errorf("%q is not a close code that may be sent, such as 1000 or 4000", shorten(value.Value))
 		}
 		s.code = ws.StatusCode(n)
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/wskit/wskit/cmd/internal/exit"
 )
 
-// mostSources bounds what a prefix expands to.
-const mostSources = 1024
+// maxSources is the maximum number of addresses in a prefix.
+const maxSources = 1024
 
-// parseSources returns the local addresses to connect from: each has as many ports of
-// its own as the system gives out, 28,000 on Linux by default.
+// parseSources returns the local addresses to connect from. Each has as many
+// ports as the system assigns, about 28,000 on Linux by default.
 func parseSources(list []string) ([]net.Addr, error) {
 	var sources []net.Addr
 	for _, s := range list {
@@ -22,9 +22,9 @@ func parseSources(list []string) ([]net.Addr, error) {
 		}
 		prefix, err := netip.ParsePrefix(s)
 		if err != nil {
-			return nil, exit.Usagef("--source %q: write an address of this machine, or several as 127.0.0.0/29", s)
+			return nil, exit.Usagef("--source %q: write an address of this machine, or a range such as 127.0.0.0/29", s)
 		}
-		for addr := prefix.Masked().Addr().Next(); prefix.Contains(addr) && len(sources) < mostSources; addr = addr.Next() {
+		for addr := prefix.Masked().Addr().Next(); prefix.Contains(addr) && len(sources) < maxSources; addr = addr.Next() {
 			sources = append(sources, net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
 		}
 	}

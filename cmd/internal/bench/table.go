@@ -26,17 +26,17 @@ func (r *Result) table(w io.Writer) error {
 		duration(h.Latency.P50), duration(h.Latency.P99), duration(h.Latency.Max))
 	row("messages", "%s in %.2f s: %s/s", r.counted(), r.Seconds, number(m.PerSecond))
 	if r.Settings.Script != "" {
-		row("scripts", "%s came to their end: %s/s", number(r.Scripts), number(float64(r.Scripts)/r.Seconds))
+		row("scripts", "%s completed: %s/s", number(r.Scripts), number(float64(r.Scripts)/r.Seconds))
 	}
 	switch {
 	case m.Lost+m.Wrong+m.Unsolicited == 0:
 	case r.Settings.Mode == sendOnly:
 		row("", "%s lost; %s came from the server", number(m.Lost), number(m.Unsolicited))
 	default:
-		row("", "%s lost, %s with wrong content, %s that nobody asked for", number(m.Lost), number(m.Wrong), number(m.Unsolicited))
+		row("", "%s lost, %s with wrong content, %s unexpected", number(m.Lost), number(m.Wrong), number(m.Unsolicited))
 	}
 	if m.Unsent > 0 {
-		row("", "%s were due, and not sent for want of answers: the server does not keep up", number(m.Unsent))
+		row("", "%s were due but not sent, because answers are late: the server does not keep up", number(m.Unsent))
 	}
 	row("bytes", "%s/s sent, %s/s received", size(b.SentPerSecond), size(b.ReceivedPerSecond))
 	if l.Count > 0 {
@@ -46,9 +46,9 @@ func (r *Result) table(w io.Writer) error {
 	}
 	switch {
 	case r.Settings.Mode == sendOnly:
-		row("", "of %s pings sent behind messages: when their pongs come, the server has taken those", number(l.Count))
+		row("", "of %s pings sent after messages: their pongs show that the server has received those", number(l.Count))
 	case r.Settings.Rate > 0:
-		row("", "from when a message was due, so that waiting for the server counts; our timers' own lag: p99 %s", duration(r.Generator.LagP99))
+		row("", "measured from the scheduled time, which includes waiting for the server; own timer lag: p99 %s", duration(r.Generator.LagP99))
 	}
 	row("generator", "used %.2f of %d cores%s", r.Generator.CPU, r.Generator.Cores, r.Generator.rest())
 	if err := t.Flush(); err != nil {
@@ -63,12 +63,12 @@ func (r *Result) table(w io.Writer) error {
 	return r.printErrors(w, p)
 }
 
-// counted says what Messages.PerSecond counts.
+// counted describes what Messages.PerSecond counts.
 func (r *Result) counted() string {
 	sent, received := number(r.Messages.Sent), number(r.Messages.Received)
 	switch r.Settings.Mode {
 	case sendOnly:
-		return sent + " sent, " + received + " taken by the server"
+		return sent + " sent, " + received + " received by the server"
 	case receiveOnly:
 		return received + " received"
 	}
@@ -90,7 +90,7 @@ func (r *Result) printErrors(w io.Writer, p ui.Palette) error {
 	return nil
 }
 
-// rest says how busy the machine was, if that is known.
+// rest returns how busy the machine was, if that is known.
 func (g Generator) rest() string {
 	if g.Machine == 0 {
 		return ""
@@ -98,7 +98,7 @@ func (g Generator) rest() string {
 	return fmt.Sprintf("; the machine was %.0f %% busy", 100*g.Machine)
 }
 
-// String describes the load in a few words.
+// String describes the load briefly.
 func (s Settings) String() string {
 	words := []string{number(int64(s.Connections)) + " connections"}
 	if s.Script != "" {
@@ -124,12 +124,12 @@ func (s Settings) String() string {
 	if s.Rate > 0 {
 		words = append(words, number(s.Rate)+" messages/s")
 	} else {
-		words = append(words, "as fast as it goes")
+		words = append(words, "as fast as possible")
 	}
 	return strings.Join(words, ", ")
 }
 
-// number writes n in groups of three digits.
+// number formats n in groups of three digits.
 func number[N int64 | float64](n N) string {
 	s := strconv.FormatFloat(float64(n), 'f', 0, 64)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -138,7 +138,7 @@ func number[N int64 | float64](n N) string {
 	return s
 }
 
-// duration writes microseconds with three digits that count.
+// duration formats microseconds with three significant digits.
 func duration(us float64) string {
 	switch {
 	case us == 0:
@@ -151,7 +151,7 @@ func duration(us float64) string {
 	return digits3(us/1e6) + " s"
 }
 
-// size writes a number of bytes.
+// size formats a number of bytes.
 func size(n float64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	i := 0
@@ -161,7 +161,7 @@ func size(n float64) string {
 	return digits3(n) + " " + units[i]
 }
 
-// digits3 writes a number below 1024 with three digits.
+// digits3 formats a number below 1024 with three digits.
 func digits3(x float64) string {
 	switch {
 	case x < 9.995:

@@ -17,22 +17,21 @@ import (
 )
 
 // templateHelp describes the language of templates.
-const templateHelp = `Templates: --template FILE, a --message with {{, and the texts of a script are made anew
-for each message. Between {{ and }} stands one of
+const templateHelp = `Templates: --template FILE, a --message with {{, and the texts of a script are expanded
+for each message. Between {{ and }} is one of
   conn             number of the connection, from 1
   seq              number of the message on its connection, from 1
   global           number of the message over all connections, from 1
   unixms           milliseconds since 1970
-  int MIN MAX      a random whole number, MIN and MAX included
+  int MIN MAX      a random integer from MIN to MAX
   hex N            N random hexadecimal digits
-  choice A B ...   one of these at random; quote what has spaces: "a b"
-  csv COLUMN       a field of the row of --csv FILE that belongs to the connection: the
-                   first line names the columns, and rows are used again if there are
-                   fewer of them than connections
-  "TEXT"           the text itself, for braces: {{"{{"}}`
+  choice A B ...   one of these at random; quote a value with spaces: "a b"
+  csv COLUMN       a field of the connection's row in --csv FILE: the first line names
+                   the columns, and rows are reused if there are more connections
+  "TEXT"           literal text, for braces: {{"{{"}}`
 
-// values are what the messages of one connection are made from. Its owner is the
-// goroutine that sends on the connection.
+// values are the inputs of the templates of one connection. The goroutine that
+// sends on the connection owns them.
 type values struct {
 	conn   int64
 	seq    int64
@@ -42,13 +41,13 @@ type values struct {
 	total  *atomic.Int64 // over all connections
 }
 
-// advance counts one more message.
+// advance counts a message.
 func (v *values) advance() {
 	v.seq++
 	v.global = v.total.Add(1)
 }
 
-// textTemplate is a message with gaps: its parts append to dst.
+// textTemplate is a message with placeholders: each part appends to dst.
 type textTemplate []func(dst []byte, v *values) []byte
 
 // append appends the text of a message for v.
@@ -134,14 +133,14 @@ func gap(s string) (words []word, n int, err error) {
 			flush()
 			text, err := strconv.Unquote(text)
 			if err != nil {
-				return nil, 0, errors.New("a quoted text has no end")
+				return nil, 0, errors.New("a quoted text is not closed")
 			}
 			words = append(words, word{text, true})
 		default:
 			plain.WriteString(text)
 		}
 	}
-	return nil, 0, errors.New("no }} closes it")
+	return nil, 0, errors.New("}} is missing")
 }
 
 func literal(s string) func([]byte, *values) []byte {
@@ -180,12 +179,12 @@ func parsePart(words []word, data *table) (func([]byte, *values) []byte, error) 
 	case "csv":
 		return data.field(args)
 	}
-	return nil, fmt.Errorf(`no function %q: there are conn, seq, global, unixms, int, hex, choice and csv; {{"{{"}} is for braces`, name.text)
+	return nil, fmt.Errorf(`unknown function %q: use conn, seq, global, unixms, int, hex, choice or csv, or {{"{{"}} for braces`, name.text)
 }
 
 func arguments(args []word, want int, name string) error {
 	if len(args) != want {
-		return fmt.Errorf("%d arguments, and %s takes %d", len(args), name, want)
+		return fmt.Errorf("%d arguments: %s takes %d", len(args), name, want)
 	}
 	return nil
 }
@@ -196,14 +195,14 @@ func randomInt(args []word) (func([]byte, *values) []byte, error) {
 	}
 	low, err := strconv.ParseInt(args[0].text, 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no whole number", args[0].text)
+		return nil, fmt.Errorf("%q is not an integer", args[0].text)
 	}
 	high, err := strconv.ParseInt(args[1].text, 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no whole number", args[1].text)
+		return nil, fmt.Errorf("%q is not an integer", args[1].text)
 	}
 	if high < low || high-low < 0 || high-low+1 <= 0 {
-		return nil, fmt.Errorf("int %d %d: the second number has to be the larger one, by less than 2^63", low, high)
+		return nil, fmt.Errorf("int %d %d: the second number must be larger, by less than 2^63", low, high)
 	}
 	return decimal(func(v *values) int64 { return low + v.random.Int64N(high-low+1) }), nil
 }
@@ -229,7 +228,7 @@ func randomHex(args []word) (func([]byte, *values) []byte, error) {
 
 func choice(args []word) (func([]byte, *values) []byte, error) {
 	if len(args) == 0 {
-		return nil, errors.New("choice takes one argument or more")
+		return nil, errors.New("choice takes at least one argument")
 	}
 	return func(dst []byte, v *values) []byte { return append(dst, args[v.random.IntN(len(args))].text...) }, nil
 }
@@ -258,7 +257,7 @@ func readTable(name string) (*table, error) {
 	case err != nil:
 		return nil, exit.Usagef("--csv %s: %v", name, err)
 	case len(rows) < 2:
-		return nil, exit.Usagef("--csv %s: a line with the names of the columns and one with values are expected, the file has %d lines", name, len(rows))
+		return nil, exit.Usagef("--csv %s: want a line of column names and a line of values, the file has %d lines", name, len(rows))
 	}
 	return &table{rows[0], rows[1:]}, nil
 }
@@ -277,12 +276,12 @@ func (t *table) field(args []word) (func([]byte, *values) []byte, error) {
 		return nil, err
 	}
 	if t == nil {
-		return nil, errors.New("there is no --csv FILE")
+		return nil, errors.New("--csv FILE is missing")
 	}
 	for i, name := range t.columns {
 		if name == args[0].text {
 			return func(dst []byte, v *values) []byte { return append(dst, v.row[i]...) }, nil
 		}
 	}
-	return nil, fmt.Errorf("no column %q: the file has %s", args[0].text, strings.Join(t.columns, ", "))
+	return nil, fmt.Errorf("unknown column %q: the file has %s", args[0].text, strings.Join(t.columns, ", "))
 }

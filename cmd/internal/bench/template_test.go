@@ -38,25 +38,25 @@ func TestTemplate(t *testing.T) {
 func TestTemplateErrors(t *testing.T) {
 	data := &table{columns: []string{"name", "room"}, rows: [][]string{{"ann", "x"}}}
 	for text, want := range map[string]string{
-		"a\nb {{nope}}": `line 2: {{nope}}: no function "nope"`,
-		"{{conn":        "line 1: {{conn: no }} closes it",
-		"{{conn 1}}":    "1 arguments, and conn takes 0",
+		"a\nb {{nope}}": `line 2: {{nope}}: unknown function "nope"`,
+		"{{conn":        "line 1: {{conn: }} is missing",
+		"{{conn 1}}":    "1 arguments: conn takes 0",
 		"{{}}":          "a function is missing",
-		"{{int 1}}":     "1 arguments, and int takes 2",
-		"{{int 5 4}}":   "the second number has to be the larger one",
+		"{{int 1}}":     "1 arguments: int takes 2",
+		"{{int 5 4}}":   "the second number must be larger",
 		"{{int -9223372036854775808 9223372036854775807}}": "by less than 2^63",
-		"{{int a 4}}":                  `"a" is no whole number`,
+		"{{int a 4}}":                  `"a" is not an integer`,
 		"{{hex 0}}":                    "give 1 to 1048576 digits",
-		"{{choice}}":                   "one argument or more",
-		`{{"a}}`:                       "a quoted text has no end",
-		"{{csv age}}":                  `no column "age": the file has name, room`,
+		"{{choice}}":                   "at least one argument",
+		`{{"a}}`:                       "a quoted text is not closed",
+		"{{csv age}}":                  `unknown column "age": the file has name, room`,
 		"{{int 1 2}}\n{{`\n`}}{{csv}}": "line 3: {{csv}}",
 	} {
 		_, err := parseTemplate(text, data)
 		require.ErrorContains(t, err, want, text)
 	}
 	_, err := parseTemplate("{{csv name}}", nil)
-	require.ErrorContains(t, err, "there is no --csv FILE")
+	require.ErrorContains(t, err, "--csv FILE is missing")
 }
 
 // A message that a template makes costs no allocation once there is memory for it.

@@ -10,16 +10,16 @@ import (
 	"github.com/wskit/wskit/cmd/internal/exit"
 )
 
-// statusCrossed is the exit status when a threshold of --fail was crossed.
+// statusCrossed is the exit status if a threshold of --fail is crossed.
 const statusCrossed = 6
 
-// metric is a figure of a result that a threshold can be about.
+// metric is a value of a result that a threshold can limit.
 type metric struct {
 	name    string
 	of      func(r *Result) float64
 	latency bool // in microseconds; otherwise a number
 	share   bool // may be given as a percentage of the messages sent
-	verdict bool // by itself a reason to fail, unless a threshold is about it
+	verdict bool // a reason to fail, unless it has a threshold
 }
 
 var metrics = []metric{
@@ -39,7 +39,8 @@ var metrics = []metric{
 	{name: "unsent", share: true, of: func(r *Result) float64 { return float64(r.Messages.Unsent) }},
 }
 
-// threshold is one --fail: the load has failed if the metric is above or below the limit.
+// threshold is one --fail: the load fails if the metric is above or below the
+// limit.
 type threshold struct {
 	text    string
 	metric  metric
@@ -54,23 +55,23 @@ type Crossed struct {
 	Value     string `json:"value"`
 }
 
-// parseThreshold reads a --fail: p99>50ms, rate<1000, lost>0.1%.
+// parseThreshold parses a --fail: p99>50ms, rate<1000, lost>0.1%.
 func parseThreshold(s string) (threshold, error) {
 	t := threshold{text: s}
 	at := strings.IndexAny(s, "<>")
 	if at < 0 {
-		return t, exit.Usagef("--fail %q: write a metric, < or >, and a limit, as p99>50ms", s)
+		return t, exit.Usagef("--fail %q: write a metric, < or >, and a limit, such as p99>50ms", s)
 	}
 	name, limit := strings.TrimSpace(s[:at]), strings.TrimSpace(s[at+1:])
 	i := slices.IndexFunc(metrics, func(m metric) bool { return m.name == name })
 	if i < 0 {
-		return t, exit.Usagef("--fail %q: no metric %q: there are %s", s, name, metricNames())
+		return t, exit.Usagef("--fail %q: unknown metric %q: use one of %s", s, name, metricNames())
 	}
 	t.metric, t.above = metrics[i], s[at] == '>'
 	if t.metric.latency {
 		d, err := time.ParseDuration(limit)
 		if err != nil || d < 0 {
-			return t, exit.Usagef("--fail %q: the limit of %s is a time, as 50ms or 1.5s", s, name)
+			return t, exit.Usagef("--fail %q: the limit of %s is a duration such as 50ms or 1.5s", s, name)
 		}
 		t.limit = micros(int64(d))
 		return t, nil
@@ -81,7 +82,7 @@ func parseThreshold(s string) (threshold, error) {
 	}
 	n, err := strconv.ParseFloat(digits, 64)
 	if err != nil || !(n >= 0 && n < 1e18) {
-		return t, exit.Usagef("--fail %q: the limit of %s is a number that is not negative", s, name)
+		return t, exit.Usagef("--fail %q: the limit of %s must be a number of at least 0", s, name)
 	}
 	t.limit, t.percent = n, percent
 	return t, nil
@@ -106,8 +107,8 @@ func parseThresholds(list []string) (all []threshold, err error) {
 	return all, nil
 }
 
-// crossed reports whether r has crossed the threshold, and with which value. A latency of
-// which nothing was measured crosses every threshold.
+// crossed reports whether r has crossed the threshold, and with which value. A
+// latency without measurements crosses every threshold.
 func (t *threshold) crossed(r *Result) (value string, crossed bool) {
 	v := t.metric.of(r)
 	switch {
@@ -127,7 +128,7 @@ func (t *threshold) crossed(r *Result) (value string, crossed bool) {
 	return value, v < t.limit
 }
 
-// judge notes the thresholds that r has crossed.
+// judge records the thresholds that r has crossed.
 func (r *Result) judge(all []threshold) {
 	for _, t := range all {
 		if value, crossed := t.crossed(r); crossed {
@@ -136,8 +137,8 @@ func (r *Result) judge(all []threshold) {
 	}
 }
 
-// failed returns the error for the status of a result: a threshold was crossed, or there
-// are faults that no threshold is about.
+// failed returns the error for the exit status: a threshold was crossed, or
+// there are faults without a threshold.
 func (r *Result) failed(all []threshold) error {
 	if len(r.Crossed) > 0 {
 		return exit.With(statusCrossed, nil)
@@ -151,5 +152,5 @@ func (r *Result) failed(all []threshold) error {
 	return nil
 }
 
-// String says which threshold was crossed.
-func (c Crossed) String() string { return fmt.Sprintf("%s: it is %s", c.Threshold, c.Value) }
+// String returns the threshold and the value.
+func (c Crossed) String() string { return fmt.Sprintf("%s: the value is %s", c.Threshold, c.Value) }

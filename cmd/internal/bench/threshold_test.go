@@ -35,9 +35,9 @@ func TestThresholds(t *testing.T) {
 
 func TestThresholdErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"p99": "write a metric", "": "write a metric", "p98>1ms": `no metric "p98": there are min, mean`,
-		"p99>50": "is a time", "p99>-1ms": "is a time", "p99>1%": "is a time", "rate<1%": "not a percentage", "lost>x": "is a number",
-		"lost>NaN": "is a number", "lost>-1": "is a number", "lost>=1": "is a number",
+		"p99": "write a metric", "": "write a metric", "p98>1ms": `unknown metric "p98": use one of min, mean`,
+		"p99>50": "is a duration", "p99>-1ms": "is a duration", "p99>1%": "is a duration", "rate<1%": "not a percentage", "lost>x": "must be a number",
+		"lost>NaN": "must be a number", "lost>-1": "must be a number", "lost>=1": "must be a number",
 	} {
 		_, err := parseThreshold(text)
 		require.ErrorContains(t, err, want)
@@ -75,12 +75,12 @@ func TestLimits(t *testing.T) {
 		want []string
 	}{
 		{Generator{CPU: 1.8, Cores: 2, Machine: 0.95, LagP99: 2000}, nil},
-		{Generator{CPU: 1.81, Cores: 2}, []string{"the generator is at its limit: it used 1.81 of its 2 cores"}},
+		{Generator{CPU: 1.81, Cores: 2}, []string{"the load generator is at its limit: it used 1.81 of 2 cores"}},
 		{Generator{Cores: 2, Machine: 0.96}, []string{"this machine is at its limit: its processors were 96 % busy"}},
-		{Generator{LagP99: 2100}, []string{"the generator's timers are late: p99 2.10 ms, which counts in the latencies"}},
+		{Generator{LagP99: 2100}, []string{"the timers of the load generator are late, which increases the latencies: p99 2.10 ms"}},
 		{Generator{CPU: 2, Cores: 2, Machine: 1, LagP99: 9000}, []string{
-			"the generator is at its limit: it used 2.00 of its 2 cores", "this machine is at its limit: its processors were 100 % busy",
-			"the generator's timers are late: p99 9.00 ms, which counts in the latencies",
+			"the load generator is at its limit: it used 2.00 of 2 cores", "this machine is at its limit: its processors were 100 % busy",
+			"the timers of the load generator are late, which increases the latencies: p99 9.00 ms",
 		}},
 	} {
 		require.Equal(t, test.want, test.g.limits())

@@ -4,8 +4,8 @@ package bench
 
 import "time"
 
-// cpuTime is not known here.
+// cpuTime is unknown on this platform.
 func cpuTime() time.Duration { return 0 }
 
-// maxDescriptors is not known here.
+// maxDescriptors is unknown on this platform.
 func maxDescriptors() int { return 0 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cpuTime is the time that this process has spent on processors.
+// cpuTime returns the processor time of this process.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
@@ -16,8 +16,8 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// maxDescriptors is how many descriptors this process may have open, or 0 if that is
-// not known. The Go runtime has raised it as far as it may.
+// maxDescriptors returns how many descriptors this process may open, or 0 if
+// that is unknown. The Go runtime has already raised the soft limit.
 func maxDescriptors() int {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {

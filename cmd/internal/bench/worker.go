@@ -16,39 +16,39 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// flight is a message that waits for its answer, or, in a load that only sends, a ping
-// that waits for its pong, and the messages in front of it.
+// flight is a message that waits for its answer. With --send-only it is a ping
+// that waits for its pong, with the messages before it.
 type flight struct {
-	since time.Duration // when it was sent, or was due, since the load's beginning
+	since time.Duration // when it was sent or due, since the start of the load
 	sent  *message
-	count int // of messages
+	count int // number of messages
 }
 
-// worker is one connection of a load, which it opens again when it is lost.
+// worker is one connection of a load, which it reopens after it was lost.
 type worker struct {
 	load   *load
 	shard  *shard
 	index  int
-	values // what its messages are made from
+	values // the values for templates
 
 	conn       net.Conn
-	live       atomic.Pointer[net.Conn] // conn, for those who interrupt its Read
+	live       atomic.Pointer[net.Conn] // conn, for interrupting its Read
 	proto      wsutil.Protocol
-	compressed bool // compression was agreed on
+	compressed bool // compression was negotiated
 	in, out    []byte
-	replies    []byte // to control frames, to be sent
+	replies    []byte // replies to control frames
 
-	made     []message // by a template: those of flights, whose memory is used again
+	made     []message // messages made from a template: those in flight, whose memory is reused
 	flights  []flight  // a ring of the messages in flight, the oldest first
 	oldest   int
 	inFlight int
-	matching int // bytes of the oldest message's answer that were right so far, -1: it is wrong
+	matching int // correct bytes of the oldest message's answer so far; -1: it is wrong
 
 	playing                // for a script
 	pouring                // for a load that only sends
-	due      time.Duration // of the next message, when a rate is set
-	ready    time.Duration // since when nothing but the schedule holds the next one back
-	deadline time.Duration // what the connection's read deadline is
+	due      time.Duration // when the next message is due, with a rate
+	ready    time.Duration // when the connection became ready for the next message
+	deadline time.Duration // the read deadline of the connection
 }
 
 func newWorker(l *load, index int) *worker {
@@ -105,8 +105,8 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// countUnsent counts the messages that were due when the load's time was over, where the
-// connection had as many in flight as it may have.
+// countUnsent counts the messages that were due when the time of the load was
+// over, but not sent because too many were in flight.
 func (w *worker) countUnsent() {
 	l := w.load
 	late := l.overAt() - w.due
@@ -118,8 +118,8 @@ func (w *worker) countUnsent() {
 	}
 }
 
-// reach connects, and tries again until that works or the load is over. It calls failed
-// when it has not worked.
+// reach connects, and retries until that succeeds or the load is over. It calls
+// failed after each failure.
 func (w *worker) reach(ctx context.Context, failed func()) (conn net.Conn, hs ws.Handshake, ok bool) {
 	for pause := 100 * time.Millisecond; w.load.running(); pause = min(2*pause, 2*time.Second) {
 		conn, hs, err := w.load.connect(ctx, w.index)
@@ -139,7 +139,7 @@ func (w *worker) reach(ctx context.Context, failed func()) (conn net.Conn, hs ws
 	return nil, hs, false
 }
 
-// talk does what the load is about on the open connection.
+// talk runs the load on the open connection.
 func (w *worker) talk() error {
 	switch w.load.mode {
 	case sendOnly:
@@ -152,7 +152,7 @@ func (w *worker) talk() error {
 	return w.drive()
 }
 
-// begin makes the worker ready for a new connection.
+// begin prepares the worker for a new connection.
 func (w *worker) begin(conn net.Conn, hs ws.Handshake) {
 	w.conn = conn
 	w.live.Store(&w.conn)
@@ -177,7 +177,7 @@ func (w *worker) begin(conn net.Conn, hs ws.Handshake) {
 	}
 }
 
-// ended returns what the end of the input makes of the connection.
+// ended returns the error of the connection at the end of the input.
 func (w *worker) ended(err error) error {
 	if !errors.Is(err, io.EOF) {
 		return err
@@ -185,8 +185,8 @@ func (w *worker) ended(err error) error {
 	return w.proto.EOF()
 }
 
-// hangUp ends the connection, well if nothing is wrong with it, and returns how many
-// messages get no answer by that.
+// hangUp ends the connection, with a closing handshake unless it has failed,
+// and returns the number of messages that get no answer.
 func (w *worker) hangUp(err error) (missed int) {
 	w.live.Store(nil)
 	if err == nil {
@@ -199,7 +199,7 @@ func (w *worker) hangUp(err error) (missed int) {
 	return missed
 }
 
-// unanswered is how many messages wait for an answer.
+// unanswered returns the number of messages that wait for an answer.
 func (w *worker) unanswered() int {
 	n := w.behind
 	for i := range w.inFlight {
@@ -208,7 +208,7 @@ func (w *worker) unanswered() int {
 	return n
 }
 
-// sayGoodbye makes the closing handshake, for at most a second.
+// sayGoodbye performs the closing handshake, for at most a second.
 func (w *worker) sayGoodbye(code ws.StatusCode) {
 	w.conn.SetDeadline(time.Now().Add(time.Second))
 	out, err := w.proto.AppendClose(w.out[:0], code, "")
@@ -233,16 +233,16 @@ func (w *worker) sayGoodbye(code ws.StatusCode) {
 	}
 }
 
-// kind names the cause of an error, to count errors by.
+// kind returns the cause of an error, to count errors by.
 func (w *worker) kind(err error) string {
 	var closed wsutil.ClosedError
 	var fault *ws.ProtocolError
 	if code := w.proto.Closing().Received; code != 0 {
-		return fmt.Sprintf("closed with %d", code) // whatever failed then
+		return fmt.Sprintf("closed with %d", code) // whatever failed afterwards
 	}
 	switch {
 	case errors.Is(err, errNoAnswer):
-		return fmt.Sprintf("no answer in %v", w.load.patience)
+		return fmt.Sprintf("no answer within %v", w.load.patience)
 	case errors.As(err, &closed) && closed.Code == ws.StatusAbnormalClosure:
 		return "connection lost"
 	case errors.As(err, &fault):

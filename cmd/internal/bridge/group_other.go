@@ -6,5 +6,5 @@ import "os/exec"
 
 func group(*exec.Cmd) {}
 
-// kill kills the command only: there are no process groups.
+// kill kills only the command, because there are no process groups.
 func kill(cmd *exec.Cmd) { cmd.Process.Kill() }

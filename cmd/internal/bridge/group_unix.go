@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// group has the command, and what it starts, be a process group.
+// group makes the command and its children a process group.
 func group(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// kill kills the processes of the group.
+// kill kills all processes of the group.
 func kill(cmd *exec.Cmd) { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

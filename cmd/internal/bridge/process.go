@@ -15,25 +15,25 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// Process is a command to bridge connections to. Its fields must not change while it
-// runs.
+// Process is a command to bridge connections to. Its fields must not change
+// while it runs.
 type Process struct {
 	Args    []string
 	Binary  bool              // chunks of bytes, not lines of text
-	MaxLine int64             // the longest line of stdout in bytes, negative for any
-	Grace   time.Duration     // between the end of the connection and killing the process
-	Log     func(line string) // gets the lines of stderr
+	MaxLine int64             // maximum length of a line of stdout in bytes; negative for no limit
+	Grace   time.Duration     // time between the end of the connection and killing the process
+	Log     func(line string) // called with each line of stderr
 }
 
-// Run starts the command for one connection, and returns when both have ended. A message
-// is a line of stdin, and a line of stdout is a text message, or a binary one if it is
-// not UTF-8. With Binary, messages and what comes from stdout are bytes as they are. An
-// empty binary message ends stdin.
+// Run starts the command for one connection, and returns when both have ended.
+// A message becomes a line of stdin. A line of stdout becomes a text message,
+// or a binary message if it is not valid UTF-8. With Binary, messages and
+// stdout are bytes. An empty binary message closes stdin.
 //
-// When the command has ended, the connection is closed with 1000 for exit status 0, and
-// with 1011 and the status as the reason otherwise. When the connection has ended, stdin
-// ends, and after Grace the process is killed, with the processes that it has started
-// where the system can do that. Run returns how the connection has ended.
+// When the command exits, the connection is closed with 1000 for exit status 0,
+// and otherwise with 1011 and the status as the reason. When the connection
+// ends, Run closes stdin, and after Grace it kills the process, with its
+// children if the system supports that. Run returns how the connection ended.
 func (p *Process) Run(conn *websocket.Conn) error {
 	defer conn.CloseNow()
 	r := &running{Process: p, conn: conn, cmd: exec.Command(p.Args[0], p.Args[1:]...),
@@ -44,14 +44,14 @@ func (p *Process) Run(conn *websocket.Conn) error {
 	}
 	go r.wait()
 	end := sync.OnceFunc(r.end)
-	defer onEnd(conn, end)() // input may wait for a command that does not read
+	defer onEnd(conn, end)() // input may block on a command that does not read
 	err := p.input(conn, r.stdin)
 	end()
 	<-r.over
 	return err
 }
 
-// running is a command that was started for a connection.
+// running is a command that runs for a connection.
 type running struct {
 	*Process
 	conn           *websocket.Conn
@@ -59,7 +59,7 @@ type running struct {
 	stdin          io.WriteCloser
 	stdout, stderr io.ReadCloser
 	exited         chan struct{} // closed when the command has ended
-	over           chan struct{} // closed when the connection is closed for that
+	over           chan struct{} // closed when the connection is closed after that
 }
 
 func (r *running) start() (err error) {
@@ -76,14 +76,15 @@ func (r *running) start() (err error) {
 	return r.cmd.Start()
 }
 
-// wait passes on what the command writes, and closes the connection when it has ended.
+// wait forwards the output of the command, and closes the connection after the
+// command has exited.
 func (r *running) wait() {
 	defer close(r.over)
 	var outputs sync.WaitGroup
 	outputs.Go(func() { r.logLines(r.stderr) })
 	outputs.Go(func() {
 		err := r.output(r.conn, r.stdout)
-		r.stdout.Close() // the command is not to wait for a reader
+		r.stdout.Close() // so that the command does not wait for a reader
 		if err != nil {
 			r.conn.Close(websocket.StatusInternalError, err.Error()) // which ends the command
 		}
@@ -98,7 +99,7 @@ func (r *running) wait() {
 	r.conn.Close(websocket.StatusNormalClosure, "")
 }
 
-// end ends the command after the connection.
+// end ends the command after the connection has ended.
 func (r *running) end() {
 	r.stdin.Close()
 	select {
@@ -134,8 +135,8 @@ func (p *Process) input(conn *websocket.Conn, stdin io.WriteCloser) error {
 	}
 }
 
-// gone is stdin of a command that may have ended, or does not read any more. How it ends
-// is known from elsewhere.
+// gone is the stdin of a command that may have exited or may no longer read. It
+// drops write errors, because the end of the command is known from elsewhere.
 type gone struct{ io.Writer }
 
 func (g gone) Write(p []byte) (int, error) {
@@ -143,8 +144,8 @@ func (g gone) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// output sends what the command writes, until that ends or the connection does. The error
-// is the command's fault.
+// output sends the output of the command until that or the connection ends. An
+// error is a fault of the command.
 func (p *Process) output(conn *websocket.Conn, stdout io.Reader) error {
 	if p.Binary {
 		send(conn, stdout)
@@ -173,13 +174,13 @@ func (p *Process) output(conn *websocket.Conn, stdout io.Reader) error {
 
 var errLong = errors.New("line is too long")
 
-// readLine reads a line of at most so many bytes, without its end. It is valid until the
-// next read if it lies in the buffer of r.
-func readLine(r *bufio.Reader, most int64) ([]byte, error) {
+// readLine reads a line of at most limit bytes, without its end. If it is in the
+// buffer of r, it is valid until the next read.
+func readLine(r *bufio.Reader, limit int64) ([]byte, error) {
 	var long []byte
 	for {
 		part, err := r.ReadSlice('\n')
-		if most >= 0 && int64(len(long)+len(bytes.TrimRight(part, "\r\n"))) > most {
+		if limit >= 0 && int64(len(long)+len(bytes.TrimRight(part, "\r\n"))) > limit {
 			return nil, errLong
 		}
 		if long == nil && err == nil {
@@ -199,11 +200,11 @@ func trimEnd(line []byte) []byte {
 	return line
 }
 
-// mostLogged is how much of a line of stderr is logged.
-const mostLogged = 4 << 10
+// maxLogged is how many bytes of a line of stderr are logged.
+const maxLogged = 4 << 10
 
 func (p *Process) logLines(stderr io.Reader) {
-	r := bufio.NewReaderSize(stderr, mostLogged)
+	r := bufio.NewReaderSize(stderr, maxLogged)
 	for {
 		line, more, err := r.ReadLine()
 		if err != nil {

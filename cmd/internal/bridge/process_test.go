@@ -101,7 +101,7 @@ func TestStderr(t *testing.T) {
 	p := start(t, "echo oops >&2; head -c 9000 /dev/zero | tr '\\0' x >&2; echo >&2; echo end >&2", nil)
 	p.rest()
 	<-p.ended
-	require.Equal(t, []string{"oops", strings.Repeat("x", mostLogged), "end"}, p.log)
+	require.Equal(t, []string{"oops", strings.Repeat("x", maxLogged), "end"}, p.log)
 }
 
 // The end of a connection ends the command, and what that has started, also if it does

@@ -1,7 +1,7 @@
-// Package bridge connects a WebSocket with a stream of bytes, or with a process.
+// Package bridge connects a WebSocket with a stream of bytes or a process.
 //
-// A WebSocket has no half-close, so an empty binary message stands for the end of what a
-// side sends. A close frame ends both directions.
+// A WebSocket has no half-close, so an empty binary message marks the end of
+// one direction. A close frame ends both directions.
 package bridge
 
 import (
@@ -15,13 +15,14 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// chunk is the most bytes of a stream that become one message.
+// chunk is the maximum number of bytes of a stream in one message.
 const chunk = 32 << 10
 
-// Stream passes the payloads of messages to stream, and what comes from there as binary
-// messages of up to 32 KiB, until both directions have ended or one has failed. It reads
-// from either side no faster than the other one takes. If halfClose is false, the end of
-// the stream closes the WebSocket. Stream owns both, and returns how the WebSocket ended.
+// Stream copies the payloads of messages to stream, and the bytes of stream to
+// binary messages of up to 32 KiB, until both directions have ended or one has
+// failed. It reads from each side only as fast as the other one accepts data.
+// If halfClose is false, the end of the stream closes the WebSocket. Stream
+// owns both, and returns how the WebSocket ended.
 func Stream(conn *websocket.Conn, stream net.Conn, halfClose bool) error {
 	defer conn.CloseNow()
 	defer stream.Close()
@@ -62,7 +63,8 @@ func Stream(conn *websocket.Conn, stream net.Conn, halfClose bool) error {
 	return err
 }
 
-// onEnd calls f, which unblocks a write, once conn has ended, unless stop is called before.
+// onEnd calls f, which unblocks a write, when conn has ended, unless stop is
+// called first.
 func onEnd(conn *websocket.Conn, f func()) (stop func()) {
 	stopped := make(chan struct{})
 	go func() {
@@ -75,7 +77,7 @@ func onEnd(conn *websocket.Conn, f func()) (stop func()) {
 	return sync.OnceFunc(func() { close(stopped) })
 }
 
-// send sends what comes from r until that ends.
+// send sends the data of r until its end.
 func send(conn *websocket.Conn, r io.Reader) error {
 	p := make([]byte, chunk)
 	for {
@@ -94,9 +96,9 @@ func send(conn *websocket.Conn, r io.Reader) error {
 	}
 }
 
-// receive writes the payloads of messages to w until the connection ends, which it always
-// returns as an error. It calls end, once, for the first empty binary message; what comes
-// after that is dropped.
+// receive writes the payloads of messages to w until the connection ends, and
+// always returns an error. It calls end once, for the first empty binary
+// message, and discards later messages.
 func receive(conn *websocket.Conn, w io.Writer, end func() error) error {
 	p := make([]byte, chunk)
 	for ended := false; ; {

@@ -1,4 +1,4 @@
-// Package certificate makes the certificates with which wskit serves TLS.
+// Package certificate generates the certificates with which wskit serves TLS.
 package certificate
 
 import (
@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Make makes a certificate for this machine, and for the host of addr, that is valid
-// for a month. Unless file is empty, the certificate is also written there, for --ca of
-// clients.
+// Make generates a certificate for this machine and for the host of addr. It is
+// valid for a month. If file is not empty, Make also writes the certificate
+// there, for --ca of clients.
 func Make(addr, file string) (tls.Certificate, error) {
 	pair, err := generate(addr)
 	if err != nil || file == "" {
@@ -53,7 +53,7 @@ func generate(addr string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// identities are the names and addresses of this machine.
+// identities returns the names and addresses of this machine.
 func identities(addr string) (names []string, ips []net.IP) {
 	names = []string{"localhost"}
 	ips = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}

@@ -52,7 +52,7 @@ func (o *options) printAttacks(w io.Writer, results []wstest.AttackResult) error
 	}
 	p := ui.For(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "attack\tslowest honest ping\ttime\tresult")
+	fmt.Fprintln(t, "attack\tslowest regular ping\ttime\tresult")
 	for _, r := range results {
 		verdict := p.Green("survived")
 		switch {

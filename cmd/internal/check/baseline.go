@@ -10,14 +10,16 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// caseKey names a case of a report: servers and clients have cases of the same name.
+// caseKey identifies a case of a report. Servers and clients have cases with
+// the same names.
 type caseKey struct{ direction, id string }
 
-// baseline is what an earlier run has found.
+// baseline is the result of an earlier run.
 type baseline map[caseKey]wstest.Verdict
 
-// readBaseline reads a report that an earlier run has written as JSON. A report has one
-// server, one client or both: with several of one kind it is not clear which counts.
+// readBaseline reads the JSON report of an earlier run. A report has one
+// server, one client or both; with more than one of a kind, the choice would be
+// ambiguous.
 func readBaseline(name string) (baseline, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -26,13 +28,13 @@ func readBaseline(name string) (baseline, error) {
 	defer f.Close()
 	r, err := wstest.ReadReport(f)
 	if err != nil || r.Schema != 1 {
-		return nil, exit.Usagef("--baseline %s: this is no JSON report: make one with wskit check --report", name)
+		return nil, exit.Usagef("--baseline %s: not a JSON report: make one with wskit check --report", name)
 	}
 	b := make(baseline)
 	seen := make(map[string]string)
 	for _, a := range r.Agents {
 		if other, ok := seen[a.Direction]; ok {
-			return nil, exit.Usagef("--baseline %s: the report has several %ss, %s and %s: give one with a single one", name, a.Direction, other, a.Name)
+			return nil, exit.Usagef("--baseline %s: the report has more than one %s, %s and %s: give a report with one", name, a.Direction, other, a.Name)
 		}
 		seen[a.Direction] = a.Name
 		for _, res := range a.Results {
@@ -42,15 +44,15 @@ func readBaseline(name string) (baseline, error) {
 	return b, nil
 }
 
-// change is a case whose verdict is not that of the baseline.
+// change is a case whose verdict differs from that in the baseline.
 type change struct {
 	id       string
 	old, new wstest.Verdict
 }
 
-// compare returns the cases of r that are worse than in the baseline and those that are
-// better, as far as only failed and, if all, tolerated cases count. A case that one of
-// the two could not ask is neither, unless it has failed now.
+// compare returns the cases of r that are worse than in the baseline and those
+// that are better. Only failed cases count, and tolerated cases if all is true.
+// A case that one of the runs has skipped is neither, unless it has failed now.
 func (b baseline) compare(r *wstest.Report, all bool) (worse, better []change) {
 	rank := func(v wstest.Verdict) int {
 		switch {
@@ -63,7 +65,7 @@ func (b baseline) compare(r *wstest.Report, all bool) (worse, better []change) {
 	}
 	for _, a := range r.Agents {
 		for _, res := range a.Results {
-			old := b[caseKey{a.Direction, res.ID}] // Skipped, if it is not there
+			old := b[caseKey{a.Direction, res.ID}] // Skipped if the case is missing
 			switch c := (change{res.ID, old, res.Verdict}); {
 			case rank(res.Verdict) > rank(old):
 				worse = append(worse, c)
@@ -75,7 +77,7 @@ func (b baseline) compare(r *wstest.Report, all bool) (worse, better []change) {
 	return worse, better
 }
 
-// printBaseline says what is worse and what is better than the baseline.
+// printBaseline prints what is worse and what is better than the baseline.
 func printBaseline(w io.Writer, name string, worse, better []change) {
 	p := ui.For(w)
 	fmt.Fprintf(w, "%d cases worse than in %s, %d better\n", len(worse), name, len(better))

@@ -67,7 +67,7 @@ func TestBaselineErrors(t *testing.T) {
 	two.Schema = 1
 	var b bytes.Buffer
 	require.NoError(t, two.WriteJSON(&b))
-	for text, want := range map[string]string{"": "no JSON report", "[]": "no JSON report", "{}": "no JSON report", b.String(): "several servers, gorilla/websocket and coder"} {
+	for text, want := range map[string]string{"": "not a JSON report", "[]": "not a JSON report", "{}": "not a JSON report", b.String(): "more than one server, gorilla/websocket and coder"} {
 		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 		_, err := readBaseline(name)
 		require.ErrorContains(t, err, want)

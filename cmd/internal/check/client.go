@@ -16,12 +16,12 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// askClient puts a client to the test: a command that it starts, or one that comes.
+// askClient tests a client: a command that it starts, or one that connects.
 func (o *options) askClient(cmd *cobra.Command, args []string, suite *wstest.Options) (*wstest.Report, error) {
 	ctx := cmd.Context()
 	if o.wait > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, o.wait, fmt.Errorf("the client was not done within %v: give a longer --wait", o.wait))
+		ctx, cancel = context.WithTimeoutCause(ctx, o.wait, fmt.Errorf("the client did not finish within %v: give a longer --wait", o.wait))
 		defer cancel()
 	}
 	if len(args) > 0 {
@@ -34,12 +34,12 @@ func (o *options) askClient(cmd *cobra.Command, args []string, suite *wstest.Opt
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w: choose another --listen", err)
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "waiting for a client at ws://%s (see wskit check --help for what it is to do)\n", ln.Addr())
+	fmt.Fprintf(cmd.ErrOrStderr(), "waiting for a client at ws://%s (wskit check --help says what the client must do)\n", ln.Addr())
 	suite.Listener = ln
 	return wstest.RunClient(ctx, nil, suite)
 }
 
-// start runs the client with the URL in place of {url}, or behind its arguments.
+// start runs the client with the URL in place of {url}, or after its arguments.
 func start(ctx context.Context, output io.Writer, args []string, url string) error {
 	args = append([]string(nil), args...)
 	found := false
@@ -59,7 +59,7 @@ func start(ctx context.Context, output io.Writer, args []string, url string) err
 	}
 	err := client.Wait()
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
-		fmt.Fprintf(output, "the client has ended with %v\n", failed) // the report says what that means
+		fmt.Fprintf(output, "the client ended with %v\n", failed) // the report says what this means
 		return nil
 	}
 	return err

@@ -25,13 +25,13 @@ type options struct {
 	listen, filter, agent, failOn     string
 	reports                           []string
 	baseline, sarifFile               string
-	known                             baseline // what --baseline has found
+	known                             baseline // the results in --baseline
 	parallel, connections             int
 	caseTimeout, quiet, wait          time.Duration
 	maxMessage                        int64
 }
 
-// What --fail-on takes.
+// Values of --fail-on.
 const (
 	failOnFailed    = "failed"
 	failOnTolerated = "tolerated"
@@ -40,28 +40,33 @@ const (
 
 const statusTolerated = 5
 
-const long = `Ask a WebSocket implementation hundreds of questions out of RFC 6455 and RFC 7692.
+const long = `Test a WebSocket implementation with hundreds of cases from RFC 6455 and RFC 7692.
 
-A server is to send every message back as it is. A client is put to the test with
---client: it is started with the URL of the suite as its last argument, or in place of
-{url}; or the suite waits for it. It does three things: it opens URL/count and reads a
-number n; for each i from 1 to n it opens URL/case?n=i and sends back every message
-until the connection ends; it opens URL/report and reads a summary. A case can be opened by
-its name, too: URL/case?id=NAME; URL/cases has the names, a line each.
+A server under test must echo every message. Test a client with --client: wskit starts it
+with the URL of the suite as the last argument, or instead of {url}; without a command it
+waits for the client. The client does three things:
 
-A case is strict if the peer does what the RFC asks for, tolerated if it does no harm
-otherwise, and failed if it breaks the RFC.
+  1. It opens URL/count and reads a number n.
+  2. For each i from 1 to n, it opens URL/case?n=i and echoes every message until the
+     connection ends.
+  3. It opens URL/report and reads a summary.
 
-With --baseline, which is the JSON report of an earlier run, only the cases count that are
-worse than they were then; those that are better are named as well.
+A client can also open a case by name, URL/case?id=NAME. URL/cases lists the names, one on
+each line.
+
+A case is strict if the peer follows the RFC, tolerated if it deviates without harm, and
+failed if it breaks the RFC.
+
+With --baseline, the JSON report of an earlier run, only cases with a worse result than in
+that run count. Cases with a better result are also listed.
 
 Exit status:
-  0    nothing has failed, or nothing that had not failed in the --baseline
-  1    a case has failed, or the server has died during the run
-  2    the command line is wrong
-  3    no connection: refused, timed out, wrong certificate, no WebSocket server
-  5    a case is tolerated, none has failed, and --fail-on is tolerated
-  130  interrupted by Ctrl-C before the end`
+  0    no case failed, or none that had passed in the --baseline
+  1    a case failed, or the server died during the run
+  2    invalid command line
+  3    no connection: refused, timed out, invalid certificate, not a WebSocket server
+  5    with --fail-on tolerated: a case is tolerated and none failed
+  130  interrupted by Ctrl-C`
 
 // Command returns wskit check.
 func Command() *cobra.Command {
@@ -88,26 +93,26 @@ func Command() *cobra.Command {
 func (o *options) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.BoolVar(&o.client, "client", false, "put a client to the test: the command behind --, or one that connects to --listen")
-	flags.StringVar(&o.listen, "listen", "127.0.0.1:9001", "host:port to wait for the client at")
-	flags.DurationVar(&o.wait, "wait", 0, "how long to wait for the client to be done; 0: until it is")
-	flags.BoolVar(&o.attacks, "attacks", false, "attack the server as hostile clients do, instead; only your own, please")
-	flags.IntVar(&o.connections, "connections", 50, "connections of an attack")
-	flags.BoolVar(&o.list, "list", false, "list the cases and end")
-	flags.StringVarP(&o.filter, "filter", "f", "", "regular expression: ask only the cases whose name matches")
-	flags.IntVarP(&o.parallel, "parallel", "p", 16, "cases at once against a server")
-	flags.DurationVar(&o.caseTimeout, "case-timeout", 20*time.Second, "the longest time of a case")
-	flags.DurationVar(&o.quiet, "quiet", time.Second, "how long the peer may think before it is asked whether it has swallowed a fault")
-	flags.BoolVar(&o.noEcho, "no-echo", false, "the server does not send messages back: skip the cases that need it")
-	flags.Int64Var(&o.maxMessage, "max-message", 0, "the longest message that the peer takes, in bytes; the suite then asks that the limit is kept")
-	flags.BoolVar(&o.requireCompression, "require-compression", false, "fail the cases of compression where the peer has none, in place of skipping them")
+	flags.BoolVar(&o.client, "client", false, "test a client: the command after --, or one that connects to --listen")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:9001", "host:port to listen on for the client")
+	flags.DurationVar(&o.wait, "wait", 0, "how long to wait for the client to finish; 0: no limit")
+	flags.BoolVar(&o.attacks, "attacks", false, "attack the server as hostile clients do, instead of testing it; use it only on your own servers")
+	flags.IntVar(&o.connections, "connections", 50, "number of connections of an attack")
+	flags.BoolVar(&o.list, "list", false, "list the cases and exit")
+	flags.StringVarP(&o.filter, "filter", "f", "", "regular expression: run only the cases whose name matches")
+	flags.IntVarP(&o.parallel, "parallel", "p", 16, "number of concurrent cases against a server")
+	flags.DurationVar(&o.caseTimeout, "case-timeout", 20*time.Second, "time limit of a case")
+	flags.DurationVar(&o.quiet, "quiet", time.Second, "how long to wait before probing whether the peer has ignored a fault")
+	flags.BoolVar(&o.noEcho, "no-echo", false, "the server does not echo: skip the cases that need an echo")
+	flags.Int64Var(&o.maxMessage, "max-message", 0, "maximum message size of the peer in bytes; the suite then tests that the peer enforces it")
+	flags.BoolVar(&o.requireCompression, "require-compression", false, "fail the compression cases if the peer has no compression, instead of skipping them")
 	flags.StringVar(&o.agent, "agent", "", "name of the implementation, for the report")
 	flags.StringArrayVarP(&o.reports, "report", "o", nil, "file to write a report to: .json, .html, .txt, .sarif, .xml for JUnit, or .svg for a badge (repeatable)")
-	flags.StringVar(&o.sarifFile, "sarif-file", "", "file of the repository that a SARIF report points at (default: wskit-check)")
-	flags.StringVar(&o.baseline, "baseline", "", "JSON report of an earlier run: only what is worse now makes for an exit status other than 0")
-	flags.BoolVar(&o.json, "json", false, "print as JSON: the report with all that was said on the wire, the attacks, or the list")
-	flags.BoolVarP(&o.wire, "wire", "w", false, "print what was said on the wire in the cases that are not strict")
-	flags.StringVar(&o.failOn, "fail-on", failOnFailed, "what makes for an exit status other than 0: failed, tolerated or never")
+	flags.StringVar(&o.sarifFile, "sarif-file", "", "file in the repository that a SARIF report refers to (default: wskit-check)")
+	flags.StringVar(&o.baseline, "baseline", "", "JSON report of an earlier run: only worse results cause an exit status other than 0")
+	flags.BoolVar(&o.json, "json", false, "print JSON: the report with all frames, the attacks, or the list")
+	flags.BoolVarP(&o.wire, "wire", "w", false, "print the frames of the cases that are not strict")
+	flags.StringVar(&o.failOn, "fail-on", failOnFailed, "what causes an exit status other than 0: failed, tolerated or never")
 	o.RegisterVersion(flags)
 	o.RegisterRequest(flags)
 	o.RegisterTLS(flags)
@@ -134,11 +139,11 @@ func (o *options) check(args []string) error {
 	case o.caseTimeout <= 0 || o.quiet <= 0 || o.wait < 0 || o.maxMessage < 0:
 		return exit.Usagef("--case-timeout and --quiet: give positive times; --wait and --max-message cannot be negative")
 	case o.Streams() && o.client:
-		return exit.Usagef("--http2 and --http3 do not go with --client")
+		return exit.Usagef("--http2 and --http3 cannot be combined with --client")
 	case o.attacks && (o.client || len(o.reports) > 0 || o.baseline != ""):
-		return exit.Usagef("--attacks goes with none of --client, --report and --baseline")
+		return exit.Usagef("--attacks cannot be combined with --client, --report or --baseline")
 	case !o.client && !o.list && len(args) != 1:
-		return exit.Usagef("give the URL of one server, or --client")
+		return exit.Usagef("give the URL of a server, or --client")
 	}
 	return nil
 }
@@ -148,7 +153,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if o.baseline != "" {
-		known, err := readBaseline(o.baseline) // before it is written over by --report
+		known, err := readBaseline(o.baseline) // before --report overwrites it
 		if err != nil {
 			return err
 		}
@@ -165,7 +170,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		return o.runAttacks(cmd, args[0])
 	}
 	report, err := o.ask(cmd, args, suite)
-	if report != nil { // also if it was interrupted, or the server is gone
+	if report != nil { // also after an interruption or the death of the server
 		if err := o.publish(cmd.OutOrStdout(), report); err != nil {
 			return err
 		}
@@ -179,7 +184,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	return o.verdict(report)
 }
 
-// compare is the report as an exit status where there is a baseline.
+// compare returns the exit status of the report with a baseline.
 func (o *options) compare(cmd *cobra.Command, r *wstest.Report) error {
 	worse, better := o.known.compare(r, o.failOn == failOnTolerated)
 	w := cmd.OutOrStdout()
@@ -243,13 +248,13 @@ func (o *options) ask(cmd *cobra.Command, args []string, suite *wstest.Options) 
 	return report, err
 }
 
-// cases are those that would be asked.
+// cases returns the selected cases.
 func (o *options) cases() (chosen []wstest.Case) {
 	all := wstest.ServerCases()
 	if o.client {
 		all = wstest.ClientCases()
 	}
-	filter := regexp.MustCompile(o.filter) // check has seen it
+	filter := regexp.MustCompile(o.filter) // check has compiled it before
 	for _, c := range all {
 		if filter.MatchString(c.ID) {
 			chosen = append(chosen, c)
@@ -269,7 +274,7 @@ func (o *options) printCases(cmd *cobra.Command) error {
 	return t.Flush()
 }
 
-// verdict is the report as an exit status.
+// verdict returns the exit status of the report.
 func (o *options) verdict(r *wstest.Report) error {
 	tolerated := 0
 	for _, a := range r.Agents {

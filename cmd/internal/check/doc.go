@@ -1,3 +1,3 @@
-// Package check is wskit check: the conformance suite of websocket/wstest against a
-// server, or against a client, and the reports of that.
+// Package check implements wskit check, which runs the conformance suite of
+// websocket/wstest against a server or a client, and writes its reports.
 package check

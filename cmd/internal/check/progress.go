@@ -8,8 +8,8 @@ import (
 	"github.com/wskit/wskit/cmd/internal/ui"
 )
 
-// newProgress shows how many of the cases are over. On anything but a terminal its
-// functions do nothing. Calls of step are the caller's to serialise.
+// newProgress shows how many of the cases are complete. If w is not a terminal,
+// its functions do nothing. The caller serializes calls of step.
 func newProgress(w io.Writer, cases int) (step, done func()) {
 	if !ui.IsTerminal(w) {
 		return func() {}, func() {}

@@ -14,7 +14,8 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// reporter returns the function that writes a report of the kind that the name ends in.
+// reporter returns the function that writes a report in the format of the file
+// name's extension.
 func (o *options) reporter(name string) (func(*wstest.Report, io.Writer) error, error) {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".sarif":
@@ -30,7 +31,7 @@ func (o *options) reporter(name string) (func(*wstest.Report, io.Writer) error, 
 	case ".html", ".htm":
 		return (*wstest.Report).WriteHTML, nil
 	}
-	return nil, exit.Usagef("--report %q: the name has to end in .json, .html, .txt, .sarif, .xml (JUnit) or .svg (a badge)", name)
+	return nil, exit.Usagef("--report %q: the name must end in .json, .html, .txt, .sarif, .xml (JUnit) or .svg (a badge)", name)
 }
 
 // publish prints the report and writes the files.
@@ -60,7 +61,8 @@ func (o *options) publish(w io.Writer, r *wstest.Report) error {
 	return nil
 }
 
-// printText prints the table, and what is not strict in colours if w has them.
+// printText prints the table and the cases that are not strict, in color if w
+// supports that.
 func printText(w io.Writer, r *wstest.Report) error {
 	var b strings.Builder
 	if err := r.WriteText(&b); err != nil {
@@ -81,7 +83,7 @@ func printText(w io.Writer, r *wstest.Report) error {
 	return nil
 }
 
-// printWire prints what was said in the cases that are not strict.
+// printWire prints the frames of the cases that are not strict.
 func printWire(w io.Writer, r *wstest.Report) error {
 	p := ui.For(w)
 	for _, a := range r.Agents {

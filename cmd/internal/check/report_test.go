@@ -46,10 +46,10 @@ func TestReportOnPhone(t *testing.T) {
 		} else {
 			b.Go("file://" + file)
 		}
-		for _, colours := range []string{"light", "dark"} {
-			b.Screen(360, 740, colours)
+		for _, colors := range []string{"light", "dark"} {
+			b.Screen(360, 740, colors)
 			b.Until(`innerWidth === 360 && document.querySelectorAll("tr.case").length === 40`)
-			if colours == "light" {
+			if colors == "light" {
 				b.Click("tr.case td")
 				b.Until(`document.querySelector("tr.open").innerText.includes("8185 00112233")`)
 			}
@@ -58,7 +58,7 @@ func TestReportOnPhone(t *testing.T) {
 				.map(e => e.tagName + " " + e.innerText.slice(0, 40))`, &wide)
 			require.Empty(t, wide, "%d agents", agents)
 			if dir := os.Getenv("WSKIT_SCREENSHOTS"); dir != "" {
-				name := filepath.Join(dir, "report-"+strconv.Itoa(agents)+"-"+colours+".png")
+				name := filepath.Join(dir, "report-"+strconv.Itoa(agents)+"-"+colors+".png")
 				require.NoError(t, os.WriteFile(name, b.Screenshot(), 0o666))
 			}
 		}

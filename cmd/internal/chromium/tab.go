@@ -19,14 +19,14 @@ import (
 	"github.com/wskit/wskit/websocket/wsjson"
 )
 
-// Tab is a page of a headless Chromium, driven through its DevTools protocol over our
-// own client. Its methods fail the test.
+// Tab is a page in a headless Chromium, driven through the DevTools protocol
+// with our own client. A method that fails ends the test.
 type Tab struct {
 	t       *testing.T
 	conn    *websocket.Conn
 	session string
 	lastID  int
-	Faults  []string // what the console shows as an error
+	Faults  []string // errors on the console
 }
 
 type params map[string]any
@@ -47,8 +47,8 @@ type reply struct {
 	Params json.RawMessage `json:"params"`
 }
 
-// Open starts a browser and opens url in it. Without a browser the test is skipped,
-// but not where CI is set.
+// Open starts a browser and opens url in it. Without a browser it skips the
+// test, unless CI is set.
 func Open(t *testing.T, url string) *Tab {
 	t.Helper()
 	path := findChromium(t)
@@ -59,7 +59,7 @@ func Open(t *testing.T, url string) *Tab {
 		"--disable-breakpad", "--disable-quic",
 	}
 	if os.Geteuid() == 0 {
-		args = append(args, "--no-sandbox") // which does not work for root
+		args = append(args, "--no-sandbox") // the sandbox does not work for root
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -81,8 +81,9 @@ func Open(t *testing.T, url string) *Tab {
 	return b
 }
 
-// profileDir returns a directory for the browser, whose processes may still write to it
-// when the first of them has ended: t.TempDir would fail the test for that.
+// profileDir returns a directory for the browser. Its processes may still write
+// to it after the first one has exited, for which t.TempDir would fail the
+// test.
 func profileDir(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "wskit-chromium-")
 	require.NoError(t, err)
@@ -110,7 +111,7 @@ func findChromium(t *testing.T) string {
 	return ""
 }
 
-// devTools returns the URL that the browser prints.
+// devTools returns the DevTools URL that the browser prints.
 func devTools(t *testing.T, stderr io.Reader) string {
 	lines := bufio.NewReader(stderr)
 	for {
@@ -170,7 +171,7 @@ func (b *Tab) call(method string, p params, result any) {
 	}
 }
 
-// note keeps what the console shows as an error.
+// note records errors on the console.
 func (b *Tab) note(r reply) {
 	var p struct {
 		Type  string
@@ -187,7 +188,8 @@ func (b *Tab) note(r reply) {
 	}
 }
 
-// Eval runs an expression in the page and stores its value in result, which may be nil.
+// Eval evaluates an expression in the page and stores its value in result,
+// which may be nil.
 func (b *Tab) Eval(expression string, result any) {
 	b.t.Helper()
 	var answer struct {
@@ -211,13 +213,13 @@ func (b *Tab) Until(expression string) {
 	})`, nil)
 }
 
-// Quote writes s as a string of JavaScript.
+// Quote returns s as a JavaScript string.
 func Quote(s string) string {
-	p, _ := json.Marshal(s) // a string always has a form in JSON
+	p, _ := json.Marshal(s) // encoding a string cannot fail
 	return string(p)
 }
 
-// Click presses the mouse in the middle of an element, as a person does.
+// Click clicks with the mouse in the middle of an element.
 func (b *Tab) Click(selector string) {
 	b.t.Helper()
 	var at [2]float64
@@ -232,7 +234,7 @@ func (b *Tab) Click(selector string) {
 	}
 }
 
-// Enter puts text in place of what a field holds.
+// Enter replaces the text in a field.
 func (b *Tab) Enter(selector, text string) {
 	b.t.Helper()
 	b.Click(selector)
@@ -247,7 +249,7 @@ func (b *Tab) PressEnter() {
 	}
 }
 
-// Choose sets the file of an input.
+// Choose sets the file of a file input.
 func (b *Tab) Choose(selector, file string) {
 	var document struct{ Root struct{ NodeID int } }
 	b.call("DOM.getDocument", nil, &document)
@@ -256,13 +258,14 @@ func (b *Tab) Choose(selector, file string) {
 	b.call("DOM.setFileInputFiles", params{"nodeId": node.NodeID, "files": []string{file}}, nil)
 }
 
-// Screen sets the size of the page, and whether light or dark colours are preferred.
-func (b *Tab) Screen(width, height int, colours string) {
+// Screen sets the size of the page, and whether it prefers light or dark
+// colors.
+func (b *Tab) Screen(width, height int, colors string) {
 	b.call("Emulation.setDeviceMetricsOverride", params{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
-	b.call("Emulation.setEmulatedMedia", params{"features": []params{{"name": "prefers-color-scheme", "value": colours}}}, nil)
+	b.call("Emulation.setEmulatedMedia", params{"features": []params{{"name": "prefers-color-scheme", "value": colors}}}, nil)
 }
 
-// Screenshot returns the picture of the whole page.
+// Screenshot returns a picture of the whole page.
 func (b *Tab) Screenshot() []byte {
 	var picture struct{ Data string }
 	b.call("Page.captureScreenshot", params{"format": "png", "captureBeyondViewport": true}, &picture)

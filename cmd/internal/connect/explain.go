@@ -20,8 +20,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// explain says in one line why connecting to u through proxy, which is nil for
-// none, has failed, and what to do about it.
+// explain explains on one line why connecting to u through proxy has failed,
+// and what to do about it. proxy may be nil.
 func explain(u, proxy *url.URL, err error) string {
 	through := ""
 	if proxy != nil {
@@ -39,15 +39,16 @@ func explain(u, proxy *url.URL, err error) string {
 	return fmt.Sprintf("%s: %v%s", u.Redacted(), err, through)
 }
 
-// noStreams explains a server without WebSockets over HTTP/2 or HTTP/3.
+// noStreams explains that the server does not support WebSockets over HTTP/2 or
+// HTTP/3.
 func noStreams(u *url.URL, err error) string {
 	if !errors.Is(err, websocket.ErrNoExtendedConnect) {
 		return ""
 	}
-	return fmt.Sprintf("%s does not offer WebSockets in this version of HTTP: leave --http2 or --http3 out", u.Host)
+	return fmt.Sprintf("%s does not support WebSockets over this version of HTTP: remove --http2 or --http3", u.Host)
 }
 
-// peer is the server or the proxy in the words of messages.
+// peer describes the server or the proxy in messages.
 type peer struct {
 	name          string // "example.com:80" or "proxy example.com:3128"
 	plain, secure string // schemes of its URL
@@ -102,7 +103,8 @@ func Kind(err error) string {
 	return "other: " + err.Error()
 }
 
-// refusal explains an answer that is none of a WebSocket server, or one that refuses.
+// refusal explains a response that refuses the handshake, or that is not one of
+// a WebSocket server.
 func refusal(u *url.URL, err error) string {
 	var status ws.StatusError
 	if !errors.As(err, &status) {
@@ -114,19 +116,19 @@ func refusal(u *url.URL, err error) string {
 	answer := fmt.Sprintf("%d %s", int(status), http.StatusText(int(status)))
 	switch s := int(status); {
 	case s == http.StatusUnauthorized:
-		return fmt.Sprintf("the server asks who you are (%s): give --user name:password or --header", answer)
+		return fmt.Sprintf("the server requires authentication (%s): give --user name:password or --header", answer)
 	case s == http.StatusForbidden:
-		return fmt.Sprintf("the server refuses (%s): it may want another --origin, or credentials", answer)
+		return fmt.Sprintf("the server refused the handshake (%s): it may require another --origin, or credentials", answer)
 	case s == http.StatusNotFound:
-		return fmt.Sprintf("nothing at path %s (%s): check the URL", u.Path, answer)
+		return fmt.Sprintf("path %s not found (%s): check the URL", u.Path, answer)
 	case s == http.StatusProxyAuthRequired:
-		return fmt.Sprintf("%s answers as a proxy does (%s%s): write --proxy http://name:password@host:port", u.Host, answer, challenges(err))
+		return fmt.Sprintf("%s is a proxy that requires authentication (%s%s): use --proxy http://name:password@host:port", u.Host, answer, challenges(err))
 	case s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable:
 		return fmt.Sprintf("the server is busy (%s): try again later", answer)
 	case s/100 == 3:
-		return fmt.Sprintf("the server sends us elsewhere (%s%s): use that URL", answer, location(err))
+		return fmt.Sprintf("the server redirects (%s%s): use that URL", answer, location(err))
 	case s/100 == 2:
-		return fmt.Sprintf("no WebSocket at %s: it answers as a web page (%s): check the path", u.Redacted(), answer)
+		return fmt.Sprintf("%s is not a WebSocket endpoint: it answered as a web page (%s): check the path", u.Redacted(), answer)
 	}
 	return fmt.Sprintf("the server refused the handshake (%s%s)", answer, firstLine(err))
 }
@@ -138,7 +140,8 @@ func location(err error) string {
 	return ""
 }
 
-// firstLine is the beginning of the body of a refusal, which often says why.
+// firstLine returns the first line of the body of a refusal, which often gives
+// the reason.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(answerOf(err).Body())), "\n")
 	if line == "" || len(line) > 200 || strings.HasPrefix(line, "<") {
@@ -147,7 +150,7 @@ func firstLine(err error) string {
 	return ": " + quote(strings.TrimSpace(line))
 }
 
-// answerOf returns the answer that refused, which is empty if there is none.
+// answerOf returns the response that refused, which is empty if there was none.
 func answerOf(err error) *ws.ConnectionRejectedError {
 	if answer, ok := errors.AsType[*ws.ConnectionRejectedError](err); ok {
 		return answer
@@ -155,7 +158,7 @@ func answerOf(err error) *ws.ConnectionRejectedError {
 	return new(ws.ConnectionRejectedError)
 }
 
-// quote makes what a peer sent fit for a terminal, in at most 256 of its bytes.
+// quote quotes at most 256 bytes from a peer, to be safe on a terminal.
 func quote(s string) string {
 	if len(s) > 256 {
 		return strconv.Quote(s[:256]) + "…"
@@ -163,7 +166,7 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// notWebSocket reports whether the peer has answered with something else than a
+// notWebSocket reports whether the peer answered with something other than a
 // handshake.
 func notWebSocket(err error) bool {
 	for _, e := range []error{
@@ -177,30 +180,30 @@ func notWebSocket(err error) bool {
 	return false
 }
 
-// certificate explains what is wrong in TLS.
+// certificate explains an error of TLS.
 func certificate(at peer, err error) string {
 	var (
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
-		alert     *net.OpError // crypto/tls has no other type for what the peer says
+		alert     *net.OpError // crypto/tls has no other type for alerts of the peer
 	)
 	switch {
 	case errors.As(err, &authority):
-		return fmt.Sprintf("the certificate of %s is of an unknown authority: trust it with --ca FILE, or do not check with --insecure", at.name)
+		return fmt.Sprintf("the certificate of %s is signed by an unknown authority: trust it with --ca FILE, or skip the check with --insecure", at.name)
 	case errors.As(err, &name):
 		return fmt.Sprintf("the certificate is not for %s (%v): %s", at.name, name, at.rename)
 	case errors.As(err, &invalid):
-		return fmt.Sprintf("the certificate of %s is not valid (%v): --insecure does not check it", at.name, invalid)
+		return fmt.Sprintf("the certificate of %s is invalid (%v): skip the check with --insecure", at.name, invalid)
 	case errors.As(err, &record):
-		return fmt.Sprintf("%s does not speak TLS: write %s:// in place of %s://", at.name, at.plain, at.secure)
+		return fmt.Sprintf("%s does not use TLS: write %s:// instead of %s://", at.name, at.plain, at.secure)
 	case errors.As(err, &alert) && alert.Op == "remote error":
 		hint := "check host and port"
 		if strings.Contains(alert.Err.Error(), "certificate") {
-			hint = "it wants a certificate that it trusts, --cert FILE"
+			hint = "it requires a client certificate that it trusts: give --cert FILE"
 		}
-		return fmt.Sprintf("%s ends the TLS handshake (%v): %s", at.name, alert.Err, hint)
+		return fmt.Sprintf("%s ended the TLS handshake (%v): %s", at.name, alert.Err, hint)
 	}
 	return ""
 }
@@ -211,24 +214,24 @@ func timedOut(err error) bool {
 		errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// network explains why there is no connection at all.
+// network explains why there is no connection.
 func network(at peer, err error) string {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Sprintf("there is no socket %s: is the server running, and is the path right?", at.name)
+		return fmt.Sprintf("socket %s not found: is the server running, and is the path right?", at.name)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Sprintf("nothing listens at %s: is the server running, and is the port right?", at.name)
+		return fmt.Sprintf("connection to %s refused: is the server running, and is the port right?", at.name)
 	case errors.As(err, &dns):
-		return fmt.Sprintf("host %s is not known: check the name", dns.Name)
+		return fmt.Sprintf("unknown host %s: check the name", dns.Name)
 	case timedOut(err):
 		return fmt.Sprintf("%s did not answer in time: check host and port, or give a longer --timeout", at.name)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Sprintf("no address of this machine, or no free port, to connect to %s from: check --source, or add to it", at.name)
+		return fmt.Sprintf("no local address or free port to connect to %s from: check --source, or add addresses", at.name)
 	case errors.Is(err, syscall.ECONNRESET):
-		return fmt.Sprintf("%s closed the connection in the handshake: is it a WebSocket server?", at.name)
+		return fmt.Sprintf("%s closed the connection during the handshake: is it a WebSocket server?", at.name)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return fmt.Sprintf("no way to %s: check the network", at.name)
+		return fmt.Sprintf("no route to %s: check the network", at.name)
 	}
 	return ""
 }

@@ -1,5 +1,5 @@
-// Package connect opens connections as the flags of the command line say, and explains
-// why one could not be opened.
+// Package connect opens connections as configured by flags, and explains why a
+// connection could not be opened.
 package connect
 
 import (
@@ -42,15 +42,16 @@ type Flags struct {
 // Register adds all the flags to those of a subcommand.
 func (f *Flags) Register(flags *pflag.FlagSet) {
 	f.RegisterRequest(flags)
-	flags.StringVar(&f.host, "host", "", "value of field Host, if not the URL's")
-	flags.StringSliceVarP(&f.Subprotocols, "subprotocol", "s", nil, "subprotocols to offer, the preferred one first")
+	flags.StringVar(&f.host, "host", "", "value of the Host field (default: the host of the URL)")
+	flags.StringSliceVarP(&f.Subprotocols, "subprotocol", "s", nil, "subprotocols to offer, in order of preference")
 	f.registerProxy(flags)
 	f.RegisterVersion(flags)
 	f.registerTimeout(flags)
 	f.RegisterTLS(flags)
 }
 
-// RegisterConnection adds the flags about connections, and none about the request.
+// RegisterConnection adds the flags about connections, without those about the
+// request.
 func (f *Flags) RegisterConnection(flags *pflag.FlagSet) {
 	f.registerProxy(flags)
 	f.registerTimeout(flags)
@@ -58,37 +59,37 @@ func (f *Flags) RegisterConnection(flags *pflag.FlagSet) {
 }
 
 func (f *Flags) registerTimeout(flags *pflag.FlagSet) {
-	flags.DurationVar(&f.Timeout, "timeout", 10*time.Second, "the longest time that connecting may take")
+	flags.DurationVar(&f.Timeout, "timeout", 10*time.Second, "time limit for connecting")
 }
 
 func (f *Flags) registerProxy(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.proxy, "proxy", "x", "", `proxy URL, of scheme http, https, socks5 or socks5h; "none" for none (default: as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say)`)
+	flags.StringVarP(&f.proxy, "proxy", "x", "", `proxy URL with scheme http, https, socks5 or socks5h, or "none" (default: from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY)`)
 }
 
 // RegisterVersion adds the flags for HTTP/2 and HTTP/3.
 func (f *Flags) RegisterVersion(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.HTTP2, "http2", false, "use HTTP/2 (RFC 8441); for ws:// without asking whether the server speaks it")
+	flags.BoolVar(&f.HTTP2, "http2", false, "use HTTP/2 (RFC 8441); for ws:// the server must support it")
 	flags.BoolVar(&f.HTTP3, "http3", false, "use HTTP/3 (RFC 9220), over UDP")
 }
 
-// RegisterRequest adds the flags that Header stands for.
+// RegisterRequest adds the flags for Header.
 func (f *Flags) RegisterRequest(flags *pflag.FlagSet) {
-	flags.StringArrayVarP(&f.headers, "header", "H", nil, `field to send with the request, "Name: value" (repeatable)`)
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, `header field to send, "Name: value" (repeatable)`)
 	flags.StringArrayVarP(&f.cookies, "cookie", "b", nil, `cookie to send, "name=value" (repeatable)`)
 	flags.StringVarP(&f.user, "user", "u", "", "basic authentication, name:password")
-	flags.StringVar(&f.origin, "origin", "", "value of field Origin, as a browser sends it")
+	flags.StringVar(&f.origin, "origin", "", "value of the Origin field, as sent by browsers")
 }
 
-// RegisterTLS adds the flags that TLS stands for.
+// RegisterTLS adds the flags for TLS.
 func (f *Flags) RegisterTLS(flags *pflag.FlagSet) {
-	flags.StringVar(&f.ca, "ca", "", "file of certificates (PEM) to trust beside the system's")
+	flags.StringVar(&f.ca, "ca", "", "file of certificates (PEM) to trust in addition to the system's")
 	flags.StringVar(&f.cert, "cert", "", "file of the client's certificate (PEM)")
-	flags.StringVar(&f.key, "key", "", "file of the client's key (PEM), if it is not in that of --cert")
-	flags.StringVar(&f.serverName, "server-name", "", "name that the server's certificate has to bear, if not the URL's host")
+	flags.StringVar(&f.key, "key", "", "file of the client's key (PEM), if it is not in the file of --cert")
+	flags.StringVar(&f.serverName, "server-name", "", "expected name in the server's certificate (default: the host of the URL)")
 	flags.BoolVarP(&f.insecure, "insecure", "k", false, "do not check the server's certificate")
 }
 
-// Dialer returns a dialer that does what the flags say.
+// Dialer returns a dialer for the flags.
 func (f *Flags) Dialer() (ws.Dialer, error) {
 	header, err := f.Header()
 	if err != nil {
@@ -116,7 +117,7 @@ func (f *Flags) Dialer() (ws.Dialer, error) {
 	}, nil
 }
 
-// Header returns the fields to send with the request.
+// Header returns the header fields to send with the request.
 func (f *Flags) Header() (http.Header, error) {
 	header := make(http.Header)
 	for _, line := range f.headers {
@@ -143,7 +144,7 @@ func (f *Flags) Header() (http.Header, error) {
 	return header, nil
 }
 
-// proxySchemes are those of the proxies that a ws.Dialer knows.
+// proxySchemes are the schemes of proxies that a ws.Dialer supports.
 var proxySchemes = []string{"http", "https", "socks5", "socks5h"}
 
 func (f *Flags) proxyFunc() (func(*http.Request) (*url.URL, error), error) {
@@ -160,7 +161,7 @@ func (f *Flags) proxyFunc() (func(*http.Request) (*url.URL, error), error) {
 	return http.ProxyURL(u), nil
 }
 
-// TLS returns what is to be said and asked in a TLS handshake.
+// TLS returns the TLS configuration.
 func (f *Flags) TLS() (*tls.Config, error) {
 	keys, err := KeyLog()
 	if err != nil {
@@ -176,11 +177,11 @@ func (f *Flags) TLS() (*tls.Config, error) {
 			config.RootCAs = x509.NewCertPool()
 		}
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, exit.Usagef("--ca %s: no certificate in it (PEM is needed)", f.ca)
+			return nil, exit.Usagef("--ca %s: no PEM certificate found", f.ca)
 		}
 	}
 	if f.key != "" && f.cert == "" {
-		return nil, exit.Usagef("--key needs --cert")
+		return nil, exit.Usagef("--key requires --cert")
 	}
 	if f.cert != "" {
 		key := f.key
@@ -196,8 +197,7 @@ func (f *Flags) TLS() (*tls.Config, error) {
 	return config, nil
 }
 
-// URL returns the URL of the server that an argument names: "ws://" is added where
-// there is no scheme.
+// URL parses the URL of a server. It adds "ws://" if there is no scheme.
 func URL(arg string) (*url.URL, error) {
 	full := arg
 	if !strings.Contains(full, "://") {
@@ -214,13 +214,13 @@ func URL(arg string) (*url.URL, error) {
 	case "https":
 		u.Scheme = "wss"
 	default:
-		return nil, exit.Usagef("%q: scheme %s is not of WebSocket: write ws://, wss:// or ws+unix://", arg, u.Scheme)
+		return nil, exit.Usagef("%q: scheme %s is not a WebSocket scheme: write ws://, wss:// or ws+unix://", arg, u.Scheme)
 	}
 	if u.Hostname() == "" {
 		return nil, exit.Usagef("%q has no host: write ws://host:port/path", arg)
 	}
 	if _, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && err != nil {
-		return nil, exit.Usagef("%q: port %s is too large: there are 65535", arg, u.Port())
+		return nil, exit.Usagef("%q: invalid port %s: the maximum is 65535", arg, u.Port())
 	}
 	if u.Fragment != "" {
 		return nil, exit.Usagef("%q: a WebSocket URL has no #fragment (RFC 6455, section 3)", arg)
@@ -231,13 +231,13 @@ func URL(arg string) (*url.URL, error) {
 	return u, nil
 }
 
-// Reason says in one line why connecting to u with a Dialer of f has failed, and what to
-// do about it. The error has the exit status for that.
+// Reason explains on one line why connecting to u with a Dialer of f has
+// failed, and what to do about it. The error has the exit status.
 func (f *Flags) Reason(u *url.URL, err error) error {
 	return f.reason(u, f.proxyTo(u), err)
 }
 
-// DirectReason is Reason for a connection that goes through no proxy, whatever f says.
+// DirectReason is Reason for a connection without a proxy, whatever f says.
 func (f *Flags) DirectReason(u *url.URL, err error) error {
 	return f.reason(u, nil, err)
 }
@@ -250,7 +250,7 @@ func (f *Flags) reason(u, proxy *url.URL, err error) error {
 	return exit.With(exit.NoConnection, exit.Explain(explain(&at, proxy, err), err))
 }
 
-// proxyTo returns the proxy through which a Dialer goes to u, or nil.
+// proxyTo returns the proxy that a Dialer uses for u, or nil.
 func (f *Flags) proxyTo(u *url.URL) *url.URL {
 	proxyOf, err := f.proxyFunc()
 	if err != nil || proxyOf == nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/wskit/wskit/cmd/internal/exit"
 )
 
-// KeyLog returns where to write the secrets of TLS connections, so that a program such
-// as Wireshark can decrypt what it captures: the file that SSLKEYLOGFILE names, which is
-// created for its owner only, or nil. It is open as long as the program runs.
+// KeyLog returns the file for TLS secrets, or nil. A program such as Wireshark
+// needs the secrets to decrypt captured traffic. SSLKEYLOGFILE names the file.
+// Only its owner can read it. It stays open until the program exits.
 var KeyLog = sync.OnceValues(func() (io.Writer, error) {
 	name := os.Getenv("SSLKEYLOGFILE")
 	if name == "" {

@@ -104,32 +104,32 @@ func TestProxyFaults(t *testing.T) {
 	for name, tt := range map[string]struct{ proxy, text, kind string }{
 		"closed port": {
 			"http://" + closedPort(t),
-			"nothing listens at proxy PROXY: is it running, and is the port right? --proxy none goes without it",
+			"connection to proxy PROXY refused: is it running, and is the port right? Use --proxy none to connect directly",
 			"proxy: connection refused",
 		},
 		"proxy: unknown host": {
 			"http://no.such.host.invalid:3128",
-			"proxy host no.such.host.invalid is not known: check the name. --proxy none goes without it",
+			"unknown proxy host no.such.host.invalid: check the name, or use --proxy none",
 			"proxy: unknown host",
 		},
 		"403": {
 			"http://" + answering(t, "HTTP/1.1 403 Forbidden\nContent-Length: 12\n\nport is 81.\n"),
-			`proxy PROXY refuses to connect to ` + host + ` (403 Forbidden: "port is 81."): it may allow other hosts and ports only`,
+			`proxy PROXY refused to connect to ` + host + ` (403 Forbidden: "port is 81."): it may allow only other hosts and ports`,
 			"proxy refused with 403",
 		},
 		"404, a page": {
 			"http://" + answering(t, "HTTP/1.1 404 Not Found\nContent-Length: 6\n\n<html>"),
-			"proxy PROXY does not connect to " + host + " (404 Not Found): is it an HTTP proxy that knows CONNECT?",
+			"proxy PROXY did not connect to " + host + " (404 Not Found): is it an HTTP proxy that supports CONNECT?",
 			"proxy refused with 404",
 		},
 		"405": {
 			"http://" + answering(t, "HTTP/1.1 405 Method Not Allowed\nContent-Length: 0\n\n"),
-			"proxy PROXY does not connect to " + host + " (405 Method Not Allowed): is it an HTTP proxy that knows CONNECT?",
+			"proxy PROXY did not connect to " + host + " (405 Method Not Allowed): is it an HTTP proxy that supports CONNECT?",
 			"proxy refused with 405",
 		},
 		"a redirect that would write to the terminal": {
 			"http://" + answering(t, "HTTP/1.1 302 Found\nContent-Length: 0\nLocation: \xc2\x9b31m\n\n"),
-			"proxy PROXY does not connect to " + host + ` (302 Found to "\u009b31m"): is it an HTTP proxy that knows CONNECT?`,
+			"proxy PROXY did not connect to " + host + ` (302 Found to "\u009b31m"): is it an HTTP proxy that supports CONNECT?`,
 			"proxy refused with 302",
 		},
 		"503": {
@@ -144,17 +144,17 @@ func TestProxyFaults(t *testing.T) {
 		},
 		"closes": {
 			"http://" + answering(t, ""),
-			"proxy PROXY closed the connection in place of an answer: is it an HTTP proxy, and does it take http://?",
+			"proxy PROXY closed the connection without an answer: is it an HTTP proxy, and does it accept http://?",
 			"not an HTTP proxy",
 		},
 		"closes in the answer": {
 			"http://" + answering(t, "HTTP/1.1 200 O"),
-			"proxy PROXY closed the connection in place of an answer: is it an HTTP proxy, and does it take http://?",
+			"proxy PROXY closed the connection without an answer: is it an HTTP proxy, and does it accept http://?",
 			"not an HTTP proxy",
 		},
 		"SOCKS, closes": {
 			"socks5://" + answeringBytes(t, ""), // after the greeting
-			"proxy PROXY closed the connection in place of an answer: is it a SOCKS5 proxy, and does it take socks5://?",
+			"proxy PROXY closed the connection without an answer: is it a SOCKS5 proxy, and does it accept socks5://?",
 			"not a SOCKS5 proxy",
 		},
 		"SOCKS, connects to nothing": {
@@ -174,22 +174,22 @@ func TestProxyFaults(t *testing.T) {
 		},
 		"unknown certificate": {
 			tlsProxy.URL,
-			"the certificate of proxy PROXY is of an unknown authority: trust it with --ca FILE, or do not check with --insecure",
+			"the certificate of proxy PROXY is signed by an unknown authority: trust it with --ca FILE, or skip the check with --insecure",
 			"proxy: certificate",
 		},
 		"no TLS": {
 			"https" + strings.TrimPrefix(plainProxy.URL, "http"),
-			"proxy PROXY does not speak TLS: write http:// in place of https://",
+			"proxy PROXY does not use TLS: write http:// instead of https://",
 			"proxy: certificate",
 		},
 		"silent": {
 			"http://" + silent,
-			"no answer in time, from proxy PROXY or through it from " + host + ": check both, or give a longer --timeout",
+			"timeout: no answer from proxy PROXY, or through it from " + host + ": check both, or give a longer --timeout",
 			"timeout",
 		},
 		"407 without credentials": {
 			"http://" + answering(t, "HTTP/1.1 407 Proxy Authentication Required\nProxy-Authenticate: Basic realm=\"office\"\nContent-Length: 0\n\n"),
-			`proxy PROXY asks who you are (407 Proxy Authentication Required, Proxy-Authenticate: "Basic realm=\"office\""): write --proxy http://name:password@PROXY`,
+			`proxy PROXY requires authentication (407 Proxy Authentication Required, Proxy-Authenticate: "Basic realm=\"office\""): use --proxy http://name:password@PROXY`,
 			"proxy refused with 407",
 		},
 		"407 after credentials": {
@@ -199,12 +199,12 @@ func TestProxyFaults(t *testing.T) {
 		},
 		"only NTLM after credentials": {
 			"http://ann:secret@" + answering(t, "HTTP/1.1 407 Proxy Authentication Required\nProxy-Authenticate: NTLM\nContent-Length: 0\n\n"),
-			`proxy PROXY refused the name and password, sent as Basic (407 Proxy Authentication Required, Proxy-Authenticate: "NTLM"): wskit knows no other scheme`,
+			`proxy PROXY refused the name and password, sent with scheme Basic (407 Proxy Authentication Required, Proxy-Authenticate: "NTLM"): wskit supports no other scheme`,
 			"proxy refused with 407",
 		},
 		"only NTLM without credentials": {
 			"http://" + answering(t, "HTTP/1.1 407 Proxy Authentication Required\nProxy-Authenticate: NTLM, Negotiate\nContent-Length: 0\n\n"),
-			`proxy PROXY asks who you are (407 Proxy Authentication Required, Proxy-Authenticate: "NTLM, Negotiate") in a way that wskit does not know: it knows Basic`,
+			`proxy PROXY requires authentication (407 Proxy Authentication Required, Proxy-Authenticate: "NTLM, Negotiate") with a scheme other than Basic, which wskit does not support`,
 			"proxy refused with 407",
 		},
 		"407 that says nothing, or much": {
@@ -256,14 +256,14 @@ func TestServerFaultsThroughProxy(t *testing.T) {
 	for name, tt := range map[string]struct{ url, text string }{
 		"403": {
 			"ws://" + answering(t, "HTTP/1.1 403 Forbidden\nContent-Length: 0\n\n"),
-			"the server refuses (403 Forbidden): it may want another --origin, or credentials (through proxy PROXY)",
+			"the server refused the handshake (403 Forbidden): it may require another --origin, or credentials (through proxy PROXY)",
 		},
 		"407": {
 			"ws://" + answering(t, "HTTP/1.1 407 Proxy Authentication Required\nProxy-Authenticate: Basic\nContent-Length: 0\n\n"),
-			`SERVER answers as a proxy does (407 Proxy Authentication Required, Proxy-Authenticate: "Basic"): write --proxy http://name:password@host:port (through proxy PROXY)`,
+			`SERVER is a proxy that requires authentication (407 Proxy Authentication Required, Proxy-Authenticate: "Basic"): use --proxy http://name:password@host:port (through proxy PROXY)`,
 		},
 		"closes":              {"ws://" + answering(t, ""), "SERVER is not a WebSocket server ("},
-		"unknown certificate": {"wss" + strings.TrimPrefix(secure.URL, "https"), "the certificate of SERVER is of an unknown authority: trust it with --ca FILE, or do not check with --insecure (through proxy PROXY)"},
+		"unknown certificate": {"wss" + strings.TrimPrefix(secure.URL, "https"), "the certificate of SERVER is signed by an unknown authority: trust it with --ca FILE, or skip the check with --insecure (through proxy PROXY)"},
 		"closed port":         {"ws://" + closedPort(t), "proxy PROXY cannot connect to SERVER (502 Bad Gateway): is the server running, and are host and port right?"},
 	} {
 		t.Run(name, func(t *testing.T) {

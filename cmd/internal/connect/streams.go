@@ -21,7 +21,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Opener opens WebSockets in the version of HTTP that the flags say.
+// Opener opens WebSockets over the version of HTTP in the flags.
 type Opener struct {
 	transport transport // nil for HTTP/1.1
 }
@@ -32,8 +32,9 @@ type transport interface {
 	Close() error
 }
 
-// Opener returns one whose connections are opened as d says. streams is how many
-// WebSockets share one of HTTP/2, 0 for as many as the server allows, 250 at most.
+// Opener returns an Opener that connects as d does. streams is the number of
+// WebSockets on one HTTP/2 connection, or 0 for as many as the server allows,
+// at most 250.
 func (f *Flags) Opener(d ws.Dialer, streams int) *Opener {
 	return &Opener{f.transport(d, streams)}
 }
@@ -59,21 +60,22 @@ func (f *Flags) transport(d ws.Dialer, streams int) transport {
 // Streams reports whether WebSockets are streams of HTTP/2 or HTTP/3.
 func (f *Flags) Streams() bool { return f.HTTP2 || f.HTTP3 }
 
-// checkVersion looks at the flags for HTTP/2 and HTTP/3, and at what goes with them.
+// checkVersion checks the flags for HTTP/2 and HTTP/3.
 func (f *Flags) checkVersion(u *url.URL) error {
 	switch {
 	case f.HTTP2 && f.HTTP3:
 		return exit.Usagef("--http2 and --http3: give one of them")
 	case f.HTTP3 && f.proxy != "" && f.proxy != "none":
-		return exit.Usagef("--proxy does not go with --http3, which is UDP")
+		return exit.Usagef("--proxy cannot be combined with --http3, which uses UDP")
 	case f.HTTP3 && u.Scheme != "wss":
-		return exit.Usagef("--http3 needs a wss URL: HTTP/3 is always encrypted")
+		return exit.Usagef("--http3 requires a wss URL: HTTP/3 is always encrypted")
 	}
 	return nil
 }
 
-// Dial opens a WebSocket to the URL as d says. OnRequest and OnResponse of d are called
-// with the heads; HTTP/2 and HTTP/3 have them in another form on the wire.
+// Dial opens a WebSocket to the URL with the settings of d. It calls OnRequest
+// and OnResponse of d with the heads; HTTP/2 and HTTP/3 encode them differently
+// on the wire.
 func (o *Opener) Dial(ctx context.Context, d wsutil.DebugDialer, u string) (net.Conn, ws.Handshake, error) {
 	if o.transport == nil {
 		conn, _, hs, err := d.Dial(ctx, u)
@@ -86,14 +88,14 @@ func (o *Opener) Dial(ctx context.Context, d wsutil.DebugDialer, u string) (net.
 	return &streamConn{s, s.(addressed)}, hs, nil
 }
 
-// Close closes the connections that WebSockets share.
+// Close closes the shared connections.
 func (o *Opener) Close() {
 	if o.transport != nil {
 		o.transport.Close()
 	}
 }
 
-// addressed is a stream that knows its ends.
+// addressed is a stream that knows its addresses.
 type addressed interface {
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
@@ -112,7 +114,7 @@ func (c *streamConn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// shown is a transport that shows the heads of requests and answers.
+// shown is a transport that shows the heads of requests and responses.
 type shown struct {
 	websocket.Transport
 	d wsutil.DebugDialer
@@ -131,8 +133,8 @@ func (t *shown) Connect(r *http.Request) (websocket.Stream, *http.Response, erro
 	return s, resp, err
 }
 
-// head returns the lines of a head: first pairs of a pseudo-header and its value, and then
-// the fields.
+// head formats a head: first the pseudo-headers, which are pairs of name and
+// value, and then the fields.
 func head(h http.Header, pseudo ...string) []byte {
 	var b bytes.Buffer
 	for i := 0; i < len(pseudo); i += 2 {

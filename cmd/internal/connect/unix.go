@@ -9,13 +9,14 @@ import (
 	"github.com/wskit/wskit/cmd/internal/exit"
 )
 
-// unixSchemes are the schemes of servers at a Unix socket, and what they stand for.
+// unixSchemes maps the schemes of servers on a Unix socket to WebSocket
+// schemes.
 var unixSchemes = map[string]string{"ws+unix": "ws", "wss+unix": "wss"}
 
-// Target is [URL] for a server that may listen at a Unix socket. In
-// "ws+unix:///run/app.sock:/chat?x=1", what follows the first colon after the path of
-// the socket is the request's path; without it that is "/". The result has host
-// localhost then, and a Dialer of f connects to the socket, without a proxy.
+// Target is [URL] for a server that may listen on a Unix socket. In
+// "ws+unix:///run/app.sock:/chat?x=1", the text after the first colon of the
+// path is the path of the request, "/" by default. The result then has host
+// localhost, and a Dialer of f connects to the socket, without a proxy.
 func (f *Flags) Target(arg string) (*url.URL, error) {
 	f.socket = ""
 	scheme, rest, _ := strings.Cut(arg, ":")
@@ -39,8 +40,8 @@ func (f *Flags) Target(arg string) (*url.URL, error) {
 	return u, err
 }
 
-// NetDial returns what connects to the Unix socket that Target was given, or nil if it
-// was none.
+// NetDial returns a function that connects to the Unix socket in Target, or nil
+// if there is none.
 func (f *Flags) NetDial() func(ctx context.Context, network, addr string) (net.Conn, error) {
 	if f.socket == "" {
 		return nil
@@ -50,8 +51,8 @@ func (f *Flags) NetDial() func(ctx context.Context, network, addr string) (net.C
 	}
 }
 
-// Name returns u, which Target has returned, as the command line said it, without a
-// password.
+// Name returns u, a result of Target, in the form of the command line, without
+// a password.
 func (f *Flags) Name(u *url.URL) string {
 	if f.socket == "" {
 		return u.Redacted()
@@ -64,8 +65,8 @@ func (f *Flags) Name(u *url.URL) string {
 	return f.socket
 }
 
-// Address returns the network and the address of "host:port" or "unix:/path", as
-// functions of package net take them. flag is the name of the flag for errors.
+// Address returns the network and the address of "host:port" or "unix:/path"
+// for package net. flag is the name of the flag for errors.
 func Address(flag, s string) (network, addr string, err error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok && path != "" {
 		return "unix", path, nil

@@ -15,7 +15,7 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// write returns the action that sends a message.
+// write returns an action that sends a message.
 func write(typ websocket.MessageType, p []byte) action {
 	return func(ctx context.Context, c *client, conn *websocket.Conn) error {
 		c.sent++
@@ -23,7 +23,8 @@ func write(typ websocket.MessageType, p []byte) action {
 	}
 }
 
-// line returns the action for a line that is a message, encoded as the flags say.
+// line returns the action for a line that is a message, in the encoding of the
+// flags.
 func (o *options) line(text string) (action, error) {
 	switch {
 	case o.hex:
@@ -33,7 +34,7 @@ func (o *options) line(text string) (action, error) {
 	case o.binary:
 		return write(websocket.MessageBinary, []byte(text)), nil
 	case !utf8.ValidString(text):
-		return nil, fmt.Errorf("the text is not UTF-8: send it with --binary")
+		return nil, fmt.Errorf("the text is not valid UTF-8: send it with --binary")
 	}
 	return write(websocket.MessageText, []byte(text)), nil
 }
@@ -47,14 +48,14 @@ func decoded(text, name string, decode func(string) ([]byte, error)) (action, er
 }
 
 const commandHelp = `  TEXT                   send a text message ("//x" sends "/x")
-  /hex DATA              send the bytes as a binary message
-  /base64 DATA           the same in base64
-  /file NAME             send a file: as text if it is UTF-8
+  /hex DATA              send hexadecimal as a binary message
+  /base64 DATA           send base64 as a binary message
+  /file NAME             send a file, as text if it is valid UTF-8
   /binary NAME           send a file as a binary message
-  /ping [TEXT]           ping, and show the round trip
-  /close [CODE [REASON]] close the connection, with 1000 unless said otherwise
-  /quit                  the same as /close, Ctrl-C and Ctrl-D
-  /help                  this list`
+  /ping [TEXT]           send a ping and show the round-trip time
+  /close [CODE [REASON]] close the connection, by default with code 1000
+  /quit                  close the connection and exit, like Ctrl-C and Ctrl-D
+  /help                  show this list`
 
 // command returns the action for a line entered on a terminal.
 func (o *options) command(text string) (action, error) {
@@ -85,7 +86,7 @@ func (o *options) command(text string) (action, error) {
 			return nil
 		}, nil
 	}
-	return nil, fmt.Errorf(`no command /%s: /help lists them, and "//%s" sends it as a message`, name, name)
+	return nil, fmt.Errorf(`unknown command /%s: /help lists the commands, and "//%s" sends the text as a message`, name, name)
 }
 
 func file(name string, binary bool) (action, error) {
@@ -100,7 +101,7 @@ func file(name string, binary bool) (action, error) {
 	return write(typ, p), nil
 }
 
-// ping is done beside the input, so that a server that is silent holds nothing up.
+// ping does not block the input, so that a silent server does not hold it up.
 func ping(ctx context.Context, c *client, conn *websocket.Conn) error {
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -128,7 +129,7 @@ func closeCommand(rest string) (action, error) {
 		err := c.leave(ctx, conn, code, strings.TrimSpace(reason))
 		select {
 		case <-conn.Done():
-		default: // the code may not be sent, and the connection is as it was
+		default: // the code may not be sent, and the connection stays open
 			c.printer.status(fmt.Sprintf("/close %d: %v", code, err))
 			return nil
 		}

@@ -21,7 +21,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// action is something to do on the connection.
+// action is an action on the connection.
 type action func(ctx context.Context, c *client, conn *websocket.Conn) error
 
 // client is a run of wskit dial.
@@ -31,18 +31,19 @@ type client struct {
 	dialer  ws.Dialer
 	opener  *connect.Opener
 	printer *printer
-	first   []action        // to be done once connected, the first time
-	input   <-chan action   // closed when there is no more; nil if there never is
-	hurry   context.Context // ends at the second Ctrl-C: nothing is waited for any more
+	first   []action        // to be done after the first connect
+	input   <-chan action   // closed at the end; nil if there is none
+	hurry   context.Context // ends at the second Ctrl-C, which ends all waiting
 
 	sent     int          // messages, on the connection
 	received atomic.Int64 // messages, on the connection
 }
 
-// errDone ends a conversation that has come to its end.
+// errDone ends a conversation that is complete.
 var errDone = errors.New("done")
 
-// run connects and talks until the end, with --reconnect again and again.
+// run connects and exchanges messages until the end, repeatedly with
+// --reconnect.
 func (c *client) run(ctx context.Context) error {
 	if !c.reconnect {
 		conn, err := c.connect(ctx)
@@ -56,7 +57,7 @@ func (c *client) run(ctx context.Context) error {
 			conn, err := c.connect(ctx)
 			return conn, nil, err
 		},
-		DialTimeout: -1, // --timeout is the dialer's
+		DialTimeout: -1, // the dialer applies --timeout
 		OnRetry:     c.rest,
 	}).Run(ctx, c.talk)
 	gaveUp, ok := errors.AsType[*reconnect.GaveUpError](err)
@@ -71,11 +72,11 @@ func (c *client) run(ctx context.Context) error {
 	return gaveUp.Err
 }
 
-// rest tells why there is a pause before the next try, and takes input until it ends. It
-// returns an error when there is to be none.
+// rest reports why there is a pause before the next attempt, and reads input
+// until the pause ends. It returns an error if there is no next attempt.
 func (c *client) rest(ctx context.Context, lost error, wait time.Duration) error {
 	c.printer.status(lost.Error())
-	c.printer.status(fmt.Sprintf("connecting again in %v", wait.Round(10*time.Millisecond)))
+	c.printer.status(fmt.Sprintf("reconnecting in %v", wait.Round(10*time.Millisecond)))
 	enough := time.After(wait)
 	input := c.input
 	for {
@@ -139,13 +140,13 @@ type traced struct {
 func (t *traced) Read(p []byte) (int, error)  { return t.tracer.Read(p) }
 func (t *traced) Write(p []byte) (int, error) { return t.tracer.Write(p) }
 
-// talk does what the input says, and prints what comes, until one side closes the
-// connection. It returns nil if that was as it should be.
+// talk executes the input and prints messages until one side closes the
+// connection. It returns nil after a normal end.
 func (c *client) talk(ctx context.Context, conn *websocket.Conn) error {
 	defer conn.CloseNow()
 	c.sent = 0
 	c.received.Store(0)
-	received := make(chan struct{}, 1) // something has come
+	received := make(chan struct{}, 1) // a message has arrived
 	ended := make(chan error, 1)
 	go func() { ended <- c.receive(conn, received) }()
 
@@ -163,7 +164,7 @@ func (c *client) talk(ctx context.Context, conn *websocket.Conn) error {
 	end := <-ended
 	ours, failed := errors.AsType[*exit.Error](end)
 	switch {
-	case failed: // what was received could not be written
+	case failed: // a message could not be written
 		return ours
 	case done:
 		return nil
@@ -175,7 +176,7 @@ func (c *client) talk(ctx context.Context, conn *websocket.Conn) error {
 	return c.closing(end)
 }
 
-// leave makes the closing handshake, unless the end of ctx cuts that short.
+// leave performs the closing handshake, unless ctx ends.
 func (c *client) leave(ctx context.Context, conn *websocket.Conn, code websocket.StatusCode, reason string) error {
 	defer context.AfterFunc(ctx, func() {
 		c.printer.status("not waiting for the server's close frame")
@@ -184,7 +185,7 @@ func (c *client) leave(ctx context.Context, conn *websocket.Conn, code websocket
 	return conn.Close(code, reason)
 }
 
-// over reports whether err says that the connection has ended.
+// over reports whether err means that the connection has ended.
 func over(conn *websocket.Conn, err error) bool {
 	if _, ok := errors.AsType[websocket.CloseError](err); ok || errors.Is(err, net.ErrClosed) {
 		return true
@@ -200,7 +201,8 @@ func over(conn *websocket.Conn, err error) bool {
 // receive prints the messages until the connection ends.
 func (c *client) receive(conn *websocket.Conn, received chan<- struct{}) error {
 	for {
-		// The connection is ended by closing it: the answers until then are wanted.
+		// Closing the connection ends this read. Messages until then are
+		// wanted.
 		typ, p, err := conn.Read(context.Background())
 		if err != nil {
 			return err
@@ -220,8 +222,8 @@ func (c *client) receive(conn *websocket.Conn, received chan<- struct{}) error {
 	}
 }
 
-// send does the actions of the input, in order. It returns errDone when there is nothing
-// left to wait for, and nil when the connection is closed.
+// send executes the actions of the input in order. It returns errDone when
+// there is nothing left to wait for, and nil when the connection is closed.
 func (c *client) send(ctx context.Context, conn *websocket.Conn, received <-chan struct{}) error {
 	for len(c.first) > 0 {
 		next := c.first[0]
@@ -245,7 +247,7 @@ func (c *client) send(ctx context.Context, conn *websocket.Conn, received <-chan
 			}
 			if err := next(ctx, c, conn); err != nil {
 				if over(conn, err) && !errors.Is(err, errDone) {
-					c.first = append(c.first, next) // for the next connection, if there is one
+					c.first = append(c.first, next) // for the next connection, if any
 				}
 				return err
 			}
@@ -272,10 +274,10 @@ func (c *client) awaitOne(ctx context.Context, conn *websocket.Conn, received <-
 	}
 }
 
-// lingering waits for what may still come once the input has ended. By the pong to a
-// last ping, a server that answers in order has sent all its answers. One that does not
-// has as many messages to send as it got; where that is not so, or --linger is given, the
-// end is that nothing comes for so long.
+// lingering waits for messages after the end of the input. The pong to a last
+// ping shows that a server that answers in order has sent all its answers. A
+// server that does not has sent as many messages as it received. Otherwise, or
+// with --linger, the end is reached when no message arrives for a time.
 func (c *client) lingering(ctx context.Context, conn *websocket.Conn, received <-chan struct{}) error {
 	pong := make(chan error, 1)
 	ctx, cancel := context.WithCancel(ctx)
@@ -303,7 +305,8 @@ func (c *client) lingering(ctx context.Context, conn *websocket.Conn, received <
 	}
 }
 
-// closing makes the end of the connection an error, unless it is a good one.
+// closing returns the end of the connection as an error, or nil after a normal
+// end.
 func (c *client) closing(err error) error {
 	closed, ok := errors.AsType[websocket.CloseError](err)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -313,7 +316,7 @@ func (c *client) closing(err error) error {
 	case err == nil || errors.Is(err, net.ErrClosed):
 		return nil
 	case !ok:
-		return exit.With(exit.Closed, fmt.Errorf("the connection is lost: %w", err))
+		return exit.With(exit.Closed, fmt.Errorf("the connection was lost: %w", err))
 	}
 	c.printer.closed(closed)
 	text := "the server closed the connection: " + closeText(closed)
@@ -330,7 +333,8 @@ func (c *client) closing(err error) error {
 	return exit.With(exit.Closed, exit.Explain(text, err))
 }
 
-// afterInterrupt is how Ctrl-C ends the program: well where that is the usual end.
+// afterInterrupt returns how Ctrl-C ends the program: with success if that is
+// the usual way.
 func (c *client) afterInterrupt() error {
 	if c.listen || c.printer.terminal {
 		return nil

@@ -1,6 +1,7 @@
-// Package dial is wskit dial: a terminal for WebSocket connections, and a pipe.
+// Package dial implements wskit dial: a terminal for WebSocket connections, and
+// a pipe.
 //
-// The client (client.go) opens a connection, again if it is told to, and takes what is
-// to be sent from its input: a terminal with line editing (terminal.go), or a pipe
-// (pipe.go). What comes goes to the printer (printer.go).
+// The client (client.go) opens a connection, and reopens it with --reconnect.
+// It reads its input from a terminal with line editing (terminal.go) or from a
+// pipe (pipe.go). The printer (printer.go) prints messages.
 package dial

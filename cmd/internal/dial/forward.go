@@ -14,11 +14,12 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// mostForwarded is how many connections --tcp-listen serves at once: more wait to be
-// accepted.
-const mostForwarded = 1024
+// maxForwarded is how many connections --tcp-listen serves concurrently. More
+// wait to be accepted.
+const maxForwarded = 1024
 
-// forward makes each connection to --tcp-listen a WebSocket, until ctx ends.
+// forward opens a WebSocket for each connection to --tcp-listen, until ctx
+// ends.
 func (c *client) forward(ctx context.Context) error {
 	network, addr, err := connect.Address("--tcp-listen", c.tcpListen)
 	if err != nil {
@@ -32,7 +33,7 @@ func (c *client) forward(ctx context.Context) error {
 	c.printer.status(fmt.Sprintf("listening at %v for %s", ln.Addr(), c.Name(c.url)))
 	var all sync.WaitGroup
 	defer all.Wait()
-	slots := make(chan struct{}, mostForwarded)
+	slots := make(chan struct{}, maxForwarded)
 	for {
 		select {
 		case slots <- struct{}{}:
@@ -46,7 +47,7 @@ func (c *client) forward(ctx context.Context) error {
 				stream.Close()
 			}
 			return nil
-		case err != nil: // the process has no free descriptor, say
+		case err != nil: // for example, the process has no free descriptor
 			c.printer.status(err.Error())
 			time.Sleep(100 * time.Millisecond)
 			<-slots
@@ -61,7 +62,7 @@ func (c *client) forward(ctx context.Context) error {
 	}
 }
 
-// bridge makes a connection a WebSocket.
+// bridge opens a WebSocket for a connection and connects the two.
 func (c *client) bridge(ctx context.Context, stream net.Conn) error {
 	conn, err := c.connect(ctx)
 	if err != nil {

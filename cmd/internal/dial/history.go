@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// mostHistory is how many lines are kept.
-const mostHistory = 1000
+// maxHistory is the number of lines that are kept.
+const maxHistory = 1000
 
-// history is the lines that were entered, in this run and in earlier ones, the oldest
-// first. It is kept in a file that only its owner can read. A history that cannot be
-// kept is no reason to stop.
+// history holds the lines entered in this run and in earlier ones, oldest
+// first. Its file can be read only by its owner. Errors are ignored, because a
+// missing history is no reason to stop.
 type history struct {
 	file  string
 	lines []string
@@ -32,7 +32,7 @@ func openHistory() *history {
 	for lines.Scan() {
 		h.lines = append(h.lines, lines.Text())
 	}
-	if over := len(h.lines) - mostHistory; over > 0 {
+	if over := len(h.lines) - maxHistory; over > 0 {
 		h.lines = slices.Delete(h.lines, 0, over)
 		os.WriteFile(h.file, []byte(strings.Join(h.lines, "\n")+"\n"), 0o600)
 	}
@@ -71,5 +71,5 @@ func (h *history) Add(line string) {
 // Len returns the number of lines.
 func (h *history) Len() int { return len(h.lines) }
 
-// At returns a line; 0 is the latest.
+// At returns line i; 0 is the latest.
 func (h *history) At(i int) string { return h.lines[len(h.lines)-1-i] }

@@ -14,10 +14,11 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// rawChunk is the most bytes of stdin that --raw puts into a message.
+// rawChunk is the maximum number of bytes of stdin that --raw puts into a
+// message.
 const rawChunk = 32 << 10
 
-// readPipe prepares what comes from the flags and from stdin.
+// readPipe prepares the messages from the flags and from stdin.
 func (c *client) readPipe(ctx context.Context, stdin io.Reader) error {
 	for _, text := range c.messages {
 		next, err := c.line(text)
@@ -52,11 +53,11 @@ func (c *client) readPipe(ctx context.Context, stdin io.Reader) error {
 	return nil
 }
 
-// readWhole makes all of stdin one message, if there is anything.
+// readWhole makes all of stdin one message, if it is not empty.
 func (c *client) readWhole(ctx context.Context, stdin io.Reader) error {
 	if f, ok := stdin.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return nil // a terminal, or /dev/null: only the answer is wanted
+			return nil // a terminal or /dev/null: only receive the answer
 		}
 	}
 	p, err := io.ReadAll(ui.Reader(ctx, stdin))
@@ -73,7 +74,8 @@ func (c *client) readWhole(ctx context.Context, stdin io.Reader) error {
 	return nil
 }
 
-// scanLines yields an action for each line. One that cannot be sent ends the program.
+// scanLines yields an action for each line. A line that cannot be sent ends the
+// program.
 func (c *client) scanLines(stdin io.Reader, yield func(action) bool) {
 	r := bufio.NewReader(stdin)
 	for number := 1; ; number++ {
@@ -106,7 +108,7 @@ func trimLineEnd(line string) string {
 	return line
 }
 
-// scanChunks yields the bytes as they come.
+// scanChunks yields an action for each chunk of bytes, as they arrive.
 func (c *client) scanChunks(stdin io.Reader, yield func(action) bool) {
 	for {
 		p := make([]byte, rawChunk)

@@ -17,12 +17,12 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// printer shows what happens. Its methods may be called by any number of goroutines.
+// printer prints messages and events. It is safe for concurrent use.
 type printer struct {
 	*options
 	out, log            io.Writer
 	palette, logPalette ui.Palette
-	terminal            bool // a person is watching
+	terminal            bool // the program is used interactively
 	screen              bool // out is a terminal
 
 	mu sync.Mutex // one line at a time
@@ -35,7 +35,7 @@ func (p *printer) write(w io.Writer, text []byte) error {
 	return err
 }
 
-// message shows a message that was received.
+// message prints a received message.
 func (p *printer) message(typ websocket.MessageType, data []byte) error {
 	switch {
 	case p.json:
@@ -55,11 +55,11 @@ func (p *printer) message(typ websocket.MessageType, data []byte) error {
 	return p.write(p.out, []byte(text+"\n"))
 }
 
-// encodes reports whether a binary message is shown as text: a terminal is not
-// sent arbitrary bytes, and a pipe or a file gets them unchanged.
+// encodes reports whether a binary message is printed as text. A terminal must
+// not receive arbitrary bytes; a pipe or a file gets them unchanged.
 func (p *printer) encodes() bool { return p.screen || p.hex || p.base64 }
 
-// encode shows the bytes of a binary message.
+// encode encodes a binary message as text.
 func (p *printer) encode(data []byte) string {
 	if p.base64 {
 		return base64.StdEncoding.EncodeToString(data)
@@ -67,8 +67,8 @@ func (p *printer) encode(data []byte) string {
 	return hex.EncodeToString(data)
 }
 
-// forPerson puts a sign in front of what is shown, indents JSON, and takes the sting out
-// of bytes that command the terminal.
+// forPerson adds a sign before the text, indents JSON, and escapes control
+// characters.
 func (p *printer) forPerson(typ websocket.MessageType, data []byte, text string) string {
 	sign := p.palette.Blue("<") + " "
 	if typ == websocket.MessageBinary {
@@ -85,7 +85,7 @@ func (p *printer) forPerson(typ websocket.MessageType, data []byte, text string)
 	return sign + harmless(text)
 }
 
-// harmless shows control characters, which could move the cursor or worse, as escapes.
+// harmless escapes control characters, which could move the cursor or worse.
 func harmless(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
@@ -95,7 +95,7 @@ func harmless(text string) string {
 	}, text)
 }
 
-// happening is what --json prints.
+// happening is a JSON object of --json.
 type happening struct {
 	Time   time.Time `json:"time"`
 	Event  string    `json:"event"` // open, message, pong, close, status
@@ -132,7 +132,7 @@ func (p *printer) messageEvent(typ websocket.MessageType, data []byte) happening
 	return h
 }
 
-// connected tells that the connection is open, and what was agreed on.
+// connected reports that the connection is open, and what was negotiated.
 func (p *printer) connected(name string, hs ws.Handshake) {
 	extensions, _ := httphead.AppendOptions(nil, hs.Extensions)
 	switch {
@@ -150,7 +150,7 @@ func (p *printer) connected(name string, hs ws.Handshake) {
 	}
 }
 
-// closed tells how the server has closed the connection.
+// closed reports how the server has closed the connection.
 func (p *printer) closed(e websocket.CloseError) {
 	switch {
 	case p.json:
@@ -160,7 +160,7 @@ func (p *printer) closed(e websocket.CloseError) {
 	}
 }
 
-// pong tells the round trip of a ping.
+// pong reports the round-trip time of a ping.
 func (p *printer) pong(roundTrip time.Duration) {
 	if p.json {
 		p.event(happening{Event: "pong", Millis: float64(roundTrip.Microseconds()) / 1000})
@@ -169,17 +169,17 @@ func (p *printer) pong(roundTrip time.Duration) {
 	p.status(fmt.Sprintf("pong after %v", roundTrip.Round(time.Microsecond)))
 }
 
-// status tells what happens to the one who watches.
+// status reports an event to an interactive user.
 func (p *printer) status(text string) {
 	p.write(p.log, []byte(p.logPalette.Faint(text)+"\n"))
 }
 
-// problem tells what has gone wrong with a line that was entered.
+// problem reports an error in a line that was entered.
 func (p *printer) problem(text string) {
 	p.write(p.log, []byte(p.logPalette.Red(text)+"\n"))
 }
 
-// head shows the head of a handshake, for --trace.
+// head prints the head of a handshake, for --trace.
 func (p *printer) head(sign byte, head []byte) {
 	var b strings.Builder
 	for line := range strings.SplitSeq(strings.TrimRight(string(head), "\r\n"), "\r\n") {
@@ -188,7 +188,7 @@ func (p *printer) head(sign byte, head []byte) {
 	p.write(p.log, []byte(p.logPalette.Faint(strings.TrimSuffix(b.String(), "\n"))+"\n"))
 }
 
-// tracer returns where the frames are traced to.
+// tracer returns the writer for traced frames.
 func (p *printer) tracer() io.Writer { return traceWriter{p} }
 
 type traceWriter struct{ *printer }

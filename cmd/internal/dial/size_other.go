@@ -8,7 +8,8 @@ import (
 	"golang.org/x/term"
 )
 
-// followSize tells t the size of the terminal once: nothing tells of changes here.
+// followSize sets the size of t once, because changes are not reported on this
+// platform.
 func followSize(t *term.Terminal, f *os.File) (stop func()) {
 	if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 		t.SetSize(width, height)

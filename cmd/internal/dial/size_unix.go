@@ -10,8 +10,7 @@ import (
 	"golang.org/x/term"
 )
 
-// followSize tells t the size of the terminal, now and whenever it changes, until the
-// function it returns is called.
+// followSize keeps the size of t up to date until stop is called.
 func followSize(t *term.Terminal, f *os.File) (stop func()) {
 	changes := make(chan os.Signal, 1)
 	signal.Notify(changes, syscall.SIGWINCH)

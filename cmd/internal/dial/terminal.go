@@ -16,11 +16,12 @@ import (
 
 const prompt = "> "
 
-// typeAhead is how many lines may wait while the connection takes none: the keys are
-// still read then, for Ctrl-C.
+// typeAhead is how many lines are queued while the connection accepts none.
+// Keys must still be read then, for Ctrl-C.
 const typeAhead = 1000
 
-// keys calls interrupt at each Ctrl-C, which is no signal while the terminal is raw.
+// keys calls interrupt at each Ctrl-C, which is not a signal while the terminal
+// is in raw mode.
 type keys struct {
 	io.Reader
 	interrupt func()
@@ -36,7 +37,7 @@ func (k keys) Read(p []byte) (int, error) {
 
 const ctrlC = 0x03
 
-// onTerminal runs the client for a person at a terminal.
+// onTerminal runs the client on a terminal.
 func (c *client) onTerminal(ctx context.Context, stdin, stdout *os.File) error {
 	before, err := term.MakeRaw(int(stdin.Fd()))
 	if err != nil {
@@ -83,7 +84,7 @@ func (c *client) onTerminal(ctx context.Context, stdin, stdout *os.File) error {
 	}()
 	err = c.run(ctx)
 	t.SetPrompt("")
-	fmt.Fprintf(stdout, "\r\x1b[K") // takes the prompt away
+	fmt.Fprintf(stdout, "\r\x1b[K") // removes the prompt
 	return err
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Args makes what check finds wrong with the arguments a matter of usage.
+// Args makes the errors of check errors of usage.
 func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if check(cmd, args) == nil {
@@ -17,14 +17,14 @@ func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// File refuses, before any work is done, the name of a file to write whose directory is
-// not there. An empty name is none.
+// File returns an error if the directory of a file to write does not exist, so
+// that a command fails before it does any work. An empty name is valid.
 func File(flag, name string) error {
 	if name == "" {
 		return nil
 	}
 	if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
-		return Usagef("%s %s: there is no directory %s", flag, name, filepath.Dir(name))
+		return Usagef("%s %s: directory %s not found", flag, name, filepath.Dir(name))
 	}
 	return nil
 }

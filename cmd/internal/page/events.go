@@ -5,8 +5,9 @@ import (
 	"net/http"
 )
 
-// Events sends server-sent events, first those that there are and then those that come,
-// until items is closed or the page goes. before, if not nil, is called before each write.
+// Events sends server-sent events, first those in first and then those from
+// items, until items is closed or the client disconnects. If before is not nil,
+// it is called before each write.
 func Events[T any](w http.ResponseWriter, r *http.Request, first []T, items <-chan T, text func(T) string, before func(*http.ResponseController)) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")

@@ -1,4 +1,5 @@
-// Package page is the page of wskit serve and wskit proxy, which shows frames.
+// Package page contains the page of wskit serve and wskit proxy, which shows
+// frames.
 package page
 
 import (
@@ -11,23 +12,24 @@ import (
 //go:embed files
 var pageFiles embed.FS
 
-// Mode is what the page is for.
+// Mode is the purpose of the page.
 type Mode string
 
 // The modes.
 const (
-	Serve Mode = "serve" // a client of its own, and what the server says of it at /frames
-	Hub   Mode = "hub"   // the same, with a chat over the hub at /hub
-	Proxy Mode = "proxy" // the frames of others, which it reads at /proxied
+	Serve Mode = "serve" // a client, with the frames that the server reports at /frames
+	Hub   Mode = "hub"   // like Serve, with a chat over the hub at /hub
+	Proxy Mode = "proxy" // frames of other clients, from /proxied
 )
 
-// Handler serves the page, which loads nothing from elsewhere. As a client it may connect
-// to any server: by WebSocket to the URL that is entered, and by a request without
-// credentials, whose answer it cannot read, to find out why that URL could not be opened.
+// Handler serves the page, which loads nothing from other hosts. As a client,
+// it may connect to any server: by WebSocket to the URL that the user enters,
+// and, to find out why that failed, by a request without credentials whose
+// response it cannot read.
 func Handler(m Mode) http.Handler {
 	files, err := fs.Sub(pageFiles, "files")
 	if err != nil {
-		panic(err) // the name is in the program
+		panic(err) // the name is a constant
 	}
 	index, err := fs.ReadFile(files, "index.html")
 	if err != nil {

@@ -35,20 +35,20 @@ type options struct {
 	inflate, json, quiet bool
 }
 
-const long = `Stand between clients and a server: pass the handshake and all frames on as they are,
-and print a line for each frame, as wskit trace does. Lines go to stdout, and what
-happens besides to stderr. Ctrl-C ends all connections and prints a summary.
+const long = `Proxy between clients and a server. The proxy forwards the handshake and all frames
+unchanged, and prints a line for each frame, as wskit trace does. Frames go to stdout and
+other events to stderr. Ctrl-C closes all connections and prints a summary.
 
-The server gets the client's request with another Host (--keep-host leaves that), and
-with the path of the URL if it has one; else with that of the client. Offers,
-subprotocols, cookies and Origin pass unchanged. Frames pass byte by byte; "-z" inflates
-what is shown, and nothing else. A request for a page passes, too, if it has no body. The
-proxy speaks HTTP/1.1. It reads no faster than the other side takes, and passes the end
-of one direction on as such.
+The server receives the client's request with its own Host (--keep-host keeps the
+client's), and with the path of the URL, or the client's path if the URL has none. Offers,
+subprotocols, cookies and Origin are forwarded unchanged. Frames are forwarded byte by
+byte; "-z" decompresses only what is printed. Other HTTP requests are forwarded if they
+have no body. The proxy speaks HTTP/1.1. It reads only as fast as the other side accepts
+data, and forwards half-closes.
 
---record writes what both sides send to a file that --replay plays: with a URL it is the
-clients, and with --listen the server. In the file, each line is an object of JSON with
-time, connection, from and bytes (base64). It has cookies and passwords in it.
+--record writes the bytes of both sides to a file, which may contain cookies and passwords.
+--replay plays the file: as the clients with a URL, or as the server with --listen. Each
+line of the file is a JSON object with time, connection, from and bytes (base64).
 
 ` + ruleHelp + `
 
@@ -59,32 +59,32 @@ func Command() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:   "proxy [URL]",
-		Short: "Stand between clients and a server: show, record, replay and break",
+		Short: "Proxy between clients and a server: show, record, replay and break frames",
 		Long:  long,
 		Example: `  wskit proxy --listen :9000 ws://localhost:8080
-  wskit proxy --page 127.0.0.1:9001 ws://localhost:8080             # and look at that in a browser
+  wskit proxy --page 127.0.0.1:9001 ws://localhost:8080             # and open the page in a browser
   wskit proxy --tls --record session.jsonl wss://example.com/chat
   wskit proxy --rule 'server text *password* delay 200ms' --rule 'client ping drop' ws://localhost:8080
-  wskit proxy --replay session.jsonl --speed 10 ws://localhost:8080  # the clients
-  wskit proxy --replay session.jsonl --listen :9000                  # the server`,
+  wskit proxy --replay session.jsonl --speed 10 ws://localhost:8080  # as the clients
+  wskit proxy --replay session.jsonl --listen :9000                  # as the server`,
 		Args: exit.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVarP(&o.listen, "listen", "l", "127.0.0.1:9000", "host:port or unix:/path to listen at; port 0 chooses one, no host is all interfaces")
-	flags.BoolVar(&o.selfSigned, "tls", false, "take wss and https, with a certificate that is made at the start")
+	flags.StringVarP(&o.listen, "listen", "l", "127.0.0.1:9000", "host:port or unix:/path to listen on; port 0: any free port, no host: all interfaces")
+	flags.BoolVar(&o.selfSigned, "tls", false, "accept wss and https, with a certificate generated at startup")
 	flags.StringVar(&o.saveCert, "tls-save", "", "file to write that certificate to, for --ca of clients")
-	flags.StringArrayVarP(&o.ruleTexts, "rule", "r", nil, "what to do to which frames, see above (repeatable)")
-	flags.BoolVar(&o.plain, "no-compression", false, "leave out the extensions that clients offer")
-	flags.BoolVar(&o.keepHost, "keep-host", false, "pass the client's Host on")
+	flags.StringArrayVarP(&o.ruleTexts, "rule", "r", nil, "rule for frames, see above (repeatable)")
+	flags.BoolVar(&o.plain, "no-compression", false, "remove the extensions that clients offer")
+	flags.BoolVar(&o.keepHost, "keep-host", false, "forward the client's Host")
 	flags.StringVar(&o.record, "record", "", "file to write the session to")
-	flags.StringVar(&o.replay, "replay", "", "recorded session to play: its clients if there is a URL, and else its server")
-	flags.Float64Var(&o.speed, "speed", 1, "how many times faster to play it; 0: without pauses")
-	flags.IntVarP(&o.width, "width", "w", 64, "the most bytes of payload to show, -1 for all")
-	flags.BoolVarP(&o.inflate, "inflate", "z", false, "show compressed messages inflated")
-	flags.BoolVar(&o.json, "json", false, "print an object of JSON for each frame")
-	flags.StringVar(&o.pageAddr, "page", "", "host:port to show the frames at, on a page for browsers")
+	flags.StringVar(&o.replay, "replay", "", "recorded session to play, as the clients with a URL and otherwise as the server")
+	flags.Float64Var(&o.speed, "speed", 1, "speed factor of --replay; 0: without pauses")
+	flags.IntVarP(&o.width, "width", "w", 64, "maximum number of payload bytes to show; -1: all")
+	flags.BoolVarP(&o.inflate, "inflate", "z", false, "show compressed messages decompressed")
+	flags.BoolVar(&o.json, "json", false, "print a JSON object for each frame")
+	flags.StringVar(&o.pageAddr, "page", "", "host:port to serve a page with the frames on")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not print frames")
 	o.RegisterConnection(flags)
 	return cmd
@@ -95,15 +95,15 @@ func (o *options) check(cmd *cobra.Command, args []string) error {
 	case len(args) == 0 && o.replay == "":
 		return exit.Usagef("give the URL of a server, or --replay")
 	case len(args) == 1 && o.replay != "" && cmd.Flags().Changed("listen"):
-		return exit.Usagef("--replay plays clients with a URL, and the server with --listen: give one of them")
+		return exit.Usagef("--replay plays the clients with a URL, or the server with --listen: give one of them")
 	case cmd.Flags().Changed("speed") && o.replay == "":
-		return exit.Usagef("--speed needs --replay")
+		return exit.Usagef("--speed requires --replay")
 	case !(o.speed >= 0 && o.speed <= 1e6):
 		return exit.Usagef("--speed %v: give a number from 0 to 1000000", o.speed)
 	case o.width < -1:
 		return exit.Usagef("--width %d: give a number of bytes, or -1", o.width)
 	case o.saveCert != "" && !o.selfSigned:
-		return exit.Usagef("--tls-save needs --tls")
+		return exit.Usagef("--tls-save requires --tls")
 	}
 	return exit.File("--record", o.record)
 }
@@ -123,7 +123,7 @@ type proxy struct {
 
 	logging       sync.Mutex
 	conns, edited atomic.Int64
-	bytes, frames [2]atomic.Int64 // by sender
+	bytes, frames [2]atomic.Int64 // indexed by sender
 }
 
 func (o *options) run(cmd *cobra.Command, args []string) (err error) {
@@ -155,13 +155,13 @@ func (o *options) run(cmd *cobra.Command, args []string) (err error) {
 	} else {
 		err = p.accept(ctx)
 	}
-	if errors.Is(err, context.Canceled) { // Ctrl-C is the usual end
+	if errors.Is(err, context.Canceled) { // Ctrl-C is the normal end
 		err = nil
 	}
 	return err
 }
 
-// prepare looks at the rest of the flags, and opens the files.
+// prepare checks the remaining flags and opens the files.
 func (p *proxy) prepare(args []string) (err error) {
 	if p.rules, err = parseRules(p.ruleTexts); err != nil {
 		return err
@@ -171,7 +171,7 @@ func (p *proxy) prepare(args []string) (err error) {
 			return err
 		}
 		if p.target.User != nil {
-			return exit.Usagef("%s: the client's Authorization is passed on: leave name and password out", p.target.Redacted())
+			return exit.Usagef("%s: the proxy forwards the client's Authorization: remove name and password", p.target.Redacted())
 		}
 	}
 	if p.dialer, err = p.Dialer(); err != nil {
@@ -186,7 +186,7 @@ func (p *proxy) prepare(args []string) (err error) {
 	return err
 }
 
-// path is what replaces the path of requests, or nothing.
+// path returns the path that replaces the path of requests, or "".
 func (p *proxy) path() string {
 	if p.target == nil || p.target.RequestURI() == "/" {
 		return ""
@@ -194,7 +194,7 @@ func (p *proxy) path() string {
 	return p.target.RequestURI()
 }
 
-// backend names the server.
+// backend returns the name of the server.
 func (p *proxy) backend() string {
 	if p.target == nil {
 		return "recorded server"
@@ -202,7 +202,8 @@ func (p *proxy) backend() string {
 	return p.Name(p.target)
 }
 
-// connect opens the connection to the server for connection number of the clients.
+// connect opens the server's connection for the client connection with this
+// number.
 func (p *proxy) connect(ctx context.Context, number int) (net.Conn, error) {
 	if p.target == nil {
 		i := (number - 1) % len(p.recording.conns)
@@ -215,8 +216,9 @@ func (p *proxy) connect(ctx context.Context, number int) (net.Conn, error) {
 	return conn, nil
 }
 
-// mostConnections is how many connections there may be: more wait to be accepted.
-const mostConnections = 1024
+// maxConnections is the maximum number of concurrent connections. More wait to
+// be accepted.
+const maxConnections = 1024
 
 // accept serves clients until ctx ends.
 func (p *proxy) accept(ctx context.Context) error {
@@ -234,7 +236,7 @@ func (p *proxy) accept(ctx context.Context) error {
 	p.log(0, fmt.Sprintf("listening at %s://%v for %s", scheme, ln.Addr(), p.backend()))
 	var all sync.WaitGroup
 	defer all.Wait()
-	slots := make(chan struct{}, mostConnections)
+	slots := make(chan struct{}, maxConnections)
 	for {
 		select {
 		case slots <- struct{}{}:
@@ -248,7 +250,7 @@ func (p *proxy) accept(ctx context.Context) error {
 			}
 			return context.Cause(ctx)
 		}
-		if err != nil { // the process has no free descriptor, say
+		if err != nil { // for example, the process has no free descriptor
 			p.log(0, err.Error())
 			time.Sleep(100 * time.Millisecond)
 			<-slots
@@ -288,10 +290,11 @@ func (p *proxy) listener() (net.Listener, error) {
 	return ln, nil
 }
 
-// number numbers a connection.
+// number returns the number of a new connection.
 func (p *proxy) number() int { return int(p.conns.Add(1)) }
 
-// log prints a line about connection number, or about none if that is 0.
+// log prints a line about the connection with this number. The number 0 means
+// no connection.
 func (p *proxy) log(number int, text string) {
 	p.logging.Lock()
 	defer p.logging.Unlock()
@@ -305,7 +308,7 @@ func (p *proxy) warner(number int) func(string) {
 	return func(text string) { p.log(number, text) }
 }
 
-// count adds what has passed on a connection to the summary.
+// count adds the connection to the summary.
 func (s *session) count() {
 	for side := range s.frames {
 		s.frames[side].Add(s.live.Frames(trace.Sender(side)))

@@ -1,7 +1,9 @@
-// Package proxy is wskit proxy: it stands between clients and a server, shows the frames
-// that pass, and may record, replay and change them.
+// Package proxy implements wskit proxy, which forwards connections between
+// clients and a server, shows their frames, and can record, replay and change
+// them.
 //
-// command.go has the flags and listens. session.go passes one connection on: head.go reads
-// the handshake, edit.go applies the rules of rule.go to frames. record.go writes and
-// reads recorded sessions, and replay.go plays one side of them.
+// command.go has the flags and the listener. session.go forwards one
+// connection: head.go reads the handshake, and edit.go applies the rules of
+// rule.go to frames. record.go writes and reads recorded sessions, and
+// replay.go plays one side of them.
 package proxy

@@ -13,28 +13,29 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// mostHeld is how many bytes of a frame are held to decide what the rules do to it.
-const mostHeld = 1 << 20
+// maxHeld is how many bytes of a frame are buffered to match it with the rules.
+const maxHeld = 1 << 20
 
-// editor passes the frames of one direction on as the rules say.
+// editor forwards the frames of one direction and applies the rules.
 type editor struct {
 	ctx   context.Context
 	rules []*rule
-	count []int64        // by rule: how many frames have matched
-	note  func(*rule)    // tells that a rule was applied
-	wrap  func(net.Conn) // tells of a connection that has to be closed
+	count []int64        // number of matching frames for each rule
+	note  func(*rule)    // reports that a rule was applied
+	wrap  func(net.Conn) // registers a connection to be closed
 	out   net.Conn
 
-	buf     []byte // what is not passed yet
+	buf     []byte // bytes that are not forwarded yet
 	scratch []byte // an unmasked payload
-	raw     bool   // these are no frames: they pass as they are
+	raw     bool   // the bytes are not frames: they are forwarded unchanged
 
-	left    int64 // bytes to come of a frame that was decided on
-	dropped bool  // that frame is not passed
-	rate    int64 // at which it is passed, 0 for no bound
+	left    int64 // bytes still to come of a frame that was matched
+	dropped bool  // that frame is not forwarded
+	rate    int64 // its rate in bytes per second, 0 for no limit
 }
 
-// newEditor returns the editor for what this side sends, or nil if no rule is about it.
+// newEditor returns the editor for the frames of this side, or nil if no rule
+// applies to it.
 func newEditor(ctx context.Context, from trace.Sender, rules []*rule, out net.Conn, note func(*rule), wrap func(net.Conn)) *editor {
 	e := &editor{ctx: ctx, out: out, note: note, wrap: wrap}
 	for _, r := range rules {
@@ -57,7 +58,7 @@ func newEditor(ctx context.Context, from trace.Sender, rules []*rule, out net.Co
 	return e
 }
 
-// breakAt has the connection break after n more bytes.
+// breakAt makes the connection break after n more bytes.
 func (e *editor) breakAt(r *rule) {
 	kind := wstest.FaultCut
 	if r.action == "stall" {
@@ -67,8 +68,8 @@ func (e *editor) breakAt(r *rule) {
 	e.wrap(e.out)
 }
 
-// Write passes p on, or holds a part of it until the frame is there. It does not
-// modify p.
+// Write forwards p, or buffers a part of it until the frame is complete. It
+// does not modify p.
 func (e *editor) Write(p []byte) (int, error) {
 	e.buf = append(e.buf, p...)
 	rest := e.buf
@@ -82,7 +83,7 @@ func (e *editor) Write(p []byte) (int, error) {
 		}
 		rest = rest[n:]
 	}
-	if len(rest) == 0 && cap(e.buf) > mostHeld/8 {
+	if len(rest) == 0 && cap(e.buf) > maxHeld/8 {
 		e.buf, e.scratch = nil, nil
 		return len(p), nil
 	}
@@ -90,7 +91,8 @@ func (e *editor) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush passes on what is held of a frame that the end of the stream has cut.
+// flush forwards the buffered part of a frame that the end of the stream has
+// cut.
 func (e *editor) flush() error {
 	e.dropped = e.dropped && e.left > 0
 	err := e.emit(e.buf)
@@ -98,8 +100,8 @@ func (e *editor) flush() error {
 	return err
 }
 
-// step passes the start of p on, and returns how many bytes that was: none if more of
-// the frame is needed.
+// step forwards bytes at the start of p and returns how many. It returns 0 if
+// more of the frame is needed.
 func (e *editor) step(p []byte) (int, error) {
 	if e.left > 0 || e.raw {
 		n := len(p)
@@ -121,7 +123,7 @@ func (e *editor) step(p []byte) (int, error) {
 		return len(p), e.emit(p)
 	}
 	missing := h.Length - int64(len(p)-head)
-	if missing > 0 && len(p) < mostHeld {
+	if missing > 0 && len(p) < maxHeld {
 		return 0, nil
 	}
 	f := p
@@ -132,7 +134,8 @@ func (e *editor) step(p []byte) (int, error) {
 	return len(f), e.edit(h, head, f)
 }
 
-// edit applies the rules to a frame, or to the start of a long one, and passes it on.
+// edit applies the rules to a frame, or to the start of a long one, and
+// forwards it.
 func (e *editor) edit(h ws.Header, head int, f []byte) error {
 	payload := e.unmasked(h, f[head:])
 	e.dropped, e.rate = false, 0
@@ -175,7 +178,7 @@ func (e *editor) edit(h ws.Header, head int, f []byte) error {
 	return nil
 }
 
-// unmasked returns a payload without its mask.
+// unmasked returns an unmasked payload.
 func (e *editor) unmasked(h ws.Header, p []byte) []byte {
 	if !h.Masked {
 		return p
@@ -185,14 +188,15 @@ func (e *editor) unmasked(h ws.Header, p []byte) []byte {
 	return e.scratch
 }
 
-// due counts a frame that rule i matches, and reports whether the rule is applied to it.
+// due counts a frame that rule i matches, and reports whether the rule applies
+// to it.
 func (e *editor) due(i int) bool {
 	e.count[i]++
 	r, n := e.rules[i], e.count[i]
 	return (r.only == 0 || r.only == n) && (r.each == 0 || n%r.each == 0)
 }
 
-// emit passes p on, at the rate of the frame.
+// emit forwards p at the rate of the frame.
 func (e *editor) emit(p []byte) error {
 	if e.dropped {
 		return nil
@@ -201,7 +205,7 @@ func (e *editor) emit(p []byte) error {
 		_, err := e.out.Write(p)
 		return err
 	}
-	const pieces = 20 // a second
+	const pieces = 20 // per second
 	for len(p) > 0 {
 		n := min(int64(len(p)), max(e.rate/pieces, 1))
 		if _, err := e.out.Write(p[:n]); err != nil {
@@ -215,7 +219,7 @@ func (e *editor) emit(p []byte) error {
 	return nil
 }
 
-// pause waits, unless the connection ends.
+// pause waits for d, unless the connection ends.
 func (e *editor) pause(d time.Duration) error {
 	if d <= 0 {
 		return nil
@@ -230,5 +234,5 @@ func (e *editor) pause(d time.Duration) error {
 	}
 }
 
-// String names the rule in the log.
+// String returns the rule for the log.
 func (r *rule) String() string { return fmt.Sprintf("rule %q", r.text) }

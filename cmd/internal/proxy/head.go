@@ -11,8 +11,8 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// readHead reads the head of an HTTP/1.1 message, and returns what has come after it as
-// well.
+// readHead reads the head of an HTTP/1.1 message. It also returns the bytes
+// read after it.
 func readHead(r io.Reader) (head, rest []byte, err error) {
 	p := make([]byte, 0, 4<<10)
 	for sought := 0; ; {
@@ -30,22 +30,22 @@ func readHead(r io.Reader) (head, rest []byte, err error) {
 		sought = len(p)
 		switch {
 		case errors.Is(err, io.EOF) && len(p) == 0:
-			return nil, nil, errors.New("the connection has ended before it")
+			return nil, nil, errors.New("the connection ended before the head")
 		case errors.Is(err, io.EOF):
-			return nil, nil, errors.New("the connection has ended inside the head")
+			return nil, nil, errors.New("the connection ended inside the head")
 		case err != nil:
 			return nil, nil, err
 		}
 	}
 }
 
-// rewrite returns the request for the server: the head as it came, but for the host, for
-// the path if the URL of the target has one, and for what the flags say. A request that
-// is for no WebSocket is the only one on its connection.
+// rewrite returns the request for the server: the received head with another
+// Host, the path of the target URL if it has one, and the changes of the flags.
+// A request without an upgrade is the only one on its connection.
 func (p *proxy) rewrite(head []byte, r *httphead.Request, upgrade bool) []byte {
 	lines := bytes.SplitAfter(head, []byte("\r\n"))
 	i := 0
-	for len(lines[i]) == 2 { // the empty line that may precede a request
+	for len(lines[i]) == 2 { // an empty line may precede a request
 		i++
 	}
 	var out bytes.Buffer
@@ -71,7 +71,7 @@ func (p *proxy) rewrite(head []byte, r *httphead.Request, upgrade bool) []byte {
 	return out.Bytes()
 }
 
-// answer refuses a request. It is sent only where no other answer was.
+// answer refuses a request. It is called only if no response was sent.
 func answer(w io.Writer, status int, reason string) {
 	fmt.Fprintf(w, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s\n",
 		status, http.StatusText(status), len(reason)+1, reason)

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	pageWidth   = 16 << 10 // bytes of a payload that the page shows
-	feedKept    = 4 << 20  // bytes of lines that wait for a page that is opened later
-	feedBacklog = 1000     // lines that wait for a page that is open
+	pageWidth   = 16 << 10 // maximum payload bytes shown on the page
+	feedKept    = 4 << 20  // bytes of lines kept for pages that are opened later
+	feedBacklog = 1000     // lines queued for each open page
 )
 
-// feed hands the lines of a trace to the pages that are open, as server-sent events.
+// feed sends the lines of a trace to open pages, as server-sent events.
 type feed struct {
 	live *trace.Live
 
@@ -36,7 +36,7 @@ func newFeed() *feed {
 	return f
 }
 
-// Write takes a line. A page that does not read fast enough misses some.
+// Write sends a line. A page that reads too slowly misses lines.
 func (f *feed) Write(p []byte) (int, error) {
 	line := strings.TrimSuffix(string(p), "\n")
 	f.mu.Lock()
@@ -55,7 +55,8 @@ func (f *feed) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// open returns the lines so far, and a channel for those that come. ok is false at the end.
+// open returns the lines so far, and a channel for later lines. ok is false
+// after close.
 func (f *feed) open() (kept []string, lines chan string, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -84,22 +85,23 @@ func (f *feed) close() {
 	clear(f.pages)
 }
 
-// ServeHTTP sends the lines until the page goes.
+// ServeHTTP sends lines until the page is closed.
 func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kept, lines, ok := f.open()
 	if !ok {
-		http.Error(w, "the proxy ends", http.StatusServiceUnavailable)
+		http.Error(w, "the proxy is shutting down", http.StatusServiceUnavailable)
 		return
 	}
 	defer f.leave(lines)
-	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the stream goes on for as long as the page is open
+	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the stream lasts as long as the page is open
 	page.Events(w, r, kept, lines, func(line string) string { return line }, func(c *http.ResponseController) {
 		c.SetWriteDeadline(time.Now().Add(10 * time.Second))
 	})
 }
 
-// handler serves the page. It answers only where the host is an address or localhost: a
-// foreign page whose name was made to point here must not read what passes.
+// handler serves the page. It answers only if the host is an address or
+// localhost: another page whose name resolves to this host must not read the
+// frames.
 func (f *feed) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /proxied", f)
@@ -117,7 +119,7 @@ func (f *feed) handler() http.Handler {
 	})
 }
 
-// servePage serves the page, if it is asked for, until stop is called.
+// servePage serves the page of --page until stop is called.
 func (p *proxy) servePage() (stop func(), err error) {
 	if p.pageAddr == "" {
 		return func() {}, nil
@@ -136,7 +138,7 @@ func (p *proxy) servePage() (stop func(), err error) {
 		defer close(done)
 		server.Serve(ln)
 	}()
-	p.log(0, fmt.Sprintf("the page is at http://%v/", ln.Addr()))
+	p.log(0, fmt.Sprintf("page at http://%v/", ln.Addr()))
 	return func() {
 		p.page.close()
 		server.Close()

@@ -213,13 +213,13 @@ func TestPage(t *testing.T) {
 // What cannot be passed on is refused, and the reason is in the log.
 func TestRefused(t *testing.T) {
 	for name, c := range map[string]struct{ request, answer, status, log string }{
-		"no HTTP":      {"\x16\x03\x01 hello\n\r\n\r\n", "", "HTTP/1.1 400 ", "bad request"},
+		"no HTTP":      {"\x16\x03\x01 hello\n\r\n\r\n", "", "HTTP/1.1 400 ", "invalid request"},
 		"a body":       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "", "HTTP/1.1 400 ", "request with a body"},
 		"a long head":  {"GET / HTTP/1.1\r\nA: " + strings.Repeat("a", 20_000), "", "", "the head is longer than 16384 bytes"},
-		"nothing":      {"", "", "", "no request: the connection has ended before it"},
-		"a part":       {"GET", "", "", "no request: the connection has ended inside the head"},
-		"no answer":    {request, "", "HTTP/1.1 502 ", "no answer of the server: the connection has ended before it"},
-		"bad answer":   {request, "220 ready\r\n\r\n", "HTTP/1.1 502 ", "bad answer of the server"},
+		"nothing":      {"", "", "", "no request: the connection ended before the head"},
+		"a part":       {"GET", "", "", "no request: the connection ended inside the head"},
+		"no answer":    {request, "", "HTTP/1.1 502 ", "no response of the server: the connection ended before the head"},
+		"bad answer":   {request, "220 ready\r\n\r\n", "HTTP/1.1 502 ", "invalid response of the server"},
 		"other answer": {request, "HTTP/1.1 404 Not Found\r\n\r\nno", "HTTP/1.1 404 Not Found\r\n\r\nno", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestRefused(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, "ws://back.example/", nil)
 			<-b.done
-			require.Contains(t, b.log.String(), "no request: nothing came in time: give a longer --timeout")
+			require.Contains(t, b.log.String(), "no request: timed out: give a longer --timeout")
 			b.close()
 		})
 	})
@@ -379,21 +379,21 @@ func TestBadRules(t *testing.T) {
 		"server text":               "write SIDE KIND ACTION",
 		"both text drop":            `side "both": use client, server or any`,
 		"server texts drop":         `kind "texts": use one of text, binary,`,
-		"server text *x*":           "there is no action",
-		"server text *x* #2":        "there is no action",
+		"server text *x*":           "action is missing",
+		"server text *x* #2":        "action is missing",
 		"server text *x* lose":      `action "lose": use delay,`,
 		"server text #0 drop":       `"#0": write #N or /N`,
 		"server text delay soon":    `delay "soon": give a time such as 200ms`,
 		"server text delay -1s":     `delay "-1s"`,
 		"server text drop 1":        "drop takes no value",
-		"server text throttle 0":    `throttle "0": give bytes a second`,
+		"server text throttle 0":    `throttle "0": give bytes per second`,
 		"server text throttle 1kk":  `throttle "1kk"`,
 		"server text cut":           `cut "": give a number of bytes`,
 		"server text cut -1":        `cut "-1"`,
-		"server text cut 1 2":       `"2" is too much`,
+		"server text cut 1 2":       `unexpected "2"`,
 		"server text corrupt x":     `corrupt "x"`,
-		"server stream drop":        "stream goes with cut and stall",
-		"server stream *x* cut 1":   "stream goes with cut and stall",
+		"server stream drop":        "stream can only be combined with cut and stall",
+		"server stream *x* cut 1":   "stream can only be combined with cut and stall",
 		"server text 'my word drop": "a quote is not closed",
 	} {
 		_, err := parseRules([]string{text})
@@ -502,13 +502,13 @@ func TestRecordFails(t *testing.T) {
 func TestBadRecording(t *testing.T) {
 	const good = `{"time":"2026-11-30T14:04:32Z","connection":1,"from":"client","bytes":"aGk="}`
 	for content, want := range map[string]string{
-		"":                                    "there is no connection in it",
-		"hello\n":                             "line 1: this is not an entry of a recorded session",
-		good + "\n{}\n":                       `line 2: from is "": client or server is expected`,
+		"":                                    "the file has no connection",
+		"hello\n":                             "line 1: not an entry of a recorded session",
+		good + "\n{}\n":                       `line 2: from is "": want client or server`,
 		`{"from":"server","connection":1}`:    "line 1: time or connection is missing",
 		strings.Replace(good, "1,", "0,", 1):  "line 1: time or connection is missing",
-		strings.Replace(good, "aGk=", "a", 1): "line 1: this is not an entry",
-		good[:40]:                             "line 1: this is not an entry",
+		strings.Replace(good, "aGk=", "a", 1): "line 1: not an entry",
+		good[:40]:                             "line 1: not an entry",
 		strings.Repeat("x", 2<<20):            "line 1 is longer than 1048576 bytes",
 	} {
 		name := filepath.Join(t.TempDir(), "file")

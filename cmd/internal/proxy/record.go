@@ -15,8 +15,8 @@ import (
 	"github.com/wskit/wskit/cmd/internal/trace"
 )
 
-// entry is a line of a recorded session: bytes that one side has sent, or the end of what
-// it sends. The first entry of a side is the head of its handshake.
+// entry is a line of a recorded session: bytes that one side has sent, or the
+// end of its stream. The first entry of a side is the head of its handshake.
 type entry struct {
 	Time       time.Time `json:"time"`
 	Connection int       `json:"connection"`
@@ -25,16 +25,17 @@ type entry struct {
 	End        bool      `json:"end,omitempty"`
 }
 
-// recorder writes a session to a file, each entry at once. A nil recorder writes nothing.
+// recorder writes a session to a file, each entry as it occurs. A nil recorder
+// writes nothing.
 type recorder struct {
-	began time.Time // with it and the monotonic clock, times are those of one clock
+	began time.Time // all times are this time plus a monotonic duration
 
 	mu   sync.Mutex
 	file *os.File
 }
 
-// newRecorder creates the file, which only its owner may read: handshakes have cookies
-// and passwords.
+// newRecorder creates the file, which only its owner can read, because
+// handshakes contain cookies and passwords.
 func newRecorder(name string) (*recorder, error) {
 	if name == "" {
 		return nil, nil
@@ -67,7 +68,7 @@ func (r *recorder) close() error {
 	return r.file.Close()
 }
 
-// recording is a recorded session in a file, of which only the index is in memory.
+// recording is a recorded session in a file. Only its index is in memory.
 type recording struct {
 	file     *os.File
 	began    time.Time
@@ -75,21 +76,23 @@ type recording struct {
 	byNumber map[int]*recorded
 }
 
-// recorded is one of its connections.
+// recorded is a connection of the session.
 type recorded struct {
-	sides [2][]place // what each side has sent
+	sides [2][]place // the entries of each side
 }
 
-// place is where an entry stands in the file, and when it was recorded.
+// place is the position of an entry in the file, and the time when it was
+// recorded.
 type place struct {
 	offset int64
 	size   int
-	at     time.Duration // since the session began
+	at     time.Duration // since the start of the session
 	end    bool
 }
 
-// mostLine is the longest line of a recorded session: many times what is read at once.
-const mostLine = 1 << 20
+// maxLine is the maximum length of a line of a recorded session. It is many
+// times the size of a read.
+const maxLine = 1 << 20
 
 // openRecording reads and checks a recorded session.
 func openRecording(name string) (*recording, error) {
@@ -106,13 +109,13 @@ func openRecording(name string) (*recording, error) {
 }
 
 func (r *recording) index() error {
-	lines := bufio.NewReaderSize(r.file, mostLine)
+	lines := bufio.NewReaderSize(r.file, maxLine)
 	offset := int64(0)
 	for number := 1; ; number++ {
 		line, err := lines.ReadSlice('\n')
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
-			return fmt.Errorf("line %d is longer than %d bytes", number, mostLine)
+			return fmt.Errorf("line %d is longer than %d bytes", number, maxLine)
 		case err != nil && !errors.Is(err, io.EOF):
 			return err
 		case len(line) > 0:
@@ -126,20 +129,20 @@ func (r *recording) index() error {
 		}
 	}
 	if len(r.conns) == 0 {
-		return errors.New("there is no connection in it")
+		return errors.New("the file has no connection")
 	}
 	return nil
 }
 
-// add notes where an entry stands.
+// add adds an entry to the index.
 func (r *recording) add(line []byte, offset int64) error {
 	var e entry
 	if err := json.Unmarshal(line, &e); err != nil {
-		return fmt.Errorf("this is not an entry of a recorded session: %w", err)
+		return fmt.Errorf("not an entry of a recorded session: %w", err)
 	}
 	from := slices.Index([]string{trace.Client.String(), trace.Server.String()}, e.From)
 	if from < 0 {
-		return fmt.Errorf("from is %q: client or server is expected", e.From)
+		return fmt.Errorf("from is %q: want client or server", e.From)
 	}
 	if e.Time.IsZero() || e.Connection < 1 {
 		return errors.New("time or connection is missing")
@@ -158,7 +161,7 @@ func (r *recording) add(line []byte, offset int64) error {
 	return nil
 }
 
-// bytes reads what an entry has recorded.
+// bytes reads the bytes of an entry.
 func (r *recording) bytes(p place) ([]byte, error) {
 	line := make([]byte, p.size)
 	if _, err := r.file.ReadAt(line, p.offset); err != nil {

@@ -13,14 +13,14 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// player is one side of a recorded connection in place of a peer. Reads return what that
-// side has sent, when it did so: times are counted from the handshake of the other side,
-// which is the first Write. What is written is dropped.
+// player plays one side of a recorded connection. Reads return what that side
+// has sent, at the recorded times, which are measured from the handshake of the
+// other side: the first Write. Written data is discarded.
 type player struct {
 	recording *recording
 	places    []place
 	from      trace.Sender
-	speed     float64       // 0 for no pauses
+	speed     float64       // 0: without pauses
 	base      time.Duration // when the other side's handshake was recorded
 	warn      func(string)
 
@@ -29,12 +29,12 @@ type player struct {
 	over   chan struct{} // closed by Close
 	first  sync.Once
 	closes sync.Once
-	asked  []byte // the client's head, of a player that is the server
-	next   int    // the place to read from
-	rest   []byte // of the entry before it
+	asked  []byte // the client's head, if the player is the server
+	next   int    // index of the next place
+	rest   []byte // rest of the current entry
 }
 
-// player returns this side of connection i as a peer.
+// player returns this side of connection i as a net.Conn.
 func (r *recording) player(i int, from trace.Sender, speed float64, warn func(string)) *player {
 	c := r.conns[i]
 	p := &player{recording: r, places: c.sides[from], from: from, speed: speed, warn: warn,
@@ -75,8 +75,8 @@ func (p *player) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// wait waits for the other side's handshake, unless it is the client's that is due, and
-// until it is time.
+// wait waits for the handshake of the other side, unless this is the client's
+// handshake, and then until the given time.
 func (p *player) wait(at time.Duration) error {
 	if p.from == trace.Client && p.next == 0 {
 		return nil
@@ -113,8 +113,8 @@ func (p *player) Write(b []byte) (int, error) {
 	}
 }
 
-// answer returns the recorded head of the server's answer with the value of
-// Sec-WebSocket-Accept that the client expects, whose key is another one than then.
+// answer returns the recorded head of the server's response, with the value of
+// Sec-WebSocket-Accept for the key of the current client.
 func (p *player) answer(head []byte) []byte {
 	var request ws.Request
 	var recorded httphead.Response
@@ -137,7 +137,7 @@ func (p *player) answer(head []byte) []byte {
 	now, _ := ours.Fields.Value(field)
 	for _, name := range []string{"Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"} {
 		if recorded.Fields.Count(name) > 0 && request.Fields.Count(name) == 0 {
-			p.warn("the recorded answer has " + name + ", for which this client has not asked")
+			p.warn("the recorded response has " + name + ", which this client has not requested")
 		}
 	}
 	if len(was) == 0 {
@@ -155,7 +155,8 @@ func (p *player) Close() error {
 // CloseWrite is called when the other side has ended.
 func (p *player) CloseWrite() error { return nil }
 
-// The rest of net.Conn: a player has neither deadlines nor addresses on a network.
+// The remaining methods of net.Conn: a player has neither deadlines nor network
+// addresses.
 
 func (p *player) SetDeadline(time.Time) error      { return nil }
 func (p *player) SetReadDeadline(time.Time) error  { return nil }
@@ -165,8 +166,8 @@ func (p *player) RemoteAddr() net.Addr             { return p }
 func (p *player) Network() string                  { return "replay" }
 func (p *player) String() string                   { return "recorded " + p.from.String() }
 
-// replayClients plays the clients of the recorded session, each when it came then, until
-// all have ended.
+// replayClients plays the clients of the recorded session, each at its recorded
+// time, until all have ended.
 func (p *proxy) replayClients(ctx context.Context) error {
 	defer p.summary()
 	var all sync.WaitGroup

@@ -14,29 +14,29 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-const ruleHelp = `A rule says which frames it is for, and what is done to them:
+const ruleHelp = `A rule selects frames and changes them:
 
   --rule 'SIDE KIND [PATTERN] [#N | /N] ACTION [VALUE]'
 
-  SIDE     client, server or any: who sends the frame
+  SIDE     the sender: client, server or any
   KIND     text, binary, continuation, ping, pong, close, data, control or any;
            or stream: all bytes after the handshake, for cut and stall
-  PATTERN  matches the whole payload, unmasked and not inflated; * stands for any bytes
-  #N       only the Nth frame of a connection that matches;  /N: each Nth
-  ACTION   delay TIME       hold the frame, and what follows it
-           drop             do not pass it
-           corrupt [N]      invert the bits of byte N of its payload (0 if not given)
-           duplicate        pass it twice
-           throttle RATE    pass it at so many bytes a second (500, 10k, 2M)
-           cut N            pass N bytes of it, and end the connection
-           stall N          pass N bytes of it, and then nothing
+  PATTERN  matches the whole payload, unmasked but not decompressed; * matches any bytes
+  #N       only the Nth matching frame of a connection;  /N: every Nth
+  ACTION   delay TIME       delay the frame and everything after it
+           drop             do not forward the frame
+           corrupt [N]      invert the bits of byte N of its payload (default 0)
+           duplicate        forward the frame twice
+           throttle RATE    forward the frame at this many bytes per second (500, 10k, 2M)
+           cut N            forward N bytes of the frame and close the connection
+           stall N          forward N bytes of the frame and nothing more
 
-Words with white space are put in quotes. All rules that match a frame are applied, in
-their order. A frame longer than 1 MiB is matched by its first MiB, and is not
-duplicated. The payloads of a compressed connection are compressed: --no-compression
-leaves the offer of the client out.`
+Quote words that contain white space. All rules that match a frame are applied in order.
+Of a frame longer than 1 MiB, only the first MiB is matched, and the frame is not
+duplicated. On a compressed connection, the pattern matches compressed payload: use
+--no-compression to remove the client's offer.`
 
-// The kinds of a rule that are no names of opcodes.
+// The kinds of a rule that are not names of opcodes.
 const (
 	kindAny     = "any"
 	kindData    = "data"
@@ -52,14 +52,14 @@ type rule struct {
 	senders []trace.Sender
 	kind    string
 	pattern []string // the parts between the asterisks, nil for any payload
-	only    int64    // the frame of a connection that it is for, 0 for all
-	each    int64    // one in so many, 0 for all
+	only    int64    // number of the frame of a connection, 0 for all
+	each    int64    // every how many frames, 0 for all
 	action  string
 	delay   time.Duration
-	n       int64 // of the action: a byte, or a rate
+	n       int64 // argument of the action: a byte, or a rate
 }
 
-// actions parse the value of an action into the rule.
+// actions parse the value of an action.
 var actions = map[string]func(r *rule, value string) error{
 	"delay": func(r *rule, value string) (err error) {
 		if r.delay, err = time.ParseDuration(value); err != nil || r.delay < 0 {
@@ -79,7 +79,7 @@ var actions = map[string]func(r *rule, value string) error{
 	},
 	"throttle": func(r *rule, value string) (err error) {
 		if r.n, err = parseRate(value); err != nil {
-			return fmt.Errorf("throttle %q: give bytes a second, such as 500, 10k or 2M", value)
+			return fmt.Errorf("throttle %q: give bytes per second, such as 500, 10k or 2M", value)
 		}
 		return nil
 	},
@@ -113,7 +113,7 @@ func parseRate(s string) (int64, error) {
 	return n * factor, err
 }
 
-// parseRules returns the rules that the flags say.
+// parseRules parses the rules in the flags.
 func parseRules(list []string) ([]*rule, error) {
 	var rules []*rule
 	for _, text := range list {
@@ -154,7 +154,8 @@ func parseRule(text string) (*rule, error) {
 	return r, r.act(fields)
 }
 
-// condition takes the pattern and the number, and returns the words after them.
+// condition parses the pattern and the number, and returns the words after
+// them.
 func (r *rule) condition(fields []string) (rest []string, err error) {
 	if _, ok := actions[fields[0]]; !ok && !isNumber(fields[0]) {
 		r.pattern, fields = strings.Split(fields[0], "*"), fields[1:]
@@ -164,7 +165,7 @@ func (r *rule) condition(fields []string) (rest []string, err error) {
 	}
 	n, err := strconv.ParseInt(fields[0][1:], 10, 62)
 	if err != nil || n < 1 {
-		return nil, fmt.Errorf("%q: write #N or /N with a number from 1 on", fields[0])
+		return nil, fmt.Errorf("%q: write #N or /N with a number of at least 1", fields[0])
 	}
 	if fields[0][0] == '#' {
 		r.only = n
@@ -178,26 +179,27 @@ func isNumber(word string) bool {
 	return len(word) > 1 && (word[0] == '#' || word[0] == '/') && word[1] >= '0' && word[1] <= '9'
 }
 
-// act takes the action and its value.
+// act parses the action and its value.
 func (r *rule) act(fields []string) error {
 	if len(fields) == 0 {
-		return fmt.Errorf("there is no action: use delay, drop, corrupt, duplicate, throttle, cut or stall")
+		return fmt.Errorf("action is missing: use delay, drop, corrupt, duplicate, throttle, cut or stall")
 	}
 	parse, ok := actions[fields[0]]
 	if !ok {
 		return fmt.Errorf("action %q: use delay, drop, corrupt, duplicate, throttle, cut or stall", fields[0])
 	}
 	if len(fields) > 2 {
-		return fmt.Errorf("%q is too much: one value follows the action", fields[2])
+		return fmt.Errorf("unexpected %q: an action has at most one value", fields[2])
 	}
 	r.action = fields[0]
 	if r.kind == kindStream && (r.action != "cut" && r.action != "stall" || r.pattern != nil || r.only+r.each > 0) {
-		return fmt.Errorf("stream goes with cut and stall, and without pattern and number")
+		return fmt.Errorf("stream can only be combined with cut and stall, without pattern and number")
 	}
 	return parse(r, strings.Join(fields[1:], ""))
 }
 
-// matches reports whether the rule is for frames of this header and payload.
+// matches reports whether the rule selects a frame with this header and
+// payload.
 func (r *rule) matches(h ws.Header, payload []byte) bool {
 	switch r.kind {
 	case kindStream:
@@ -215,7 +217,7 @@ func (r *rule) matches(h ws.Header, payload []byte) bool {
 	return r.pattern == nil || glob(r.pattern, payload)
 }
 
-// glob reports whether p consists of the parts, in their order, with anything between
+// glob reports whether p consists of the parts, in order, with anything between
 // them.
 func glob(parts []string, p []byte) bool {
 	if len(parts) == 1 {

@@ -18,7 +18,7 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// session is one connection of a client and the one to the server.
+// session is a client's connection and the connection to the server.
 type session struct {
 	*proxy
 	ctx         context.Context
@@ -28,14 +28,14 @@ type session struct {
 	live        *trace.LiveConnection
 	page        *trace.LiveConnection // nil without --page
 	stalled     atomic.Bool           // a rule has stalled one direction
-	halfClosed  atomic.Bool           // one direction has ended: with stalled, that ends both
+	halfClosed  atomic.Bool           // one direction has ended; if stalled is set, this ends both
 
 	mu     sync.Mutex
 	extras []net.Conn // to be closed with the two
 }
 
-// serve passes on what a client asks for and what the server answers, until both ends
-// have ended. It owns front.
+// serve forwards the requests of a client and the responses of the server until
+// both have ended. It owns front.
 func (p *proxy) serve(ctx context.Context, front net.Conn, number int) {
 	s := &session{proxy: p, number: number, front: front}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -44,7 +44,7 @@ func (p *proxy) serve(ctx context.Context, front net.Conn, number int) {
 	defer s.cancel()
 	client := front.RemoteAddr().String()
 	if strings.Trim(client, "@") == "" {
-		client = "client" // at a Unix socket
+		client = "client" // on a Unix socket
 	}
 	peers := client + " -> " + p.backend()
 	s.live = p.live.Connection(number, peers)
@@ -57,7 +57,7 @@ func (p *proxy) serve(ctx context.Context, front net.Conn, number int) {
 	}
 }
 
-// closeAll ends all reads and writes that are under way.
+// closeAll ends all pending reads and writes.
 func (s *session) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *session) closeAll() {
 	}
 }
 
-// own has closeAll close c.
+// own makes closeAll close c.
 func (s *session) own(c net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *session) own(c net.Conn) {
 	}
 }
 
-// pass passes the handshake on, and then what follows it.
+// pass forwards the handshake and everything after it.
 func (s *session) pass() error {
 	s.front.SetDeadline(time.Now().Add(s.Timeout))
 	head, rest, err := readHead(s.front)
@@ -88,7 +88,7 @@ func (s *session) pass() error {
 	var request httphead.Request
 	if _, err := request.Parse(head); err != nil {
 		answer(s.front, http.StatusBadRequest, err.Error())
-		return fmt.Errorf("bad request: %w", err)
+		return fmt.Errorf("invalid request: %w", err)
 	}
 	upgrade := request.Fields.Count("Upgrade") > 0
 	if err := s.seen(trace.Client, head, string(request.Method) == http.MethodGet); err != nil {
@@ -126,27 +126,27 @@ func (s *session) open() error {
 	return nil
 }
 
-// answered passes the server's answer on. It reports whether that agrees to a WebSocket,
-// and returns what follows it.
+// answered forwards the server's response. It reports whether that accepts a
+// WebSocket, and returns the bytes after it.
 func (s *session) answered() (agreed bool, rest []byte, err error) {
 	src := io.Reader(s.back)
 	for {
 		head, rest, err := readHead(src)
 		if err != nil {
 			answer(s.front, http.StatusBadGateway, "the server did not answer")
-			return false, nil, fmt.Errorf("no answer of the server: %w", plain(err))
+			return false, nil, fmt.Errorf("no response of the server: %w", plain(err))
 		}
 		var response httphead.Response
 		if _, err := response.Parse(head); err != nil {
-			answer(s.front, http.StatusBadGateway, "the server does not answer in HTTP")
-			return false, nil, fmt.Errorf("bad answer of the server: %w", err)
+			answer(s.front, http.StatusBadGateway, "the response of the server is not HTTP")
+			return false, nil, fmt.Errorf("invalid response of the server: %w", err)
 		}
 		informs := response.Status < 200 && response.Status != http.StatusSwitchingProtocols
 		if err := s.seen(trace.Server, head, !informs); err != nil {
 			return false, nil, err
 		}
 		if _, err := s.front.Write(head); err != nil {
-			return false, nil, fmt.Errorf("sending the answer: %w", plain(err))
+			return false, nil, fmt.Errorf("sending the response: %w", plain(err))
 		}
 		if !informs {
 			return response.Status == http.StatusSwitchingProtocols, rest, nil
@@ -155,13 +155,13 @@ func (s *session) answered() (agreed bool, rest []byte, err error) {
 	}
 }
 
-// both passes both directions until they have ended. rest and more are what has come with
-// the heads.
+// both forwards both directions until they have ended. rest and more are the
+// bytes received with the heads.
 func (s *session) both(agreed bool, rest, more []byte) error {
 	up := &half{s, trace.Client, io.MultiReader(bytes.NewReader(rest), s.front), s.front, s.back, agreed}
 	down := &half{s, trace.Server, io.MultiReader(bytes.NewReader(more), s.back), s.back, s.front, agreed}
 	var all sync.WaitGroup
-	var first error // of the direction that has failed first: the other one follows
+	var first error // the error of the direction that failed first
 	var once sync.Once
 	for _, h := range []*half{up, down} {
 		all.Go(func() {
@@ -187,15 +187,15 @@ func isPlayer(c net.Conn) bool {
 	return ok
 }
 
-// seen shows and records what one side has sent; show is false for what is no part of a
-// WebSocket.
+// seen shows and records the bytes of one side. show is false for bytes that
+// are not part of a WebSocket.
 func (s *session) seen(from trace.Sender, p []byte, show bool) error {
 	s.bytes[from].Add(int64(len(p)))
 	err := s.recorder.write(entry{Connection: s.number, From: from.String(), Bytes: p})
 	if err == nil && show {
 		err = s.live.Pass(from, p)
 		if s.page != nil {
-			s.page.Pass(from, p) // a viewer that fails is not waited for
+			s.page.Pass(from, p) // errors of the page do not matter
 		}
 	}
 	if err != nil {
@@ -209,12 +209,13 @@ type half struct {
 	*session
 	from   trace.Sender
 	src    io.Reader
-	conn   net.Conn // src without what came with the head
+	conn   net.Conn // src without the bytes received with the head
 	dst    net.Conn
-	framed bool // there are frames: the server has agreed
+	framed bool // the server has accepted a WebSocket
 }
 
-// run passes one direction on until it ends. It reads when what came before is written.
+// run forwards one direction until it ends. It reads after earlier bytes were
+// written.
 func (h *half) run() error {
 	dst := io.Writer(h.dst)
 	var edit *editor
@@ -243,7 +244,7 @@ func (h *half) run() error {
 	}
 }
 
-// applied tells that a rule was applied.
+// applied reports that a rule was applied.
 func (h *half) applied(r *rule) {
 	h.edited.Add(1)
 	if r.action == "stall" {
@@ -254,7 +255,7 @@ func (h *half) applied(r *rule) {
 	h.log(h.number, r.String())
 }
 
-// ended passes the end of the direction on.
+// ended forwards the end of the direction.
 func (h *half) ended(edit *editor) error {
 	h.live.End(h.from)
 	if h.page != nil {
@@ -271,13 +272,13 @@ func (h *half) ended(edit *editor) error {
 		}
 	}
 	if c, ok := h.dst.(interface{ CloseWrite() error }); ok {
-		c.CloseWrite() // if that fails, the other direction fails as well
+		c.CloseWrite() // if this fails, the other direction fails, which is reported
 	}
 	return nil
 }
 
-// lost says that a direction has failed. The end that a rule, Ctrl-C or the failure of
-// the other direction has caused is no failure.
+// lost reports that a direction has failed, unless a rule, Ctrl-C or the
+// failure of the other direction has caused that.
 func (h *half) lost(what string, side trace.Sender, err error) error {
 	if h.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 		h.cancel()
@@ -286,7 +287,7 @@ func (h *half) lost(what string, side trace.Sender, err error) error {
 	return fmt.Errorf("%s the %v: %w", what, side, plain(err))
 }
 
-// plain returns err without the addresses that net puts before it.
+// plain returns err without the addresses that package net adds.
 func plain(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err
@@ -295,7 +296,7 @@ func plain(err error) error {
 		return call.Err
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return errors.New("nothing came in time: give a longer --timeout")
+		return errors.New("timed out: give a longer --timeout")
 	}
 	return err
 }

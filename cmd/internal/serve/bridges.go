@@ -15,7 +15,7 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// checkBridges looks at --exec and --tcp.
+// checkBridges checks --exec and --tcp.
 func (o *options) checkBridges() (err error) {
 	if o.tcp != "" {
 		if _, _, err := connect.Address("--tcp", o.tcp); err != nil {
@@ -29,7 +29,7 @@ func (o *options) checkBridges() (err error) {
 		return exit.Usagef("--exec: %w", err)
 	}
 	if len(o.command) == 0 {
-		return exit.Usagef("--exec: there is no command")
+		return exit.Usagef("--exec: the command is empty")
 	}
 	if _, err := exec.LookPath(o.command[0]); err != nil {
 		return exit.Usagef("--exec: %w", err)
@@ -37,7 +37,7 @@ func (o *options) checkBridges() (err error) {
 	return nil
 }
 
-// endpoints are the paths of the WebSockets that are served.
+// endpoints returns the paths of the WebSockets that are served.
 func (o *options) endpoints() []string {
 	list := []string{"echo", "chat", "broadcast"}
 	if o.withHub {
@@ -52,7 +52,7 @@ func (o *options) endpoints() []string {
 	return list
 }
 
-// grace is how long a command of --exec may take once its connection has ended.
+// grace is how long a command of --exec may run after its connection has ended.
 const grace = 2 * time.Second
 
 // run bridges a connection to a process.
@@ -69,10 +69,10 @@ func (s *server) run(_ context.Context, conn *websocket.Conn, r *http.Request) e
 	return p.Run(conn)
 }
 
-// connectTimeout bounds connecting to the server of --tcp.
+// connectTimeout is the time limit for connecting to the server of --tcp.
 const connectTimeout = 10 * time.Second
 
-// connect bridges a connection to one of TCP or of a Unix socket.
+// connect bridges a connection to a TCP connection or a Unix socket.
 func (s *server) connect(ctx context.Context, conn *websocket.Conn, _ *http.Request) error {
 	network, addr, err := connect.Address("--tcp", s.tcp)
 	if err != nil {

@@ -35,42 +35,46 @@ type options struct {
 	maxProcesses        int
 }
 
-const long = `Serve endpoints to try a client against, and a page to try them with:
+const long = `Serve endpoints to test clients against, and a page to try them:
 
-  /echo       sends each message back
-  /chat       a chat room: text in (64 KiB at most), JSON out; ?room= and ?name= choose
-  /broadcast  sends each message to all clients that are connected here
+  /echo       echoes each message
+  /chat       a chat room: text in (at most 64 KiB), JSON out; select with ?room= and ?name=
+  /broadcast  sends each message to all clients connected to /broadcast
   /hub        with --hub: topics, history and presence, in JSON; /hub.js is its client
   /exec       with --exec: a process for each connection
-  /tcp        with --tcp: a TCP or Unix connection for each one
-  /metrics    figures in the format of Prometheus
+  /tcp        with --tcp: a TCP or Unix connection for each connection
+  /metrics    metrics in the format of Prometheus
   /           the page, or with --static the directory; the page is then at /wskit
 
-No member of /chat and /broadcast waits for another one. If more than twice --max-backlog
-bytes (800 kB at least) would wait for a slow member, or be on their way to it, the server
-closes that member with 1013. wskit_slow_members_total of /metrics counts these members.
-A message of /broadcast is no longer than --max-backlog.
+A member of /chat or /broadcast never waits for another one. If more than twice
+--max-backlog bytes (at least 800 kB) are queued for a slow member or being written to it,
+the server closes that member with 1013. The metric wskit_slow_members_total counts these
+members. A message of /broadcast may have at most --max-backlog bytes.
 
---hub keeps the last 100 messages of each topic, 256 KiB at most, for 10 minutes: a client
-that reconnects gets what it has missed. Only subscribers of a topic may publish to it.
+--hub keeps the last 100 messages of each topic, at most 256 KiB, for 10 minutes: a client
+that reconnects receives the messages that it has missed. Only subscribers of a topic may
+publish to it.
 
---exec starts the command for each connection to /exec. A message becomes a line of its
-stdin, and a line of its stdout a text message; with --binary both are bytes as they
-come. Its stderr goes to the log. When it ends with status 0 the connection is closed with
-1000, and else with 1011 and the status. When the connection ends, stdin ends, and the
-process is killed 2 s later. The command is no line for a shell: --exec 'sh -c "a | b"'.
+--exec starts the command for each connection to /exec. A message becomes a line of stdin,
+and a line of stdout becomes a text message. With --binary, both are copied as bytes.
+stderr goes to the log. If the command exits with status 0, the connection is closed with
+1000, and otherwise with 1011 and the status. When the connection ends, stdin ends, and
+the process is killed 2 s later. The command is not run by a shell; for a shell, use
+--exec 'sh -c "a | b"'.
 
---tcp connects each connection to /tcp with a server of TCP or at unix:/path: messages
-are bytes for it, and its bytes binary messages. At /exec and /tcp, an empty binary
-message stands for the end of what one side sends, since a WebSocket has no half-close.
+--tcp opens a connection to a TCP server or to unix:/path for each connection to /tcp.
+Messages are written to it as bytes, and its bytes are sent as binary messages. At /exec
+and /tcp, an empty binary message marks the end of one direction, because a WebSocket has
+no half-close.
 
-All of it is served over HTTP/1.1 and HTTP/2, at the same port: over HTTP/2, WebSockets
-come by extended CONNECT (RFC 8441), and without TLS only from clients that know so
-before. --http2=false leaves HTTP/1.1. --http3 adds HTTP/3 at the UDP port of the same
-number (RFC 9220), which the answers of the others announce.
+HTTP/1.1 and HTTP/2 are served on the same port. Over HTTP/2, WebSockets use extended
+CONNECT (RFC 8441); without TLS, the client must know that the server supports HTTP/2.
+--http2=false serves only HTTP/1.1. --http3 also serves
+HTTP/3 (RFC 9220) on the UDP port with the same number, which HTTP/1.1 and HTTP/2
+responses announce.
 
-The URLs go to stdout, the log to stderr. Ctrl-C closes all connections with 1001 and
-ends the server.
+The URLs go to stdout, and the log to stderr. Ctrl-C closes all connections with 1001 and
+stops the server.
 
 ` + exit.Help
 
@@ -82,7 +86,7 @@ func Command() *cobra.Command {
 		Short: "Serve echo, chat and broadcast endpoints, and a page to try them",
 		Long:  long,
 		Example: `  wskit serve
-  wskit serve --addr :8080 --tls          # reachable by phones, with a certificate made now
+  wskit serve --addr :8080 --tls          # for phones, with a generated certificate
   wskit serve --static ./web --origin 'localhost:*' --log json
   wskit serve --exec 'jq --unbuffered -c .'
   wskit serve --tcp localhost:5432
@@ -92,34 +96,34 @@ func Command() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVarP(&o.addr, "addr", "a", "127.0.0.1:8080", "host:port to listen on; port 0 chooses one, no host is all interfaces")
-	flags.BoolVar(&o.selfSigned, "tls", false, "serve wss and https, with a certificate that is made at the start")
+	flags.StringVarP(&o.addr, "addr", "a", "127.0.0.1:8080", "host:port to listen on; port 0: any free port, no host: all interfaces")
+	flags.BoolVar(&o.selfSigned, "tls", false, "serve wss and https, with a certificate generated at startup")
 	flags.StringVar(&o.saveCert, "tls-save", "", "file to write that certificate to, for --ca of clients")
 	flags.StringVar(&o.cert, "cert", "", "file of the certificate (PEM) to serve wss and https with")
-	flags.StringVar(&o.key, "key", "", "file of its key (PEM), if it is not in that of --cert")
-	flags.BoolVar(&o.http2, "http2", true, "also speak HTTP/2, and take WebSockets over it (RFC 8441)")
-	flags.BoolVar(&o.http3, "http3", false, "also speak HTTP/3 over UDP, and take WebSockets over it (RFC 9220); needs --tls or --cert")
+	flags.StringVar(&o.key, "key", "", "file of its key (PEM), if it is not in the file of --cert")
+	flags.BoolVar(&o.http2, "http2", true, "also serve HTTP/2, with WebSockets over it (RFC 8441)")
+	flags.BoolVar(&o.http3, "http3", false, "also serve HTTP/3 over UDP, with WebSockets over it (RFC 9220); requires --tls or --cert")
 	flags.StringVarP(&o.compress, "compress", "z", "takeover", "compression (RFC 7692): takeover, no-takeover or off")
-	flags.StringSliceVar(&o.origins, "origin", nil, "hosts whose pages may connect, beside our own, as example.com or localhost:*")
-	flags.BoolVar(&o.anyOrigin, "any-origin", false, "let every page connect")
-	flags.StringSliceVarP(&o.subprotocols, "subprotocol", "s", nil, "subprotocols to speak, the best first")
-	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "the longest message in bytes; -1: any")
-	flags.IntVar(&o.maxConnections, "max-connections", 0, "refuse connections beyond this many; 0: none")
-	flags.IntVar(&o.maxBacklog, "max-backlog", defaultBacklog, "bytes that may wait for a slow member of /chat or /broadcast while as many are written; -1: any")
-	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for so long; 0: never")
-	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for so long; 0: never")
-	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server ends")
-	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop), and its counters at /debug/vars; with TLS one goroutine stays, and over HTTP/2 all")
+	flags.StringSliceVar(&o.origins, "origin", nil, "hosts whose pages may connect, in addition to this one, such as example.com or localhost:*")
+	flags.BoolVar(&o.anyOrigin, "any-origin", false, "allow pages of all origins to connect")
+	flags.StringSliceVarP(&o.subprotocols, "subprotocol", "s", nil, "supported subprotocols, in order of preference")
+	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "maximum message size in bytes; -1: no limit")
+	flags.IntVar(&o.maxConnections, "max-connections", 0, "maximum number of connections; 0: no limit")
+	flags.IntVar(&o.maxBacklog, "max-backlog", defaultBacklog, "bytes that may be queued for a slow member of /chat or /broadcast, while as many are being written; -1: no limit")
+	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for this time; 0: never")
+	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for this time; 0: never")
+	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server stops")
+	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop), with counters at /debug/vars; TLS still needs one, and HTTP/2 all")
 	flags.BoolVar(&o.withHub, "hub", false, "serve /hub: topics with history, by the protocol of package hubproto, and a chat on the page")
-	flags.StringVar(&o.static, "static", "", "directory to serve: its regular files, without links out of it and names that begin with a dot")
+	flags.StringVar(&o.static, "static", "", "directory to serve: regular files, except for links that leave it and names that begin with a dot")
 	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: also serve names that begin with a dot")
 	flags.StringVar(&o.exec, "exec", "", "command to start for each connection to /exec")
 	flags.BoolVar(&o.binary, "binary", false, "with --exec: stdin and stdout are bytes, not lines of text")
-	flags.IntVar(&o.maxProcesses, "max-processes", 64, "with --exec: connections beyond this many are closed with 1013; 0: none")
-	flags.StringVar(&o.tcp, "tcp", "", "host:port or unix:/path to connect connections to /tcp with")
-	flags.BoolVar(&o.noHalfClose, "no-half-close", false, "with --tcp: its end closes the connection, in place of an empty message")
+	flags.IntVar(&o.maxProcesses, "max-processes", 64, "with --exec: maximum number of processes; further connections are closed with 1013; 0: no limit")
+	flags.StringVar(&o.tcp, "tcp", "", "host:port or unix:/path to connect to for each connection to /tcp")
+	flags.BoolVar(&o.noHalfClose, "no-half-close", false, "with --tcp: the end of the TCP connection closes the WebSocket, instead of sending an empty message")
 	flags.StringVar(&o.logFormat, "log", "text", "format of the log: text or json")
-	flags.BoolVarP(&o.quiet, "quiet", "q", false, "log errors alone")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "log only errors")
 	return cmd
 }
 
@@ -146,19 +150,19 @@ func (o *options) check() error {
 	case o.selfSigned && o.cert != "":
 		return exit.Usagef("--tls and --cert: give one of them")
 	case o.key != "" && o.cert == "":
-		return exit.Usagef("--key needs --cert")
+		return exit.Usagef("--key requires --cert")
 	case o.saveCert != "" && !o.selfSigned:
-		return exit.Usagef("--tls-save needs --tls")
+		return exit.Usagef("--tls-save requires --tls")
 	case o.http3 && !o.selfSigned && o.cert == "":
-		return exit.Usagef("--http3 needs --tls or --cert: HTTP/3 is always encrypted")
+		return exit.Usagef("--http3 requires --tls or --cert: HTTP/3 is always encrypted")
 	case o.http3 && o.onLoop:
-		return exit.Usagef("--http3 and --loop: a loop takes no streams")
+		return exit.Usagef("--http3 cannot be combined with --loop")
 	case o.dotfiles && o.static == "":
-		return exit.Usagef("--dotfiles needs --static")
+		return exit.Usagef("--dotfiles requires --static")
 	case o.binary && o.exec == "":
-		return exit.Usagef("--binary needs --exec")
+		return exit.Usagef("--binary requires --exec")
 	case o.noHalfClose && o.tcp == "":
-		return exit.Usagef("--no-half-close needs --tcp")
+		return exit.Usagef("--no-half-close requires --tcp")
 	case o.maxProcesses < 0:
 		return exit.Usagef("--max-processes %d: give 0 or more", o.maxProcesses)
 	case o.maxConnections < 0 || o.keepAlive < 0 || o.idle < 0 || o.shutdown <= 0:
@@ -221,8 +225,8 @@ func (o *options) run(cmd *cobra.Command) error {
 	}
 }
 
-// end lets requests and connections end, and closes those that are left after
-// --shutdown-timeout.
+// end waits for requests and connections to end, and closes the remaining ones
+// after --shutdown-timeout.
 func (o *options) end(s *server, web *http.Server, udp *overUDP) error {
 	s.log.Info("shutting down", "connections", s.group.Len())
 	ctx, cancel := context.WithTimeout(context.Background(), o.shutdown)
@@ -240,7 +244,7 @@ func (o *options) end(s *server, web *http.Server, udp *overUDP) error {
 	return nil
 }
 
-// printURLs prints where the server can be reached.
+// printURLs prints the URLs of the server.
 func printURLs(w io.Writer, addr *net.TCPAddr, secure bool, endpoints []string) {
 	web, ws := "http", "ws"
 	if secure {
@@ -255,7 +259,7 @@ func printURLs(w io.Writer, addr *net.TCPAddr, secure bool, endpoints []string) 
 	}
 }
 
-// hosts returns the addresses at which a listener can be reached: those of the
+// hosts returns the addresses at which a listener can be reached: those of all
 // interfaces if it listens on all.
 func hosts(addr *net.TCPAddr) []string {
 	port := fmt.Sprint(addr.Port)

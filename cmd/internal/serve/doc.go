@@ -1,7 +1,7 @@
-// Package serve is wskit serve: a server to try clients against.
+// Package serve implements wskit serve, a server to test clients against.
 //
-// The endpoints (endpoints.go), two of which send to a room (room.go), are reached
-// through server (server.go), which accepts connections, counts them (metrics.go), logs,
-// and tells the page (page.go) which frames it sees (frames.go). web.go bounds the time
-// that clients of net/http may take, static.go what --static shows.
+// The server (server.go) accepts connections for the endpoints (endpoints.go),
+// two of which send to a room (room.go). It counts connections (metrics.go),
+// logs, and reports the frames that it sees (frames.go) to the page. web.go
+// sets timeouts for clients of net/http, and static.go serves --static.
 package serve

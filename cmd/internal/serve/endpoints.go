@@ -12,7 +12,7 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// echo sends each message back.
+// echo echoes each message.
 func (s *server) echo(ctx context.Context, conn *websocket.Conn, _ *http.Request) error {
 	for m, err := range conn.BorrowedMessages(ctx) {
 		if err != nil {
@@ -25,7 +25,7 @@ func (s *server) echo(ctx context.Context, conn *websocket.Conn, _ *http.Request
 	return nil
 }
 
-// broadcastTo sends each message to all clients that are connected there.
+// broadcastTo sends each message to all clients of the endpoint.
 func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, _ *http.Request) error {
 	s.limit(conn, int64(cmp.Or(s.maxBacklog, defaultBacklog)))
 	if err := s.broadcast.Join(conn); err != nil {
@@ -42,7 +42,7 @@ func (s *server) broadcastTo(ctx context.Context, conn *websocket.Conn, _ *http.
 	return nil
 }
 
-// said is what a chat room sends.
+// said is a message of a chat room.
 type said struct {
 	Kind string    `json:"kind"` // "join", "leave" or "text"
 	Room string    `json:"room"`
@@ -51,7 +51,7 @@ type said struct {
 	At   time.Time `json:"at"`
 }
 
-// maxChatText is the longest text of /chat in bytes.
+// maxChatText is the maximum size of a text of /chat in bytes.
 const maxChatText = 64 << 10
 
 // chat sends each text to all members of the room, with the name of its sender.
@@ -87,7 +87,7 @@ func (s *server) chat(ctx context.Context, conn *websocket.Conn, r *http.Request
 	return nil
 }
 
-// label bounds a name that a client has chosen.
+// label limits the length of a name that a client has chosen.
 func label(s, otherwise string) string {
 	if s == "" || !utf8.ValidString(s) {
 		return otherwise

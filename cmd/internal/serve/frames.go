@@ -9,27 +9,27 @@ import (
 	"github.com/wskit/wskit/cmd/internal/page"
 )
 
-// frame is what the page is told of what the server sees on a connection: a browser
-// shows neither control frames nor compression to a page.
+// frame describes a frame that the server sees. It is for the page, because a
+// browser does not show control frames or compression to a page.
 type frame struct {
 	At        time.Time `json:"at"`
-	Direction string    `json:"direction"` // "in" to the server, "out" of it
+	Direction string    `json:"direction"` // "in" (to the server) or "out"
 	Opcode    string    `json:"opcode"`
-	Number    int64     `json:"n,omitempty"` // of a message, in its direction, from 1 on
+	Number    int64     `json:"n,omitempty"` // number of the message in its direction, from 1
 	Size      int       `json:"size"`
-	Wire      int       `json:"wire"` // payload on the wire; less than size if it was compressed
+	Wire      int       `json:"wire"` // payload size on the wire; less than size if it was compressed
 	Code      int       `json:"code,omitempty"`
 }
 
-// frames tells pages which frames there are, as server-sent events: a page opens
-// /frames?id=X and then a connection with the same id. The zero value is ready.
+// frames sends frames to pages as server-sent events: a page opens /frames?id=X
+// and then a connection with the same id. The zero value is ready to use.
 type frames struct {
 	mu   sync.Mutex
 	byID map[string]*watchers
 	done bool
 }
 
-// watchers are those who watch the connections of one id.
+// watchers are the pages that watch the connections of one id.
 type watchers struct {
 	mu    sync.Mutex
 	lists []chan frame
@@ -42,7 +42,7 @@ func (f *frames) of(id string) *watchers {
 	return f.byID[id]
 }
 
-// tell tells the watchers of a frame. One that is slow misses some.
+// tell sends a frame to the watchers. A slow watcher misses frames.
 func (w *watchers) tell(f frame) {
 	if w == nil {
 		return
@@ -58,7 +58,7 @@ func (w *watchers) tell(f frame) {
 	}
 }
 
-// watch makes list one of the watchers of id.
+// watch adds list to the watchers of id.
 func (f *frames) watch(id string, list chan frame) (ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -100,7 +100,7 @@ func (f *frames) forget(id string, list chan frame) {
 	}
 }
 
-// close ends all streams of events, now and in future.
+// close ends all streams of events, including future ones.
 func (f *frames) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,7 +116,7 @@ func (f *frames) close() {
 	f.byID = nil
 }
 
-// ServeHTTP is a stream of events.
+// ServeHTTP serves a stream of events.
 func (f *frames) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("id")
 	if id == "" || len(id) > 64 {

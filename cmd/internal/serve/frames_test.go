@@ -29,7 +29,7 @@ func TestFramesSlow(t *testing.T) {
 	f.close()
 	_, open := <-list
 	require.False(t, open)
-	require.False(t, f.watch("x", list), "the server is going down")
+	require.False(t, f.watch("x", list), "the server is shutting down")
 	hooks.MessageRead(nil, websocket.MessageText, 5, 5)
 	f.forget("x", list)
 }

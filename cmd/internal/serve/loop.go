@@ -37,7 +37,7 @@ func (s *server) startLoop() (err error) {
 	return err
 }
 
-// loopConn is what is known of a connection on a loop.
+// loopConn is the state of a connection on a loop.
 type loopConn struct {
 	remote string
 	began  time.Time
@@ -51,16 +51,16 @@ func (s *server) loopEnded(c *wsloop.Conn, end wsloop.End) {
 		"duration", time.Since(known.began).Round(time.Millisecond), "code", int(end.Code), "reason", end.Reason)
 }
 
-// echoOnLoop upgrades requests and hands the connections to the loops. Streams of HTTP/2
-// belong to the goroutines of their handlers.
+// echoOnLoop upgrades requests and passes the connections to the loops. HTTP/2
+// streams stay with the goroutines of their handlers.
 func (s *server) echoOnLoop(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor > 1 {
 		s.endpoint("echo", s.echo).ServeHTTP(w, r)
 		return
 	}
 	if s.open.Add(1); s.maxConnections > 0 && s.open.Load() > int64(s.maxConnections) {
-		s.refuseLoop(r, errors.New("there are as many connections as are allowed"))
-		http.Error(w, "there are as many connections as are allowed", http.StatusServiceUnavailable)
+		s.refuseLoop(r, errors.New("the maximum number of connections is reached"))
+		http.Error(w, "the maximum number of connections is reached", http.StatusServiceUnavailable)
 		return
 	}
 	origins := &websocket.AcceptOptions{OriginPatterns: s.origins, InsecureSkipVerify: s.anyOrigin}

@@ -14,7 +14,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// metrics counts what happens, for Prometheus.
+// metrics are the metrics for Prometheus.
 type metrics struct {
 	registry                  *prometheus.Registry
 	opened, refused, closed   *prometheus.CounterVec
@@ -47,7 +47,8 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// hooks returns what counts for a connection, and tells who watches it.
+// hooks returns hooks that count events of a connection and report them to its
+// watchers.
 func (m *metrics) hooks(endpoint string, watchers *watchers) *websocket.Hooks {
 	message := func(direction string) func(*websocket.Conn, websocket.MessageType, int, int) {
 		texts := m.messages.WithLabelValues(endpoint, direction, "text")
@@ -92,7 +93,8 @@ func (m *metrics) hooks(endpoint string, watchers *watchers) *websocket.Hooks {
 
 var controlNames = map[ws.OpCode]string{ws.OpPing: "ping", ws.OpPong: "pong", ws.OpClose: "close"}
 
-// codeLabel keeps clients from making a label for each private code.
+// codeLabel returns the label of a code. Private codes share one, so that
+// clients cannot create arbitrary labels.
 func codeLabel(code websocket.StatusCode) string {
 	if code >= 3000 {
 		return strconv.Itoa(int(code)/1000) + "xxx"

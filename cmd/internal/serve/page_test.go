@@ -336,8 +336,8 @@ func TestPageLooks(t *testing.T) {
 		name          string
 		width, height int
 	}{{"320", 320, 640}, {"360", 360, 740}, {"768", 768, 1024}, {"1280", 1280, 800}, {"1920", 1920, 1080}} {
-		for _, colours := range []string{"light", "dark"} {
-			b.Screen(size.width, size.height, colours)
+		for _, colors := range []string{"light", "dark"} {
+			b.Screen(size.width, size.height, colors)
 			b.Until(`innerWidth === ` + size.name)
 			b.Eval(`document.querySelector("#connection").open = innerWidth > 768; document.querySelector("#timing").open = innerWidth > 768`, nil)
 			var overflow bool
@@ -345,7 +345,7 @@ func TestPageLooks(t *testing.T) {
 			require.False(t, overflow, "the page is larger than the screen: %s", size.name)
 			b.Until(`document.querySelector("#send").getBoundingClientRect().bottom <= innerHeight`)
 			b.Until(`document.querySelector("#frames").getBoundingClientRect().height > 150`)
-			picture(t, b, size.name+"-"+colours)
+			picture(t, b, size.name+"-"+colors)
 		}
 	}
 	require.Empty(t, b.Faults)
@@ -364,13 +364,13 @@ func TestPageAccessible(t *testing.T) {
 	b := openPage(t, web.URL)
 	b.Eval(string(axe)+"; 0", nil)
 	check := func(state string) {
-		for _, colours := range []string{"light", "dark"} {
+		for _, colors := range []string{"light", "dark"} {
 			for _, width := range []int{360, 1280} {
-				b.Screen(width, 800, colours)
+				b.Screen(width, 800, colors)
 				b.Until("innerWidth === " + strconv.Itoa(width))
 				var faults []string
 				b.Eval(`axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html + " " + n.failureSummary)))`, &faults)
-				require.Empty(t, faults, "%s, %s, %d", state, colours, width)
+				require.Empty(t, faults, "%s, %s, %d", state, colors, width)
 			}
 		}
 	}

@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// defaultBacklog is how many bytes may wait for a member unless
-	// --max-backlog says otherwise.
+	// defaultBacklog is the default of --max-backlog.
 	defaultBacklog = 1 << 20
 
-	// messageCost bounds the number of messages that wait: one for so many
-	// bytes of the backlog.
+	// messageCost limits the number of queued messages: one for this many bytes
+	// of the backlog.
 	messageCost = 256
 
-	// maxSaid is the longest message of /chat: in JSON a byte may become six.
+	// maxSaid is the maximum size of a message of /chat: in JSON a byte may
+	// take six.
 	maxSaid = 6*maxChatText + 1<<10
 )
 
-// queue returns the bounds of what waits for a member. A message that is being
-// written counts, and one more may wait: a member that answers each message may do
+// queue returns the bounds of a member's queue. A message that is being written
+// counts, and one more may be queued: a member that answers each message may do
 // so before the write to it has returned.
 func (o *options) queue() websocket.SendQueueOptions {
 	most := cmp.Or(o.maxBacklog, defaultBacklog)
@@ -32,16 +32,15 @@ func (o *options) queue() websocket.SendQueueOptions {
 	return websocket.SendQueueOptions{MaxBytes: 2 * max(most, maxSaid), MaxMessages: max(most/messageCost, 2)}
 }
 
-// limit makes a message of a member one that waits for all: longest is the
-// maximum.
+// limit sets the read limit of a member so that its messages fit into all
+// queues. longest is the maximum.
 func (o *options) limit(conn *websocket.Conn, longest int64) {
 	if longest >= 0 && (o.maxMessage < 0 || o.maxMessage > longest) {
 		conn.SetReadLimit(longest)
 	}
 }
 
-// tooSlow reports whether a connection was closed because too much would have
-// waited for it.
+// tooSlow reports whether a connection was closed because its queue was full.
 func tooSlow(r websocket.CloseRecord) bool {
 	return r.Sent == websocket.StatusTryAgainLater || errors.Is(r.Err, websocket.ErrSendQueueFull)
 }
@@ -55,7 +54,7 @@ func send(room *websocket.Group, typ websocket.MessageType, p []byte) error {
 	return err
 }
 
-// rooms are the chat rooms by name, as long as somebody is in them.
+// rooms are the chat rooms by name. A room exists while it has members.
 type rooms struct {
 	mu    sync.Mutex
 	named map[string]*room
@@ -66,7 +65,8 @@ type room struct {
 	users int
 }
 
-// enter returns the room of this name, and a function to call when it is left.
+// enter returns the room with this name, and a function to call when leaving
+// it.
 func (rs *rooms) enter(name string) (*room, func()) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"github.com/wskit/wskit/wsloop"
 )
 
-// server is the endpoints and what they share.
+// server holds the endpoints and what they share.
 type server struct {
 	*options
 	log       *slog.Logger
@@ -28,11 +28,11 @@ type server struct {
 	frames    frames
 	rooms     rooms
 	broadcast websocket.Group
-	files     *os.Root       // what --static names, or nil
-	open      atomic.Int64   // connections, and handshakes under way
+	files     *os.Root       // the directory of --static, or nil
+	open      atomic.Int64   // connections and pending handshakes
 	loop      *wsloop.Server // with --loop, or nil
 	hub       *hub.Hub       // with --hub, or nil
-	processes atomic.Int64   // of --exec
+	processes atomic.Int64   // processes of --exec
 }
 
 func newServer(o *options, log *slog.Logger) (*server, error) {
@@ -40,10 +40,10 @@ func newServer(o *options, log *slog.Logger) (*server, error) {
 	if o.static != "" {
 		var err error
 		if s.files, err = os.OpenRoot(o.static); err != nil {
-			return nil, exit.Usagef("--static %q is no directory to serve: %v", o.static, err)
+			return nil, exit.Usagef("--static %q: cannot serve this directory: %v", o.static, err)
 		}
 	}
-	s.group.Reason = "server is going down"
+	s.group.Reason = "server is shutting down"
 	s.metrics = newMetrics(&s.group)
 	if o.onLoop {
 		if err := s.startLoop(); err != nil {
@@ -58,7 +58,7 @@ func newServer(o *options, log *slog.Logger) (*server, error) {
 	return s, nil
 }
 
-// handler returns all that the server serves.
+// handler returns the handler of all endpoints.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	if s.loop != nil {
@@ -92,7 +92,7 @@ func (s *server) handler() http.Handler {
 	return mux
 }
 
-// talk serves a connection until that ends, and returns why it did.
+// talk serves a connection until it ends, and returns why it did.
 type talk func(ctx context.Context, conn *websocket.Conn, r *http.Request) error
 
 // endpoint accepts connections for talk.
@@ -100,7 +100,7 @@ func (s *server) endpoint(name string, talk talk) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		log := s.log.With("endpoint", name, "remote", r.RemoteAddr, "http", r.ProtoMajor)
 		watchers := s.frames.of(r.URL.Query().Get("id"))
-		s.open.Add(1) // before it is compared with --max-connections
+		s.open.Add(1) // before the comparison with --max-connections
 		defer s.open.Add(-1)
 		conn, err := wsh3.Accept(w, r, s.accepting(name, watchers))
 		if err != nil {
@@ -127,7 +127,7 @@ func (s *server) accepting(name string, watchers *watchers) *websocket.AcceptOpt
 		OnHandshake: func(*http.Request, http.Header) error {
 			if s.maxConnections > 0 && s.open.Load() > int64(s.maxConnections) {
 				return ws.RejectConnectionError(ws.RejectionStatus(http.StatusServiceUnavailable),
-					ws.RejectionReason("there are as many connections as are allowed"))
+					ws.RejectionReason("the maximum number of connections is reached"))
 			}
 			return nil
 		},
@@ -144,7 +144,7 @@ func (s *server) accepting(name string, watchers *watchers) *websocket.AcceptOpt
 	}
 }
 
-// logEnd logs how a connection has ended.
+// logEnd logs how a connection ended.
 func logEnd(log *slog.Logger, conn *websocket.Conn, began time.Time, err error) {
 	args := []any{"duration", time.Since(began).Round(time.Millisecond)}
 	if tooSlow(conn.CloseRecord()) {

@@ -11,15 +11,15 @@ import (
 	"syscall"
 )
 
-// directory is what --static serves: regular files and directories of an
-// os.Root, which follows no link out of it.
+// directory serves --static: regular files and directories of an os.Root, which
+// follows no link out of it.
 type directory struct {
 	root     *os.Root
 	dotfiles bool // also serve names that begin with a dot
 }
 
-// Open opens a file to read. Its errors are those that net/http answers with 403
-// and 404.
+// Open opens a file for reading. Its errors are those that net/http answers
+// with 403 and 404.
 func (d directory) Open(name string) (fs.File, error) {
 	f, err := d.open(name)
 	switch {
@@ -38,14 +38,14 @@ func (d directory) open(name string) (fs.File, error) {
 	if err != nil || d.hidden(name) {
 		return nil, fs.ErrNotExist
 	}
-	info, err := d.root.Stat(local) // first, because to open a device may do something
+	info, err := d.root.Stat(local) // first, because opening a device may have effects
 	if err != nil {
 		return nil, err
 	}
 	if !served(info.Mode()) {
 		return nil, fs.ErrPermission
 	}
-	// O_NONBLOCK is for a FIFO that has taken the place of the file meanwhile.
+	// O_NONBLOCK is for a FIFO that may have replaced the file meanwhile.
 	f, err := d.root.OpenFile(local, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -61,18 +61,18 @@ func (d directory) open(name string) (fs.File, error) {
 }
 
 // served reports whether files of this type are served. A read of a FIFO or a
-// device may never return.
+// device may block forever.
 func served(mode fs.FileMode) bool { return mode.IsRegular() || mode.IsDir() }
 
-// hidden reports whether an element of the path begins with a dot. A link counts
-// by its own name: to make one is to publish what it leads to.
+// hidden reports whether an element of the path begins with a dot. Only the
+// name of a link counts, because creating a link publishes its target.
 func (d directory) hidden(name string) bool {
 	return !d.dotfiles && name != "." && slices.ContainsFunc(strings.Split(name, "/"), func(element string) bool {
 		return strings.HasPrefix(element, ".")
 	})
 }
 
-// folder is an open directory. It lists what Open opens.
+// folder is an open directory. It lists the files that Open opens.
 type folder struct {
 	*os.File
 	name string

@@ -7,7 +7,7 @@ import (
 	"github.com/wskit/wskit/cmd/internal/exit"
 )
 
-// tls returns what to serve TLS with, or nil for none.
+// tls returns the TLS configuration, or nil without TLS.
 func (o *options) tls() (*tls.Config, error) {
 	var pair tls.Certificate
 	var err error
@@ -30,7 +30,7 @@ func (o *options) tls() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: o.protocols()}, nil
 }
 
-// protocols returns what to offer in TLS (ALPN).
+// protocols returns the protocols to offer in TLS (ALPN).
 func (o *options) protocols() []string {
 	if o.http2 {
 		return []string{"h2", "http/1.1"}

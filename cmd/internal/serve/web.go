@@ -9,20 +9,20 @@ import (
 	"github.com/wskit/wskit/websocket/xconnect"
 )
 
-// The longest times that a client may take. net/http does not apply them to a
-// connection after the upgrade: Accept has the options for those.
+// Timeouts for clients. net/http does not apply them after the upgrade; Accept
+// has options for that.
 const (
-	headTimeout    = 10 * time.Second // for TLS, and for the head of a request
+	headTimeout    = 10 * time.Second // for the TLS handshake and the head of a request
 	requestTimeout = 30 * time.Second // for the whole request
-	writeTimeout   = 30 * time.Second // for an answer, or where it is long for each part of it
+	writeTimeout   = 30 * time.Second // for a response, or for each part of a long one
 	idleTimeout    = 2 * time.Minute  // between two requests
 )
 
-// maxHead is the longest head of a request in bytes. net/http adds 4 KiB.
+// maxHead is the maximum size of a request head in bytes. net/http adds 4 KiB.
 const maxHead = 16 << 10
 
-// web returns the server for all endpoints. It speaks HTTP/1.1 and, unless that is
-// turned off, HTTP/2: without TLS to clients that know so before.
+// web returns the server for all endpoints. It serves HTTP/1.1 and, unless
+// disabled, HTTP/2: without TLS only to clients that know that it does.
 func (s *server) web(config *tls.Config) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -57,16 +57,16 @@ func (s *server) logHTTP2(web *http.Server) {
 	s.log.Info("WebSockets over HTTP/2 are on", "tls", web.TLSConfig != nil)
 }
 
-// steady lets an answer take longer than writeTimeout, as a large file or a stream
-// of events does, as long as the client goes on reading.
+// steady lets a response take longer than writeTimeout, such as a large file or
+// a stream of events, as long as the client keeps reading.
 func steady(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(&steadyWriter{w, http.NewResponseController(w)}, r)
 	})
 }
 
-// steadyWriter has writeTimeout for each Write. It has no ReadFrom, which would be
-// one write of any length.
+// steadyWriter applies writeTimeout to each Write. It has no ReadFrom, which
+// would be one write of any length.
 type steadyWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController

@@ -14,36 +14,36 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// capture picks from the TCP streams of a capture those that are WebSocket connections,
-// or the one that --stream names, and decodes them.
+// capture selects the TCP streams of a capture that are WebSocket connections,
+// or the one of --stream, and decodes them.
 type capture struct {
 	options
 	emit   func(frame)
-	count  int      // of the streams with data
-	shown  int      // of those that are decoded
-	others []string // some of those that are not
+	count  int      // number of streams with data
+	shown  int      // number of decoded streams
+	others []string // some of the other streams
 }
 
-// mostNamed is how many streams a message names.
-const mostNamed = 20
+// maxNamed is how many streams a message lists.
+const maxNamed = 20
 
 // piece is bytes of one direction of a TCP stream, in order.
 type piece struct {
 	at   time.Time
 	from direction
 	data []byte
-	lost int // bytes that the capture misses before this piece
+	lost int // bytes missing from the capture before this piece
 }
 
-// tcpStream is what a capture has of one TCP connection.
+// tcpStream is the captured part of a TCP connection.
 type tcpStream struct {
 	*capture
 	client, server string
-	number         int // 0 before it has data
+	number         int // 0 before the first data
 	choice         choice
-	held           []piece     // before the choice
-	swapped        bool        // what was taken for the client is the server
-	conn           *connection // nil unless it is decoded, and of HTTP/1.1
+	held           []piece     // pieces before the choice
+	swapped        bool        // client and server were confused
+	conn           *connection // nil unless the stream is decoded and uses HTTP/1.1
 	http2          *http2Connection
 	last           time.Time
 }
@@ -59,7 +59,7 @@ const (
 	unwanted
 )
 
-// take decodes the next piece, or keeps it as long as it is not known what the stream is.
+// take decodes the next piece, or holds it until the choice is made.
 func (s *tcpStream) take(p piece) {
 	if s.number == 0 {
 		s.count++
@@ -75,12 +75,12 @@ func (s *tcpStream) take(p piece) {
 	}
 }
 
-// choose decodes what was held, or drops it.
+// choose decodes the held pieces, or drops them.
 func (s *tcpStream) choose(c choice) {
 	s.choice = c
 	switch c {
 	case unwanted:
-		if len(s.others) < mostNamed {
+		if len(s.others) < maxNamed {
 			s.others = append(s.others, fmt.Sprintf("%d is %s", s.number, s.name()))
 		}
 	case wanted:
@@ -131,7 +131,7 @@ func (s *tcpStream) decode(p piece) {
 	s.last = p.at
 }
 
-// end says that the stream has no more data.
+// end marks the end of the stream.
 func (s *tcpStream) end() {
 	if s.choice == undecided && s.number > 0 {
 		s.choose(unwanted)
@@ -148,8 +148,9 @@ func (s *tcpStream) end() {
 	}
 }
 
-// look decides by --stream, or by how the stream begins: with the preface of HTTP/2, with
-// a request that asks for an upgrade, with the answer to one, or, if its beginning was not captured, with a frame.
+// look decides by --stream or by the start of the stream. A stream is decoded
+// if it starts with the preface of HTTP/2, an upgrade request or a response to
+// one, or, if its start was not captured, with a frame.
 func (s *tcpStream) look() choice {
 	if s.tcpStream > 0 && s.tcpStream != s.number {
 		return unwanted
@@ -163,7 +164,7 @@ func (s *tcpStream) look() choice {
 	var first []byte
 	for _, p := range s.held {
 		if p.from != s.held[0].from {
-			return unwanted // the other side has an answer before the first is done
+			return unwanted // the other side has sent a response before the request was complete
 		}
 		first = append(first, p.data...)
 	}
@@ -172,7 +173,7 @@ func (s *tcpStream) look() choice {
 	}
 	end := httphead.End(first, 0)
 	if end < 0 {
-		if len(first) > mostHead {
+		if len(first) > maxHead {
 			return unwanted
 		}
 		return undecided
@@ -188,7 +189,7 @@ func choose(yes bool) choice {
 	return unwanted
 }
 
-// looksFramed decides whether p begins with the header of a frame that may be sent.
+// looksFramed decides whether p begins with the header of a valid frame.
 func looksFramed(p []byte) choice {
 	h, _, err := ws.ParseHeader(p)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -202,7 +203,7 @@ func looksFramed(p []byte) choice {
 	return choose(err == nil && (ws.CheckHeader(h, s) == nil || ws.CheckHeader(h, s.Set(ws.StateFragmented)) == nil))
 }
 
-// sender returns who has sent the first piece.
+// sender returns the sender of the first piece.
 func (s *tcpStream) sender() direction {
 	first := s.held[0].data
 	if s.looksHTTP2() == wanted {
@@ -214,8 +215,8 @@ func (s *tcpStream) sender() direction {
 	return sender(first)
 }
 
-// sender returns who sends bytes that begin like p. The first packet of a connection
-// that was captured says it only if it is the one that opens the connection.
+// sender returns the sender of bytes that begin like p. In a capture, the first
+// packet is conclusive only if it opens the connection.
 func sender(p []byte) direction {
 	if bytes.HasPrefix(p, []byte("GET ")) || !startsWith(p, handshakeStarts) && len(p) > 1 && p[1]&0x80 != 0 {
 		return fromClient
@@ -223,7 +224,7 @@ func sender(p []byte) direction {
 	return fromServer
 }
 
-// problem says why no stream was decoded, if none was.
+// problem returns why no stream was decoded, if none was.
 func (c *capture) problem() error {
 	switch {
 	case c.shown > 0:

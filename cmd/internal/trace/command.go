@@ -20,19 +20,20 @@ type options struct {
 	direction             direction
 }
 
-const long = `Decode captured bytes into one line for each frame: offset, direction, opcode, mask
-key, length and payload. The input is a file or stdin: hexadecimal digits (also as xxd
-and hexdump -C print them), raw bytes, or a pcap or pcapng file. It may begin with the
-opening handshake. What RFC 6455 forbids is marked with "!" and its section. A line
-is there as soon as its frame is complete (of hexadecimal, when the line of digits is).
+const long = `Decode captured bytes and print a line for each frame: offset, direction, opcode, mask
+key, length and payload. The input is a file or stdin: hexadecimal digits (also in the
+formats of xxd and hexdump -C), raw bytes, or a pcap or pcapng file. It may begin with the
+opening handshake. Violations of RFC 6455 are marked with "!" and the section. Each line
+is printed as soon as its frame is complete, or its line of hexadecimal digits.
 
-In raw bytes and hexadecimal, all frames are of one direction, which the first one's
-mask bit decides unless --from does. Of a capture all WebSocket connections are shown,
-each frame with the number of its TCP stream behind the time. So are WebSockets over
-HTTP/2 without TLS, if the beginning of their TCP stream was captured: 1.3 is stream 3
-of HTTP/2 in TCP stream 1, and offsets count the bytes of that stream.
+In raw bytes and hexadecimal, all frames have one direction: that of --from, or by default
+the one that the mask bit of the first frame shows. In a capture, all WebSocket
+connections are shown, each frame with the number of its TCP stream after the time.
+WebSockets over HTTP/2 without TLS are included if the beginning of their TCP stream was
+captured: 1.3 is HTTP/2 stream 3 in TCP stream 1, and offsets count the bytes of that
+stream.
 
-Exit status 1 says that there was a fault in what was decoded, or nothing to decode.`
+Exit status 1 means that a decoded frame had a fault, or that there was nothing to decode.`
 
 // Command returns wskit trace.
 func Command() *cobra.Command {
@@ -50,16 +51,16 @@ func Command() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.format, "format", "f", formatAuto, "format of the input: auto, hex, raw or pcap")
-	flags.StringVar(&o.from, "from", formatAuto, "who sent the bytes of hex and raw input: auto, client or server")
-	flags.IntVarP(&o.width, "width", "w", 64, "the most bytes of payload to show, -1 for all")
-	flags.BoolVar(&o.unmask, "unmask", true, "show payloads unmasked; false: as they stood on the wire")
-	flags.BoolVarP(&o.inflate, "inflate", "z", false, "show compressed messages (RFC 7692) inflated; lengths as 7=40")
-	flags.IntVar(&o.tcpStream, "stream", 0, "number of the only TCP stream to show, WebSocket or not; 0: all that are WebSocket")
-	flags.BoolVar(&o.json, "json", false, "print an object of JSON for each frame")
+	flags.StringVar(&o.from, "from", formatAuto, "sender of hex and raw input: auto, client or server")
+	flags.IntVarP(&o.width, "width", "w", 64, "maximum number of payload bytes to show; -1: all")
+	flags.BoolVar(&o.unmask, "unmask", true, "show payloads unmasked; false: as on the wire")
+	flags.BoolVarP(&o.inflate, "inflate", "z", false, "show compressed messages (RFC 7692) decompressed, with lengths such as 7=40")
+	flags.IntVar(&o.tcpStream, "stream", 0, "show only the TCP stream with this number, WebSocket or not; 0: all WebSocket streams")
+	flags.BoolVar(&o.json, "json", false, "print a JSON object for each frame")
 	return cmd
 }
 
-// check looks at the values of the flags.
+// check checks the values of the flags.
 func (o *options) check() error {
 	if !slices.Contains([]string{formatAuto, formatHex, formatRaw, formatPcap}, o.format) {
 		return exit.Usagef("--format %q: use auto, hex, raw or pcap", o.format)
@@ -71,10 +72,10 @@ func (o *options) check() error {
 	}
 	o.direction = d
 	if o.width < -1 || o.tcpStream < 0 {
-		return exit.Usagef("--width is a number of bytes or -1, --stream a number from 1 on")
+		return exit.Usagef("--width must be a number of bytes or -1, and --stream a number of at least 1")
 	}
 	if o.inflate && !o.unmask {
-		return exit.Usagef("--inflate needs payloads unmasked: leave out --unmask=false")
+		return exit.Usagef("--inflate requires unmasked payloads: remove --unmask=false")
 	}
 	return nil
 }
@@ -103,8 +104,9 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-// decodeTo prints the frames until the input ends or printing fails, which out reports by
-// itself. It returns the faults as an error that says nothing: they have been printed.
+// decodeTo prints the frames until the input ends or printing fails, which out
+// reports itself. It returns faults as an error without a text, because they
+// have been printed.
 func (o options) decodeTo(in io.Reader, print func(frame) error) error {
 	frames, faults := 0, 0
 	err := o.decode(in, func(f frame) {

@@ -6,18 +6,18 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// connection is both directions of one connection.
+// connection decodes both directions of a connection.
 type connection struct{ client, server *stream }
 
-// newConnection makes the two streams. Until a handshake says otherwise compression
-// may have been agreed on.
+// newConnection returns a connection with its two streams. Until a handshake is
+// seen, compression may have been negotiated.
 func newConnection(o options, emit func(frame)) *connection {
 	c := &connection{o.stream(fromClient, emit), o.stream(fromServer, emit)}
 	c.server.gotHead = c.agreed
 	return c
 }
 
-// agreed takes from the server's answer whether there is compression.
+// agreed reads from the server's response whether compression was negotiated.
 func (c *connection) agreed(head []byte) {
 	var answer httphead.Response
 	if _, err := answer.Parse(head); err == nil {
@@ -25,7 +25,7 @@ func (c *connection) agreed(head []byte) {
 	}
 }
 
-// side returns one of the two.
+// side returns one of the two streams.
 func (c *connection) side(from direction) *stream {
 	if from == fromClient {
 		return c.client
@@ -33,7 +33,7 @@ func (c *connection) side(from direction) *stream {
 	return c.server
 }
 
-// agree takes it from the fields of that answer.
+// agree reads it from the fields of the response.
 func (c *connection) agree(fields httphead.Fields) {
 	var rsv ws.State
 	var p wsflate.Parameters
@@ -56,7 +56,8 @@ func (o options) stream(from direction, emit func(frame)) *stream {
 		from: from, show: o.width, unmask: o.unmask, rsv: ws.StateRSV1, emit: emit,
 	}}
 	if o.inflate {
-		// With the largest window and takeover it understands every sender.
+		// With the largest window and context takeover, it can decompress the
+		// messages of every sender.
 		s.inflate = wsflate.NewReceiver(wsflate.Parameters{}, from.state())
 	}
 	return s

@@ -12,22 +12,22 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// decoder finds the frames in the bytes of one direction, cut anywhere. It goes on
-// behind a frame that is not allowed, and stops where the bytes are no frames.
+// decoder finds the frames in the bytes of one direction, cut anywhere. It
+// continues after an invalid frame, and stops if the bytes are not frames.
 type decoder struct {
 	from    direction
-	show    int // the most bytes of payload to keep, -1 for all
+	show    int // maximum payload bytes to keep; -1: all
 	unmask  bool
-	inflate *wsflate.Receiver // nil: compressed payloads stay as they are
+	inflate *wsflate.Receiver // nil: do not decompress
 	rsv     ws.State          // the reserved bits that may be set
 	emit    func(frame)
 
 	offset int64
 	head   []byte // the start of a header
-	open   bool   // cur is under way
+	open   bool   // cur is incomplete
 	cur    frame
-	left   int64 // bytes of its payload to come
-	pos    int   // how many have come, for the mask
+	left   int64 // payload bytes still to come
+	pos    int   // payload bytes so far, for the mask
 
 	fragmented bool
 	op         ws.OpCode // of the open message
@@ -38,7 +38,8 @@ type decoder struct {
 	stopped bool
 }
 
-// feed takes the next bytes, which came at this time. It does not retain or modify p.
+// feed decodes the next bytes, captured at the given time. It does not retain
+// or modify p.
 func (d *decoder) feed(at time.Time, p []byte) {
 	for len(p) > 0 && !d.stopped {
 		if !d.open {
@@ -51,7 +52,7 @@ func (d *decoder) feed(at time.Time, p []byte) {
 	}
 }
 
-// end says that no more bytes come.
+// end marks the end of the bytes.
 func (d *decoder) end(at time.Time) {
 	if d.stopped || !d.open && len(d.head) == 0 {
 		return
@@ -114,7 +115,7 @@ func (d *decoder) state() ws.State {
 	return s
 }
 
-// begin opens the frame of header h.
+// begin opens the frame with header h.
 func (d *decoder) begin(h ws.Header) {
 	d.open, d.left, d.pos = true, h.Length, 0
 	if h.OpCode.IsControl() {
@@ -131,7 +132,7 @@ func (d *decoder) begin(h ws.Header) {
 	}
 }
 
-// payload takes the next bytes of the open frame's payload.
+// payload decodes the next bytes of the open frame's payload.
 func (d *decoder) payload(p []byte) {
 	h := d.cur.header
 	plain := p
@@ -158,7 +159,8 @@ func (d *decoder) payload(p []byte) {
 	}
 }
 
-// keep adds to what is shown of the open frame. Of a control frame that is all it may have.
+// keep adds to the shown payload of the open frame. A control frame is shown
+// whole.
 func (d *decoder) keep(p []byte) {
 	most := d.show
 	if d.cur.header.OpCode.IsControl() {
@@ -172,9 +174,9 @@ func (d *decoder) keep(p []byte) {
 	d.cur.payload = append(d.cur.payload, p...)
 }
 
-// inflateNext inflates the next bytes of a compressed message.
+// inflateNext decompresses the next bytes of a compressed message.
 func (d *decoder) inflateNext(p []byte, last bool) []byte {
-	out, err := d.inflate.Append(nil, p, last, mostInflated)
+	out, err := d.inflate.Append(nil, p, last, maxInflated)
 	d.cur.inflated += int64(len(out))
 	if err != nil && d.cur.fault == nil {
 		d.cur.fault = err
@@ -182,10 +184,10 @@ func (d *decoder) inflateNext(p []byte, last bool) []byte {
 	return out
 }
 
-// mostInflated is to how many bytes a message may inflate.
-const mostInflated = 256 << 20
+// maxInflated is the maximum size of a decompressed message.
+const maxInflated = 256 << 20
 
-// check looks at what CheckHeader cannot see: text and the body of a close frame.
+// check checks what CheckHeader cannot: text and the body of a close frame.
 func (d *decoder) check(p []byte, last bool) {
 	h := d.cur.header
 	switch {
@@ -205,8 +207,8 @@ func (d *decoder) check(p []byte, last bool) {
 	}
 }
 
-// gap says that the capture misses n bytes here: what comes behind them cannot be
-// decoded.
+// gap reports that n bytes are missing from the capture here. Nothing after
+// them can be decoded.
 func (d *decoder) gap(at time.Time, n int) {
 	if d.stopped {
 		return

@@ -1,7 +1,8 @@
-// Package trace is wskit trace: it decodes captured bytes into one line for each frame,
-// as soon as the frame is complete.
+// Package trace implements wskit trace, which decodes captured bytes and prints
+// a line for each frame as soon as the frame is complete.
 //
-// input.go finds out what the input is and reads it: hex.go digits, pcap.go captures,
-// whose connections capture.go picks. stream.go takes the opening handshake off the bytes
-// of a direction, decoder.go cuts the rest into frames, and print.go shows those.
+// input.go detects the format of the input and reads it: hex.go reads digits
+// and pcap.go captures, from which capture.go selects connections. stream.go
+// removes the opening handshake from the bytes of a direction, decoder.go cuts
+// the rest into frames, and print.go prints them.
 package trace

@@ -6,28 +6,28 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// frame is what was found out about one frame, or one handshake.
+// frame is the decoded form of a frame or a handshake.
 type frame struct {
-	time   time.Time // zero if the capture knows none
+	time   time.Time // zero without a capture
 	stream int       // number of the TCP stream in a capture, 0 in other input
-	http2  uint32    // number of the stream of HTTP/2 in that, 0 for HTTP/1.1
+	http2  uint32    // number of the HTTP/2 stream in it, 0 for HTTP/1.1
 	offset int64     // of its first byte in the stream of its direction
 	from   direction
 	header ws.Header
 
-	payload  []byte // as much as is shown, unmasked or inflated if that was asked for
-	cut      bool   // payload is not all of it
-	inflated int64  // bytes of payload after inflation, -1 if it was not inflated
+	payload  []byte // the shown part, unmasked or decompressed depending on flags
+	cut      bool   // payload is not complete
+	inflated int64  // decompressed size, or -1
 	message  ws.OpCode
 
-	fault     error  // what is wrong with it
-	lost      bool   // it is no frame: payload is the bytes that stand there
+	fault     error  // the fault of the frame
+	lost      bool   // not a frame: payload holds the bytes
 	handshake string // the first line of a handshake, which has no header
-	peers     string // it is no frame: a connection of these two begins
-	end       error  // why nothing is decoded from here on
+	peers     string // not a frame: a connection of these two begins
+	end       error  // why decoding ends here
 }
 
-// direction says who sent the bytes.
+// direction is the sender of bytes.
 type direction byte
 
 const (
@@ -36,7 +36,7 @@ const (
 	fromServer direction = '<'
 )
 
-// state is that of the side which receives what d sent.
+// state returns the state of the side that receives what d has sent.
 func (d direction) state() ws.State {
 	switch d {
 	case fromClient:
@@ -47,7 +47,7 @@ func (d direction) state() ws.State {
 	return 0
 }
 
-// name is for JSON.
+// name returns the name for JSON.
 func (d direction) name() string {
 	switch d {
 	case fromClient:

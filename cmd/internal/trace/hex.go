@@ -8,26 +8,26 @@ import (
 	"regexp"
 )
 
-// dumpOffset is how a line of xxd ("00000000: 8105") and of hexdump -C begins
-// ("00000000  81 05"), dumpEnd the last line of the latter.
+// dumpOffset matches the start of a line of xxd ("00000000: 8105") and of
+// hexdump -C ("00000000 81 05"), and dumpEnd the last line of the latter.
 var (
 	dumpOffset = regexp.MustCompile(`^[0-9a-fA-F]{6,16}(: |  )`)
 	dumpEnd    = regexp.MustCompile(`^[0-9a-fA-F]{6,16}\s*$`)
 )
 
-// hexReader reads the bytes that hexadecimal digits stand for: pairs with or without
-// spaces, commas, colons or 0x between them, comments behind "#", and the output of xxd
-// and hexdump -C. It yields the bytes of a line when the line is there.
+// hexReader reads bytes in hexadecimal: pairs of digits with or without spaces,
+// commas, colons or 0x between them, comments after "#", and the output of xxd
+// and hexdump -C. It yields the bytes of a line when the line is complete.
 type hexReader struct {
 	text *bufio.Reader
-	data []byte // decoded, and not read yet
-	err  error  // behind data
+	data []byte // decoded but not read yet
+	err  error  // after data
 
 	line    int  // its number
 	begun   bool // a part of the line was decoded
-	dump    bool // the line, or the one before, is of a dump
-	comment bool // the rest of the line is one
-	high    int  // the first digit of a byte whose second is to come, or none
+	dump    bool // the line or the previous one belongs to a dump
+	comment bool // the rest of the line is a comment
+	high    int  // the first digit of an incomplete byte, or none
 	before  byte // the last character
 }
 
@@ -50,7 +50,8 @@ func (h *hexReader) Read(p []byte) (int, error) {
 	return 0, h.err
 }
 
-// next decodes the next line, or the next part of one that is longer than the buffer.
+// next decodes the next line, or the next part of a line that is longer than
+// the buffer.
 func (h *hexReader) next() error {
 	part, end := h.text.ReadSlice('\n')
 	if errors.Is(end, bufio.ErrBufferFull) {
@@ -76,12 +77,12 @@ func (h *hexReader) next() error {
 
 func (h *hexReader) fault() error {
 	if h.dump && h.before == '*' {
-		return fmt.Errorf("line %d says that lines are left out: dump again with hexdump -v", h.line)
+		return fmt.Errorf("line %d means that lines are omitted: dump again with hexdump -v", h.line)
 	}
-	return fmt.Errorf("line %d is not hexadecimal: give pairs of digits, or say --format raw or pcap", h.line)
+	return fmt.Errorf("line %d is not hexadecimal: give pairs of digits, or use --format raw or pcap", h.line)
 }
 
-// beginLine takes from the start of a line what a dump has around the digits.
+// beginLine removes from a line what a dump adds to the digits.
 func (h *hexReader) beginLine(line []byte) (digits []byte) {
 	h.begun, h.before = true, '\n'
 	m := dumpOffset.FindSubmatch(line)
@@ -104,7 +105,7 @@ func (h *hexReader) beginLine(line []byte) (digits []byte) {
 	return line
 }
 
-// take decodes one character, and reports whether it may stand there.
+// take decodes one character, and reports whether it is allowed there.
 func (h *hexReader) take(c byte) bool {
 	digit := hexDigit(c)
 	switch {
@@ -113,7 +114,7 @@ func (h *hexReader) take(c byte) bool {
 		h.comment = true
 	case c == 'x' || c == 'X':
 		if h.high == 0 && h.before == '0' {
-			h.high = none // the digit was that of "0x"
+			h.high = none // the digit belonged to "0x"
 			return true
 		}
 		return h.before == '\\'

@@ -13,31 +13,32 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// http2Connection finds the WebSockets in a connection of HTTP/2 without TLS, which are
-// the streams of extended CONNECT (RFC 8441).
+// http2Connection finds the WebSockets in an HTTP/2 connection without TLS: the
+// streams of extended CONNECT (RFC 8441).
 type http2Connection struct {
 	options
 	emit    func(frame)
-	begun   func(at time.Time) // called with the first WebSocket
+	begun   func(at time.Time) // called for the first WebSocket
 	streams map[uint32]*connection
 	ended   map[uint32]bool // one direction has ended
 	client  http2Half
 	server  http2Half
 }
 
-// http2Half is one direction of it.
+// http2Half is one direction of the connection.
 type http2Half struct {
 	c       *http2Connection
 	from    direction
-	held    []byte // a frame that is not whole
-	skip    int    // bytes of the preface that are still to come
+	held    []byte // an incomplete frame
+	skip    int    // bytes of the preface still to come
 	fields  *hpack.Decoder
-	block   []byte // of a head that goes on in CONTINUATION
-	ends    bool   // END_STREAM stood on its HEADERS
+	block   []byte // fragments of a head that continues in CONTINUATION
+	ends    bool   // its HEADERS had END_STREAM
 	stopped bool
 }
 
-// http2Preface is how a client of HTTP/2 begins (RFC 9113, section 3.4).
+// http2Preface is how a client begins an HTTP/2 connection (RFC 9113, section
+// 3.4).
 var http2Preface = []string{http2.ClientPreface}
 
 func newHTTP2(o options, emit func(frame), begun func(time.Time)) *http2Connection {
@@ -45,15 +46,15 @@ func newHTTP2(o options, emit func(frame), begun func(time.Time)) *http2Connecti
 	c.client = http2Half{c: c, from: fromClient, skip: len(http2.ClientPreface), fields: hpack.NewDecoder(maxTable, nil)}
 	c.server = http2Half{c: c, from: fromServer, fields: hpack.NewDecoder(maxTable, nil)}
 	for _, h := range []*http2Half{&c.client, &c.server} {
-		h.fields.SetMaxStringLength(mostHead)
+		h.fields.SetMaxStringLength(maxHead)
 	}
 	return c
 }
 
 const (
-	maxTable     = 1 << 16 // what a table of HPACK may grow to, whatever SETTINGS say
-	frameHead    = 9       // RFC 9113, section 4.1
-	mostStreams2 = 10000   // WebSockets of one connection that are open at once
+	maxTable    = 1 << 16 // maximum size of an HPACK table, whatever SETTINGS say
+	frameHead   = 9       // RFC 9113, section 4.1
+	maxStreams2 = 10000   // maximum number of open WebSockets of one connection
 )
 
 // half returns the direction.
@@ -64,7 +65,7 @@ func (c *http2Connection) half(from direction) *http2Half {
 	return &c.server
 }
 
-// feed takes the next bytes. It modifies p.
+// feed decodes the next bytes. It modifies p.
 func (h *http2Half) feed(at time.Time, p []byte) {
 	if h.stopped {
 		return
@@ -85,7 +86,7 @@ func (h *http2Half) feed(at time.Time, p []byte) {
 	}
 }
 
-// giveUp stops, and says why if there are WebSockets.
+// giveUp stops decoding, and reports why if there are WebSockets.
 func (h *http2Half) giveUp(at time.Time, why error) {
 	h.stopped, h.held = true, nil
 	for _, ws := range h.c.streams {
@@ -95,7 +96,7 @@ func (h *http2Half) giveUp(at time.Time, why error) {
 	clear(h.c.streams)
 }
 
-// gap says that the capture misses n bytes here.
+// gap reports that n bytes are missing from the capture here.
 func (h *http2Half) gap(at time.Time, n int) {
 	if !h.stopped {
 		h.giveUp(at, fmt.Errorf("the capture misses %d bytes here", n))
@@ -108,7 +109,7 @@ func (h *http2Half) end(at time.Time) {
 	}
 }
 
-// frame handles one frame, which is whole.
+// frame handles one complete frame.
 func (h *http2Half) frame(at time.Time, p []byte) error {
 	kind, flags := http2.FrameType(p[3]), http2.Flags(p[4])
 	id := binary.BigEndian.Uint32(p[5:]) & (1<<31 - 1)
@@ -151,7 +152,7 @@ func unpadded(p []byte, padded bool) ([]byte, error) {
 	return p[1 : len(p)-int(p[0])], nil
 }
 
-// data hands bytes of a WebSocket to its decoder.
+// data passes bytes of a WebSocket to its decoder.
 func (h *http2Half) data(at time.Time, id uint32, p []byte, last bool) {
 	c := h.c.streams[id]
 	if c == nil {
@@ -179,10 +180,10 @@ func (c *http2Connection) close(at time.Time, id uint32) {
 	}
 }
 
-// head takes a part of a head, and looks at the head once it is whole.
+// head handles a part of a head, and the head when it is complete.
 func (h *http2Half) head(at time.Time, id uint32, p []byte, last bool) error {
 	h.block = append(h.block, p...)
-	if len(h.block) > mostHead {
+	if len(h.block) > maxHead {
 		return errHeadLong
 	}
 	if !last {
@@ -202,7 +203,7 @@ func (h *http2Half) head(at time.Time, id uint32, p []byte, last bool) error {
 }
 
 func (h *http2Half) request(at time.Time, id uint32, fields []hpack.HeaderField) {
-	if value(fields, ":method") != "CONNECT" || value(fields, ":protocol") != "websocket" || len(h.c.streams) >= mostStreams2 {
+	if value(fields, ":method") != "CONNECT" || value(fields, ":protocol") != "websocket" || len(h.c.streams) >= maxStreams2 {
 		return
 	}
 	if h.c.begun != nil {
@@ -213,7 +214,7 @@ func (h *http2Half) request(at time.Time, id uint32, fields []hpack.HeaderField)
 		f.http2 = id
 		h.c.emit(f)
 	})
-	c.client.looked, c.server.looked = true, true // there is no handshake of HTTP/1.1
+	c.client.looked, c.server.looked = true, true // there is no HTTP/1.1 handshake
 	h.c.streams[id] = c
 	c.client.emit(frame{time: at, from: fromClient, handshake: "CONNECT " + value(fields, ":path") + " HTTP/2"})
 }
@@ -243,7 +244,7 @@ func value(fields []hpack.HeaderField, name string) string {
 	return ""
 }
 
-// answerFields returns the fields of an answer that say what was agreed on.
+// answerFields returns the fields of a response that show what was negotiated.
 func answerFields(fields []hpack.HeaderField) (found httphead.Fields) {
 	for _, f := range fields {
 		if f.Name[0] != ':' {
@@ -253,8 +254,8 @@ func answerFields(fields []hpack.HeaderField) (found httphead.Fields) {
 	return found
 }
 
-// looksHTTP2 decides whether the stream begins as HTTP/2 does. The server's SETTINGS may
-// come before the client's preface.
+// looksHTTP2 decides whether the stream begins like HTTP/2. The server's
+// SETTINGS may arrive before the client's preface.
 func (s *tcpStream) looksHTTP2() choice {
 	var sides [2][]byte
 	for _, p := range s.held {
@@ -278,7 +279,7 @@ func (s *tcpStream) looksHTTP2() choice {
 	return unwanted
 }
 
-// isSettings reports whether p begins with SETTINGS of HTTP/2, or may.
+// isSettings decides whether p begins with an HTTP/2 SETTINGS frame.
 func isSettings(p []byte) bool {
 	if len(p) < frameHead {
 		return len(p) < 4 && len(p) > 0 && p[0] == 0 || len(p) >= 4 && p[3] == byte(http2.FrameSettings)

@@ -20,8 +20,8 @@ const (
 	formatPcap = "pcap"
 )
 
-// open returns the named file, or stdin if there is no name or "-". Reading from it ends
-// with ctx.
+// open opens the named file, or stdin if there is no name or the name is "-".
+// The end of ctx ends reads.
 func open(ctx context.Context, stdin io.Reader, names []string) (io.Reader, io.Closer, error) {
 	if len(names) == 0 || names[0] == "-" {
 		return ui.Reader(ctx, stdin), io.NopCloser(nil), nil
@@ -33,7 +33,7 @@ func open(ctx context.Context, stdin io.Reader, names []string) (io.Reader, io.C
 	return ui.Reader(ctx, f), f, nil
 }
 
-// prompt is input that flushes the output before it waits for more.
+// prompt is an input that flushes the output before it waits for more.
 type prompt struct {
 	io.Reader
 	out *bufio.Writer
@@ -88,10 +88,10 @@ func (o options) decodeBytes(r io.Reader, emit func(frame)) error {
 	}
 }
 
-// mostGuessed is how many bytes are looked at to know the format.
-const mostGuessed = 64
+// maxGuessed is how many bytes are inspected to detect the format.
+const maxGuessed = 64
 
-// guess looks at as few of the first bytes as it takes to know the format.
+// guess detects the format. It inspects as few bytes as necessary.
 func guess(r *bufio.Reader) (string, error) {
 	for n := 1; ; n++ {
 		p, err := r.Peek(n)
@@ -101,15 +101,15 @@ func guess(r *bufio.Reader) (string, error) {
 		switch {
 		case err != nil && !errors.Is(err, io.EOF):
 			return "", err
-		case err != nil || n == mostGuessed:
+		case err != nil || n == maxGuessed:
 			return formatHex, nil
 		}
 	}
 }
 
-// guessed returns the format of an input that begins with p, or nothing as long as more
-// bytes are needed: hexadecimal digits are told from text as it goes on to the end of a
-// line, for hardly any frame is without bytes that no text has.
+// guessed returns the format of an input that begins with p, or "" if more
+// bytes are needed. Text is hexadecimal if it has only digits up to the end of
+// a line. Almost every frame contains bytes that are not in text.
 func guessed(p []byte) string {
 	switch {
 	case len(p) == 0:

@@ -22,14 +22,14 @@ func (s Sender) String() string { return s.direction().name() }
 
 func (s Sender) direction() direction { return [...]direction{fromClient, fromServer}[s] }
 
-// LiveOptions say how a [Live] prints frames. They are flags of wskit trace.
+// LiveOptions configure a [Live]. They are flags of wskit trace.
 type LiveOptions struct {
-	Width         int // the most bytes of payload to show, -1 for all
+	Width         int // maximum payload bytes to show; -1: all
 	Inflate, JSON bool
 }
 
-// Live prints the frames of connections as they pass, as wskit trace prints those of a
-// capture. Its methods and those of its connections may be called concurrently.
+// Live prints the frames of connections as they pass, in the format of wskit
+// trace. It and its connections are safe for concurrent use.
 type Live struct {
 	options options
 
@@ -55,14 +55,14 @@ func (l *Live) emit(f frame) {
 	}
 }
 
-// LiveConnection is one of the connections of a [Live].
+// LiveConnection is a connection of a [Live].
 type LiveConnection struct {
 	live   *Live
 	sides  [2]*stream
 	frames [2]int64
 }
 
-// Connection announces a connection of these two peers, which has this number.
+// Connection announces a connection with this number between these peers.
 func (l *Live) Connection(number int, peers string) *LiveConnection {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,8 +81,9 @@ func (l *Live) Connection(number int, peers string) *LiveConnection {
 	return c
 }
 
-// Pass takes the next bytes of one direction: first the head of the handshake, and then
-// frames. It does not retain or modify p. It returns the first error of printing.
+// Pass decodes the next bytes of one direction: the head of the handshake, and
+// then frames. It does not retain or modify p. It returns the first error of
+// printing.
 func (c *LiveConnection) Pass(from Sender, p []byte) error {
 	c.live.mu.Lock()
 	defer c.live.mu.Unlock()
@@ -90,14 +91,14 @@ func (c *LiveConnection) Pass(from Sender, p []byte) error {
 	return c.live.err
 }
 
-// End says that one direction has ended.
+// End marks the end of one direction.
 func (c *LiveConnection) End(from Sender) {
 	c.live.mu.Lock()
 	defer c.live.mu.Unlock()
 	c.sides[from].end(time.Now())
 }
 
-// Frames returns how many frames have passed in one direction.
+// Frames returns the number of frames in one direction.
 func (c *LiveConnection) Frames(from Sender) int64 {
 	c.live.mu.Lock()
 	defer c.live.mu.Unlock()

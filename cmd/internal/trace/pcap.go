@@ -14,8 +14,8 @@ import (
 	"github.com/gopacket/gopacket/reassembly"
 )
 
-// captureMagics are the first four bytes of capture files: pcap in both byte orders, with times in
-// microseconds and nanoseconds, and pcapng.
+// captureMagics are the first four bytes of capture files: pcap in both byte
+// orders, with times in microseconds and nanoseconds, and pcapng.
 var captureMagics = []string{
 	"\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4", "\x4d\x3c\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x0a\x0d\x0d\x0a",
 }
@@ -33,22 +33,22 @@ func openCapture(r *bufio.Reader) (packetSource, error) {
 	return pcapgo.NewReader(r)
 }
 
-// How long, in the time of the capture, a packet is waited for that was lost, and how
-// long a connection is remembered that is silent.
+// How long to wait for a lost packet, and how long to remember a silent
+// connection, in the time of the capture.
 const (
 	patience   = 30 * time.Second
 	mostSilent = time.Hour
 )
 
-// The most packets, roughly, that are kept of a connection and of all while one is
-// waited for.
+// The approximate maximum number of packets to hold for one connection, and for
+// all, while a packet is missing.
 const (
 	mostHeldOfOne = 4 << 10
 	mostHeldOfAll = 32 << 10
 )
 
-// decodeCapture emits the frames of the WebSocket connections of a capture, or of the
-// TCP stream that was chosen.
+// decodeCapture emits the frames of the WebSocket connections in a capture, or
+// of the selected TCP stream.
 func (o options) decodeCapture(r *bufio.Reader, emit func(frame)) error {
 	source, err := openCapture(r)
 	if err != nil {
@@ -61,7 +61,7 @@ func (o options) decodeCapture(r *bufio.Reader, emit func(frame)) error {
 	for {
 		p, info, err := source.ReadPacketData()
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			break // a capture that was cut off is read as far as it goes
+			break // a truncated capture is decoded up to its end
 		}
 		if err != nil {
 			return fmt.Errorf("reading the capture: %w", err)
@@ -81,7 +81,7 @@ func (o options) decodeCapture(r *bufio.Reader, emit func(frame)) error {
 	return c.problem()
 }
 
-// at tells the assembler when a packet was captured.
+// at passes the time of a packet to the assembler.
 type at struct{ info gopacket.CaptureInfo }
 
 func (a at) GetCaptureInfo() gopacket.CaptureInfo { return a.info }
@@ -96,13 +96,13 @@ func (c *capture) New(network, transport gopacket.Flow, _ *layers.TCP, _ reassem
 	}
 }
 
-// Accept takes a stream also if its beginning was not captured.
+// Accept accepts a stream even if its start was not captured.
 func (s *tcpStream) Accept(_ *layers.TCP, _ gopacket.CaptureInfo, _ reassembly.TCPFlowDirection, _ reassembly.Sequence, start *bool, _ reassembly.AssemblerContext) bool {
 	*start = true
 	return true
 }
 
-// ReassembledSG takes the next bytes of a direction.
+// ReassembledSG handles the next bytes of a direction.
 func (s *tcpStream) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.AssemblerContext) {
 	n, _ := sg.Lengths()
 	direction, _, _, skipped := sg.Info()
@@ -116,7 +116,7 @@ func (s *tcpStream) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.Asse
 	s.take(p)
 }
 
-// ReassemblyComplete lets go of a connection that has ended.
+// ReassemblyComplete removes a connection that has ended.
 func (s *tcpStream) ReassemblyComplete(reassembly.AssemblerContext) bool {
 	s.end()
 	return true

@@ -15,12 +15,12 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// lines prints a frame in a line, for people:
+// lines prints a frame on a line for humans:
 //
 //	12:30:00.000125 1 00000081 > text masked 37fa213d 5 "Hello"
 //
-// The time and the number of the TCP stream are there if it is of a capture; "1.3" is
-// stream 3 of HTTP/2 in TCP stream 1.
+// The time and the number of the TCP stream are printed for a capture; "1.3" is
+// HTTP/2 stream 3 in TCP stream 1.
 type lines struct {
 	w       io.Writer
 	palette ui.Palette
@@ -59,7 +59,7 @@ func (l lines) print(f frame) error {
 	return err
 }
 
-// why is what a fault says, without the words that all have in common.
+// why returns the text of a fault without the words that all faults share.
 func why(fault error) string {
 	if e, ok := errors.AsType[*ws.ProtocolError](fault); ok {
 		return e.Reason + " (RFC 6455, section " + e.Section + ")"
@@ -99,7 +99,7 @@ func (l lines) what(f frame) string {
 	return strings.Join(words, " ")
 }
 
-// readable reports whether the payload is text as it stands.
+// readable reports whether the payload is text in its current form.
 func (f frame) readable() bool {
 	switch f.header.OpCode {
 	case ws.OpClose, ws.OpPing, ws.OpPong:
@@ -109,7 +109,7 @@ func (f frame) readable() bool {
 	return f.message == ws.OpText && plain
 }
 
-// shown is the payload, quoted if it is text and hexadecimal if not.
+// shown returns the payload, quoted if it is text and otherwise in hexadecimal.
 func (f frame) shown() string {
 	p := f.payload
 	if len(p) == 0 {
@@ -135,7 +135,7 @@ func (f frame) shown() string {
 	return code + strconv.Quote(string(p)) + more
 }
 
-// wholeCharacters returns p without a character that its end has cut.
+// wholeCharacters returns p without an incomplete character at its end.
 func wholeCharacters(p []byte) []byte {
 	for i := len(p) - 1; i >= 0 && i >= len(p)-utf8.UTFMax; i-- {
 		if utf8.RuneStart(p[i]) {
@@ -148,7 +148,7 @@ func wholeCharacters(p []byte) []byte {
 	return p
 }
 
-// objects prints a frame as an object of JSON in a line of its own.
+// objects prints a frame as a JSON object on a line.
 type objects struct{ w io.Writer }
 
 type object struct {
@@ -184,7 +184,7 @@ func (o objects) print(f frame) error {
 	return json.NewEncoder(o.w).Encode(v)
 }
 
-// fill fills in what a frame and a handshake have.
+// fill sets the fields that frames and handshakes have.
 func (v *object) fill(f frame) {
 	v.Offset, v.From, v.Handshake, v.Cut = &f.offset, f.from.name(), f.handshake, f.cut
 	if f.fault != nil {
@@ -198,7 +198,7 @@ func (v *object) fill(f frame) {
 	}
 }
 
-// frame fills in what a frame has and a handshake has not.
+// frame sets the fields that only frames have.
 func (v *object) frame(f frame) {
 	if f.lost {
 		v.Hex = hex.EncodeToString(f.payload)

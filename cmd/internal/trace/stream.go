@@ -9,19 +9,19 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// stream is the bytes of one direction of a connection: the opening handshake, if it
-// was captured, and the frames behind it.
+// stream decodes one direction of a connection: the opening handshake, if it
+// was captured, and the frames after it.
 type stream struct {
 	decoder
-	start   []byte // the first bytes: the handshake, as long as it is not complete
-	looked  bool   // it is known whether there is a handshake
+	start   []byte // the first bytes, until the handshake is complete
+	looked  bool   // whether there is a handshake is known
 	inHead  bool
-	gotHead func(head []byte) // tells the connection, if not nil
-	sought  int               // bytes of start that were searched for the head's end
+	gotHead func(head []byte) // called with the head, if not nil
+	sought  int               // bytes of start already searched for the end of the head
 }
 
-// mostHead is how long the head of a handshake may be.
-const mostHead = 64 << 10
+// maxHead is the maximum size of the head of a handshake.
+const maxHead = 64 << 10
 
 func (s *stream) feed(at time.Time, p []byte) {
 	if !s.looked {
@@ -41,11 +41,11 @@ func (s *stream) feed(at time.Time, p []byte) {
 	s.decoder.feed(at, p)
 }
 
-// handshakeStarts are how the two heads of an opening handshake begin.
+// handshakeStarts are the beginnings of the two heads of an opening handshake.
 var handshakeStarts = []string{"GET ", "HTTP/1."}
 
-// look decides whether the stream starts with a handshake. It returns nil as long as
-// it cannot know.
+// look decides whether the stream starts with a handshake. It returns nil until
+// it can decide.
 func (s *stream) look() []byte {
 	for _, start := range handshakeStarts {
 		n := min(len(start), len(s.start))
@@ -66,11 +66,11 @@ func (s *stream) look() []byte {
 	return p
 }
 
-// handshake shows the head once it is there, and returns what stands behind it.
+// handshake emits the head when it is complete, and returns the bytes after it.
 func (s *stream) handshake(at time.Time) []byte {
 	end := httphead.End(s.start, s.sought)
 	if s.sought = len(s.start); end < 0 {
-		if len(s.start) > mostHead {
+		if len(s.start) > maxHead {
 			s.giveUp(at, errHeadLong)
 		}
 		return nil
@@ -97,7 +97,7 @@ func (s *stream) end(at time.Time) {
 	s.decoder.end(at)
 }
 
-// giveUp stops in front of frames.
+// giveUp stops decoding before the frames.
 func (s *stream) giveUp(at time.Time, why error) {
 	s.emit(frame{time: at, offset: s.offset, from: s.from, lost: true,
 		payload: s.start[:min(len(s.start), 32)], end: why})
@@ -106,5 +106,5 @@ func (s *stream) giveUp(at time.Time, why error) {
 
 var (
 	errHeadCut  = errors.New("the capture ends inside the handshake")
-	errHeadLong = fmt.Errorf("the handshake has more than %d bytes", mostHead)
+	errHeadLong = fmt.Errorf("the handshake has more than %d bytes", maxHead)
 )

@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// Reader returns r as a reader that fails with the error of ctx once that ends. A Read of
-// r under way then goes on in a goroutine, until r has something: that is for input which
-// lives as long as the program does.
+// Reader returns a reader of r that fails with the error of ctx when ctx ends.
+// A pending Read of r then continues on its goroutine until r returns, so r
+// should live as long as the program, as stdin does.
 func Reader(ctx context.Context, r io.Reader) io.Reader {
 	pr, pw := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { pw.CloseWithError(ctx.Err()) })

@@ -1,5 +1,5 @@
-// Package ui knows what the output is: a terminal, or something that wants neither
-// colours nor progress bars.
+// Package ui adapts output to its destination: colors and progress bars only on
+// a terminal.
 package ui
 
 import (
@@ -16,16 +16,16 @@ func IsTerminal(v any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Palette paints text for one writer: it returns it as it is if that shows no colours.
+// Palette colors text for one writer. Without colors it returns text unchanged.
 type Palette struct{ on bool }
 
-// For returns the palette of w. A terminal has colours unless NO_COLOR is set, or TERM
-// is "dumb".
+// For returns the palette of w. A terminal has colors unless NO_COLOR is set,
+// or TERM is "dumb".
 func For(w io.Writer) Palette {
 	return Palette{IsTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
-// On reports whether there are colours.
+// On reports whether there are colors.
 func (p Palette) On() bool { return p.on }
 
 func (p Palette) Bold(s string) string   { return p.paint(s, color.Bold) }

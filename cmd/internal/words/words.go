@@ -1,4 +1,4 @@
-// Package words splits what a flag says into words.
+// Package words splits the value of a flag into words.
 package words
 
 import (
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Split splits s at white space. Inside single quotes every byte stands for itself;
-// inside double quotes, and outside of quotes, a backslash before a quote or a backslash
-// stands for that. Quotes may make a word empty.
+// Split splits s at white space. Inside single quotes all bytes are literal.
+// Elsewhere, a backslash before a quote or a backslash makes that literal.
+// Quotes can make an empty word.
 func Split(s string) ([]string, error) {
 	var all []string
 	var word strings.Builder
