@@ -5,16 +5,17 @@ import (
 	"strconv"
 )
 
-// Why the Append functions refuse an argument. They return dst as it was then.
+// Errors of the Append functions for invalid arguments. The functions then
+// return dst unchanged.
 var (
 	ErrInvalidName   = errors.New("httphead: method or name is not a token")
-	ErrInvalidValue  = errors.New("httphead: control byte in a value or a reason")
-	ErrInvalidTarget = errors.New("httphead: request target is empty or holds a byte that is not visible ASCII")
-	ErrInvalidStatus = errors.New("httphead: status is not of three digits")
+	ErrInvalidValue  = errors.New("httphead: value or reason contains a control byte")
+	ErrInvalidTarget = errors.New("httphead: request target is empty or contains a byte that is not visible ASCII")
+	ErrInvalidStatus = errors.New("httphead: status does not have three digits")
 )
 
 // AppendRequestLine appends the request line of an HTTP/1.1 request to dst (RFC
-// 9112, section 3). The form of target is the caller's choice.
+// 9112, section 3). The caller chooses the form of target.
 func AppendRequestLine(dst []byte, method, target string) ([]byte, error) {
 	if !IsToken(method) {
 		return dst, ErrInvalidName
@@ -38,9 +39,9 @@ func AppendStatusLine(dst []byte, status int, reason string) ([]byte, error) {
 	return appendText(dst, append(out, ' '), reason)
 }
 
-// AppendField appends a field line to dst (RFC 9112, section 5). White space
-// around value is left out, for it is no part of it. A value with a control byte
-// other than HTAB is [ErrInvalidValue].
+// AppendField appends a field line to dst (RFC 9112, section 5). It omits white
+// space around value, which is not part of the value. It returns
+// [ErrInvalidValue] for a value with a control byte other than HTAB.
 func AppendField[N, V ~string | ~[]byte](dst []byte, name N, value V) ([]byte, error) {
 	if !IsToken(name) {
 		return dst, ErrInvalidName
@@ -49,8 +50,8 @@ func AppendField[N, V ~string | ~[]byte](dst []byte, name N, value V) ([]byte, e
 	return appendText(dst, out, trimOWS(value))
 }
 
-// appendText appends text and CRLF to out. If text would not stay within its
-// line it returns dst, from which out was made, and an error.
+// appendText appends text and CRLF to out. If text would break the line, it
+// returns dst, the original of out, and an error.
 func appendText[T ~string | ~[]byte](dst, out []byte, text T) ([]byte, error) {
 	n := len(out)
 	out = append(out, text...)
@@ -60,10 +61,11 @@ func appendText[T ~string | ~[]byte](dst, out []byte, text T) ([]byte, error) {
 	return append(out, "\r\n"...), nil
 }
 
-// AppendOptions appends options to dst as the value of one field, in the form
-// "a; b=c, d" that [Fields.Options] reads. Parameters stand in their order, and
-// one with an empty value as its name alone; a value that is not a token is
-// quoted. A control byte other than HTAB in a value is [ErrInvalidValue].
+// AppendOptions appends options to dst as one field value in the form "a; b=c,
+// d", which [Fields.Options] reads. Parameters keep their order. A parameter
+// with an empty value has only a name. A value that is not a token is quoted.
+// AppendOptions returns [ErrInvalidValue] for a value with a control byte other
+// than HTAB.
 func AppendOptions(dst []byte, options []Option) ([]byte, error) {
 	out, err := dst, error(nil)
 	for i := range options {
@@ -85,8 +87,7 @@ func AppendOptions(dst []byte, options []Option) ([]byte, error) {
 	return out, nil
 }
 
-// appendParameter appends a parameter to dst. What it returns with an error is of
-// no use.
+// appendParameter appends a parameter to dst. On error its result is undefined.
 func appendParameter(dst, name, value []byte) ([]byte, error) {
 	switch {
 	case !IsToken(name):

@@ -7,12 +7,12 @@ import (
 	grammar "github.com/gobwas/httphead"
 )
 
-// Cookies yields name and value of each cookie in all Cookie fields: views, in
-// their order (RFC 6265, section 4.2.1; a name may come more than once). A value
-// loses the quotes around it. Values may hold spaces and commas, as net/http
-// reads them too. What is malformed is passed over: a pair without "=", a name
-// that is not a token, a value with a quote, a backslash or a byte that is not
-// printable ASCII.
+// Cookies yields the name and value of each cookie in all Cookie fields, in
+// order, as views (RFC 6265, section 4.2.1). A name may occur more than once.
+// Quotes around a value are removed. As in net/http, values may contain spaces
+// and commas. Cookies skips malformed pairs: one without "=", with a name that
+// is not a token, or with a value that contains a quote, a backslash or a byte
+// that is not printable ASCII.
 func (f Fields) Cookies() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for value := range f.Values("Cookie") {
@@ -23,9 +23,9 @@ func (f Fields) Cookies() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// eachCookie yields the cookies of one field value and reports whether yield
-// wants more. The grammar sees one trimmed pair at a time: it takes any other
-// white space than one space between two pairs for a part of the name.
+// eachCookie yields the cookies of one field value. It returns false if yield
+// did. It passes one trimmed pair at a time to the grammar, which accepts only
+// a single space between pairs.
 func eachCookie(p []byte, yield func(name, value []byte) bool) bool {
 	more := true
 	pass := func(name, value []byte) bool {

@@ -1,9 +1,9 @@
 package httphead
 
-// Error is a fault in a head that was received. It names the peer as the one at
-// fault: errors of the Append functions are of another type.
+// Error describes an invalid head that was received. It is a fault of the peer;
+// errors of the Append functions have another type.
 type Error struct {
-	Status  int    // what a server answers with; a client, which answers nothing, ignores it
+	Status  int    // status of a server's response; not for clients
 	Section string // the rule that was broken, such as "RFC 9112, section 5.1"
 	Reason  string
 }
@@ -11,7 +11,8 @@ type Error struct {
 // Error returns the reason and the section.
 func (e *Error) Error() string { return "httphead: " + e.Reason + " (" + e.Section + ")" }
 
-// The faults. Each is an [*Error] that errors.Is finds by identity.
+// Errors for invalid heads. Each is an [*Error], and errors.Is compares them by
+// identity.
 var (
 	ErrRequestLine error = &Error{400, "RFC 9112, section 3", "malformed request line"}
 	ErrTarget      error = &Error{400, "RFC 9112, section 3.2", "malformed request target"}

@@ -102,7 +102,7 @@ func ExampleAppendField() {
 	fmt.Println(err)
 	fmt.Printf("%q\n", head)
 	// Output:
-	// httphead: control byte in a value or a reason
+	// httphead: value or reason contains a control byte
 	// "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 }
 

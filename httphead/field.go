@@ -2,18 +2,18 @@ package httphead
 
 import "iter"
 
-// Field is one field line. Both parts are views into the bytes that were parsed.
+// Field is one field line. Name and Value are views into the parsed bytes.
 type Field struct {
-	Name  []byte // as it was written: compare without regard to case
-	Value []byte // without the white space around it
+	Name  []byte // as received: compare case-insensitively
+	Value []byte // without surrounding white space
 }
 
-// Fields are the fields of a head in their order. Names are looked up without
-// regard to the case of ASCII letters.
+// Fields are the fields of a head, in order. Names are looked up without regard
+// to the case of ASCII letters.
 type Fields []Field
 
-// Value returns the value of the first field of that name and whether there is
-// one.
+// Value returns the value of the first field with this name, and whether there
+// is one.
 func (f Fields) Value(name string) ([]byte, bool) {
 	for i := range f {
 		if equalFold(f[i].Name, name) {
@@ -23,7 +23,7 @@ func (f Fields) Value(name string) ([]byte, bool) {
 	return nil, false
 }
 
-// Count returns how many fields of that name there are.
+// Count returns the number of fields with this name.
 func (f Fields) Count(name string) int {
 	n := 0
 	for i := range f {
@@ -34,7 +34,7 @@ func (f Fields) Count(name string) int {
 	return n
 }
 
-// Values yields the value of each field of that name.
+// Values yields the value of each field with this name.
 func (f Fields) Values(name string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for i := range f {

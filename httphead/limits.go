@@ -2,21 +2,21 @@ package httphead
 
 import "math"
 
-// What the zero value of [Limits] stands for.
+// Defaults of [Limits].
 const (
 	DefaultMaxBytes  = 16 << 10
 	DefaultMaxFields = 128
 )
 
-// Limits bounds a head. In each field zero stands for the default and a negative
-// number for no limit.
+// Limits are the limits of a head. In each field, 0 means the default and a
+// negative value means no limit.
 type Limits struct {
-	MaxBytes  int // of the whole head, its final empty line included
+	MaxBytes  int // size of the head, including the final empty line
 	MaxFields int
 }
 
-// Exceeded reports whether a head is over MaxBytes of which n bytes arrived and
-// not the end: Parse then returns an [*Error] for them.
+// Exceeded reports whether n bytes of an incomplete head exceed MaxBytes, so
+// that Parse returns an [*Error] for them.
 func (l Limits) Exceeded(n int) bool { return n >= l.maxBytes() }
 
 func (l Limits) maxBytes() int  { return limit(l.MaxBytes, DefaultMaxBytes) }
@@ -32,13 +32,14 @@ func limit(n, byDefault int) int {
 	return n
 }
 
-// What Reset keeps of memory that one head out of the ordinary has made grow.
+// Limits of the memory that Reset keeps after an unusually large head.
 const (
 	keepBytes = 64 << 10
 	keepCount = 4 * DefaultMaxFields
 )
 
-// keepFields returns the memory of f for the next head, without what it refers to.
+// keepFields returns the memory of f for the next head, without references to
+// the old one.
 func keepFields(f Fields) Fields {
 	if cap(f) > keepCount {
 		return nil

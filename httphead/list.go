@@ -6,22 +6,22 @@ import (
 	grammar "github.com/gobwas/httphead"
 )
 
-// Tokens yields the members of the list of tokens that all fields of that name
-// are together (RFC 9110, section 5.6.1). Members are views; empty ones are
-// passed over. If the fields are malformed, or hold no member at all, the last
-// pair is nil and [ErrList].
+// Tokens yields the members of the list of tokens that all fields with this
+// name form (RFC 9110, section 5.6.1). Members are views. Empty members are
+// skipped. If the fields are malformed or have no member, the last pair is nil
+// and [ErrList].
 func (f Fields) Tokens(name string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { f.eachView(name, scanToken, yield) }
 }
 
-// Protocols yields the members of the list of protocols that all fields of that name
-// are together, each a name, or a name and a version with a slash between them (RFC
-// 9110, section 7.8). It is otherwise as Tokens.
+// Protocols yields the members of the list of protocols that all fields with
+// this name form. Each is a name, or a name and a version with a slash between
+// them (RFC 9110, section 7.8). Otherwise it is like Tokens.
 func (f Fields) Protocols(name string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { f.eachView(name, scanProtocol, yield) }
 }
 
-// eachView yields the members that scan finds as views.
+// eachView yields the members that scan finds, as views.
 func (f Fields) eachView(name string, scan func([]byte) (member, rest []byte, ok bool), yield func([]byte, error) bool) {
 	var view []byte
 	eachMember(f, name, func(p []byte) (rest []byte, err error) {
@@ -39,8 +39,8 @@ func (f Fields) eachView(name string, scan func([]byte) (member, rest []byte, ok
 }
 
 // HasToken reports whether token is a member of the list that [Fields.Tokens]
-// yields, without regard to the case of ASCII letters. What stands behind a
-// fault does not count.
+// yields, without regard to the case of ASCII letters. It ignores members after
+// a malformed part.
 func (f Fields) HasToken(name, token string) bool {
 	for member, err := range f.Tokens(name) {
 		if err == nil && equalFold(member, token) {
@@ -50,10 +50,10 @@ func (f Fields) HasToken(name, token string) bool {
 	return false
 }
 
-// eachMember calls scan for each member of the list 1#member that all fields of a
-// name are together, and found after it. It ends when scan returns an error, or
-// something other than a comma follows a member, and calls found with that error
-// or ErrList.
+// eachMember calls scan for each member of the list 1#member that all fields
+// with this name form, and found after it. It stops if scan returns an error,
+// or if a member is followed by something other than a comma, and calls found
+// with that error or ErrList.
 func eachMember(f Fields, name string, scan func(p []byte) (rest []byte, err error), found func(error) bool) {
 	fields, members := 0, 0
 	for i := range f {
@@ -82,8 +82,8 @@ func eachMember(f Fields, name string, scan func(p []byte) (rest []byte, err err
 	}
 }
 
-// skipEmpty returns p from its first byte on that is neither white space nor a
-// comma: a recipient ignores empty members (RFC 9110, section 5.6.1.2).
+// skipEmpty returns p without leading white space and commas, because a
+// recipient ignores empty members (RFC 9110, section 5.6.1.2).
 func skipEmpty(p []byte) []byte {
 	for len(p) > 0 && (p[0] == ',' || isOWS(p[0])) {
 		p = p[1:]
@@ -98,7 +98,7 @@ func skipOWS(p []byte) []byte {
 	return p
 }
 
-// scanToken returns the token at the start of p and what is behind it.
+// scanToken returns the token at the start of p and the bytes after it.
 func scanToken(p []byte) (token, rest []byte, ok bool) {
 	n, kind := grammar.ScanToken(p)
 	if kind != grammar.ItemToken {
@@ -107,7 +107,7 @@ func scanToken(p []byte) (token, rest []byte, ok bool) {
 	return p[:n:n], p[n:], true
 }
 
-// scanProtocol returns the protocol at the start of p and what is behind it.
+// scanProtocol returns the protocol at the start of p and the bytes after it.
 func scanProtocol(p []byte) (protocol, rest []byte, ok bool) {
 	if _, rest, ok = scanToken(p); ok && len(rest) > 0 && rest[0] == '/' {
 		_, rest, ok = scanToken(rest[1:])
@@ -116,9 +116,9 @@ func scanProtocol(p []byte) (protocol, rest []byte, ok bool) {
 	return p[:n:n], rest, ok
 }
 
-// scanString returns what the quoted-string at the start of p says, and what is
-// behind it (RFC 9110, section 5.6.4). It is a view, but for a string with
-// escapes.
+// scanString returns the content of the quoted-string at the start of p and the
+// bytes after it (RFC 9110, section 5.6.4). The content is a view, unless it
+// has escapes.
 func scanString(p []byte) (s, rest []byte, ok bool) {
 	escapes := 0
 	for i := 1; i < len(p); i++ {
@@ -139,7 +139,7 @@ func scanString(p []byte) (s, rest []byte, ok bool) {
 	return nil, p, false
 }
 
-// unescape returns p without the backslash of each of its quoted-pairs.
+// unescape returns p without the backslashes of its quoted-pairs.
 func unescape(p []byte, escapes int) []byte {
 	s := make([]byte, 0, len(p)-escapes)
 	for i := 0; i < len(p); i++ {

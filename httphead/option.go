@@ -9,16 +9,16 @@ import (
 )
 
 // Option is a member of a list such as Sec-WebSocket-Extensions: a name and
-// parameters. Its own methods compare names with regard to case.
+// parameters. Its own methods compare names case-sensitively.
 type Option = grammar.Option
 
-// Parameters are the parameters of an [Option] in their order; a name may stand
-// in it more than once, and Get finds the first. The value of a parameter that
-// was written without one is nil, that of an empty quoted string is not.
+// Parameters are the parameters of an [Option], in order. A name may occur more
+// than once; Get returns the first. The value is nil for a parameter without a
+// value, and not nil for an empty quoted string.
 type Parameters = grammar.Parameters
 
-// NewOption returns an option with the given parameters in the order of their
-// names. An empty value stands for a parameter without one.
+// NewOption returns an option with the given parameters, sorted by name. An
+// empty value means a parameter without a value.
 func NewOption(name string, params map[string]string) Option {
 	o := Option{Name: []byte(name)}
 	for _, key := range slices.Sorted(maps.Keys(params)) {
@@ -31,19 +31,20 @@ func NewOption(name string, params map[string]string) Option {
 	return o
 }
 
-// Options yields the members of the list of options that all fields of that name
-// are together:
+// Options yields the members of the list of options that all fields with this
+// name form:
 //
 //	list   = 1#option
 //	option = token *( OWS ";" OWS param )
 //	param  = token [ OWS "=" OWS ( token | quoted-string ) ]
 //
-// This is the grammar of RFC 6455, section 9.1, with the white space that it
-// takes from RFC 2616. A quoted string may say anything here; that its content
-// has to be a token is the rule of single fields. An option's bytes are views,
-// but for quoted strings with escapes. If the fields are malformed, or hold no
-// member at all, the last pair is an empty Option and [ErrList]; if they exceed
-// the defaults of [OptionLimits], [ErrTooManyOptions] or [ErrTooManyParameters].
+// This is the grammar of RFC 6455, section 9.1, with the white space of RFC
+// 2616. A quoted string may have any content; some fields require a token,
+// which Options does not check. The bytes of an option are views, except for
+// quoted strings with escapes. If the fields are malformed or have no member,
+// the last pair is an empty Option and [ErrList]. If they exceed the defaults
+// of [OptionLimits], the error is [ErrTooManyOptions] or
+// [ErrTooManyParameters].
 func (f Fields) Options(name string) iter.Seq2[Option, error] {
 	return func(yield func(Option, error) bool) {
 		var o Option
@@ -51,26 +52,26 @@ func (f Fields) Options(name string) iter.Seq2[Option, error] {
 	}
 }
 
-// OptionLimits bounds a list of options. In each number zero stands for the
-// default and a negative value for no limit.
+// OptionLimits are the limits of a list of options. In each number, 0 means the
+// default and a negative value means no limit.
 type OptionLimits struct {
-	MaxOptions    int // in the list; [DefaultMaxOptions]
-	MaxParameters int // of each option; [DefaultMaxParameters]
+	MaxOptions    int // of a list; default [DefaultMaxOptions]
+	MaxParameters int // of each option; default [DefaultMaxParameters]
 
-	// TokenValues makes a value that is not a token [ErrList], even if it is
-	// quoted, as RFC 6455, section 9.1 requires.
+	// TokenValues makes ErrList the error for a value that is not a token, even
+	// if it is quoted, as RFC 6455, section 9.1 requires.
 	TokenValues bool
 }
 
-// What the zero value of [OptionLimits] stands for.
+// Defaults of [OptionLimits].
 const (
 	DefaultMaxOptions    = 32
 	DefaultMaxParameters = 32
 )
 
-// ScanOptions sets *o to each option in turn that [Fields.Options] yields, within
-// lim, and yields only the errors: an Option is a large value to pass on. If o is
-// nil, the list is validated and not stored.
+// ScanOptions sets *o to each option of [Fields.Options] in turn, within lim.
+// It yields only the errors, because an Option is a large value to copy. If o
+// is nil, it only validates the list.
 func (f Fields) ScanOptions(name string, o *Option, lim OptionLimits) iter.Seq[error] {
 	return func(yield func(error) bool) { f.scanOptions(name, o, lim, yield) }
 }
@@ -93,12 +94,12 @@ func (f Fields) scanOptions(name string, o *Option, lim OptionLimits, yield func
 	})
 }
 
-// ParseOptions appends the options of one field value to dst and reports whether
-// it is well formed and within the defaults of [OptionLimits]; if it is not, those in
-// front of the fault are appended. See [Fields.Options].
+// ParseOptions appends the options of one field value to dst. It returns false
+// if the value is malformed or exceeds the defaults of [OptionLimits], and then
+// appends the options before the fault. See [Fields.Options].
 func ParseOptions(value []byte, dst []Option) ([]Option, bool) {
 	one := Fields{{Value: value}}
-	for o, err := range one.Options("") { // no name: that of the one field
+	for o, err := range one.Options("") { // the only field has no name
 		if err != nil {
 			return dst, false
 		}
@@ -107,8 +108,8 @@ func ParseOptions(value []byte, dst []Option) ([]Option, bool) {
 	return dst, true
 }
 
-// scanOption sets *o, which is zero or nil, to the option at the start of p, and
-// returns what follows it.
+// scanOption sets *o, which is zero, to the option at the start of p, and
+// returns the bytes after it. o may be nil.
 func scanOption(p []byte, o *Option, lim OptionLimits) (rest []byte, err error) {
 	name, p, ok := scanToken(p)
 	if !ok {
@@ -133,7 +134,7 @@ func scanOption(p []byte, o *Option, lim OptionLimits) (rest []byte, err error) 
 	return p, nil
 }
 
-// scanParameter returns the parameter at the start of p and what is behind it.
+// scanParameter returns the parameter at the start of p and the bytes after it.
 func scanParameter(p []byte) (name, value, rest []byte, ok bool) {
 	if name, p, ok = scanToken(p); !ok {
 		return nil, nil, p, false

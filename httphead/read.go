@@ -6,19 +6,19 @@ import (
 	"io"
 )
 
-// End searches p for the end of a head and returns the index behind its final
-// empty line, or -1 if that has not arrived. The search begins at from, the
-// number of bytes at the start of p that an earlier call has searched in vain:
-// a head that arrives in any number of pieces is looked at once.
+// End returns the index after the final empty line of the head at the start of
+// p, or -1 if the head is incomplete. The search begins at from, the number of
+// bytes of p that an earlier call has searched, so that each byte is inspected
+// once however the head was split.
 //
-// It also ends at the first byte that no head may hold, such as a bare LF or a
-// NUL, so that nobody waits for the rest of a head that will be refused. Parse,
-// given p up to the index, says which it was; it does not return
-// [io.ErrUnexpectedEOF] then.
+// End also stops at the first byte that is not allowed in a head, such as a
+// bare LF or a NUL, so that the caller does not wait for the rest of an invalid
+// head. Parse of p up to the index then returns the error, which is not
+// [io.ErrUnexpectedEOF].
 func End(p []byte, from int) int {
 	i := max(from, 0)
 	if 0 < i && i <= len(p) && p[i-1] == '\r' {
-		i-- // what follows that CR was not there yet
+		i-- // the byte after that CR had not arrived
 	}
 	for {
 		if i = controlEnd(p, i); i >= len(p) {
@@ -39,10 +39,10 @@ func End(p []byte, from int) int {
 
 var errNilReader = errors.New("httphead: nil reader")
 
-// readHead fetches a head from br for parse, which it calls once with what one
-// read brought, and if that was not enough once more with the whole head. It is
-// here that bytes are taken from br; what parse keeps refers to the buffer of br
-// or, for a head larger than that, to scratch.
+// readHead reads a head from br for parse. It calls parse with the bytes of one
+// read, and if these were not enough, with the whole head. Only readHead
+// consumes bytes of br. What parse keeps refers to the buffer of br or, for a
+// head larger than that, to scratch.
 func readHead(br *bufio.Reader, scratch *[]byte, lim Limits, parse func([]byte) (int, error)) error {
 	if br == nil {
 		return errNilReader
@@ -63,14 +63,15 @@ func readHead(br *bufio.Reader, scratch *[]byte, lim Limits, parse func([]byte) 
 		}
 	}
 	if err != io.ErrUnexpectedEOF {
-		_, _ = br.Discard(n) // n bytes are buffered
+		_, _ = br.Discard(n) // cannot fail: n bytes are buffered
 		return err
 	}
 	return readLarge(br, scratch, lim, parse)
 }
 
-// readLarge goes on where the buffer of br is full of the first part of a head.
-// scratch grows with what arrives, to at most one buffer over the limit.
+// readLarge continues if the buffer of br is full with the first part of a
+// head. scratch grows with the bytes that arrive, to at most the limit plus one
+// buffer.
 func readLarge(br *bufio.Reader, scratch *[]byte, lim Limits, parse func([]byte) (int, error)) error {
 	head := (*scratch)[:0]
 	for end := -1; end < 0 && !lim.Exceeded(len(head)); {
@@ -83,14 +84,14 @@ func readLarge(br *bufio.Reader, scratch *[]byte, lim Limits, parse func([]byte)
 		if end = End(head, searched); end >= 0 {
 			head = head[:end]
 		}
-		_, _ = br.Discard(len(head) - searched) // all of it is buffered
+		_, _ = br.Discard(len(head) - searched) // cannot fail: all of it is buffered
 	}
 	*scratch = head
 	_, err := parse(head)
 	return err
 }
 
-// inside returns err as it is to be seen by one who waits for the rest of a head.
+// inside returns err, with io.EOF replaced by io.ErrUnexpectedEOF.
 func inside(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

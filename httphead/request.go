@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// Request is the head of a request. The zero value is ready for use; set Limits
-// before Parse or Read. A Request that is used again allocates nothing.
+// Request is the head of a request. The zero value is ready to use. Set Limits
+// before Parse or Read. Reusing a Request does not allocate.
 //
-// All byte slices are views: into what was given to Parse, or for Read as said
-// there. After an error Request holds nothing of use but Limits.
+// All byte slices are views into the argument of Parse, or as documented at
+// Read. After an error only Limits is valid.
 type Request struct {
-	Method       []byte // as it was written: methods are case-sensitive
-	Target       []byte // in one of the forms of RFC 9112, section 3.2; may hold bytes above ASCII
+	Method       []byte // as received: methods are case-sensitive
+	Target       []byte // in one of the forms of RFC 9112, section 3.2; may contain bytes above ASCII
 	Major, Minor int    // of the HTTP version; Major is 1
 	Fields       Fields
 	Limits       Limits
@@ -21,12 +21,12 @@ type Request struct {
 	scratch []byte // a head larger than the reader's buffer
 }
 
-// Parse parses the request head at the start of p; n is its size with the final
-// empty line. It ignores bytes after the head.
+// Parse parses the request head at the start of p. n is its size, including the
+// final empty line. It ignores bytes after the head.
 //
 // It returns [io.ErrUnexpectedEOF] if p holds only a part of a head, and an
-// [*Error] for one that is malformed, larger than Limits, or announces a body.
-// p need not hold the whole head for a fault to be found.
+// [*Error] if the head is malformed, larger than Limits, or announces a body.
+// Parse may return an *Error before the head is complete.
 func (r *Request) Parse(p []byte) (n int, err error) {
 	*r = Request{Fields: r.Fields[:0], Limits: r.Limits, scratch: r.scratch}
 	r.Fields, n, err = parseHead(p, r.Fields, r.Limits, r.parseLine)
@@ -39,26 +39,26 @@ func (r *Request) Parse(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Read reads one request head from br. It does not consume bytes after the head. The
-// views are into the buffer of br if the head fits in it, and otherwise into
-// memory that r keeps: they are valid until the next read from br and the next
-// Parse or Read of r, whichever is first.
+// Read reads one request head from br. It does not consume bytes after the
+// head. If the head fits in the buffer of br, the views are into that buffer,
+// and otherwise into memory that r keeps. They are valid until the next read
+// from br or the next Parse or Read of r.
 //
-// It returns [io.EOF] if nothing arrived, [io.ErrUnexpectedEOF] if the stream
-// ended inside the head, an [*Error] as Parse does, and what else br failed with
-// as it came. After an error the position of br is undefined.
+// Read returns [io.EOF] if nothing arrived, [io.ErrUnexpectedEOF] if the stream
+// ended inside the head, an [*Error] as Parse does, or the error of br. After
+// an error the position of br is undefined.
 func (r *Request) Read(br *bufio.Reader) error {
 	return readHead(br, &r.scratch, r.Limits, r.Parse)
 }
 
-// Reset forgets all of r, Limits too, but for the memory that it parses into: r
-// then refers to no bytes that it was given.
+// Reset clears r, including Limits, and keeps its memory for parsing. r then
+// refers to no earlier input.
 func (r *Request) Reset() {
 	*r = Request{Fields: keepFields(r.Fields), scratch: keepScratch(r.scratch)}
 }
 
-// parseLine parses the request line at the start of p (RFC 9112, section 3) and
-// an empty line in front of it (section 2.2).
+// parseLine parses the request line at the start of p (RFC 9112, section 3). It
+// skips an empty line before it (section 2.2).
 func (r *Request) parseLine(p []byte) (n int, err error) {
 	i := 0
 	if len(p) > 0 && p[0] == '\r' {
@@ -85,8 +85,8 @@ func (r *Request) parseLine(p []byte) (n int, err error) {
 	return n, checkTarget(r.Method, r.Target)
 }
 
-// wantSpace checks that the word p[i:end] of a request line is not empty and
-// that a space follows.
+// wantSpace checks that the word p[i:end] of a request line is not empty and is
+// followed by a space.
 func wantSpace(p []byte, i, end int) error {
 	switch {
 	case end == len(p):
@@ -99,9 +99,9 @@ func wantSpace(p []byte, i, end int) error {
 	return nil
 }
 
-// checkTarget checks the form of a target (RFC 9112, section 3.2) and the escapes
-// of its path (RFC 3986, section 2.1). Like net/http it allows bytes above ASCII,
-// and anything in a query.
+// checkTarget checks the form of a target (RFC 9112, section 3.2) and the
+// escapes in its path (RFC 3986, section 2.1). Like net/http, it allows bytes
+// above ASCII, and any query.
 func checkTarget(method, target []byte) error {
 	switch {
 	case string(method) == "CONNECT":
@@ -122,8 +122,9 @@ func checkTarget(method, target []byte) error {
 	return ErrTarget
 }
 
-// checkAbsolute checks what follows the scheme of a target. An escape in a host
-// stands for a byte above ASCII (RFC 3986, section 3.2.2): nothing else needs one.
+// checkAbsolute checks the part of a target after the scheme. Only bytes above
+// ASCII may be escaped in a host (RFC 3986, section 3.2.2), because nothing
+// else needs an escape.
 func checkAbsolute(rest []byte) error {
 	host := rest
 	if i := bytes.IndexAny(rest, "/?"); i >= 0 {
@@ -140,7 +141,7 @@ func checkAbsolute(rest []byte) error {
 	return checkEscapes(rest)
 }
 
-// checkEscapes checks the escapes of the path at the start of p.
+// checkEscapes checks the escapes in the path at the start of p.
 func checkEscapes(p []byte) error {
 	i := bytes.IndexByte(p, '%')
 	if i < 0 {
@@ -183,8 +184,8 @@ func isAuthority(target []byte) bool {
 	return true
 }
 
-// checkFraming refuses what two readers might take for two different requests: a
-// second Host (RFC 9112, section 3.2) and a body (section 6).
+// checkFraming refuses heads that two parsers could understand as different
+// requests: a second Host (RFC 9112, section 3.2) or a body (section 6).
 func checkFraming(f Fields) error {
 	hosts := 0
 	for i := range f {
@@ -209,9 +210,9 @@ func checkFraming(f Fields) error {
 	return nil
 }
 
-// contentLengthFault says what is wrong with a length that is not "0" (RFC 9110,
-// section 8.6). Spellings of zero that another reader might take for a list or
-// for octal are malformed here.
+// contentLengthFault returns the error for a length other than "0" (RFC 9110,
+// section 8.6). Other spellings of zero are malformed, because another parser
+// might take them for a list or for octal.
 func contentLengthFault(v []byte) error {
 	for _, c := range v {
 		if c < '0' || c > '9' {

@@ -5,27 +5,27 @@ import (
 	"io"
 )
 
-// Response is the head of a response. The zero value is ready for use; set
-// Limits before Parse or Read. A Response that is used again allocates nothing.
+// Response is the head of a response. The zero value is ready to use. Set
+// Limits before Parse or Read. Reusing a Response does not allocate.
 //
-// All byte slices are views: into what was given to Parse, or for Read as said
-// there. After an error Response holds nothing of use but Limits.
+// All byte slices are views into the argument of Parse, or as documented at
+// Read. After an error only Limits is valid.
 type Response struct {
 	Major, Minor int    // of the HTTP version; Major is 1
 	Status       int    // three digits: 100 to 999
 	Reason       []byte // may be empty
-	Fields       Fields // those that announce a body are for the caller to obey
+	Fields       Fields // the caller handles those that announce a body
 	Limits       Limits
 
 	scratch []byte // a head larger than the reader's buffer
 }
 
-// Parse parses the response head at the start of p; n is its size with the final
-// empty line. It ignores bytes after the head.
+// Parse parses the response head at the start of p. n is its size, including
+// the final empty line. It ignores bytes after the head.
 //
 // It returns [io.ErrUnexpectedEOF] if p holds only a part of a head, and an
-// [*Error] for one that is malformed or larger than Limits. p need not hold the
-// whole head for a fault to be found.
+// [*Error] if the head is malformed or larger than Limits. Parse may return an
+// *Error before the head is complete.
 func (r *Response) Parse(p []byte) (n int, err error) {
 	*r = Response{Fields: r.Fields[:0], Limits: r.Limits, scratch: r.scratch}
 	r.Fields, n, err = parseHead(p, r.Fields, r.Limits, r.parseLine)
@@ -35,27 +35,27 @@ func (r *Response) Parse(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Read reads one response head from br. It does not consume bytes after the head. The
-// views are into the buffer of br if the head fits in it, and otherwise into
-// memory that r keeps: they are valid until the next read from br and the next
-// Parse or Read of r, whichever is first.
+// Read reads one response head from br. It does not consume bytes after the
+// head. If the head fits in the buffer of br, the views are into that buffer,
+// and otherwise into memory that r keeps. They are valid until the next read
+// from br or the next Parse or Read of r.
 //
-// It returns [io.EOF] if nothing arrived, [io.ErrUnexpectedEOF] if the stream
-// ended inside the head, an [*Error] as Parse does, and what else br failed with
-// as it came. After an error the position of br is undefined.
+// Read returns [io.EOF] if nothing arrived, [io.ErrUnexpectedEOF] if the stream
+// ended inside the head, an [*Error] as Parse does, or the error of br. After
+// an error the position of br is undefined.
 func (r *Response) Read(br *bufio.Reader) error {
 	return readHead(br, &r.scratch, r.Limits, r.Parse)
 }
 
-// Reset forgets all of r, Limits too, but for the memory that it parses into: r
-// then refers to no bytes that it was given.
+// Reset clears r, including Limits, and keeps its memory for parsing. r then
+// refers to no earlier input.
 func (r *Response) Reset() {
 	*r = Response{Fields: keepFields(r.Fields), scratch: keepScratch(r.scratch)}
 }
 
 // parseLine parses the status line at the start of p (RFC 9112, section 4). The
-// space behind the status may be missing where the reason is empty: servers of
-// the field leave it out, and it changes nothing.
+// space after the status may be missing if the reason is empty: some servers
+// omit it, and that is not ambiguous.
 func (r *Response) parseLine(p []byte) (n int, err error) {
 	minor, i, err := parseVersion(p, 0, ErrStatusLine)
 	if err != nil {
@@ -77,8 +77,8 @@ func (r *Response) parseLine(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// parseStatus parses a space and the three digits of a status at p[i:] (RFC
-// 9110, section 15).
+// parseStatus parses a space and a status of three digits at p[i:] (RFC 9110,
+// section 15).
 func parseStatus(p []byte, i int) (status, n int, err error) {
 	for j, c := range p[i:min(len(p), i+4)] {
 		switch {
