@@ -21,12 +21,13 @@ import (
 
 const spanName = "websocket handshake"
 
-// Accept is [websocket.Accept] with a span of its own for the handshake, which continues
-// the trace of the client, or of r.Context() if that has a span. opts may be nil. The Stats
-// of the Instrumentation replace those of opts; hooks of opts are called.
+// Accept is [websocket.Accept] with a span for the handshake. The span
+// continues the trace of the client, or of r.Context() if that has a span. opts
+// may be nil. The Stats of the Instrumentation replace those of opts; hooks of
+// opts are called.
 //
-// A middleware that has a span for each request keeps it open for as long as the handler
-// runs. The span of Accept ends with the handshake.
+// A middleware that has a span for each request keeps it open until the handler
+// returns. The span of Accept ends with the handshake.
 func (i *Instrumentation) Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*websocket.Conn, error) {
 	if r == nil {
 		return websocket.Accept(w, r, opts)
@@ -54,23 +55,23 @@ func (i *Instrumentation) Accept(w http.ResponseWriter, r *http.Request, opts *w
 	}
 	outcome := result(status, err)
 	span.SetAttributes(outcome...)
-	if err != nil && (status == 0 || status >= 500) { // a refusal is no error of the server
+	if err != nil && (status == 0 || status >= 500) { // a refusal is not an error of the server
 		span.SetStatus(codes.Error, err.Error())
 	}
 	i.measureHandshake(ctx, start, outcome)
 	return c, err
 }
 
-// Dial is [websocket.Dial] with a span of its own for the handshake, whose context goes
-// into the request. opts may be nil. The Stats of the Instrumentation replace those of
-// opts; hooks of opts are called.
+// Dial is [websocket.Dial] with a span for the handshake, whose context is sent
+// with the request. opts may be nil. The Stats of the Instrumentation replace
+// those of opts; hooks of opts are called.
 func (i *Instrumentation) Dial(ctx context.Context, urlstr string, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
 	if ctx == nil {
 		return websocket.Dial(ctx, urlstr, opts)
 	}
 	target, err := url.Parse(urlstr)
 	if err != nil {
-		target = new(url.URL) // Dial says what is wrong
+		target = new(url.URL) // Dial returns the error
 	}
 	start := time.Now()
 	ctx, span := i.tracer.Start(ctx, spanName, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(i.request(http.MethodGet, target, target.Host)...))
@@ -102,8 +103,8 @@ func (i *Instrumentation) Dial(ctx context.Context, urlstr string, opts *websock
 	return c, resp, err
 }
 
-// withoutURL returns the text of an error of Dial without the URL that net/http puts there:
-// its query may hold a secret.
+// withoutURL returns the text of an error of Dial without the URL that net/http
+// adds, because its query may contain a secret.
 func withoutURL(err error) string {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err.Error()
@@ -111,8 +112,8 @@ func withoutURL(err error) string {
 	return err.Error()
 }
 
-// request returns the attributes of a request. The query and the user of a URL are not
-// among them: they hold secrets.
+// request returns the attributes of a request. It omits the query and the user
+// of the URL, which may be secret.
 func (i *Instrumentation) request(method string, u *url.URL, host string) []attribute.KeyValue {
 	attributes := append([]attribute.KeyValue{
 		semconv.NetworkProtocolName("websocket"),
@@ -132,7 +133,8 @@ func (i *Instrumentation) request(method string, u *url.URL, host string) []attr
 	return attributes
 }
 
-// knownMethod bounds the values of an attribute that a client chooses.
+// knownMethod returns the method, or a placeholder for an unknown one, because
+// clients choose it.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
@@ -142,8 +144,8 @@ func knownMethod(method string) string {
 	return "_OTHER"
 }
 
-// result returns the attributes of the outcome of a handshake; status is 0 without an
-// answer.
+// result returns the attributes of the result of a handshake. status is 0
+// without a response.
 func result(status int, err error) (attributes []attribute.KeyValue) {
 	if status != 0 {
 		attributes = append(attributes, semconv.HTTPResponseStatusCode(status))

@@ -21,28 +21,28 @@ const scope = "github.com/wskit/wskit/contrib/otel"
 
 const closeCodeKey = attribute.Key("websocket.close.code")
 
-// Options are the options of [New]. The zero value is ready to use.
+// Options are the options of [New]. The zero value has the defaults.
 type Options struct {
-	// The providers and the propagator; nil means the global ones.
+	// MeterProvider, TracerProvider and Propagator default to the global ones.
 	MeterProvider  metric.MeterProvider
 	TracerProvider trace.TracerProvider
 	Propagator     propagation.TextMapPropagator
 
-	// Stats are the counters; nil means new ones.
+	// Stats are the counters. If it is nil, New makes new ones.
 	Stats *websocket.Stats
 
-	// Attributes are attributes of all metrics and spans, such as the endpoint. Several
-	// Instrumentations of one provider need attributes that tell them apart.
+	// Attributes are added to all metrics and spans: for example, the endpoint.
+	// Several Instrumentations of one provider need different attributes.
 	Attributes []attribute.KeyValue
 
-	// CloseCodes are the close codes from 3000 on that have a series of their own.
-	// The peer chooses the code: all others are counted as "3xxx" or "4xxx", so that
-	// it cannot make thousands of series.
+	// CloseCodes are the close codes from 3000 that have their own series. The
+	// peer chooses the code. All other codes are counted as "3xxx" or "4xxx",
+	// so that a peer cannot create thousands of series.
 	CloseCodes []websocket.StatusCode
 }
 
-// Instrumentation measures the connections that it opens. All methods may be called by
-// any number of goroutines at once.
+// Instrumentation measures the connections that it opens. It is safe for
+// concurrent use.
 type Instrumentation struct {
 	tracer       trace.Tracer
 	propagator   propagation.TextMapPropagator
@@ -54,8 +54,8 @@ type Instrumentation struct {
 	registration metric.Registration
 }
 
-// New returns an Instrumentation. opts may be nil. It fails if the meter refuses an
-// instrument.
+// New returns an Instrumentation. opts may be nil. New returns an error if the
+// meter refuses an instrument.
 func New(opts *Options) (*Instrumentation, error) {
 	o := Options{}
 	if opts != nil {
@@ -86,10 +86,10 @@ func New(opts *Options) (*Instrumentation, error) {
 // Stats returns the counters.
 func (i *Instrumentation) Stats() *websocket.Stats { return i.stats }
 
-// Close ends the export of the counters. Connections go on.
+// Close stops exporting the counters. Connections stay open.
 func (i *Instrumentation) Close() error { return i.registration.Unregister() }
 
-// maker makes instruments and keeps the first error.
+// maker makes instruments and records the first error.
 type maker struct {
 	meter metric.Meter
 	all   []metric.Observable
@@ -113,7 +113,7 @@ func (m *maker) histogram(name, description string, bounds ...float64) metric.Fl
 	return h
 }
 
-// counters are the instruments that are read from the Stats.
+// counters are the instruments whose values come from Stats.
 type counters struct {
 	active                metric.Int64ObservableUpDownCounter
 	messages, bytes, wire metric.Int64ObservableCounter
@@ -124,7 +124,8 @@ type counters struct {
 
 func (i *Instrumentation) instruments(meter metric.Meter) error {
 	m := &maker{meter: meter}
-	// The bounds of the semantic conventions for requests of HTTP, and longer ones.
+	// The bounds are those of the semantic conventions for HTTP requests, plus
+	// longer ones.
 	i.handshakes = m.histogram("websocket.handshake.duration", "Duration of opening handshakes.",
 		0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 	i.lifetimes = m.histogram("websocket.connection.duration", "Duration of connections that are closed.",
@@ -153,7 +154,7 @@ func (i *Instrumentation) instruments(meter metric.Meter) error {
 	return err
 }
 
-// observe reports the counters as they are.
+// observe reports the current values of the counters.
 func (i *Instrumentation) observe(o metric.Observer, c *counters) {
 	s := i.stats
 	both := func(counter metric.Int64ObservableCounter, received, sent int64) {
@@ -167,7 +168,7 @@ func (i *Instrumentation) observe(o metric.Observer, c *counters) {
 	both(c.pings, s.PingsRead.Load(), s.PingsWritten.Load())
 	both(c.pongs, s.PongsRead.Load(), s.PongsWritten.Load())
 
-	closes := make(map[attribute.Set]int64) // those with one label are one series
+	closes := make(map[attribute.Set]int64) // codes with the same label are one series
 	for code, n := range s.AllClosesRead() {
 		closes[attribute.NewSet(append(slices.Clone(c.receivedBy), i.closeCode(code))...)] += n
 	}
@@ -187,15 +188,15 @@ func (i *Instrumentation) closeCode(code websocket.StatusCode) attribute.KeyValu
 	return closeCodeKey.String(fmt.Sprint(int(code)))
 }
 
-// measured returns o with the counters, and with hooks that measure before those that o
-// has.
+// measured returns o with the counters, and with hooks that measure before they
+// call those of o.
 func (i *Instrumentation) measured(ctx context.Context, o websocket.ConnOptions) websocket.ConnOptions {
 	hooks := websocket.Hooks{}
 	if o.Hooks != nil {
 		hooks = *o.Hooks
 	}
 	closed := hooks.Closed
-	ctx = trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(ctx)) // for exemplars, and no longer than it lasts
+	ctx = trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(ctx)) // for exemplars, without the lifetime of ctx
 	hooks.Closed = func(c *websocket.Conn, r websocket.CloseRecord) {
 		i.lifetimes.Record(ctx, r.Duration.Seconds(), metric.WithAttributes(append(slices.Clone(i.attributes), i.closeCode(closeCode(r)))...))
 		if closed != nil {
@@ -206,8 +207,8 @@ func (i *Instrumentation) measured(ctx context.Context, o websocket.ConnOptions)
 	return o
 }
 
-// closeCode returns the code that says how a connection ended: that of the close frame that
-// came first, or 1006 without one.
+// closeCode returns the code that describes the end of a connection: that of
+// the first close frame, or 1006 without one.
 func closeCode(r websocket.CloseRecord) websocket.StatusCode {
 	if r.PeerFirst {
 		return r.Received

@@ -1,7 +1,8 @@
-// Package wsprometheus exports the counters of WebSocket connections to Prometheus.
+// Package wsprometheus exports the counters of WebSocket connections to
+// Prometheus.
 //
-// Connections that share a [websocket.Stats] are one series; a Collector with a label
-// tells several of them apart:
+// Connections that share a [websocket.Stats] form one series. A label on each
+// Collector distinguishes several of them:
 //
 //	chat := new(websocket.Stats)
 //	prometheus.MustRegister(wsprometheus.NewCollector(chat, &wsprometheus.Options{
@@ -11,8 +12,8 @@
 //		ConnOptions: websocket.ConnOptions{Stats: chat},
 //	})
 //
-// The counters are read when Prometheus asks. A message costs what it costs with a
-// Stats and without a Collector.
+// The counters are read when Prometheus scrapes them. A message costs no more
+// than with a Stats and without a Collector.
 package wsprometheus
 
 import (
@@ -29,25 +30,26 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// DefaultNamespace is the first word of the names of the metrics unless told otherwise.
+// DefaultNamespace is the default namespace of the metrics.
 const DefaultNamespace = "websocket"
 
-// Options are the options of [NewCollector]. The zero value is ready to use.
+// Options are the options of [NewCollector]. The zero value has the defaults.
 type Options struct {
-	// Namespace is the first word of the names. Empty means [DefaultNamespace].
+	// Namespace is the first word of the names. If empty, it is
+	// [DefaultNamespace].
 	Namespace string
 
-	// Labels are labels of all metrics.
+	// Labels are added to all metrics.
 	Labels prometheus.Labels
 
-	// CloseCodes are the close codes from 3000 on that have a series of their own.
-	// The peer chooses the code: all others are counted as "3xxx" or "4xxx", so that
-	// it cannot make thousands of series.
+	// CloseCodes are the close codes from 3000 that have their own series. The
+	// peer chooses the code. All other codes are counted as "3xxx" or "4xxx",
+	// so that a peer cannot create thousands of series.
 	CloseCodes []websocket.StatusCode
 }
 
-// Collector is a [prometheus.Collector] of the counters of a [websocket.Stats]. Its
-// methods may be called by any number of goroutines at once.
+// Collector is a [prometheus.Collector] of the counters of a [websocket.Stats].
+// It is safe for concurrent use.
 type Collector struct {
 	stats *websocket.Stats
 	codes []websocket.StatusCode
@@ -58,8 +60,7 @@ type Collector struct {
 	pings, pongs, closeFrames *prometheus.Desc
 }
 
-// NewCollector returns a Collector of stats. It copies what it needs of opts, which may be
-// nil.
+// NewCollector returns a Collector of stats. opts may be nil. It is copied.
 func NewCollector(stats *websocket.Stats, opts *Options) *Collector {
 	if opts == nil {
 		opts = new(Options)
@@ -93,7 +94,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect sends the counters, as they are, to ch.
+// Collect sends the current values of the counters to ch.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, n int64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
@@ -134,7 +135,7 @@ func histogram(desc *prometheus.Desc, d *websocket.Durations, least, most time.D
 	return prometheus.MustNewConstHistogram(desc, uint64(d.Count()), d.Sum().Seconds(), buckets)
 }
 
-// grouped adds up counts whose kinds have the same label.
+// grouped adds counts whose kinds have the same label.
 func grouped[K ~int](counts iter.Seq2[K, int64], label func(K) string) map[string]int64 {
 	sums := make(map[string]int64)
 	for kind, n := range counts {

@@ -14,8 +14,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Client keeps a connection to one server. [New] makes one. Its methods may be called by
-// any number of goroutines.
+// Client keeps a connection to one server. [New] returns one. It is safe for
+// concurrent use.
 type Client struct {
 	url     string
 	opts    Options
@@ -23,8 +23,9 @@ type Client struct {
 	running atomic.Bool
 }
 
-// New returns a Client for the server of the URL, as [websocket.Dial] takes it. It copies
-// opts, which may be nil, and does not dial: [Client.Run] does.
+// New returns a Client for the server of the URL, which is an argument of
+// [websocket.Dial]. It copies opts, which may be nil. It does not dial;
+// [Client.Run] does.
 func New(url string, opts *Options) *Client {
 	c := &Client{url: url}
 	if opts != nil {
@@ -37,13 +38,14 @@ func New(url string, opts *Options) *Client {
 	return c
 }
 
-// ErrRunning is returned by [Client.Run] if another Run is under way.
-var ErrRunning = errors.New("reconnect: another Run is under way")
+// ErrRunning is returned by [Client.Run] if another Run is in progress.
+var ErrRunning = errors.New("reconnect: another Run is in progress")
 
-// Send queues a message of that type, and returns at once: it does not wait for a
-// connection, nor for the write. It copies p. The error wraps [ErrQueueFull] if the
-// message does not fit; text that is not UTF-8 is an error, too, since it would end
-// every connection. What is queued when Run returns waits for the next Run.
+// Send queues a message and returns at once. It waits neither for a connection
+// nor for the write. It copies p. The error wraps [ErrQueueFull] if the message
+// does not fit. Text that is not valid UTF-8 is an error, because it would end
+// every connection. Messages that are queued when Run returns wait for the next
+// Run.
 func (c *Client) Send(typ websocket.MessageType, p []byte) error {
 	switch {
 	case typ != websocket.MessageText && typ != websocket.MessageBinary:
@@ -54,22 +56,22 @@ func (c *Client) Send(typ websocket.MessageType, p []byte) error {
 	return c.queue.push(typ, p)
 }
 
-// Buffered returns how many messages are queued, and their bytes. The message that is being
-// written is among them.
+// Buffered returns the number of queued messages and their size in bytes,
+// including the message that is being written.
 func (c *Client) Buffered() (messages, bytes int) { return c.queue.size() }
 
-// Run dials, and calls handle with the connection, again and again until handle returns
-// nil. An error of handle ends the connection: Run then dials again if the error is
-// retryable. handle returns the error of its read or write, possibly wrapped: a context of
-// its own that has ended is not retryable, so a handler with a timeout for each read
-// returns another error. Its
-// context ends when it has returned. It need not close the connection, which must not
-// be used after that.
+// Run dials and calls handle with the connection, repeatedly until handle
+// returns nil. An error of handle ends the connection; if the error is
+// retryable, Run dials again. handle should return the error of its read or
+// write, possibly wrapped. The end of a context is not retryable, so a handler
+// with a timeout for each read should return another error. The context of
+// handle ends when handle returns. handle need not close the connection, and
+// must not use it after it has returned.
 //
-// When handle returns nil, Run sends what is queued, closes the connection with
-// [websocket.StatusNormalClosure] and returns nil, or the error of sending. Otherwise it
-// returns a *[GaveUpError], or [ErrRunning]. If ctx ends, the error wraps ctx.Err() and
-// its cause.
+// When handle returns nil, Run sends the queued messages, closes the connection
+// with [websocket.StatusNormalClosure], and returns nil or the error of
+// sending. Otherwise it returns a *[GaveUpError], or [ErrRunning]. If ctx ends,
+// the error wraps ctx.Err() and its cause.
 func (c *Client) Run(ctx context.Context, handle func(ctx context.Context, conn *websocket.Conn) error) error {
 	switch {
 	case ctx == nil:
@@ -96,14 +98,15 @@ func (c *Client) Run(ctx context.Context, handle func(ctx context.Context, conn 
 	}
 }
 
-// failures are a row of failures, without a connection between them that has lasted.
+// failures counts consecutive failures, without a stable connection between
+// them.
 type failures struct {
 	count int
 	since time.Time
 }
 
-// pause waits for the next attempt after err, the last failure of a row. An error says that
-// there is to be none.
+// pause waits for the next attempt after err, the last of consecutive failures.
+// An error means that there is no next attempt.
 func (c *Client) pause(ctx context.Context, row *failures, err error) error {
 	gaveUp := func(why Reason, err error) error { return &GaveUpError{Reason: why, Failures: row.count, Err: err} }
 	if ctx.Err() != nil {
@@ -136,8 +139,8 @@ func (c *Client) pause(ctx context.Context, row *failures, err error) error {
 	}
 }
 
-// connect dials once, and has the handler talk. It returns why the connection ended, and
-// whether it was stable; done says that the handler wants no further one.
+// connect dials once and calls the handler. It returns why the connection
+// ended, and whether it was stable. done reports that the handler returned nil.
 func (c *Client) connect(ctx context.Context, handle func(context.Context, *websocket.Conn) error) (done, stable bool, err error) {
 	conn, err := c.dial(ctx)
 	if err != nil {
@@ -176,12 +179,13 @@ func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
 	return conn, err
 }
 
-// leaveTime bounds the closing handshake after an error: the next attempt waits for it.
+// leaveTime is the time limit of the closing handshake after an error, because
+// the next attempt waits for it.
 const leaveTime = time.Second
 
-// leave ends a connection that the handler has left with err, and returns why it has
-// ended. An error that says only that the connection is closed gives way to the reason:
-// unsent, that of the writer, or the end of the connection.
+// leave ends a connection after the handler has returned err, and returns why
+// it ended. If err says only that the connection is closed, leave returns the
+// cause: unsent, the error of the writer, or the end of the connection.
 func (c *Client) leave(ctx context.Context, conn *websocket.Conn, err, unsent error) error {
 	select {
 	case <-conn.Done():
@@ -202,19 +206,20 @@ func (c *Client) leave(ctx context.Context, conn *websocket.Conn, err, unsent er
 	return err
 }
 
-// finish sends what is queued, and closes the connection.
+// finish sends the queued messages and closes the connection.
 func (c *Client) finish(ctx context.Context, conn *websocket.Conn, w *writer) error {
 	ctx, cancel := context.WithTimeout(ctx, websocket.DefaultCloseTimeout)
 	defer cancel()
 	err := w.drain(ctx)
 	conn.CloseContext(ctx, websocket.StatusNormalClosure, "")
 	if err != nil {
-		return fmt.Errorf("reconnect: sending what is queued: %w", err)
+		return fmt.Errorf("reconnect: sending queued messages: %w", err)
 	}
 	return nil
 }
 
-// withEnd returns err with why ctx has ended, if err does not say so.
+// withEnd returns err, wrapped with the reason why ctx has ended unless err
+// already contains it.
 func withEnd(ctx context.Context, err error) error {
 	for _, why := range [...]error{context.Cause(ctx), ctx.Err()} {
 		if !errors.Is(err, why) {

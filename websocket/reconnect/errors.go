@@ -2,7 +2,7 @@ package reconnect
 
 import "fmt"
 
-// Reason is why [Client.Run] gave up.
+// Reason is the reason why [Client.Run] gave up.
 type Reason int
 
 const (
@@ -13,7 +13,7 @@ const (
 	Stopped                           // OnRetry returned an error
 )
 
-// String returns the reason in words.
+// String describes the reason.
 func (r Reason) String() string {
 	switch r {
 	case NotRetryable:
@@ -30,10 +30,10 @@ func (r Reason) String() string {
 	return fmt.Sprintf("Reason(%d)", int(r))
 }
 
-// GaveUpError is returned by [Client.Run] when it does not dial again.
+// GaveUpError is returned by [Client.Run] when it gives up.
 type GaveUpError struct {
 	Reason   Reason
-	Failures int   // in a row, the last one included
+	Failures int   // consecutive failures, including the last one
 	Err      error // the last error
 }
 

@@ -10,18 +10,19 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// ErrQueueFull is returned by [Client.Send] if the message does not fit into the queue.
+// ErrQueueFull is returned by [Client.Send] if the message does not fit in the
+// queue.
 var ErrQueueFull = errors.New("reconnect: queue is full")
 
-// queue holds the messages to be sent, the oldest first. The first one stays in it while
-// it is being written.
+// queue holds the messages to be sent, oldest first. The first one stays in it
+// while it is being written.
 type queue struct {
 	maxBytes, maxMessages int // negative for no limit
 
 	mu       sync.Mutex
 	messages []websocket.Message
 	bytes    int
-	pushed   chan struct{} // of capacity 1
+	pushed   chan struct{} // capacity 1
 }
 
 func newQueue(maxBytes, maxMessages int) *queue {
@@ -41,9 +42,9 @@ func (q *queue) push(typ websocket.MessageType, p []byte) error {
 	defer q.mu.Unlock()
 	switch {
 	case q.maxBytes >= 0 && len(p) > q.maxBytes-q.bytes:
-		return fmt.Errorf("%w: %d bytes wait, at most %d", ErrQueueFull, q.bytes, q.maxBytes)
+		return fmt.Errorf("%w: %d bytes are queued, limit %d", ErrQueueFull, q.bytes, q.maxBytes)
 	case q.maxMessages >= 0 && len(q.messages) >= q.maxMessages:
-		return fmt.Errorf("%w: %d messages wait", ErrQueueFull, len(q.messages))
+		return fmt.Errorf("%w: %d messages are queued", ErrQueueFull, len(q.messages))
 	}
 	q.messages = append(q.messages, websocket.Message{Type: typ, Data: bytes.Clone(p)})
 	q.bytes += len(p)
@@ -54,7 +55,7 @@ func (q *queue) push(typ websocket.MessageType, p []byte) error {
 	return nil
 }
 
-// first returns the oldest message, and leaves it where it is.
+// first returns the oldest message without removing it.
 func (q *queue) first() (m websocket.Message, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -220,7 +220,7 @@ func TestFinishSendsTheQueue(t *testing.T) {
 		err := c.Run(t.Context(), func(context.Context, *websocket.Conn) error {
 			return c.Send(websocket.MessageBinary, make([]byte, 50_000))
 		})
-		require.ErrorContains(t, err, "reconnect: sending what is queued: ")
+		require.ErrorContains(t, err, "reconnect: sending queued messages: ")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.LessOrEqual(t, time.Since(start), 2*websocket.DefaultCloseTimeout)
 		(<-l.servers).CloseNow()

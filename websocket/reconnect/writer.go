@@ -8,14 +8,14 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// writer writes what is queued to one connection.
+// writer writes queued messages to one connection.
 type writer struct {
 	client *Client
 	conn   *websocket.Conn
 	cancel context.CancelCauseFunc
-	finish chan struct{} // closed when the writer is to end once the queue is empty
-	done   chan struct{} // closed when it has ended
-	err    error         // of the write that ended it; belongs to the reader of done
+	finish chan struct{} // closed to end the writer when the queue is empty
+	done   chan struct{} // closed when the writer has ended
+	err    error         // the error of the last write; read it only after done is closed
 }
 
 func (c *Client) startWriter(ctx context.Context, conn *websocket.Conn) *writer {
@@ -29,7 +29,8 @@ func (c *Client) startWriter(ctx context.Context, conn *websocket.Conn) *writer 
 	return w
 }
 
-// guard ends the connection, and not the process, after OnDrop or a hook has panicked.
+// guard ends the connection, not the process, after a panic of OnDrop or a
+// hook.
 func (w *writer) guard() {
 	if v := recover(); v != nil {
 		w.err = &websocket.PanicError{Value: v, Stack: debug.Stack()}
@@ -50,7 +51,7 @@ func (w *writer) run(ctx context.Context) {
 		}
 		finish := w.finish
 		if ok {
-			finish = nil // a message is left
+			finish = nil // a message remains
 		}
 		select {
 		case <-ctx.Done():
@@ -75,8 +76,9 @@ func (w *writer) over(ctx context.Context) bool {
 	}
 }
 
-// write writes the first message of the queue, which stays there if it is to be sent
-// again. An error means that the connection can no longer be written to.
+// write writes the first message of the queue. The message stays in the queue
+// if it is to be sent again. An error means that the connection can no longer
+// be written to.
 func (w *writer) write(ctx context.Context, m websocket.Message) error {
 	o := &w.client.opts
 	err := w.conn.Write(ctx, m.Type, m.Data)
@@ -90,8 +92,8 @@ func (w *writer) write(ctx context.Context, m websocket.Message) error {
 	return err
 }
 
-// giveUp closes a connection that can no longer be written to. The handler has a moment to
-// read what has arrived.
+// giveUp closes a connection that can no longer be written to. The handler has
+// a short time to read what has arrived.
 func (w *writer) giveUp(ctx context.Context) {
 	moment := time.NewTimer(leaveTime)
 	defer moment.Stop()
@@ -103,7 +105,8 @@ func (w *writer) giveUp(ctx context.Context) {
 	w.conn.CloseNow()
 }
 
-// drain waits until everything queued is written, and returns what has prevented that.
+// drain waits until all queued messages are written, and returns the error that
+// prevented that.
 func (w *writer) drain(ctx context.Context) error {
 	close(w.finish)
 	select {
@@ -124,7 +127,7 @@ func (w *writer) drain(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// stop ends the writer, with a write that is under way, and returns what has ended it. It
+// stop ends the writer, including a pending write, and returns its error. It
 // may be called again.
 func (w *writer) stop() error {
 	w.cancel(nil)

@@ -1,2 +1,2 @@
-// Package wsjson reads and writes messages that are JSON, one value each.
+// Package wsjson reads and writes messages in JSON, one value in each message.
 package wsjson

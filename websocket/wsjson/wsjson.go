@@ -11,23 +11,24 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// keepMost is the size up to which a buffer is kept for another message.
-const keepMost = 64 << 10
+// maxKept is the maximum size of a buffer that is kept for another message.
+const maxKept = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func release(b *bytes.Buffer) {
-	if b.Cap() <= keepMost {
+	if b.Cap() <= maxKept {
 		b.Reset()
 		buffers.Put(b)
 	}
 }
 
-// Read reads the next message of c, of either type, and stores its value in v as
-// [json.Unmarshal] does. What is not JSON, or does not fit v, closes the connection with
-// [websocket.StatusInvalidFramePayloadData], for which Read waits until ctx ends at most; the
-// error wraps that of encoding/json. If v is no pointer, or nil, that is a
-// *[json.InvalidUnmarshalError], and nothing is read. The other errors are those of
+// Read reads the next message of c, of either type, and stores its value in v
+// as [json.Unmarshal] does. If the message is not valid JSON or does not fit in
+// v, Read closes the connection with [websocket.StatusInvalidFramePayloadData],
+// at most until ctx ends; the error wraps that of encoding/json. If v is nil or
+// not a pointer, Read reads nothing and returns an error that wraps a
+// *[json.InvalidUnmarshalError]. The other errors are those of
 // [websocket.Conn.Read].
 func Read(ctx context.Context, c *websocket.Conn, v any) error {
 	if p := reflect.ValueOf(v); p.Kind() != reflect.Pointer || p.IsNil() {
@@ -40,7 +41,7 @@ func Read(ctx context.Context, c *websocket.Conn, v any) error {
 	if err != nil {
 		return fmt.Errorf("wsjson: read: %w", err)
 	}
-	*b = *bytes.NewBuffer(p) // which may have grown
+	*b = *bytes.NewBuffer(p) // p may have grown
 	if err := json.Unmarshal(p, v); err != nil {
 		c.CloseContext(ctx, websocket.StatusInvalidFramePayloadData, "message is not the JSON that was expected")
 		return fmt.Errorf("wsjson: read: %w", err)
@@ -48,8 +49,8 @@ func Read(ctx context.Context, c *websocket.Conn, v any) error {
 	return nil
 }
 
-// Write writes v in the form of [json.Marshal] as one text message. The connection is as
-// usable as before if v has no such form. The other errors are those of
+// Write writes v as one text message, encoded as by [json.Marshal]. If v cannot
+// be encoded, the connection stays usable. The other errors are those of
 // [websocket.Conn.Write].
 func Write(ctx context.Context, c *websocket.Conn, v any) error {
 	b := buffers.Get().(*bytes.Buffer)

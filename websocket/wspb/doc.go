@@ -1,3 +1,3 @@
-// Package wspb reads and writes messages that are protocol buffers, one message each.
-// It is a module of its own: who does not import it does not depend on protobuf.
+// Package wspb reads and writes protocol buffers, one in each message. It is a
+// separate module so that other users do not depend on protobuf.
 package wspb

@@ -10,25 +10,28 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// keepMost is the size up to which a buffer is kept for another message.
-const keepMost = 64 << 10
+// maxKept is the maximum size of a buffer that is kept for another message.
+const maxKept = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// hold returns a buffer from the pool; release is to be called with what became of it.
+// hold returns a buffer from the pool. The caller passes the final buffer to
+// release.
 func hold() *[]byte { return buffers.Get().(*[]byte) }
 
 func release(b *[]byte) {
-	if cap(*b) <= keepMost {
+	if cap(*b) <= maxKept {
 		*b = (*b)[:0]
 		buffers.Put(b)
 	}
 }
 
-// Read reads the next message of c and stores it in v as [proto.Unmarshal] does. A text
-// message closes the connection with [websocket.StatusUnsupportedData], one that is not
-// of the type of v with [websocket.StatusInvalidFramePayloadData]; the error wraps that of
-// proto then. For the peer's close frame Read waits until ctx ends at most. The other errors are those of [websocket.Conn.Read].
+// Read reads the next message of c and stores it in v as [proto.Unmarshal]
+// does. A text message closes the connection with
+// [websocket.StatusUnsupportedData]. A message that cannot be decoded closes it
+// with [websocket.StatusInvalidFramePayloadData], and the error wraps that of
+// proto. Read waits for the peer's close frame at most until ctx ends. The
+// other errors are those of [websocket.Conn.Read].
 func Read(ctx context.Context, c *websocket.Conn, v proto.Message) error {
 	b := hold()
 	defer release(b)
@@ -37,10 +40,10 @@ func Read(ctx context.Context, c *websocket.Conn, v proto.Message) error {
 	if err != nil {
 		return fmt.Errorf("wspb: read: %w", err)
 	}
-	*b = p // which may have grown
+	*b = p // p may have grown
 	if typ != websocket.MessageBinary {
 		c.CloseContext(ctx, websocket.StatusUnsupportedData, "expected a binary message")
-		return fmt.Errorf("wspb: read: the message is a %v", typ)
+		return fmt.Errorf("wspb: read: unexpected message of type %v", typ)
 	}
 	if err := proto.Unmarshal(p, v); err != nil {
 		c.CloseContext(ctx, websocket.StatusInvalidFramePayloadData, "message is not the protocol buffer that was expected")
@@ -49,8 +52,8 @@ func Read(ctx context.Context, c *websocket.Conn, v proto.Message) error {
 	return nil
 }
 
-// Write writes v in the form of [proto.Marshal] as one binary message. The connection is as
-// usable as before if v has no such form. The other errors are those of
+// Write writes v as one binary message, encoded as by [proto.Marshal]. If v
+// cannot be encoded, the connection stays usable. The other errors are those of
 // [websocket.Conn.Write].
 func Write(ctx context.Context, c *websocket.Conn, v proto.Message) error {
 	b := hold()

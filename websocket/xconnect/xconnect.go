@@ -1,14 +1,14 @@
-// Package xconnect switches on WebSockets over HTTP/2 in servers of net/http.
+// Package xconnect enables WebSockets over HTTP/2 in net/http servers.
 //
-// net/http serves extended CONNECT (RFC 8441) only if a program starts with
-// GODEBUG=http2xconnect=1 in its environment. A program that imports this package
-// needs no such environment:
+// net/http serves extended CONNECT (RFC 8441) only if the environment of the
+// program has GODEBUG=http2xconnect=1. A program that imports this package does
+// not need that:
 //
 //	import _ "github.com/wskit/wskit/websocket/xconnect"
 //
-// The import adds the setting to GODEBUG, unless GODEBUG has that setting already, as
-// http2xconnect=0. [Configure] bounds what unread WebSockets hold, and [Check] tells
-// whether it worked.
+// The import adds the setting to GODEBUG, unless GODEBUG already has one, such
+// as http2xconnect=0. [Configure] limits the memory of unread WebSockets, and
+// [Check] reports whether extended CONNECT is enabled.
 package xconnect
 
 import (
@@ -24,11 +24,11 @@ import (
 	"sync"
 	"time"
 
-	_ "github.com/wskit/wskit/internal/godebug" // before net/http
+	_ "github.com/wskit/wskit/internal/godebug" // initialized before net/http
 )
 
-// The bounds of Configure: all streams of a connection may be unread, and the
-// connection still has room. net/http takes less than 4 MiB for one.
+// The limits of Configure: all streams of a connection may be unread, and the
+// connection still has room. net/http accepts less than 4 MiB for one.
 const (
 	streams    = 120
 	perStream  = 32 << 10
@@ -38,12 +38,12 @@ const (
 	enable     = 0x8 // SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441, section 3)
 )
 
-// Configure sets in srv what WebSockets over HTTP/2 need, and only fields that are
-// zero. By default one WebSocket that is not read may fill the window of its whole
-// connection and stall all others. Configure allows 120 streams on a connection,
-// 32 KiB of unread data for each, and as much for the connection as all of these
-// together. Where net/http has a field to enable extended CONNECT, Configure sets it.
-// It is called before srv serves.
+// Configure sets the fields of srv that WebSockets over HTTP/2 need, if they
+// are zero. By default, one unread WebSocket can fill the flow-control window
+// of its whole connection and block all others. Configure allows 120 streams on
+// a connection, 32 KiB of unread data for each, and a connection window for all
+// of them. If net/http has a field that enables extended CONNECT, Configure
+// sets it. Call it before srv serves.
 func Configure(srv *http.Server) {
 	if srv.HTTP2 == nil {
 		srv.HTTP2 = new(http.HTTP2Config)
@@ -59,23 +59,23 @@ func Configure(srv *http.Server) {
 	}
 }
 
-// Check returns an error that says why srv would not serve WebSockets over HTTP/2, or
-// nil. It looks at the fields of srv and at the settings that a server with its HTTP2
-// announces over a pipe. A program calls it when it starts.
+// Check returns an error if srv would not serve WebSockets over HTTP/2. It
+// inspects the fields of srv, and the settings that a server with its HTTP2
+// configuration announces over a pipe. A program calls it when it starts.
 func Check(srv *http.Server) error {
 	if srv == nil {
 		return errors.New("xconnect: nil http.Server")
 	}
 	if p := srv.Protocols; p != nil && !p.HTTP2() && !p.UnencryptedHTTP2() {
-		return fmt.Errorf("xconnect: the Protocols of the server, %v, have no HTTP/2", p)
+		return fmt.Errorf("xconnect: Protocols of the server, %v, do not include HTTP/2", p)
 	}
 	if srv.Protocols == nil && srv.TLSNextProto != nil && srv.TLSNextProto["h2"] == nil {
-		return errors.New("xconnect: the TLSNextProto of the server turns HTTP/2 off")
+		return errors.New("xconnect: TLSNextProto of the server disables HTTP/2")
 	}
 	ok, err := announces(srv.HTTP2)
 	switch {
 	case err != nil:
-		return fmt.Errorf("xconnect: ask for the settings of the server: %w", err)
+		return fmt.Errorf("xconnect: reading the settings of the server: %w", err)
 	case !ok:
 		return errors.New("xconnect: the server does not support extended CONNECT: " +
 			"the program has to start without http2xconnect=0 in GODEBUG")
@@ -109,7 +109,7 @@ func announces(config *http.HTTP2Config) (bool, error) {
 		return false, err
 	}
 	if head[3] != settingsID {
-		return false, fmt.Errorf("the first frame is of type %d", head[3])
+		return false, fmt.Errorf("the first frame has type %d", head[3])
 	}
 	settings := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
 	if _, err := io.ReadFull(client, settings); err != nil {

@@ -43,7 +43,7 @@ func TestCheckFindsWhatIsOff(t *testing.T) {
 		text string
 	}{
 		"nil":          {nil, "nil"},
-		"Protocols":    {&http.Server{Protocols: &http1}, "have no HTTP/2"},
+		"Protocols":    {&http.Server{Protocols: &http1}, "do not include HTTP/2"},
 		"TLSNextProto": {&http.Server{TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}, "TLSNextProto"},
 	} {
 		require.ErrorContains(t, Check(c.srv), c.text, name)
