@@ -1,0 +1,31 @@
+// Package freeaddr finds addresses for servers of tests that must know them before
+// they listen.
+package freeaddr
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"testing"
+)
+
+// Loopback returns n addresses of the loopback interface that nobody listens at. Their
+// ports are below those that systems give to outgoing connections and to listeners
+// on port 0, so that other tests do not take them meanwhile.
+func Loopback(t testing.TB, n int) (addrs []string) {
+	t.Helper()
+	const low, high = 20_000, 32_000
+	for range 1000 {
+		if len(addrs) == n {
+			return addrs
+		}
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", low+rand.IntN(high-low)))
+		if err != nil {
+			continue
+		}
+		defer ln.Close() // at the end: so that they differ
+		addrs = append(addrs, ln.Addr().String())
+	}
+	t.Fatal("freeaddr: there are not enough free ports")
+	return nil
+}
