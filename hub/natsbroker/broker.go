@@ -1,0 +1,276 @@
+package natsbroker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wskit/wskit/hub"
+)
+
+// The options that are not set.
+const (
+	DefaultPrefix   = "wskit"
+	DefaultMaxAge   = 5 * time.Minute
+	DefaultMaxBytes = 256 << 20
+)
+
+// ErrNotConnected is returned while there is no connection to NATS. The call had no
+// effect.
+var ErrNotConnected = errors.New("natsbroker: not connected")
+
+// Options are the options of [New]. All copies of a program need the same Prefix and
+// History, and the options of the stream.
+type Options struct {
+	// URL is where NATS listens, as nats://host:4222, or several of these with commas
+	// between. It is not used with Server.
+	URL string
+
+	// Server, if not nil, is a server in this process to connect to.
+	Server *Server
+
+	// NATS are further options of the connection, such as credentials and TLS.
+	NATS []nats.Option
+
+	// Prefix is the first token of all subjects, and the name of the stream. ""
+	// means DefaultPrefix.
+	Prefix string
+
+	// History reports whether a topic has history. nil means that none has: NATS
+	// then needs no JetStream. It must return the same for the same topic always.
+	History func(topic string) bool
+
+	// MaxAge and MaxBytes are how much the stream keeps of all topics with history
+	// together. 0 means DefaultMaxAge and DefaultMaxBytes. The first copy of the
+	// program creates the stream; the options of later ones do not change it.
+	MaxAge   time.Duration
+	MaxBytes int64
+
+	// Replicas is how many servers of a NATS cluster hold the stream: 1, 3 or 5. 0
+	// means 1, and 3 with Server. As long as the cluster has fewer servers, one of
+	// them holds it.
+	Replicas int
+
+	// Storage is where the stream is: in files or in memory.
+	Storage jetstream.StorageType
+
+	// OnError, if not nil, is called for what goes wrong outside of a call: a lost
+	// connection, a stream that cannot be read, a message of another program. It must
+	// not block.
+	OnError func(error)
+}
+
+// maxPending is how many publications may wait for the hub. One that finds no room
+// is dropped and reported as a gap.
+const maxPending = 8192
+
+// Broker is a [hub.Broker] over NATS.
+type Broker struct {
+	opts         Options
+	live, stored string // the prefixes of subjects
+	nc           *nats.Conn
+	js           jetstream.JetStream
+	arrived      chan *nats.Msg // of topics without history
+	wake         chan struct{}  // lost may have been set
+	lost         atomic.Bool    // what was published meanwhile did not arrive
+	closed       chan struct{}
+	running      atomic.Bool
+	handler      atomic.Pointer[hub.Handler] // nil before Run
+	epoch        atomic.Uint64               // of the stream; 0 if it is not known
+
+	sending chan struct{} // a lock for sender, which a context can give up on
+	sender  sender
+
+	mu     sync.Mutex
+	begin  hub.Position                  // where the reading of the stream begins
+	topics map[string]*nats.Subscription // what the hub wants; nil for topics with history
+}
+
+var _ hub.Broker = (*Broker)(nil)
+
+// New returns a broker that connects in the background: that NATS is away is no
+// error. The caller must call [Broker.Run] or [Broker.Close].
+func New(opts Options) (*Broker, error) {
+	opts.Prefix = cmp.Or(opts.Prefix, DefaultPrefix)
+	opts.MaxAge = cmp.Or(opts.MaxAge, DefaultMaxAge)
+	opts.MaxBytes = cmp.Or(opts.MaxBytes, DefaultMaxBytes)
+	if opts.Replicas == 0 {
+		opts.Replicas = 1
+		if opts.Server != nil {
+			opts.Replicas = 3
+		}
+	}
+	b := &Broker{
+		opts:    opts,
+		live:    opts.Prefix + ".live.",
+		stored:  opts.Prefix + ".stored.",
+		arrived: make(chan *nats.Msg, maxPending),
+		wake:    make(chan struct{}, 1),
+		closed:  make(chan struct{}),
+		sending: make(chan struct{}, 1),
+		sender:  sender{id: rand.Uint64()},
+		topics:  make(map[string]*nats.Subscription),
+	}
+	var err error
+	if b.nc, err = nats.Connect(opts.URL, b.connecting()...); err != nil {
+		return nil, fmt.Errorf("natsbroker: %w", err)
+	}
+	if b.js, err = jetstream.New(b.nc); err != nil {
+		b.nc.Close()
+		return nil, fmt.Errorf("natsbroker: %w", err)
+	}
+	return b, nil
+}
+
+// connecting returns the options of the connection.
+func (b *Broker) connecting() []nats.Option {
+	options := []nats.Option{
+		nats.Name("wskit hub"),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.CustomReconnectDelay(reconnectDelay),
+		nats.ReconnectBufSize(-1),            // what cannot be sent is an error
+		nats.FlusherTimeout(2 * time.Second), // for a write, so that no Publish hangs
+		nats.PingInterval(5 * time.Second),
+		nats.ErrorHandler(b.failed),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			b.lost.Store(true)
+			if err != nil {
+				b.report(fmt.Errorf("natsbroker: connection lost: %w", err))
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) {
+			select {
+			case b.wake <- struct{}{}:
+			default:
+			}
+		}),
+		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
+	}
+	if b.opts.Server != nil {
+		options = append(options, nats.InProcessServer(b.opts.Server.server),
+			nats.UserInfo(clusterName, b.opts.Server.password))
+	}
+	return append(options, b.opts.NATS...)
+}
+
+// reconnectDelay is the time between two attempts to connect: 50 ms to 2 s.
+func reconnectDelay(attempts int) time.Duration {
+	d := 50 * time.Millisecond << min(attempts, 5)
+	return d + rand.N(d/4)
+}
+
+// Close ends the connection. Run returns.
+func (b *Broker) Close() { b.nc.Close() }
+
+// Run hands to h what arrives, until ctx ends or the broker is closed. Then it ends
+// the connection. It returns an error if NATS has ended the connection for good, for
+// instance because it does not accept the credentials.
+func (b *Broker) Run(ctx context.Context, h hub.Handler) error {
+	if !b.running.CompareAndSwap(false, true) {
+		return errors.New("natsbroker: Run was called before")
+	}
+	b.handler.Store(&h)
+	defer b.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer cancel()
+	if b.opts.History != nil {
+		following.Go(func() { b.follow(ctx, h) })
+	}
+	return b.deliver(ctx, h)
+}
+
+// Publish implements [hub.Broker]. To a topic with history it is complete when the
+// stream has p, and is repeated until ctx ends or 10 s have passed; to any other one
+// NATS delivers p at most once.
+func (b *Broker) Publish(ctx context.Context, topic string, p hub.Publication) (hub.Position, error) {
+	if hub.IsPattern(topic) {
+		return hub.Position{}, fmt.Errorf("natsbroker: %w: a pattern cannot be published to: %.40q", hub.ErrTopic, topic)
+	}
+	if b.keeps(topic) {
+		return b.store(ctx, topic, &p)
+	}
+	return hub.Position{}, b.send(ctx, topic, &p)
+}
+
+// keeps reports whether a topic has history.
+func (b *Broker) keeps(topic string) bool { return b.opts.History != nil && b.opts.History(topic) }
+
+// Subscribe implements [hub.Broker]. When it returns, the server that this copy is
+// connected to has the subscription, and has sent it on to the other ones.
+func (b *Broker) Subscribe(ctx context.Context, topic string) error {
+	subject, err := subject(b.live, topic)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	kept := b.opts.History != nil && (hub.IsPattern(topic) || b.opts.History(topic))
+	if kept {
+		if _, err := b.beginning(ctx); err != nil {
+			return fmt.Errorf("natsbroker: subscribe to %.40q: %w", topic, err)
+		}
+	}
+	if kept && !hub.IsPattern(topic) {
+		b.want(topic, nil)
+		return nil
+	}
+	sub, err := b.nc.ChanSubscribe(subject, b.arrived)
+	if err != nil {
+		return fmt.Errorf("natsbroker: subscribe to %.40q: %w", topic, err)
+	}
+	if err := b.nc.FlushWithContext(ctx); err != nil {
+		_ = sub.Unsubscribe()
+		return fmt.Errorf("natsbroker: subscribe to %.40q: %w", topic, err)
+	}
+	b.want(topic, sub)
+	return nil
+}
+
+func (b *Broker) want(topic string, sub *nats.Subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.topics[topic] = sub
+}
+
+// Unsubscribe implements [hub.Broker].
+func (b *Broker) Unsubscribe(topic string) {
+	b.mu.Lock()
+	sub := b.topics[topic]
+	delete(b.topics, topic)
+	b.mu.Unlock()
+	if sub != nil {
+		_ = sub.Unsubscribe() // it fails if the connection has ended, and the subscription with it
+	}
+}
+
+// wanted returns the topics and patterns that the hub wants: those with history, or
+// those that come live. A pattern may stand for topics of both.
+func (b *Broker) wanted(stored bool) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	topics := make([]string, 0, len(b.topics))
+	for topic, sub := range b.topics {
+		if stored == (sub == nil) || hub.IsPattern(topic) {
+			topics = append(topics, topic)
+		}
+	}
+	return topics
+}
+
+// report gives an error to OnError.
+func (b *Broker) report(err error) {
+	if b.opts.OnError != nil {
+		b.opts.OnError(err)
+	}
+}

@@ -1,0 +1,212 @@
+package natsbroker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wskit/wskit/hub"
+)
+
+// errBehind says that the replica which has answered does not have all messages yet.
+var errBehind = errors.New("a replica is behind")
+
+// maxBatch is how many bytes of history are read at once, and one message more.
+const maxBatch = 4 << 20
+
+// History implements [hub.Broker]. The newest position of a topic of which nothing
+// is kept is the end of the stream.
+func (b *Broker) History(ctx context.Context, topic string, since hub.Position, limit int) (pubs []hub.Publication, newest hub.Position, err error) {
+	if hub.IsPattern(topic) || !b.keeps(topic) {
+		return nil, hub.Position{}, hub.ErrNoHistory
+	}
+	subject, err := subject(b.stored, topic)
+	if err != nil {
+		return nil, hub.Position{}, err
+	}
+	q := query{Broker: b, subject: subject, since: since, limit: limit}
+	err = try(ctx, q.run)
+	if err != nil && !errors.Is(err, hub.ErrCannotRecover) {
+		return nil, hub.Position{}, fmt.Errorf("natsbroker: history of %.40q: %w", topic, err)
+	}
+	return q.pubs, hub.Position{Epoch: q.epoch, Offset: q.newest}, err
+}
+
+// query is a call of History. The leader of the stream says which message is the
+// newest one. The messages come from any replica, which may not have that one yet.
+type query struct {
+	*Broker
+	subject string
+	since   hub.Position
+	limit   int
+
+	epoch, newest uint64
+	pubs          []hub.Publication
+	reached       uint64 // sequence of the last message that was read, or since
+	contains      bool   // the message at since is there, and so is all after it
+}
+
+func (q *query) run(ctx context.Context) (err error) {
+	q.pubs, q.reached, q.contains = nil, q.since.Offset, false
+	if q.epoch, err = q.streamEpoch(ctx); err != nil {
+		return err
+	}
+	found, err := q.findNewest(ctx)
+	if err != nil || q.limit == 0 {
+		return err
+	}
+	if !q.since.IsZero() && q.since.Epoch != q.epoch {
+		return hub.ErrCannotRecover
+	}
+	if q.newest == q.since.Offset {
+		return nil
+	}
+	for found && q.reached < q.newest && len(q.pubs) < q.limit {
+		if err := q.read(ctx); err != nil {
+			return err
+		}
+	}
+	return q.check(ctx)
+}
+
+// findNewest sets newest: to the last message of the topic if there is one, and else
+// to the end of the stream. That is read between two looks: so a message that comes
+// later is after it.
+func (q *query) findNewest(ctx context.Context) (found bool, err error) {
+	if found, err = q.last(ctx); found || err != nil {
+		return found, err
+	}
+	info, err := q.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	if found, err = q.last(ctx); found || err != nil {
+		return found, err
+	}
+	q.epoch, q.newest = epochOf(info), info.State.LastSeq
+	return false, nil
+}
+
+// last sets newest to the last message of the topic, if there is one. It asks the
+// leader.
+func (q *query) last(ctx context.Context) (found bool, err error) {
+	request, err := json.Marshal(map[string]string{"last_by_subj": q.subject})
+	if err != nil {
+		return false, err
+	}
+	reply, err := q.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+q.opts.Prefix, request)
+	if err != nil {
+		return false, err
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Sequence uint64 `json:"seq"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return false, err
+	}
+	if answer.Error == nil {
+		q.newest = answer.Message.Sequence
+		return true, nil
+	}
+	if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+		return false, nil
+	}
+	if answer.Error.ErrorCode == jetstream.JSErrCodeStreamNotFound {
+		q.Broker.epoch.Store(0)
+	}
+	return false, answer.Error
+}
+
+// read reads messages from q.reached on.
+func (q *query) read(ctx context.Context) error {
+	request, err := json.Marshal(map[string]any{
+		"seq": max(q.reached, 1), "next_by_subj": q.subject,
+		"batch": min(q.limit-len(q.pubs), math.MaxInt32-1) + 1, "max_bytes": maxBatch,
+	})
+	if err != nil {
+		return err
+	}
+	inbox := q.nc.NewInbox()
+	sub, err := q.nc.SubscribeSync(inbox)
+	if err != nil {
+		return err
+	}
+	defer sub.Unsubscribe()
+	if err := q.nc.PublishRequest("$JS.API.DIRECT.GET."+q.opts.Prefix, inbox, request); err != nil {
+		return err
+	}
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return err
+		}
+		if end, err := q.take(m); end || err != nil {
+			return err
+		}
+	}
+}
+
+// take takes one message of an answer. It reports whether that was the last one.
+func (q *query) take(m *nats.Msg) (end bool, err error) {
+	switch status := m.Header.Get("Status"); status {
+	case "":
+	case "204": // the end of the batch
+		if m.Header.Get("Nats-Num-Pending") == "0" && q.reached < q.newest {
+			return true, errBehind
+		}
+		return true, nil
+	case "404":
+		return true, errBehind
+	case "503":
+		return true, nats.ErrNoResponders
+	default:
+		return true, fmt.Errorf("JetStream answers %s %s", status, m.Header.Get("Description"))
+	}
+	sequence, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return true, fmt.Errorf("JetStream answers without a sequence: %w", err)
+	}
+	if sequence <= q.reached {
+		q.contains = q.contains || sequence == q.since.Offset
+		return false, nil
+	}
+	if len(q.pubs) == q.limit {
+		return false, nil
+	}
+	q.reached = sequence
+	_, p, err := q.decode(m.Header.Get(jetstream.SubjectHeader), m.Data, hub.Position{Epoch: q.epoch, Offset: sequence})
+	if err != nil {
+		q.report(err)
+		return false, nil
+	}
+	if p.Kind == hub.Data { // who came and went is not repeated
+		q.pubs = append(q.pubs, p)
+	}
+	return false, nil
+}
+
+// check returns [hub.ErrCannotRecover] if messages after since were dropped, or if
+// the stream does not reach to since.
+func (q *query) check(ctx context.Context) error {
+	if q.since.IsZero() || q.contains {
+		return nil
+	}
+	info, err := q.open(ctx)
+	if err != nil {
+		return err
+	}
+	if epochOf(info) != q.epoch || info.State.FirstSeq > q.since.Offset+1 || info.State.LastSeq < q.since.Offset {
+		q.pubs = nil
+		return hub.ErrCannotRecover
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package natsbroker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/hub/internal/wire"
+)
+
+// headSize is the length of what precedes a live publication: who has sent it, and
+// how many that one had sent before.
+const headSize = 16
+
+// sender numbers what a broker sends. NATS delivers a message once for each
+// subscription that matches, and what came over one connection in order: a number
+// that is not greater than the one before is a repetition, or was overtaken.
+type sender struct {
+	id, sent uint64
+	buf      []byte // encodes the next message
+}
+
+// maxKept is the largest buffer that a sender keeps.
+const maxKept = 64 << 10
+
+// send publishes to a topic without history.
+func (b *Broker) send(ctx context.Context, topic string, p *hub.Publication) error {
+	subject, err := subject(b.live, topic)
+	if err != nil {
+		return err
+	}
+	select {
+	case b.sending <- struct{}{}:
+		defer func() { <-b.sending }()
+	case <-ctx.Done():
+		return fmt.Errorf("natsbroker: publish to %.40q: %w", topic, context.Cause(ctx))
+	}
+	if !b.nc.IsConnected() {
+		return fmt.Errorf("%w: publish to %.40q", ErrNotConnected, topic)
+	}
+	s := &b.sender
+	s.sent++
+	s.buf = binary.BigEndian.AppendUint64(s.buf[:0], s.id)
+	s.buf = binary.BigEndian.AppendUint64(s.buf, s.sent)
+	s.buf = wire.Append(s.buf, p)
+	if err = b.nc.Publish(subject, s.buf); err != nil {
+		err = fmt.Errorf("natsbroker: publish to %.40q: %w", topic, err)
+	}
+	if cap(s.buf) > maxKept {
+		s.buf = nil
+	}
+	return err
+}
+
+// deliver hands over what arrives on topics without history.
+func (b *Broker) deliver(ctx context.Context, h hub.Handler) error {
+	last := make(map[uint64]uint64)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.closed:
+			if err := b.nc.LastError(); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("natsbroker: connection ended: %w", err)
+			}
+			return nil
+		case <-b.wake:
+			b.tellLost(h)
+		case m := <-b.arrived:
+			b.tellLost(h)
+			topic, p, err := b.parse(m, last)
+			if err != nil {
+				b.report(err)
+			} else if topic != "" {
+				h.Publication(topic, p)
+			}
+		}
+	}
+}
+
+// maxSenders is how many senders are known at once: one for each copy.
+const maxSenders = 4096
+
+// parse decodes a live publication. The topic is "" for one that came before, for
+// another subscription.
+func (b *Broker) parse(m *nats.Msg, last map[uint64]uint64) (topic string, p hub.Publication, err error) {
+	topic, ok := topicOf(b.live, m.Subject)
+	if !ok || len(m.Data) < headSize {
+		return "", p, fmt.Errorf("natsbroker: message of another program on subject %.80q", m.Subject)
+	}
+	if p, err = wire.Parse(m.Data[headSize:]); err != nil {
+		return "", p, fmt.Errorf("natsbroker: subject %.80q: %w", m.Subject, err)
+	}
+	from, number := binary.BigEndian.Uint64(m.Data), binary.BigEndian.Uint64(m.Data[8:])
+	if before, known := last[from]; known && number <= before {
+		return "", p, nil
+	} else if !known && len(last) >= maxSenders {
+		clear(last)
+	}
+	last[from] = number
+	return topic, p, nil
+}
+
+// tellLost reports a gap on all topics that come live, if the connection was lost.
+func (b *Broker) tellLost(h hub.Handler) {
+	if !b.nc.IsConnected() || !b.lost.CompareAndSwap(true, false) {
+		return
+	}
+	for _, topic := range b.wanted(false) {
+		h.Gap(topic)
+	}
+}
+
+// failed is called by the connection for errors outside of calls. A subscription that
+// has dropped messages is a gap.
+func (b *Broker) failed(_ *nats.Conn, sub *nats.Subscription, err error) {
+	if sub == nil || !errors.Is(err, nats.ErrSlowConsumer) {
+		b.report(fmt.Errorf("natsbroker: %w", err))
+		return
+	}
+	topic, ok := topicOf(b.live, sub.Subject)
+	if !ok {
+		return // of JetStream: the consumer notices by its sequence
+	}
+	b.report(fmt.Errorf("natsbroker: publications dropped on %.40q: %w", topic, err))
+	if h := b.handler.Load(); h != nil {
+		(*h).Gap(topic)
+	}
+}

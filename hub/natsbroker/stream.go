@@ -1,0 +1,341 @@
+package natsbroker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/hub/internal/wire"
+)
+
+const (
+	// callTimeout bounds a call whose context has no earlier deadline.
+	callTimeout = 10 * time.Second
+
+	// tryTimeout bounds one attempt of a call: a server that has just ended
+	// answers nobody.
+	tryTimeout = 2 * time.Second
+
+	// heartbeat is how often a consumer without messages says that it is there. It
+	// is lost when two are missing.
+	heartbeat = time.Second
+
+	// inactive is how long a consumer stays when its copy has ended.
+	inactive = 30 * time.Second
+)
+
+// try calls f until that succeeds, fails for good, or ctx ends.
+func try(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
+		once, cancel := context.WithTimeout(ctx, tryTimeout)
+		err := f(once)
+		cancel()
+		if err == nil || !passes(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// passes reports whether an error may be over soon: a stream has no leader while its
+// servers choose one, and a replica that was just written to may not know it.
+func passes(err error) bool {
+	for _, passing := range []error{
+		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, jetstream.ErrNoStreamResponse,
+		nats.ErrDisconnected, nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, errBehind,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	answer, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && answer.Code == 503
+}
+
+// store publishes to a topic with history. Each attempt has the same ID, so that the
+// stream has one of them.
+func (b *Broker) store(ctx context.Context, topic string, p *hub.Publication) (hub.Position, error) {
+	subject, err := subject(b.stored, topic)
+	if err != nil {
+		return hub.Position{}, err
+	}
+	m := nats.NewMsg(subject)
+	m.Data = wire.Append(make([]byte, 0, wire.Size(p)), p)
+	m.Header.Set(jetstream.MsgIDHeader, messageID(topic, p))
+	var ack *jetstream.PubAck
+	err = try(ctx, func(ctx context.Context) error {
+		if _, err := b.streamEpoch(ctx); err != nil {
+			return err
+		}
+		ack, err = b.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
+		return err
+	})
+	if err != nil {
+		return hub.Position{}, fmt.Errorf("natsbroker: publish to %.40q: %w", topic, err)
+	}
+	return hub.Position{Epoch: b.epoch.Load(), Offset: ack.Sequence}, nil
+}
+
+// messageID returns the ID that the stream knows p by.
+func messageID(topic string, p *hub.Publication) string {
+	if p.ID == "" || p.Kind != hub.Data {
+		return nuid.Next()
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s%s", len(topic), topic, p.ID)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// streamEpoch returns the epoch of the stream, which it creates if needed.
+func (b *Broker) streamEpoch(ctx context.Context) (uint64, error) {
+	if epoch := b.epoch.Load(); epoch != 0 {
+		return epoch, nil
+	}
+	info, err := b.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return epochOf(info), nil
+}
+
+func epochOf(info *jetstream.StreamInfo) uint64 { return uint64(info.Created.UnixNano()) }
+
+// open returns the state of the stream, which it creates if there is none.
+func (b *Broker) open(ctx context.Context) (*jetstream.StreamInfo, error) {
+	stream, err := b.js.Stream(ctx, b.opts.Prefix)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = b.create(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info := stream.CachedInfo()
+	b.epoch.Store(epochOf(info))
+	return info, nil
+}
+
+// beginning returns where the reading of the stream begins: at its end when it was
+// called first.
+func (b *Broker) beginning(ctx context.Context) (hub.Position, error) {
+	b.mu.Lock()
+	at := b.begin
+	b.mu.Unlock()
+	if !at.IsZero() {
+		return at, nil
+	}
+	err := try(ctx, func(ctx context.Context) error {
+		info, err := b.open(ctx)
+		if err == nil {
+			at = hub.Position{Epoch: epochOf(info), Offset: info.State.LastSeq + 1}
+		}
+		return err
+	})
+	if err != nil {
+		return hub.Position{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.begin.IsZero() {
+		b.begin = at
+	}
+	return b.begin, nil
+}
+
+// create creates the stream: on fewer servers if there are not enough.
+func (b *Broker) create(ctx context.Context) (jetstream.Stream, error) {
+	config := b.config()
+	stream, err := b.js.CreateStream(ctx, config)
+	if err != nil && config.Replicas > 1 && isFew(err) {
+		config.Replicas = 1
+		stream, err = b.js.CreateStream(ctx, config)
+	}
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return b.js.Stream(ctx, b.opts.Prefix) // another copy was faster
+	}
+	return stream, err
+}
+
+// isFew reports whether a server says that the cluster has not enough servers for
+// the replicas.
+func isFew(err error) bool {
+	const noSuitablePeers, replicasNotSupported = 10005, 10074
+	answer, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (answer.ErrorCode == noSuitablePeers || answer.ErrorCode == replicasNotSupported)
+}
+
+// config returns the configuration of the stream. It is bounded by age and bytes only,
+// which drop what is oldest: so all after a position is there if the first message
+// of the stream is not later.
+func (b *Broker) config() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        b.opts.Prefix,
+		Description: "publications of the topics with history of a wskit hub",
+		Subjects:    []string{b.stored + ">"},
+		MaxAge:      b.opts.MaxAge,
+		MaxBytes:    b.opts.MaxBytes,
+		Duplicates:  b.opts.MaxAge,
+		Replicas:    b.opts.Replicas,
+		Storage:     b.opts.Storage,
+		AllowDirect: true,
+	}
+}
+
+// grow gives the stream the replicas that it should have, once there are servers.
+func (b *Broker) grow(ctx context.Context, info *jetstream.StreamInfo) {
+	for have := info.Config.Replicas; have < b.opts.Replicas && sleep(ctx, tryTimeout); {
+		config := b.config()
+		once, cancel := context.WithTimeout(ctx, callTimeout)
+		if _, err := b.js.UpdateStream(once, config); err == nil {
+			have = config.Replicas
+		} else if !isFew(err) && !passes(err) {
+			b.report(fmt.Errorf("natsbroker: give the stream %d replicas: %w", config.Replicas, err))
+		}
+		cancel()
+	}
+}
+
+// sleep waits, and reports whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// follow hands over what the stream gets, until ctx ends.
+func (b *Broker) follow(ctx context.Context, h hub.Handler) {
+	f := follower{Broker: b, handler: h}
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := f.run(ctx)
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		b.report(fmt.Errorf("natsbroker: stream %s: %w", b.opts.Prefix, err))
+		if time.Since(began) < tryTimeout {
+			sleep(ctx, 200*time.Millisecond)
+		}
+	}
+}
+
+// follower reads the stream. It goes on where it was after an interruption. If that
+// cannot be, it starts at the end and reports a gap on all topics with history.
+type follower struct {
+	*Broker
+	handler hub.Handler
+	begun   bool
+	epoch   uint64 // of the stream that it reads; 0 to start at the end
+	next    uint64 // sequence of the next message
+}
+
+// run reads the stream until something fails. It returns nil if it missed messages.
+func (f *follower) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	info, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	if !f.begun {
+		at, err := f.beginning(ctx)
+		if err != nil {
+			return err
+		}
+		f.begun, f.epoch, f.next = true, at.Epoch, at.Offset
+	}
+	restart := f.epoch != epochOf(info) || f.next > info.State.LastSeq+1
+	if restart {
+		f.epoch, f.next = epochOf(info), info.State.LastSeq+1
+	}
+	go f.grow(ctx, info)
+	messages, err := f.consume(ctx)
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	if restart {
+		for _, topic := range f.wanted(true) {
+			f.handler.Gap(topic)
+		}
+	}
+	return f.read(ctx, messages)
+}
+
+// consume begins to read at f.next.
+func (f *follower) consume(ctx context.Context) (jetstream.MessagesContext, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	consumer, err := f.js.CreateConsumer(ctx, f.opts.Prefix, jetstream.ConsumerConfig{
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       f.next,
+		AckPolicy:         jetstream.AckNonePolicy,
+		InactiveThreshold: inactive,
+		MemoryStorage:     true,
+		Replicas:          1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return consumer.Messages(jetstream.PullHeartbeat(heartbeat), jetstream.PullExpiry(10*heartbeat))
+}
+
+// read hands over messages.
+func (f *follower) read(ctx context.Context, messages jetstream.MessagesContext) error {
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return err
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		switch sequence := meta.Sequence.Stream; {
+		case sequence < f.next:
+			continue // the stream repeats itself
+		case sequence > f.next:
+			f.epoch = 0 // what is between is gone
+			return nil
+		default:
+			f.next++
+		}
+		at := hub.Position{Epoch: f.epoch, Offset: meta.Sequence.Stream}
+		topic, p, err := f.decode(m.Subject(), m.Data(), at)
+		if err != nil {
+			f.report(err)
+			continue
+		}
+		f.handler.Publication(topic, p)
+	}
+}
+
+// decode decodes a message of the stream.
+func (b *Broker) decode(subject string, data []byte, at hub.Position) (topic string, p hub.Publication, err error) {
+	topic, ok := topicOf(b.stored, subject)
+	if !ok {
+		return "", p, fmt.Errorf("natsbroker: message of another program on subject %.80q", subject)
+	}
+	if p, err = wire.Parse(data); err != nil {
+		return "", p, fmt.Errorf("natsbroker: subject %.80q: %w", subject, err)
+	}
+	p.Position = at
+	return topic, p, nil
+}
