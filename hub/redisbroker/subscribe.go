@@ -1,0 +1,301 @@
+package redisbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/hub/internal/wire"
+)
+
+const (
+	// silence is how long nothing may come from Redis before it is asked for an
+	// answer, and how long that may take.
+	silence = 5 * time.Second
+
+	// callTimeout bounds a subscription whose context has no earlier deadline.
+	callTimeout = 10 * time.Second
+
+	minPause, maxPause = 50 * time.Millisecond, 2 * time.Second
+)
+
+// subscription is a topic or pattern that the hub wants.
+type subscription struct {
+	confirmed chan struct{} // closed when Redis has confirmed it for the first time
+}
+
+func (s *subscription) isConfirmed() bool {
+	select {
+	case <-s.confirmed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Subscribe implements [hub.Broker]. It waits for Run and for Redis.
+func (b *Broker) Subscribe(ctx context.Context, topic string) error {
+	s := &subscription{confirmed: make(chan struct{})}
+	b.mark(topic, s)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	select {
+	case <-s.confirmed:
+		return nil
+	case <-ctx.Done():
+		b.Unsubscribe(topic)
+		return fmt.Errorf("redisbroker: subscribe to %.40q: %w", topic, context.Cause(ctx))
+	}
+}
+
+// Unsubscribe implements [hub.Broker].
+func (b *Broker) Unsubscribe(topic string) { b.mark(topic, nil) }
+
+// mark notes whether a topic is wanted, for the writer of a session.
+func (b *Broker) mark(topic string, s *subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case s != nil:
+		b.wanted[topic] = s
+	case b.wanted[topic] == nil:
+		return
+	default:
+		delete(b.wanted, topic)
+	}
+	if hub.IsPattern(topic) {
+		b.globs[b.glob(topic)] = topic
+	}
+	b.dirty[topic] = true
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run hands to h what arrives, until ctx ends. Then it closes the broker.
+func (b *Broker) Run(ctx context.Context, h hub.Handler) error {
+	if !b.running.CompareAndSwap(false, true) {
+		return errors.New("redisbroker: Run was called before")
+	}
+	defer b.Close()
+	for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
+		began := time.Now()
+		if err := b.session(ctx, h); ctx.Err() == nil {
+			b.report(fmt.Errorf("redisbroker: connection lost: %w", err))
+		}
+		if time.Since(began) > maxPause {
+			pause = minPause
+		}
+		select {
+		case <-time.After(pause + rand.N(pause/4)):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// session is a connection for pub/sub. It subscribes to all that is wanted: where that
+// was confirmed before, publications may be missing.
+func (b *Broker) session(ctx context.Context, h hub.Handler) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := reader{Broker: b, handler: h, pubsub: b.client.Subscribe(ctx)}
+	defer r.pubsub.Close()
+	defer context.AfterFunc(ctx, func() { r.pubsub.Close() })()
+	if err := r.pubsub.Ping(ctx); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	for topic := range b.wanted {
+		b.dirty[topic] = true
+	}
+	b.mu.Unlock()
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		if err := r.write(ctx); err != nil && ctx.Err() == nil {
+			b.report(fmt.Errorf("redisbroker: %w", err))
+			r.pubsub.Close() // the reader ends
+		}
+	}()
+	err := r.read(ctx)
+	cancel()
+	<-written
+	return err
+}
+
+// reader is one connection for pub/sub.
+type reader struct {
+	*Broker
+	handler hub.Handler
+	pubsub  *redis.PubSub
+	last    string // the head of the last message
+}
+
+// write tells Redis what is wanted, until ctx ends.
+func (r *reader) write(ctx context.Context) error {
+	for {
+		if err := r.flush(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-r.wake:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// flush subscribes to what is wanted, and unsubscribes from what is not.
+func (r *reader) flush(ctx context.Context) error {
+	var topics, patterns, noTopics, noPatterns []string
+	r.mu.Lock()
+	for topic := range r.dirty {
+		pattern, wanted := hub.IsPattern(topic), r.wanted[topic] != nil
+		switch {
+		case pattern && wanted:
+			patterns = append(patterns, r.glob(topic))
+		case pattern:
+			noPatterns = append(noPatterns, r.glob(topic))
+			delete(r.globs, r.glob(topic))
+		case wanted:
+			topics = append(topics, r.channel(topic))
+		default:
+			noTopics = append(noTopics, r.channel(topic))
+		}
+	}
+	clear(r.dirty)
+	r.mu.Unlock()
+	for _, c := range []struct {
+		names []string
+		call  func(context.Context, ...string) error
+	}{
+		{noTopics, r.pubsub.Unsubscribe}, {noPatterns, r.pubsub.PUnsubscribe},
+		{topics, r.pubsub.Subscribe}, {patterns, r.pubsub.PSubscribe},
+	} {
+		if len(c.names) == 0 {
+			continue
+		}
+		if err := c.call(ctx, c.names...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// glob returns the pattern of Redis for a pattern, which is another one for each. Its
+// wildcards also stand for dots, and the hub drops what does not match.
+func (b *Broker) glob(pattern string) string {
+	var g strings.Builder
+	g.WriteString(escape(b.channel("")))
+	for rest, more := pattern, true; more; {
+		var segment string
+		segment, rest, more = strings.Cut(rest, ".")
+		switch {
+		case segment == "*":
+			g.WriteByte('*')
+		case segment == ">" && !more:
+			g.WriteString("**")
+		default:
+			g.WriteString(escape(segment))
+		}
+		if more {
+			g.WriteByte('.')
+		}
+	}
+	return g.String()
+}
+
+var escaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
+
+func escape(s string) string { return escaper.Replace(s) }
+
+// read hands over what arrives.
+func (r *reader) read(ctx context.Context) error {
+	asked := false
+	for {
+		m, err := r.pubsub.ReceiveTimeout(ctx, silence)
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			if asked {
+				return fmt.Errorf("no answer within %v", silence)
+			}
+			asked = true
+			err = r.pubsub.Ping(ctx)
+		} else {
+			asked = false
+		}
+		if err != nil {
+			return err
+		}
+		switch m := m.(type) {
+		case *redis.Subscription:
+			r.confirm(m)
+		case *redis.Message:
+			r.message(m)
+		}
+	}
+}
+
+// confirm notes that Redis has confirmed a subscription. If it had done so before, on
+// another connection, what was published between is missing.
+func (r *reader) confirm(m *redis.Subscription) {
+	if m.Kind != "subscribe" && m.Kind != "psubscribe" {
+		return
+	}
+	topic := r.topicOf(m)
+	r.mu.Lock()
+	s := r.wanted[topic]
+	r.mu.Unlock()
+	switch {
+	case s == nil:
+	case s.isConfirmed():
+		r.handler.Gap(topic)
+	default:
+		close(s.confirmed)
+	}
+}
+
+// topicOf returns the topic or pattern of a confirmation.
+func (r *reader) topicOf(m *redis.Subscription) string {
+	if m.Kind == "subscribe" {
+		return strings.TrimPrefix(m.Channel, r.channel(""))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.globs[m.Channel]
+}
+
+// message hands over a publication. Redis sends it to a channel and to all patterns
+// in a row.
+func (r *reader) message(m *redis.Message) {
+	topic := strings.TrimPrefix(m.Channel, r.channel(""))
+	position, data, ok := strings.Cut(m.Payload, " ")
+	if !ok || len(data) < headSize {
+		r.report(fmt.Errorf("redisbroker: message of another program on channel %.80q", m.Channel))
+		return
+	}
+	if data[:headSize] == r.last {
+		return
+	}
+	r.last = data[:headSize]
+	var at hub.Position
+	err := at.UnmarshalText([]byte(position))
+	var p hub.Publication
+	if err == nil {
+		p, err = wire.Parse([]byte(data[headSize:]))
+	}
+	if err != nil {
+		r.report(fmt.Errorf("redisbroker: channel %.80q: %w", m.Channel, err))
+		return
+	}
+	p.Position = at
+	r.handler.Publication(topic, p)
+}
