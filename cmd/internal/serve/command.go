@@ -23,11 +23,12 @@ type options struct {
 	selfSigned, anyOrigin, quiet bool
 	dotfiles, http2, http3       bool
 	onLoop, withHub              bool
-	compress, logFormat, static  string
-	origins, subprotocols        []string
-	maxMessage                   int64
-	maxConnections, maxBacklog   int
-	keepAlive, idle, shutdown    time.Duration
+	clusterFlags
+	compress, logFormat, static string
+	origins, subprotocols       []string
+	maxMessage                  int64
+	maxConnections, maxBacklog  int
+	keepAlive, idle, shutdown   time.Duration
 
 	exec, tcp           string
 	command             []string // the words of exec
@@ -54,6 +55,11 @@ members. A message of /broadcast may have at most --max-backlog bytes.
 --hub keeps the last 100 messages of each topic, at most 256 KiB, for 10 minutes: a client
 that reconnects receives the messages that it has missed. Only subscribers of a topic may
 publish to it.
+
+--cluster makes several servers one hub: a client that loses one server receives from
+another what it has missed, for 5 minutes. With embedded, three servers with the same
+--join form a cluster that goes on when one of them ends. It stops while fewer than two
+are running.
 
 --exec starts the command for each connection to /exec. A message becomes a line of stdin,
 and a line of stdout becomes a text message. With --binary, both are copied as bytes.
@@ -87,6 +93,7 @@ func Command() *cobra.Command {
 		Long:  long,
 		Example: `  wskit serve
   wskit serve --addr :8080 --tls          # for phones, with a generated certificate
+  wskit serve --hub --cluster embedded --cluster-listen a:6222 --join a:6222,b:6222,c:6222
   wskit serve --static ./web --origin 'localhost:*' --log json
   wskit serve --exec 'jq --unbuffered -c .'
   wskit serve --tcp localhost:5432
@@ -115,6 +122,11 @@ func Command() *cobra.Command {
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server stops")
 	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop), with counters at /debug/vars; TLS still needs one, and HTTP/2 all")
 	flags.BoolVar(&o.withHub, "hub", false, "serve /hub: topics with history, by the protocol of package hubproto, and a chat on the page")
+	flags.StringVar(&o.cluster, "cluster", "", "with --hub: connect to other servers, through NATS with JetStream at nats://host:4222, or embedded in this process")
+	flags.StringSliceVar(&o.join, "join", nil, "with --cluster embedded: the --cluster-listen of the other servers as host:port; may include its own")
+	flags.StringVar(&o.listen, "cluster-listen", "127.0.0.1:6222", "with --cluster embedded: host:port for the other servers; not encrypted")
+	flags.StringVar(&o.secretFile, "cluster-secret", "", "with --cluster embedded: file with a secret that all servers share; others are refused")
+	flags.StringVar(&o.dir, "cluster-dir", "", "with --cluster embedded: directory of the history; a temporary one if it is empty")
 	flags.StringVar(&o.static, "static", "", "directory to serve: regular files, except for links that leave it and names that begin with a dot")
 	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: also serve names that begin with a dot")
 	flags.StringVar(&o.exec, "exec", "", "command to start for each connection to /exec")
@@ -168,6 +180,9 @@ func (o *options) check() error {
 	case o.maxConnections < 0 || o.keepAlive < 0 || o.idle < 0 || o.shutdown <= 0:
 		return exit.Usagef("--max-connections, --keep-alive, --idle-timeout and --shutdown-timeout cannot be negative")
 	}
+	if err := o.clusterFlags.check(o.withHub); err != nil {
+		return err
+	}
 	return o.checkBridges()
 }
 
@@ -194,11 +209,14 @@ func (o *options) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	defer s.cluster.end()
 	ln, err := net.Listen("tcp", o.addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w: choose another --addr (make run: ADDR=host:port)", err)
 	}
-	go s.runHub(cmd.Context())
+	running, stop := context.WithCancel(context.WithoutCancel(cmd.Context()))
+	defer stop() // of the hub, when its clients have been closed
+	go s.runHub(running)
 	web := s.web(config)
 	s.logHTTP2(web)
 	udp, err := s.startHTTP3(web, ln.Addr())

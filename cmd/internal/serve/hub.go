@@ -11,20 +11,13 @@ import (
 
 // startHub makes the hub of --hub.
 func (s *server) startHub() error {
-	broker, err := s.broker()
+	o, err := s.hubOptions()
 	if err != nil {
 		return err
 	}
-	s.hub = hub.New(&hub.Options{Broker: broker, CanPublish: onlySubscribers})
+	s.hub = hub.New(o)
 	s.metrics.watchHub(s.hub)
 	return nil
-}
-
-// broker returns what carries the messages of the hub.
-func (o *options) broker() (hub.Broker, error) {
-	return hub.NewMemory(func(string) hub.History {
-		return hub.History{Messages: 100, Bytes: 256 << 10}
-	}), nil
 }
 
 // onlySubscribers keeps clients from filling the history of topics at random.

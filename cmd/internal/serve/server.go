@@ -32,6 +32,7 @@ type server struct {
 	open      atomic.Int64   // connections and pending handshakes
 	loop      *wsloop.Server // with --loop, or nil
 	hub       *hub.Hub       // with --hub, or nil
+	cluster   *cluster       // with --cluster, or nil
 	processes atomic.Int64   // processes of --exec
 }
 
