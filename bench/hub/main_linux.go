@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+func main() {
+	if len(os.Args) == 4 && os.Args[1] == child {
+		if err := serve(os.Args[2], os.Args[3] == "true", os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	var o options
+	flag.IntVar(&o.receivers, "receivers", 5000, "receivers of one topic, and of topics with five each")
+	flag.IntVar(&o.deliveries, "deliveries", 2_000_000, "deliveries of a run")
+	flag.StringVar(&o.only, "only", "", "measure one library")
+	flag.BoolVar(&o.nodes, "nodes", true, "also measure brokers between nodes")
+	write := flag.String("write", "", "file to write the tables to")
+	flag.Parse()
+	var table bytes.Buffer
+	err := o.run(io.MultiWriter(os.Stdout, &table))
+	if err == nil && *write != "" {
+		err = os.WriteFile(*write, table.Bytes(), 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "hub:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	receivers, deliveries int
+	only                  string
+	nodes                 bool
+}
+
+// run measures all libraries and prints tables.
+func (o *options) run(out io.Writer) error {
+	machine, _ := exec.Command("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2; nproc").Output()
+	fmt.Fprintf(out, "Measured %s on%s cores; %d receivers, 64 bytes. A delivery is a message to one receiver.\n"+
+		"CPU is that of the server, and in brackets of the clients, which are the same for all.\n\n",
+		time.Now().Format("2006-01-02"), strings.Join(strings.Fields(" "+string(machine)), " "), o.receivers)
+	fmt.Fprintln(out, "| library | 1 topic: deliveries per s of CPU | (clients' CPU) | p99 at half load | the same, 1 in 10 stalled | compressed | 5 receivers a topic | bytes of a subscription |")
+	fmt.Fprintln(out, "|---|---:|---:|---:|---:|---:|---:|---:|")
+	for _, l := range libraries {
+		if o.only != "" && o.only != l.name {
+			continue
+		}
+		if err := o.measure(out, l); err != nil {
+			return fmt.Errorf("%s: %w", l.name, err)
+		}
+	}
+	if !o.nodes {
+		return nil
+	}
+	return measureNodes(out)
+}
+
+// measure prints the row of a library.
+func (o *options) measure(out io.Writer, l library) error {
+	one, err := o.throughput(l, 1, false)
+	if err != nil {
+		return err
+	}
+	half := min(max(int(one.wall/2)/o.receivers, 1), 200) // sleeps are not exact enough for more
+	calm, err := o.latency(l, half, false)
+	if err != nil {
+		return err
+	}
+	stalled, err := o.latency(l, half, true)
+	if err != nil {
+		return err
+	}
+	compressed, err := o.throughput(l, 1, true)
+	if err != nil {
+		return err
+	}
+	many, err := o.throughput(l, max(o.receivers/5, 1), false)
+	if err != nil {
+		return err
+	}
+	memory, err := o.memory(l)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "| %s | %.0f k | (%.0f k) | %v | %v | %.0f k | %.0f k | %s |\n", l.name,
+		one.server/1000, one.clients/1000, calm.Round(10*time.Microsecond), stalled.Round(10*time.Microsecond),
+		compressed.server/1000, many.server/1000, memory)
+	return nil
+}
+
+// session is a process and its clients.
+type session struct {
+	*process
+	*clients
+}
+
+func (o *options) open(l library, topics int, compress, stalled bool) (*session, error) {
+	p, err := start(l.name, compress)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newClients()
+	s := &session{p, c}
+	for i := 0; err == nil && i < o.receivers; i++ {
+		err = c.dial(p.addr, fmt.Sprint("t", i%topics), l.hello, compress, stalled && i%10 == 9)
+	}
+	for ready := 0; err == nil && ready < o.receivers; time.Sleep(10 * time.Millisecond) {
+		err = p.ask("ready", &ready)
+	}
+	if err != nil {
+		s.end()
+		return nil, err
+	}
+	if l.hello != "" { // the answer to it is a frame
+		err = c.until(int64(len(c.conns)))
+	}
+	return s, err
+}
+
+func (s *session) end() {
+	s.clients.close()
+	s.process.stop()
+}
+
+// result is deliveries per second: of the server's CPU time, of that of the clients,
+// and of the clock.
+type result struct{ server, clients, wall float64 }
+
+// window is how many messages to a topic are on their way at once: less than any queue
+// holds.
+const window = 8
+
+// throughput publishes as fast as the receivers get what was published before.
+func (o *options) throughput(l library, topics int, compress bool) (r result, err error) {
+	s, err := o.open(l, topics, compress, false)
+	if err != nil {
+		return r, err
+	}
+	defer s.end()
+	rounds := max(o.deliveries/(window*o.receivers), 2)
+	var before, after, heap int64
+	var began time.Time
+	var own int64
+	for i := range rounds + 1 {
+		if i == 1 { // the first one warms up
+			s.ask("usage", &before, &heap)
+			began, own = time.Now(), cpuTime()
+		}
+		frames := s.frames
+		failed := 0
+		if err := s.ask(fmt.Sprintf("publish %d %d 0", topics, window), &failed); err != nil || failed > 0 {
+			return r, fmt.Errorf("%d not published: %w", failed, err)
+		}
+		if err := s.until(frames + int64(window*o.receivers)); err != nil {
+			return r, err
+		}
+	}
+	wall, clients := time.Since(began), cpuTime()-own
+	s.ask("usage", &after, &heap)
+	n := float64(rounds * window * o.receivers)
+	return result{n / float64(after-before) * 1e9, n / float64(clients) * 1e9, n / wall.Seconds()}, nil
+}
+
+// latency returns the 99th percentile of how late messages are at a rate.
+func (o *options) latency(l library, rate int, stalled bool) (time.Duration, error) {
+	s, err := o.open(l, 1, false, stalled)
+	if err != nil {
+		return 0, err
+	}
+	defer s.end()
+	count := min(max(3*rate, 20), max(o.deliveries/o.receivers, 20))
+	frames := s.frames
+	done := make(chan error, 1)
+	go func() {
+		failed := 0
+		done <- s.ask(fmt.Sprintf("publish 1 %d %d", count, rate), &failed)
+	}()
+	if err := s.until(frames + int64(count*len(s.conns))); err != nil {
+		return 0, err
+	}
+	return s.percentile(0.99), <-done
+}
+
+// memory returns how much heap a subscription takes: of a thousand connections to a
+// hundred topics each.
+func (o *options) memory(l library) (string, error) {
+	few := options{receivers: min(o.receivers, 1000)}
+	s, err := few.open(l, 1, false, false)
+	if err != nil {
+		return "", err
+	}
+	defer s.end()
+	const topics = 100
+	var cpu, before, after int64
+	var can bool
+	s.ask("usage", &cpu, &before)
+	if err := s.ask(fmt.Sprint("more ", topics), &can); err != nil {
+		return "", err
+	}
+	if !can {
+		return "none", nil
+	}
+	if err := s.ask("usage", &cpu, &after); err != nil {
+		return "", err
+	}
+	return fmt.Sprint((after - before) / int64(topics*few.receivers)), nil
+}
