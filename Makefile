@@ -2,6 +2,7 @@
 
 GO        ?= go
 MODULES   := . websocket/wspb wsh3 hub contrib/prometheus contrib/otel cmd examples bench fuzz
+MODULES   += hub/natsbroker hub/redisbroker examples/cluster bench/hub
 PLATFORMS ?= windows/amd64 darwin/arm64 freebsd/amd64 linux/arm64 linux/s390x js/wasm
 KERNELS    = $(shell $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./internal/... | grep -v -e /repo -e /mutants) ./ws ./wsutil ./wsflate
 FUZZTIME  ?= 30000x
@@ -119,6 +120,10 @@ bench-guard: ## compare the speed of the files as they are with main, and fail o
 .PHONY: bench-http
 bench-http: ## echo over HTTP/1.1, HTTP/2 and HTTP/3 beside handlers without WebSockets; writes docs/performance-http.md
 	cd bench && $(GO) run ./http -out $(DOCS)/performance-http.md $(HTTP)
+
+.PHONY: bench-hub
+bench-hub: ## hubs beside the alternatives, and brokers between nodes, into bench/results/hub.md; HUB has flags
+	cd bench/hub && $(GO) run . -write ../results/hub.md $(HUB)
 
 .PHONY: samples
 samples: ## run each subcommand of wskit, and write what it prints into docs/wskit.md, or into the page SAMPLES
