@@ -50,7 +50,15 @@ func (n *node) run(ctx context.Context, out io.Writer) error {
 	mux := http.NewServeMux()
 	mux.Handle("/hub", &hubproto.Server{Hub: h})
 	mux.Handle("/hub.js", hubproto.Script())
-	web := &http.Server{Addr: n.addr, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	web := &http.Server{
+		Addr:              n.addr,
+		Handler:           mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
 	go func() { ended <- web.ListenAndServe() }()
 	fmt.Fprintf(out, "node at ws://%s/hub\n", n.addr)
 	select {

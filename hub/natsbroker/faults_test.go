@@ -2,6 +2,7 @@ package natsbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -57,6 +58,15 @@ func TestServerAwayAndBack(t *testing.T) {
 
 	s.Shutdown()
 	s.WaitForShutdown()
+	for _, b := range []*Broker{reader, writer} {
+		eventually(t, func(ctx context.Context) error {
+			if b.nc.IsConnected() {
+				sleep(ctx, time.Millisecond)
+				return errors.New("it is connected")
+			}
+			return nil
+		})
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err = writer.Publish(ctx, "kept.a", hub.Publication{Payload: []byte("lost")})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,7 +133,8 @@ func TestServerSecret(t *testing.T) {
 	other, err := StartServer(ServerOptions{Listen: addrs[1], Join: addrs[:1], Secret: "wrong", Logger: logger{rejected}})
 	require.NoError(t, err)
 	defer other.Shutdown()
-	require.Contains(t, <-rejected, "Authorization Violation")
+	for !strings.Contains(<-rejected, "Authorization Violation") {
+	}
 	require.Zero(t, one.Peers())
 
 	_, err = nats.Connect(one.server.ClientURL())
