@@ -196,8 +196,9 @@ func (b *Broker) config() jetstream.StreamConfig {
 
 // grow gives the stream the replicas that it should have, once there are servers.
 func (b *Broker) grow(ctx context.Context, info *jetstream.StreamInfo) {
+	config := info.Config
+	config.Replicas = b.opts.Replicas
 	for have := info.Config.Replicas; have < b.opts.Replicas && sleep(ctx, tryTimeout); {
-		config := b.config()
 		once, cancel := context.WithTimeout(ctx, callTimeout)
 		if _, err := b.js.UpdateStream(once, config); err == nil {
 			have = config.Replicas
