@@ -9,35 +9,36 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Helper compresses and inflates whole messages that stand alone, without context takeover. The
-// zero value is ready; a Helper is not changed by its use and serves any number of goroutines
-// at once.
+// Helper compresses and decompresses single messages without context takeover.
+// The zero value is ready to use. A Helper is safe for concurrent use.
 type Helper struct {
-	// Compressor and Decompressor make what compresses and inflates: see [NewWriter] and
-	// [NewReader]. nil stands for this package's own, with the largest window; level 1.
+	// Compressor and Decompressor return the compressor and decompressor to
+	// use: see [NewWriter] and [NewReader]. nil means those of this package,
+	// with the largest window and level 1.
 	Compressor   func(io.Writer) Compressor
 	Decompressor func(io.Reader) Decompressor
 
-	// MaxMessage is the most bytes to which a message may inflate. 0 stands for
-	// [DefaultMaxMessage], a negative value for no limit.
+	// MaxMessage is the maximum size of a decompressed message in bytes. 0
+	// means [DefaultMaxMessage], and a negative value means no limit.
 	MaxMessage int64
 }
 
-// Buffer collects what is written to it; a [bytes.Buffer] is one.
+// Buffer collects what is written to it. [bytes.Buffer] implements it.
 type Buffer interface {
 	Bytes() []byte
 	Write([]byte) (int, error)
 }
 
-// CompressFrame returns f compressed, with RSV1, in memory of its own; it does not change f. A
-// control frame comes back as it is. A fragment, or a frame that is masked, is the
-// caller's mistake, and one with RSV1 is [ErrUnexpectedCompressionBit].
+// CompressFrame returns a compressed copy of f with RSV1 set. It does not
+// modify f. It returns a control frame unchanged. A fragment or a masked frame
+// is a mistake of the caller. A frame with RSV1 set is
+// [ErrUnexpectedCompressionBit].
 func (h *Helper) CompressFrame(f ws.Frame) (ws.Frame, error) {
 	return h.CompressFrameBuffer(new(bytes.Buffer), f)
 }
 
-// CompressFrameBuffer is CompressFrame with the payload in buf, behind what buf holds: it is
-// valid until buf is changed.
+// CompressFrameBuffer is CompressFrame that appends the payload to buf. The
+// payload is valid until buf is changed.
 func (h *Helper) CompressFrameBuffer(buf Buffer, f ws.Frame) (ws.Frame, error) {
 	if f.Header.OpCode.IsControl() {
 		return f, nil
@@ -52,15 +53,16 @@ func (h *Helper) CompressFrameBuffer(buf Buffer, f ws.Frame) (ws.Frame, error) {
 	return reframe(buf, header, f.Payload, h.CompressTo)
 }
 
-// DecompressFrame returns f inflated, without RSV1, in memory of its own; it does not change f.
-// A frame that is not compressed comes back as it is. A fragment, or a frame that is masked, is
-// the caller's mistake; a control frame with RSV1 is [ErrUnexpectedCompressionBit].
+// DecompressFrame returns a decompressed copy of f without RSV1. It does not
+// modify f. It returns an uncompressed frame unchanged. A fragment or a masked
+// frame is a mistake of the caller. A control frame with RSV1 set is
+// [ErrUnexpectedCompressionBit].
 func (h *Helper) DecompressFrame(f ws.Frame) (ws.Frame, error) {
 	return h.DecompressFrameBuffer(new(bytes.Buffer), f)
 }
 
-// DecompressFrameBuffer is DecompressFrame with the payload in buf, behind what buf holds: it
-// is valid until buf is changed.
+// DecompressFrameBuffer is DecompressFrame that appends the payload to buf. The
+// payload is valid until buf is changed.
 func (h *Helper) DecompressFrameBuffer(buf Buffer, f ws.Frame) (ws.Frame, error) {
 	header, compressed, err := UnsetBit(f.Header)
 	if err == nil && (compressed || header.OpCode == ws.OpContinuation) {
@@ -97,8 +99,8 @@ func reframe(buf Buffer, h ws.Header, p []byte, convert func(io.Writer, []byte) 
 	return ws.Frame{Header: h, Payload: payload}, nil
 }
 
-// Compress returns the compressed payload of the message p, without the tail. It does not
-// retain p.
+// Compress returns the compressed payload of the message p, without the tail.
+// It does not retain p.
 func (h *Helper) Compress(p []byte) ([]byte, error) {
 	var out bytes.Buffer
 	err := h.CompressTo(&out, p)
@@ -134,9 +136,9 @@ func (h *Helper) Decompress(p []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// DecompressTo writes the message whose compressed payload is p to w. It does not retain p.
-// When the message turns out to be corrupt or too large, what came before that has been
-// written. Errors are those of [Reader.Read] and of w.
+// DecompressTo writes the message with the compressed payload p to w. It does
+// not retain p. If the message is corrupt or too large, the data before the
+// fault has been written. Errors are those of [Reader.Read] and of w.
 func (h *Helper) DecompressTo(w io.Writer, p []byte) error {
 	r := NewReader(bytes.NewReader(p), h.Decompressor)
 	r.SetLimit(h.MaxMessage)

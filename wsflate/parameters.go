@@ -9,11 +9,12 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// ExtensionName is the name under which permessage-deflate is negotiated (RFC 7692,
+// ExtensionName is the name of permessage-deflate in negotiation (RFC 7692,
 // section 7).
 const ExtensionName = "permessage-deflate"
 
-// MaxLZ77WindowSize is the size of the largest window in bytes (RFC 7692, section 7.1.2).
+// MaxLZ77WindowSize is the size of the largest window in bytes (RFC 7692,
+// section 7.1.2).
 const MaxLZ77WindowSize = 1 << deflate.MaxBits
 
 // The parameters (RFC 7692, section 7.1).
@@ -24,47 +25,48 @@ const (
 	clientMaxWindowBits     = "client_max_window_bits"
 )
 
-// Parameters are the four parameters of permessage-deflate (RFC 7692, section 7.1): as
-// they were offered, as they were agreed on, or as the policy of one side. Parameters whose
-// name begins with Server are about what the server compresses and the client inflates,
-// those with Client about the other direction. Values are compared with ==.
+// Parameters are the four parameters of permessage-deflate (RFC 7692, section
+// 7.1): in an offer, as negotiated, or as the policy of one side. Parameters
+// that begin with Server apply to messages that the server compresses and the
+// client decompresses, and those that begin with Client to the other direction.
+// Parameters are comparable with ==.
 type Parameters struct {
-	// ServerNoContextTakeover and ClientNoContextTakeover say that each message is
-	// compressed for itself. Nothing is held between messages then.
+	// ServerNoContextTakeover and ClientNoContextTakeover say that each message
+	// is compressed independently, so that no memory is held between messages.
 	ServerNoContextTakeover, ClientNoContextTakeover bool
 
-	// ServerMaxWindowBits and ClientMaxWindowBits bound how far back a message may
-	// refer. 0 stands for a parameter that is absent, and so for no bound.
+	// ServerMaxWindowBits and ClientMaxWindowBits limit how far back a message
+	// may refer. 0 means that the parameter is absent, which is no limit.
 	ServerMaxWindowBits, ClientMaxWindowBits WindowBits
 }
 
-// DefaultParameters let nothing be held between messages, in either direction: each
-// connection costs a few bytes, however many there are. Nothing in this package reads the
-// variable.
+// DefaultParameters hold no memory between messages in either direction.
+// Nothing in this package reads the variable.
 var DefaultParameters = noTakeover()
 
 func noTakeover() Parameters {
 	return Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}
 }
 
-// SmallWindow returns the policy of a server that has memory for a small window for sending to
-// each of its clients, up to 16 KiB, and none for receiving.
+// SmallWindow returns the policy of a server that has memory for a small
+// window, up to 16 KiB, for sending to each client, and none for receiving.
 func SmallWindow() Parameters {
 	return Parameters{ServerMaxWindowBits: 12, ClientNoContextTakeover: true}
 }
 
-// WindowBits is the base-2 logarithm of the size of a window: 8 to 15, 0 where the
-// parameter is absent, or [AnyWindowBits].
+// WindowBits is the base-2 logarithm of the size of a window: 8 to 15, or 0 if
+// the parameter is absent, or [AnyWindowBits].
 type WindowBits byte
 
-// AnyWindowBits is client_max_window_bits without a value: in an offer it says that the
-// client can be told a bound and has none of its own (RFC 7692, section 7.1.2.2).
+// AnyWindowBits is client_max_window_bits without a value. In an offer, it says
+// that the client accepts any limit (RFC 7692, section 7.1.2.2).
 const AnyWindowBits WindowBits = 1
 
-// Defined reports whether the parameter is there, with or without a value.
+// Defined reports whether the parameter is present, with or without a value.
 func (b WindowBits) Defined() bool { return b != 0 }
 
-// Bytes returns the size of the window in bytes, which without a value is [MaxLZ77WindowSize].
+// Bytes returns the size of the window in bytes. Without a value it is
+// [MaxLZ77WindowSize].
 func (b WindowBits) Bytes() int { return 1 << b.bits() }
 
 // bits returns the bound that b stands for.
@@ -115,7 +117,8 @@ func (p Parameters) received(side ws.State) direction {
 	return p.sent(ws.StateClientSide)
 }
 
-// Option returns p as it stands in Sec-WebSocket-Extensions, in an offer or in an answer.
+// Option returns p as an option of Sec-WebSocket-Extensions, for an offer or a
+// response.
 func (p Parameters) Option() httphead.Option {
 	o := httphead.Option{Name: []byte(ExtensionName)}
 	for _, flag := range []struct {
@@ -146,9 +149,10 @@ func (p Parameters) Option() httphead.Option {
 	return o
 }
 
-// Parse sets p to the parameters of o, an offer or an answer (RFC 7692, section 7.1). It does
-// not look at the name of o and does not retain it. A parameter that is unknown, comes twice or
-// has a value that it may not have is a *[ParameterError], and p is then zero.
+// Parse sets p to the parameters of o, an offer or a response (RFC 7692,
+// section 7.1). It ignores the name of o and does not retain o. For a parameter
+// that is unknown, repeated, or has an invalid value, it returns a
+// *[ParameterError] and sets p to zero.
 func (p *Parameters) Parse(o httphead.Option) (err error) {
 	*p = Parameters{}
 	o.Parameters.ForEach(func(name, value []byte) bool {
@@ -217,23 +221,23 @@ func parseBits(value []byte) WindowBits {
 // check returns an error for Parameters that no offer, answer or policy may be.
 func (p Parameters) check() error {
 	if !p.ServerMaxWindowBits.valid() {
-		return fmt.Errorf("wsflate: Parameters.ServerMaxWindowBits is %d, and neither 0 nor 8 to 15", p.ServerMaxWindowBits)
+		return fmt.Errorf("wsflate: invalid Parameters.ServerMaxWindowBits %d: want 0 or 8 to 15", p.ServerMaxWindowBits)
 	}
 	if !p.ClientMaxWindowBits.valid() && p.ClientMaxWindowBits != AnyWindowBits {
-		return fmt.Errorf("wsflate: Parameters.ClientMaxWindowBits is %d, and neither AnyWindowBits, 0 nor 8 to 15", p.ClientMaxWindowBits)
+		return fmt.Errorf("wsflate: invalid Parameters.ClientMaxWindowBits %d: want AnyWindowBits, 0 or 8 to 15", p.ClientMaxWindowBits)
 	}
 	return nil
 }
 
-// ParameterError says what is wrong with a parameter that the peer has sent, or has
-// left out (RFC 7692, section 7.1).
+// ParameterError describes a parameter that the peer has sent or omitted in
+// violation of RFC 7692, section 7.1.
 type ParameterError struct {
-	Name   string // as the peer wrote it
+	Name   string // as received
 	Reason string
 }
 
-// Error returns name and reason. The peer may have chosen the name: it is quoted, and cut
-// to 256 bytes.
+// Error returns the name and the reason. It quotes the name and cuts it to 256
+// bytes, because the peer may have chosen it.
 func (e *ParameterError) Error() string {
 	return fmt.Sprintf("wsflate: parameter %.256q %s (RFC 7692, section 7.1)", e.Name, e.Reason)
 }

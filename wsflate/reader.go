@@ -5,25 +5,27 @@ import (
 	"io"
 )
 
-// Decompressor inflates DEFLATE data (RFC 1951) from the source it was made with, such as the
-// readers of compress/flate. It returns io.EOF behind the last block.
+// Decompressor decompresses DEFLATE data (RFC 1951) from its source, as the
+// readers of compress/flate do. It returns io.EOF after the last block.
 type Decompressor interface {
 	Read([]byte) (int, error)
 }
 
-// ReadResetter is a Decompressor that can be used again: Reset makes it what the function
-// given to [NewReader] returns for this source. Where there is no such method, but the
-// Reset(io.Reader, []byte) error of compress/flate, that is called.
+// ReadResetter is a Decompressor that can be reused. Reset makes it equivalent
+// to the result of the function given to [NewReader] for this source. If there
+// is no such method, the Reset(io.Reader, []byte) error of compress/flate is
+// called.
 type ReadResetter interface {
 	Reset(io.Reader)
 }
 
-// Reader inflates a message from the payload that its source yields, which ends with io.EOF
-// where the message ends: a wsutil.Reader does, over all fragments. Which messages are
-// compressed the source knows: see [MessageState]. A Reader is not for concurrent use.
+// Reader decompresses a message. Its source returns the payload of the message
+// and then io.EOF, as a wsutil.Reader does over all fragments. The source knows
+// which messages are compressed: see [MessageState]. A Reader is not safe for
+// concurrent use.
 //
-// The first error stays, until a Reset. Faults of the peer are [ErrCorrupt] and [ErrTooLarge];
-// those of the source come as they are.
+// All calls return the first error until Reset. Faults of the peer are
+// [ErrCorrupt] and [ErrTooLarge]; errors of the source are returned unchanged.
 type Reader struct {
 	src      tailReader
 	receiver *Receiver // nil: dec inflates
@@ -37,10 +39,11 @@ type Reader struct {
 	err      error
 }
 
-// NewReader returns a Reader that inflates what src yields by what decompressor makes, which is not
-// told anything of the tail that the sender left off. If decompressor is nil it is
-// this package's own, with the largest window and without context takeover; [Receiver.Reader]
-// is for the parameters of a connection. src may be nil until a Reset.
+// NewReader returns a Reader that decompresses src with the result of
+// decompressor, which does not see the tail that the sender removed. If
+// decompressor is nil, it uses that of this package, with the largest window
+// and without context takeover; for the parameters of a connection, use
+// [Receiver.Reader]. src may be nil until Reset.
 func NewReader(src io.Reader, decompressor func(io.Reader) Decompressor) *Reader {
 	r := &Reader{newDec: decompressor}
 	if decompressor == nil {
@@ -50,13 +53,14 @@ func NewReader(src io.Reader, decompressor func(io.Reader) Decompressor) *Reader
 	return r
 }
 
-// SetLimit changes to how many bytes a message may inflate, from this one on: 0 stands for
-// [DefaultMaxMessage], a negative value for no limit. It outlives Reset.
+// SetLimit changes the maximum size of decompressed messages in bytes, from the
+// current message on. 0 means [DefaultMaxMessage], and a negative value means
+// no limit. Reset keeps it.
 func (r *Reader) SetLimit(n int64) { r.limit = n }
 
-// Reset makes r begin the message that src yields. What it had inflated of another is
-// forgotten, and so is an error; but a Receiver with context takeover cannot go on behind a
-// message that was not read to its end.
+// Reset makes r begin the message in src. It discards the state and the error
+// of the previous message. A Receiver with context takeover cannot continue if
+// that message was not read to its end.
 func (r *Reader) Reset(src io.Reader) {
 	r.release()
 	*r = Reader{receiver: r.receiver, alone: r.alone, dec: r.dec, newDec: r.newDec, limit: r.limit}
@@ -86,7 +90,8 @@ func (r *Reader) resetDecompressor() {
 	}
 }
 
-// Read reads inflated bytes into p and returns io.EOF at the end of the message.
+// Read reads decompressed bytes into p. It returns io.EOF at the end of the
+// message.
 func (r *Reader) Read(p []byte) (n int, err error) {
 	switch {
 	case r.err != nil:
@@ -191,12 +196,13 @@ func (r *Reader) release() {
 	}
 }
 
-// Err returns the first error, which is not io.EOF: nil if all is well.
+// Err returns the first error other than io.EOF, or nil.
 func (r *Reader) Err() error { return r.err }
 
-// Close gives back what r holds and closes its Decompressor, if that is an io.Closer. It does not
-// read the rest of the message and does not close the source. It returns the first error; r may
-// not be read until a Reset, and Close may be called again until then.
+// Close releases the memory of r and closes its Decompressor, if that is an
+// io.Closer. It does not read the rest of the message and does not close the
+// source. It returns the first error. r must not be read until Reset; Close may
+// be called again.
 func (r *Reader) Close() error {
 	if r.closed {
 		return r.err

@@ -10,26 +10,27 @@ import (
 // partSize is how much of a message is compressed or read in one piece.
 const partSize = 16 << 10
 
-// Compressor makes DEFLATE data (RFC 1951) of what is written to it and writes it to the
-// destination it was made with, such as the writers of compress/flate. Flush writes all that it
-// was given so far and an empty stored block behind it, which is called a sync flush.
+// Compressor compresses what is written to it to DEFLATE data (RFC 1951), and
+// writes that to its destination, as the writers of compress/flate do. Flush
+// writes all pending data and an empty stored block, which is called a sync
+// flush.
 type Compressor interface {
 	Write([]byte) (int, error)
 	Flush() error
 }
 
-// WriteResetter is a Compressor that can be used again: Reset makes it what the function
-// given to [NewWriter] returns for this destination.
+// WriteResetter is a Compressor that can be reused. Reset makes it equivalent
+// to the result of the function given to [NewWriter] for this destination.
 type WriteResetter interface {
 	Reset(io.Writer)
 }
 
-// Writer compresses a message and writes the payload to its destination, which makes frames of
-// it: a wsutil.Writer does. That the message is marked as compressed is for the caller to see
-// to, with a [MessageState]. Write, then Close, then Flush the destination. A Writer is not for
-// concurrent use.
+// Writer compresses a message and writes the payload to its destination, which
+// must turn it into frames, as a wsutil.Writer does. The caller must mark the
+// message as compressed, with a [MessageState]. Call Write, then Close, then
+// flush the destination. A Writer is not safe for concurrent use.
 //
-// The first error stays, until a Reset.
+// All calls return the first error until Reset.
 type Writer struct {
 	tail    tailWriter
 	sender  *Sender         // nil: comp compresses
@@ -42,10 +43,11 @@ type Writer struct {
 	err     error
 }
 
-// NewWriter returns a Writer that writes to dest what compressor makes, but for the tail, which
-// does not travel (RFC 7692, section 7.2.1). If compressor is nil it is this package's own, at
-// level 1, with the largest window and without context takeover; [Sender.Writer] is for the
-// parameters of a connection. dest may be nil until a Reset.
+// NewWriter returns a Writer that writes the output of compressor to dest,
+// without the tail, which is not sent (RFC 7692, section 7.2.1). If compressor
+// is nil, it uses that of this package, at level 1, with the largest window and
+// without context takeover; for the parameters of a connection, use
+// [Sender.Writer]. dest may be nil until Reset.
 func NewWriter(dest io.Writer, compressor func(io.Writer) Compressor) *Writer {
 	w := &Writer{newComp: compressor}
 	if compressor == nil {
@@ -55,8 +57,8 @@ func NewWriter(dest io.Writer, compressor func(io.Writer) Compressor) *Writer {
 	return w
 }
 
-// Reset makes w begin a message, written to dest. What was not flushed of another is
-// forgotten, and so is an error.
+// Reset makes w begin a message to dest. It discards unflushed data and the
+// error of the previous message.
 func (w *Writer) Reset(dest io.Writer) {
 	w.release()
 	*w = Writer{sender: w.sender, comp: w.comp, newComp: w.newComp}
@@ -83,8 +85,8 @@ func (w *Writer) ready() error {
 	return nil
 }
 
-// Write compresses p as a part of the message. It does not retain p. What it makes may wait for a
-// Flush or Close.
+// Write compresses p as a part of the message. It does not retain p. Output may
+// be buffered until Flush or Close.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	if err := w.ready(); err != nil {
 		return 0, err
@@ -134,9 +136,10 @@ func (w *Writer) send() error {
 	return err
 }
 
-// Flush writes out all that was written so far, so that the peer can inflate it: of the tail
-// that ends it, the destination gets nothing. The message may go on. If there is nothing to
-// flush it does nothing; but where nothing was written at all, the message is then empty.
+// Flush writes all pending data, so that the peer can decompress it. It does
+// not write the tail at the end of the data. The message may continue. Flush
+// does nothing if nothing is pending; if nothing was written at all, the
+// message is then empty.
 func (w *Writer) Flush() error {
 	if err := w.ready(); err != nil {
 		return err
@@ -163,9 +166,10 @@ func (w *Writer) flush() (err error) {
 	return err
 }
 
-// Close ends the message: it flushes and gives back what w holds. The destination is not
-// closed or flushed. A Compressor that is an io.Closer is closed; what it writes then goes
-// nowhere. The next message needs a Reset; Close may be called again until then.
+// Close ends the message: it flushes and releases the memory of w. It neither
+// closes nor flushes the destination. It closes a Compressor that is an
+// io.Closer, whose output is then discarded. The next message needs a Reset;
+// Close may be called again until then.
 func (w *Writer) Close() error {
 	if w.closed {
 		return w.err
@@ -192,5 +196,5 @@ func (w *Writer) release() {
 	}
 }
 
-// Err returns the first error, nil if all is well.
+// Err returns the first error, or nil.
 func (w *Writer) Err() error { return w.err }

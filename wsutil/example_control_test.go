@@ -11,7 +11,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Frames are read by hand, and control frames answered: a server that sees every header.
+// A server reads frames itself and answers control frames, so that it sees
+// every header.
 func ExampleControlHandler() {
 	var wire, answers bytes.Buffer
 	wsutil.WriteClientMessage(&wire, ws.OpPing, []byte("still there?"))
@@ -53,8 +54,8 @@ func ExampleControlHandler() {
 	// wsutil: connection closed: 1001 (going away)
 }
 
-// All that a client sends is seen, control frames, too, and those are answered where the program
-// wants to.
+// ReadClientMessage returns every frame, including control frames.
+// HandleClientControlMessage answers them.
 func ExampleReadClientMessage() {
 	var wire bytes.Buffer
 	wsutil.WriteClientMessage(&wire, ws.OpPing, []byte("ping"))
@@ -87,7 +88,7 @@ func ExampleReadClientMessage() {
 	// EOF
 }
 
-// A connection is looked at while it is used.
+// A Tracer shows the frames of a connection while it is used.
 func ExampleTracer() {
 	var wire bytes.Buffer
 	key := [4]byte{0x37, 0xfa, 0x21, 0x3d} // that of the example in RFC 6455
@@ -109,7 +110,7 @@ func ExampleTracer() {
 	// > close 5 1000 "bye"
 }
 
-// Writers, with their buffers, come from a pool: one is lent for each message.
+// Writers and their buffers come from a pool. Each message borrows one.
 func ExampleGetWriter() {
 	send := func(conn io.Writer, v any) error {
 		w := wsutil.GetWriter(conn, ws.StateServerSide, ws.OpText, 4096)
@@ -128,7 +129,8 @@ func ExampleGetWriter() {
 	// > text 16 "{ID:1 Price:100}"
 }
 
-// A text that comes in pieces, which may end inside a character, is checked as it comes.
+// Text arrives in pieces that may end inside a character, and is checked as it
+// arrives.
 func ExampleUTF8Reader() {
 	for _, pieces := range [][]string{{"z\xc3", "\xbcrich"}, {"z\xc3", "rich"}, {"z\xc3"}} {
 		r := wsutil.NewUTF8Reader(nil)

@@ -12,8 +12,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// connection is a connection in memory: it yields what the peer has sent and keeps
-// what is written.
+// connection is a connection in memory: it returns what the peer has sent and
+// stores what is written.
 type connection struct {
 	io.Reader
 	io.Writer
@@ -50,7 +50,7 @@ func ExampleReadClientData() {
 	// wsutil: connection closed: 1000 (normal closure): "bye"
 }
 
-// The same buffer for every message: nothing is allocated any more.
+// All messages use the same buffer, so no message allocates.
 func ExampleAppendClientData() {
 	conn := fromClient("one", "two")
 	var buf []byte
@@ -83,7 +83,7 @@ func ExampleData() {
 	// 1000
 }
 
-// A message of any length, piece by piece.
+// A message of any length is read in pieces.
 func ExampleReader() {
 	var wire bytes.Buffer
 	w := wsutil.NewWriterSize(&wire, ws.StateClientSide, ws.OpText, 8)
@@ -106,7 +106,7 @@ func ExampleReader() {
 	// 35 bytes, <nil>
 }
 
-// One Write for each frame, however the message was written.
+// Each frame is one Write, however the message was written.
 func ExampleWriter() {
 	tracer := wsutil.NewTracer(connection{strings.NewReader(""), io.Discard}, os.Stdout)
 	w := wsutil.NewWriterSize(tracer, ws.StateServerSide, ws.OpText, 10)

@@ -11,7 +11,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// The bytes that a client sends, made by its own Protocol.
+// clientBytes returns the bytes that a client sends, made by its own Protocol.
 func clientBytes() (p []byte) {
 	c := wsutil.NewProtocol(&wsutil.Config{State: ws.StateClientSide})
 	p, _ = c.AppendMessage(p, ws.OpText, []byte("Hello"))
@@ -22,8 +22,7 @@ func clientBytes() (p []byte) {
 	return p
 }
 
-// An echo server: received bytes in, bytes to send out. Where they come from and
-// go to is somebody else's business.
+// An echo server turns received bytes into bytes to send, without I/O.
 func ExampleProtocol() {
 	echo := func(c *wsutil.Protocol, received []byte) (send []byte, err error) {
 		for {
@@ -65,8 +64,8 @@ func ExampleProtocol() {
 	// wsutil: connection closed: 1000 (normal closure): "bye"
 }
 
-// The input comes in pieces, here of ten bytes, and messages are handed on as they
-// come, without a buffer.
+// The input arrives in pieces, here of ten bytes. Messages are passed on as
+// they arrive, without a buffer.
 func ExampleProtocol_Next() {
 	c := wsutil.NewProtocol(nil)
 	received := clientBytes()
@@ -95,7 +94,8 @@ func ExampleProtocol_Next() {
 	// wsutil: connection closed: 1000 (normal closure): "bye"
 }
 
-// A broken peer: the error says what was wrong, and which close frame answers it.
+// The error of a faulty peer says what was wrong, and determines the close
+// frame that answers it.
 func ExampleCloseCode() {
 	c := wsutil.NewProtocol(nil)
 	_, _, err := c.Next([]byte("\x81\x05Hello"))
@@ -110,8 +110,8 @@ func ExampleCloseCode() {
 	// "\x88\a\x03\xeamask!"
 }
 
-// A large message is received where it is wanted: Gather appends what has arrived, and
-// Room says where the next bytes go.
+// A large message is received directly into its destination: Gather appends
+// what has arrived, and Room returns where the next bytes go.
 func ExampleProtocol_Room() {
 	sender := wsutil.NewProtocol(nil)
 	payload := bytes.Repeat([]byte("0123456789"), 10_000)
@@ -218,8 +218,8 @@ func ExampleProtocol_Tick() {
 	// 40s wsutil: the peer did not answer the keepalive ping in time true
 }
 
-// A sender that must not block pushes messages to a queue. The driver writes what waits
-// in as few writes as possible.
+// A sender that must not block pushes messages to a queue. The driver writes
+// queued messages in as few writes as possible.
 func ExampleSendQueue() {
 	c := wsutil.NewProtocol(nil)
 	var q wsutil.SendQueue // guarded by a lock, if there are several goroutines

@@ -23,46 +23,48 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// AttackOptions change what [RunAttacks] does. The zero value and nil are the defaults.
+// AttackOptions configure [RunAttacks]. The zero value and nil mean the
+// defaults.
 type AttackOptions struct {
-	// Filter is a regular expression; only attacks whose name it matches run.
+	// Filter is a regular expression. Only attacks with a matching name run.
 	Filter string
 
-	// Connections is how many connections attack at once; 0 means 50.
+	// Connections is the number of concurrent attacking connections. 0 means
+	// 50.
 	Connections int
 
-	// Patience is how long an attack goes on, and how long the server may take to let
-	// go of what it held after it; 0 means 15 s, which is more than the 10 s that a
-	// handshake should be given.
+	// Patience is how long an attack lasts, and how long the server may take to
+	// release its memory afterwards. 0 means 15 s, which is more than the 10 s
+	// that a handshake should be given.
 	Patience time.Duration
 
-	// InProcess says that the server runs in this process, so that its memory and its
-	// goroutines can be measured; the attacker's own, some KiB for each connection,
-	// are among them. An attack then sets GOGC to 20 while it runs, so that the
-	// limits below apply to what is held, and little to what waits for the collector.
-	// Under the race detector GOGC stays as it is: with frequent collections the
-	// runtime may crash in a bubble of testing/synctest (golang/go#78156).
+	// InProcess says that the server runs in this process, so that its memory
+	// and goroutines can be measured. They include the attacker's own, some KiB
+	// for each connection. An attack sets GOGC to 20 while it runs, so that the
+	// limits below apply to memory in use rather than to garbage. Under the
+	// race detector GOGC is unchanged, because frequent collections may crash
+	// the runtime in a bubble of testing/synctest (golang/go#78156).
 	InProcess bool
 
-	// MaxMemory is by how many bytes the heap may grow during an attack, if InProcess;
-	// 0 means 4 MiB for each connection.
+	// MaxMemory is the maximum growth of the heap in bytes during an attack, if
+	// InProcess is set. 0 means 4 MiB for each connection.
 	MaxMemory int64
 
-	// MaxLeft is by how many bytes the heap may still be larger when the attackers have
-	// gone, if InProcess; 0 means 64 KiB for each connection.
+	// MaxLeft is the maximum growth of the heap in bytes after the attackers
+	// have gone, if InProcess is set. 0 means 64 KiB for each connection.
 	MaxLeft int64
 
-	// Header, TLS and Dial are those of Options.
+	// Header, TLS and Dial are as in Options.
 	Header http.Header
 	TLS    *tls.Config
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Transport, if set, opens the streams of HTTP/2 or HTTP/3 that attack, in place of
-	// Dial and TLS. The attacks by the head of HTTP/1.1 are skipped.
+	// Transport, if not nil, opens HTTP/2 or HTTP/3 streams for the attacks,
+	// instead of Dial and TLS. Attacks on the head of HTTP/1.1 are skipped.
 	Transport websocket.Transport
 }
 
-// An Attack is something that a hostile client does.
+// An Attack is an action of a hostile client.
 type Attack struct {
 	Name   string `json:"name"`
 	Does   string `json:"does"`
@@ -71,15 +73,15 @@ type Attack struct {
 	run func(ctx context.Context, a *attacker) error
 }
 
-// AttackResult is what became of an attack. Heap and Goroutines are how much these grew:
-// at the worst moment, and after the attackers had gone.
+// AttackResult is the result of an attack. Heap and Goroutines are the growth
+// at the worst moment and after the attackers had gone.
 type AttackResult struct {
 	Attack
 	Survived   bool          `json:"survived"`
-	Detail     string        `json:"detail,omitempty"`  // why not
-	Skipped    string        `json:"skipped,omitempty"` // why the attack could not be made; it was not survived then, either
+	Detail     string        `json:"detail,omitempty"`  // why the server did not survive
+	Skipped    string        `json:"skipped,omitempty"` // why the attack could not be made; Survived is then false
 	Refused    int           `json:"refused"`           // connections that the server ended during the attack
-	Slowest    time.Duration `json:"slowestNs"`         // ping of an honest client during the attack
+	Slowest    time.Duration `json:"slowestNs"`         // slowest ping of a regular client during the attack
 	Heap       int64         `json:"heap,omitempty"`    // bytes, if InProcess
 	HeapAfter  int64         `json:"heapAfter,omitempty"`
 	Goroutines int           `json:"goroutines,omitempty"` // left over
@@ -89,11 +91,11 @@ type AttackResult struct {
 // Attacks returns all attacks.
 func Attacks() []Attack { return append([]Attack(nil), attacks...) }
 
-// TestAttacks attacks the server at url, with a subtest for each attack, which fails if the
-// server does not survive it: an honest client must be served during and after it, and, if
-// AttackOptions.InProcess says that this can be seen, memory must stay bounded, and what the
-// server held for the attackers must be let go. An attack that cannot be made skips its subtest.
-// It takes some twenty seconds with the defaults.
+// TestAttacks attacks the server at url, with a subtest for each attack. The
+// subtest fails if the server does not survive: it must serve a regular client
+// during and after the attack, and with AttackOptions.InProcess, its memory
+// must stay bounded and be released afterwards. An attack that cannot be made
+// skips its subtest. TestAttacks takes about twenty seconds with the defaults.
 //
 //	func TestSurvives(t *testing.T) {
 //		s := httptest.NewUnstartedServer(handler)
@@ -105,8 +107,8 @@ func Attacks() []Attack { return append([]Attack(nil), attacks...) }
 //		wstest.TestAttacks(t, url, &wstest.AttackOptions{InProcess: true})
 //	}
 //
-// With a [Listener] and its DialContext, in a testing/synctest bubble, it takes a second.
-// Tests that run in parallel in the same process spoil what is measured.
+// With a [Listener] and its DialContext, in a testing/synctest bubble, it takes
+// a second. Parallel tests in the same process distort the measurements.
 func TestAttacks(t *testing.T, url string, o *AttackOptions) {
 	results, err := RunAttacks(t.Context(), url, o)
 	if err != nil {
@@ -125,9 +127,9 @@ func TestAttacks(t *testing.T, url string, o *AttackOptions) {
 	}
 }
 
-// RunAttacks attacks the server at url, with one attack after the other. It returns an
-// error if the server does not serve an honest client to begin with, and what it has
-// until then if ctx ends. Attack nobody's server but your own.
+// RunAttacks attacks the server at url, one attack after the other. It returns
+// an error if the server does not serve a regular client before the attacks. If
+// ctx ends, it returns the results so far. Attack only your own servers.
 func RunAttacks(ctx context.Context, url string, o *AttackOptions) ([]AttackResult, error) {
 	t, err := parseTarget(url)
 	if err != nil {

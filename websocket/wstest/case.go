@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// Direction says which side a case puts to the test.
+// Direction is the side that a case tests.
 type Direction uint8
 
-// The sides that can be under test.
+// The sides that can be tested.
 const (
 	Server Direction = 1 << iota
 	Client
@@ -29,12 +29,12 @@ func (d Direction) String() string {
 	return "both"
 }
 
-// Case is one question to an implementation.
+// Case is one test of an implementation.
 type Case struct {
-	ID          string    `json:"id"`          // area/subject/variant; stays the same between versions
+	ID          string    `json:"id"`          // area/subject/variant; stable between versions
 	Section     string    `json:"section"`     // "RFC 6455, 5.2"
-	Requirement string    `json:"requirement"` // what the section asks for
-	Fault       string    `json:"fault"`       // what an implementation that fails has got wrong
+	Requirement string    `json:"requirement"` // what the section requires
+	Fault       string    `json:"fault"`       // what a failing implementation does wrong
 	Direction   Direction `json:"-"`
 
 	needs  need
@@ -56,13 +56,13 @@ const (
 	needAlone                  // costs much memory: few of them at once
 )
 
-// Cases returns all cases, in the order of the RFC. The slice is the caller's.
+// Cases returns all cases, in the order of the RFC. The caller owns the slice.
 func Cases() []Case { return slices.Clone(allCases()) }
 
-// ServerCases returns the cases that put a server to the test.
+// ServerCases returns the cases for servers.
 func ServerCases() []Case { return casesFor(Server) }
 
-// ClientCases returns the cases that put a client to the test.
+// ClientCases returns the cases for clients.
 func ClientCases() []Case { return casesFor(Client) }
 
 func casesFor(d Direction) []Case {

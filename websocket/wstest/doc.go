@@ -1,30 +1,32 @@
-// Package wstest tests WebSocket implementations: a conformance suite for servers
-// and clients written in any language.
+// Package wstest tests WebSocket implementations. It has a conformance suite
+// for servers and clients written in any language.
 //
-// [RunServer] and [TestServer] play the client against a server that echoes every
-// message. [RunClient] and [TestClient] play the server against a client that follows
-// the protocol below. The suite speaks bytes of its own making, so that it can say
-// what no library would, and takes none of its judgements from other packages of this module, which are under test, too.
+// [RunServer] and [TestServer] act as the client of a server that echoes every
+// message. [RunClient] and [TestClient] act as the server of a client that
+// follows the protocol below. The suite generates its own bytes, so that it can
+// send what no library would send. It does not rely on other packages of this
+// module for its verdicts, because they are also under test.
 //
-// A case is strict when the implementation does what the RFC asks for in the way that
-// the RFC asks for it, tolerated when it does what the RFC allows or what does no harm
-// (it drops the connection without a close frame, say), and failed otherwise.
+// A case is strict if the implementation follows the RFC, tolerated if it
+// deviates in a way that the RFC allows or that is harmless (for example, it
+// drops the connection without a close frame), and failed otherwise.
 //
 // # What a client does
 //
 // [RunClient] gives the client the base URL of the suite's server. The client
 //
-//  1. opens base + "/count", reads one text message, the decimal number n of the
-//     cases, and closes;
-//  2. for each i from 1 to n, in any order and as many at once as it likes, opens
-//     base + "/case?n=" + i, sends every message that it receives back as it
-//     is, in the order in which they come, until the connection ends. A handshake that fails
-//     is the end of that case, too, and no reason to stop; redirects are not followed;
-//  3. opens base + "/report", reads one text message, a summary in JSON, and closes.
+// 1. opens base + "/count", reads one text message, the number n of cases in
+// decimal, and closes; 2. for each i from 1 to n, in any order and with any
+// concurrency, opens base + "/case?n=" + i and sends every message that it
+// receives back unchanged and in order, until the connection ends. A failed
+// handshake is also the end of a case, and no reason to stop. The client does
+// not follow redirects; 3. opens base + "/report", reads one text message, a
+// summary in JSON, and closes.
 //
-// It sends no message of its own accord. Beyond that, a client can read the IDs of the cases,
-// a line each and in their order, from base + "/cases", and name one by its ID, too:
-// base + "/case?n=" + i + "&id=" + id, or without n. One that breaks down in a case, and knows why,
-// can open base + "/broken" with the same query and "&why=" + text, read one message and close:
-// the case has failed then. [DriveClient] does all of it for a client in Go.
+// The client sends no other messages. It may read the IDs of the cases, one on
+// each line and in order, from base + "/cases", and open a case by its ID: base
+// + "/case?n=" + i + "&id=" + id, or without n. A client that breaks down in a
+// case can report the reason: it opens base + "/broken" with the same query and
+// "&why=" + text, reads one message and closes. The case has then failed.
+// [DriveClient] does all of this for a client in Go.
 package wstest

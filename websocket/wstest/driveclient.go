@@ -14,12 +14,13 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// DriveClient is what a client under test does, for one in Go: it asks the suite at base for
-// its cases, calls run with the URL of each, with up to parallel calls at once, and
-// fetches the report. The ID of the case is in the URL. run opens a WebSocket connection to the URL
-// and sends every message back until the connection ends; its errors do not count. If it
-// panics, the case has failed, with the text of the panic; a panic in a goroutine that run
-// started is out of reach.
+// DriveClient implements the protocol of a client under test in Go. It reads
+// the cases of the suite at base, calls run with the URL of each, at most
+// parallel calls at a time, and fetches the report. The URL contains the ID of
+// the case. run opens a WebSocket connection to the URL and echoes every
+// message until the connection ends. Errors of run are ignored. If run panics,
+// the case has failed with the text of the panic; a panic on another goroutine
+// is not caught.
 //
 //	wstest.RunClient(ctx, func(base string) error {
 //		return wstest.DriveClient(ctx, base, 16, echoUntilTheEnd)
@@ -28,8 +29,8 @@ func DriveClient(ctx context.Context, base string, parallel int, run func(ctx co
 	return drive(ctx, (*Options)(nil).orDefaults(), base, parallel, run)
 }
 
-// DriveClientOver is DriveClient for a client over HTTP/2 or HTTP/3. t opens the streams on which
-// the suite is asked; run opens its own.
+// DriveClientOver is DriveClient for a client over HTTP/2 or HTTP/3. t opens
+// the streams for the suite's own URLs; run opens its own.
 func DriveClientOver(ctx context.Context, t websocket.Transport, base string, parallel int, run func(ctx context.Context, url string) error) error {
 	return drive(ctx, (&Options{Transport: t}).orDefaults(), base, parallel, run)
 }
@@ -88,7 +89,7 @@ func panicPlace() string {
 	}
 }
 
-// fetch reads the one message that is behind a URL.
+// fetch reads the message at a URL.
 func fetch(ctx context.Context, o *Options, url string) (string, error) {
 	t, err := parseTarget(url)
 	if err != nil {

@@ -8,41 +8,44 @@ import (
 	"time"
 )
 
-// ErrInjected is the error of a [Fault] that names none.
+// ErrInjected is the error of a [Fault] without an Err.
 var ErrInjected = errors.New("wstest: injected fault")
 
-// FaultKind says what happens at the byte that a [Fault] names.
+// FaultKind is what happens at the byte of a [Fault].
 type FaultKind int
 
 // The kinds of faults.
 const (
-	// FaultError makes the call fail that would pass the byte, and all behind it.
+	// FaultError fails the call that would pass the byte, and all later calls.
 	FaultError FaultKind = iota
 
-	// FaultCut closes the connection at the byte: the peer reads up to there.
+	// FaultCut closes the connection at the byte. The peer reads the bytes
+	// before it.
 	FaultCut
 
-	// FaultBlock makes the call block that would pass the byte, until the connection is
-	// closed or the call's deadline passes.
+	// FaultBlock blocks the call that would pass the byte, until the connection
+	// is closed or the deadline of the call passes.
 	FaultBlock
 )
 
-// Fault says when and how a connection fails. The bytes before the fault go through: a
-// Write that reaches it is short. Counting begins with the first byte in each direction.
+// Fault describes when and how a connection fails. The bytes before the fault
+// pass, so a Write that reaches it is short. Bytes are counted from the first
+// one in each direction.
 type Fault struct {
 	Kind FaultKind
 
-	// Write has the fault in what is written, and otherwise in what is read.
+	// Write puts the fault into writes instead of reads.
 	Write bool
 
-	// At is how many bytes go through before it.
+	// At is the number of bytes before the fault.
 	At int64
 
-	// Err is what FaultError returns; nil for [ErrInjected].
+	// Err is the error of FaultError. If it is nil, the error is [ErrInjected].
 	Err error
 }
 
-// InjectFault returns conn with a fault. The result may be used as conn may.
+// InjectFault returns conn with a fault. The result supports the same
+// concurrency as conn.
 func InjectFault(conn net.Conn, f Fault) net.Conn {
 	if f.Err == nil {
 		f.Err = ErrInjected

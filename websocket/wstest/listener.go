@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// Listener is a [net.Listener] in memory, with connections as those of [Pipe]. An
-// http.Server serves it, and DialContext is what an http.Transport or another dialer
-// connects with.
+// Listener is a [net.Listener] in memory, whose connections are like those of
+// [Pipe]. An http.Server can serve it. An http.Transport or another dialer
+// connects with DialContext.
 type Listener struct {
 	options *PipeOptions
 	conns   chan net.Conn
@@ -16,13 +16,13 @@ type Listener struct {
 	closed  chan struct{}
 }
 
-// Listen returns a Listener whose connections have this shape; nil stands for none.
+// Listen returns a Listener whose connections have these options. o may be nil.
 func Listen(o *PipeOptions) *Listener {
 	return &Listener{options: o, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// DialContext connects to l, whatever address it is given. It waits for Accept until
-// ctx ends or l is closed, which is net.ErrClosed.
+// DialContext connects to l and ignores the address. It waits for Accept until
+// ctx ends, or until l is closed, when it returns net.ErrClosed.
 func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := Pipe(l.options)
 	select {
@@ -35,7 +35,7 @@ func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, erro
 	}
 }
 
-// Accept waits for DialContext.
+// Accept waits for a call of DialContext.
 func (l *Listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
@@ -51,5 +51,5 @@ func (l *Listener) Close() error {
 	return nil
 }
 
-// Addr returns an address without a meaning.
+// Addr returns a placeholder address.
 func (l *Listener) Addr() net.Addr { return pipeAddr{} }

@@ -12,64 +12,70 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// Options change a run. The zero value and nil are the defaults.
+// Options configure a run. The zero value and nil mean the defaults.
 type Options struct {
-	// Agent is the name of what is under test, for the report. Empty means the URL.
+	// Agent is the name of the implementation in the report. If empty, it is
+	// the URL.
 	Agent string
 
-	// Filter is a regular expression; only cases whose ID it matches run.
+	// Filter is a regular expression. Only cases with a matching ID run.
 	Filter string
 
-	// Parallel is the number of cases at once against a server; 0 means 16. A client
-	// opens as many as it likes.
+	// Parallel is the number of concurrent cases against a server. 0 means 16.
+	// A client chooses its own concurrency.
 	Parallel int
 
-	// Timeout bounds each case; 0 means 20 s.
+	// Timeout is the time limit of each case. 0 means 20 s.
 	Timeout time.Duration
 
-	// Quiet is how long the peer may think before the suite asks, with a ping, whether
-	// it has swallowed a fault; 0 means 1 s. Conforming peers never make the suite wait that
-	// long, except in the few cases where the RFC lets them wait for bytes to come.
+	// Quiet is how long the suite waits before it sends a ping to find out
+	// whether the peer has ignored a fault. 0 means 1 s. A conforming peer
+	// answers earlier, except in the few cases where the RFC lets it wait for
+	// more bytes.
 	Quiet time.Duration
 
-	// NoEcho says that the server does not send messages back: the cases that need it
-	// are skipped, and handshakes, control frames and faults are left.
+	// NoEcho says that the server does not echo messages. The cases that need
+	// an echo are skipped; those about handshakes, control frames and faults
+	// remain.
 	NoEcho bool
 
-	// MaxMessage is the largest message in bytes that the peer takes. Cases with larger ones
-	// are skipped, and others ask that the limit is kept. 0 means 16 MiB and no such
-	// cases.
+	// MaxMessage is the maximum message size of the peer in bytes. Cases with
+	// larger messages are skipped, and other cases test that the limit is
+	// enforced. 0 means 16 MiB and no such cases.
 	MaxMessage int64
 
-	// RequireCompression makes cases that find no permessage-deflate fail, not skip.
+	// RequireCompression makes cases fail instead of skip if the peer does not
+	// support permessage-deflate.
 	RequireCompression bool
 
-	// Header is added to the request of each handshake with a server: credentials, say.
+	// Header is added to the request of each handshake with a server: for
+	// example, credentials.
 	Header http.Header
 
-	// TLS is used for wss URLs; nil means the defaults.
+	// TLS is the configuration for wss URLs. nil means the defaults.
 	TLS *tls.Config
 
-	// Dial opens the connection to a server; nil means net.Dialer.
+	// Dial opens a connection to a server. nil means net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Transport, if set, opens a stream of HTTP/2 or HTTP/3 to a server for each case, in
-	// place of Dial and TLS. The cases about handshakes of HTTP/1.1 are skipped.
+	// Transport, if not nil, opens an HTTP/2 or HTTP/3 stream to a server for
+	// each case, instead of Dial and TLS. Cases about HTTP/1.1 handshakes are
+	// skipped.
 	Transport websocket.Transport
 
-	// Listener is where a client under test finds the suite. RunClient closes it. nil
-	// means a free port of the loopback interface.
+	// Listener is where the suite listens for a client under test. RunClient
+	// closes it. nil means a free port on the loopback interface.
 	Listener net.Listener
 
-	// Serve, if set, starts a server of HTTP/2 or HTTP/3 with the handler for a client
-	// under test, in place of Listener. It returns the URL that the client begins with
-	// and a function that stops the server, which is called when all handlers have
-	// returned. The handler takes extended CONNECT (RFC 8441, RFC 9220) for any path. The
-	// cases about handshakes of HTTP/1.1 are skipped.
+	// Serve, if not nil, starts an HTTP/2 or HTTP/3 server with the handler for
+	// a client under test, instead of Listener. It returns the base URL for the
+	// client and a function that stops the server, which is called after all
+	// handlers have returned. The handler accepts extended CONNECT (RFC 8441,
+	// RFC 9220) for any path. Cases about HTTP/1.1 handshakes are skipped.
 	Serve func(handler http.Handler) (url string, stop func(), err error)
 
-	// OnResult is called with the result of each case, once, as the cases end; nil for
-	// nothing. One call ends before the next one begins, and the cases wait for it.
+	// OnResult, if not nil, is called once with the result of each case when
+	// the case ends. Calls are not concurrent, and the cases wait for them.
 	OnResult func(Result)
 }
 

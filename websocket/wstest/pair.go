@@ -10,27 +10,30 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// PairOptions change what [Pair] returns. The zero value and nil are the defaults.
+// PairOptions configure [Pair]. The zero value and nil mean the defaults.
 type PairOptions struct {
-	// Pipe shapes the bytes between the two: latency, and how they are chopped.
+	// Pipe configures the bytes between the two ends: latency, and how they are
+	// cut.
 	Pipe PipeOptions
 
-	// ClientFault and ServerFault make the connection of one side fail; nil for none.
+	// ClientFault and ServerFault make the connection of one side fail. nil
+	// means no fault.
 	ClientFault, ServerFault *Fault
 
-	// Compression is what the two have agreed on; nil for no compression.
+	// Compression is the negotiated compression. nil means no compression.
 	Compression *wsflate.Parameters
 
-	// Subprotocol is what the two have agreed on; empty for none.
+	// Subprotocol is the negotiated subprotocol. Empty means none.
 	Subprotocol string
 
 	// Client and Server are the options of each side.
 	Client, Server websocket.ConnOptions
 }
 
-// Pair returns the two ends of a WebSocket connection in memory, its handshake done, for
-// tests of what speaks over one. Both are closed when the test ends. In a
-// testing/synctest bubble, latencies and timeouts take no time.
+// Pair returns the two ends of a WebSocket connection in memory, after its
+// handshake. It is for tests of programs that use a connection. Both ends are
+// closed when the test ends. In a testing/synctest bubble, latencies and
+// timeouts take no time.
 func Pair(t testing.TB, o *PairOptions) (client, server *websocket.Conn) {
 	t.Helper()
 	client, server, err := NewPair(o)
@@ -44,8 +47,8 @@ func Pair(t testing.TB, o *PairOptions) (client, server *websocket.Conn) {
 	return client, server
 }
 
-// NewPair is [Pair] outside of a test. It returns an error if a group that the options
-// name is shutting down.
+// NewPair is [Pair] without a test. It returns an error if a group in the
+// options is shutting down.
 func NewPair(o *PairOptions) (client, server *websocket.Conn, err error) {
 	if o == nil {
 		o = new(PairOptions)

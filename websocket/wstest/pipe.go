@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// PipeOptions shape the bytes between the two ends of a [Pipe], in both directions.
+// PipeOptions configure both directions of a [Pipe].
 type PipeOptions struct {
-	// Latency is the time between a Write and the moment at which its bytes can be
-	// read.
+	// Latency is the time from a Write until its bytes can be read.
 	Latency time.Duration
 
-	// Chop is how many bytes a Read returns at most; 0 for no limit. With 1, every byte
-	// arrives alone.
+	// Chop is the maximum number of bytes of a Read. 0 means no limit. With 1,
+	// every byte arrives separately.
 	Chop int
 
-	// Buffer is how many bytes may be under way before a Write blocks; 0 for 64 KiB.
+	// Buffer is how many bytes may be in flight before a Write blocks. 0 means
+	// 64 KiB.
 	Buffer int
 }
 
-// Pipe returns the two ends of a connection in memory. Unlike those of [net.Pipe] they
-// have a buffer, as sockets do, so that both sides may write before either one
-// reads; and they can be closed for writing alone. What was written before Close is
-// still read at the other end. Deadlines work, and everything runs on the clock of a
-// testing/synctest bubble. nil stands for no shape.
+// Pipe returns the two ends of a connection in memory. Unlike the ends of
+// [net.Pipe], they have a buffer, as sockets do, so that both sides may write
+// before either one reads. They can be closed for writing only. Data written
+// before Close can still be read at the other end. Deadlines work, and
+// everything uses the clock of a testing/synctest bubble. o may be nil.
 func Pipe(o *PipeOptions) (a, b net.Conn) {
 	if o == nil {
 		o = new(PipeOptions)
@@ -43,7 +43,8 @@ type pipeEnd struct {
 func (p *pipeEnd) Read(b []byte) (int, error)  { return p.in.read(b) }
 func (p *pipeEnd) Write(b []byte) (int, error) { return p.out.write(b) }
 
-// CloseWrite ends what the other end reads, and leaves the other direction open.
+// CloseWrite ends the stream to the other end, and leaves the other direction
+// open.
 func (p *pipeEnd) CloseWrite() error {
 	p.out.end()
 	return nil

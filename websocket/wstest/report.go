@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Report is what one or more runs have found. Its JSON form is described by the tags of the
-// types: times are in nanoseconds, verdicts are their names.
+// Report is the result of one or more runs. The tags of the types define its
+// JSON form: times are in nanoseconds, and verdicts are names.
 type Report struct {
 	Schema int     `json:"schema"` // 1
 	Agents []Agent `json:"agents"`
 }
 
-// Agent is one implementation in one role.
+// Agent is the result of one implementation in one role.
 type Agent struct {
 	Name      string        `json:"name"`
 	Direction string        `json:"direction"` // "server" or "client"
@@ -23,7 +23,7 @@ type Agent struct {
 	Results   []Result      `json:"results"` // in the order of Cases
 }
 
-// Counts says how many cases had which verdict.
+// Counts is the number of cases with each verdict.
 type Counts struct {
 	Strict    int `json:"strict"`
 	Tolerated int `json:"tolerated"`
@@ -68,7 +68,7 @@ func (r *Report) Merge(others ...*Report) {
 	}
 }
 
-// Failed returns the number of cases that failed, of all agents.
+// Failed returns the number of failed cases of all agents.
 func (r *Report) Failed() (n int) {
 	for _, a := range r.Agents {
 		n += a.Counts.Failed
@@ -83,7 +83,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// ReadReport reads what WriteJSON wrote.
+// ReadReport reads a report written by WriteJSON.
 func ReadReport(rd io.Reader) (*Report, error) {
 	r := new(Report)
 	if err := json.NewDecoder(rd).Decode(r); err != nil {

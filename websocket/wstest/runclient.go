@@ -13,15 +13,17 @@ import (
 	"time"
 )
 
-// RunClient puts a client to the test: it serves on a port of the loopback interface, on
-// Options.Listener or through Options.Serve, and calls start with the URL that the client begins
-// with. What the client does then is in the package's comment. start returns when the client has
-// done all of it; its error is that of RunClient. If start is nil, the client comes by itself,
-// and has done all of it when it has fetched the report.
+// RunClient tests a client. It listens on a port of the loopback interface, on
+// Options.Listener or through Options.Serve, and calls start with the base URL.
+// The documentation of the package says what the client then does. start
+// returns when the client has finished; RunClient returns its error. If start
+// is nil, the client is started by other means, and has finished when it has
+// fetched the report.
 //
-// The error is about the run: a bad filter, a client that could not be started, a ctx that
-// ended. If ctx ends, RunClient returns its cause and, too, the report, in which the cases that
-// had not ended are skipped. Cases that the client never opened have failed in the report.
+// The error is about the run: an invalid filter, a client that could not be
+// started, or the end of ctx. If ctx ends, RunClient returns its cause and also
+// the report, in which unfinished cases are skipped. Cases that the client
+// never opened are failed.
 func RunClient(ctx context.Context, start func(url string) error, o *Options) (*Report, error) {
 	o = o.orDefaults()
 	if o.Listener != nil {
@@ -191,7 +193,7 @@ func (h *host) awaitReport() error {
 	}
 }
 
-// finish waits for the cases that are under way. Each ends by its own time limit.
+// finish waits for the pending cases. Each has its own time limit.
 func (h *host) finish() {
 	h.end()
 	h.served.Wait()

@@ -14,15 +14,16 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// RunServer puts the server at a ws or wss URL to the test: it opens a connection for each case
-// and plays the client. The server should send every message back as it is; see Options.NoEcho
-// for one that does not.
+// RunServer tests the server at a ws or wss URL. It opens a connection for each
+// case and acts as the client. The server should echo every message; see
+// Options.NoEcho for one that does not.
 //
-// The error is about the run: a bad URL or filter, a server that is not there or does not take
-// a plain handshake, a ctx that ended. If ctx ends during the run, RunServer returns its cause
-// and also the report, in which the cases that had not ended are skipped. If the server
-// stops accepting connections during the run, the run ends in the same way, and the error
-// is a *GoneError. Cases that failed are in the report.
+// The error is about the run: an invalid URL or filter, a server that is not
+// running or refuses a plain handshake, or the end of ctx. If ctx ends during
+// the run, RunServer returns its cause and also the report, in which unfinished
+// cases are skipped. If the server stops accepting connections during the run,
+// RunServer does the same, with a *GoneError. Failed cases are not errors; they
+// are in the report.
 func RunServer(ctx context.Context, url string, o *Options) (*Report, error) {
 	o = o.orDefaults()
 	t, err := parseTarget(url)
@@ -48,17 +49,17 @@ func RunServer(ctx context.Context, url string, o *Options) (*Report, error) {
 	return newReport(Server, url, o, start, results), err
 }
 
-// GoneError says that a server under test no longer accepts connections.
+// GoneError reports that a server under test no longer accepts connections.
 type GoneError struct {
-	// Cases are the IDs of the cases that may have ended it: those that failed
-	// among the last that it accepted, or else the last one.
+	// Cases are the IDs of the cases that may have killed the server: those
+	// that failed among the last that it accepted, or else the last one.
 	Cases []string
 
 	// Err is the error of the last attempt to connect.
 	Err error
 }
 
-// Error names the cases.
+// Error lists the cases.
 func (e *GoneError) Error() string {
 	if len(e.Cases) == 0 {
 		return fmt.Sprintf("wstest: the server is gone: %v", e.Err)

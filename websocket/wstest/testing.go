@@ -2,8 +2,9 @@ package wstest
 
 import "testing"
 
-// TestServer runs the suite against a server, as RunServer does, with a subtest for each
-// case. A case that failed fails its subtest; one that is tolerated is logged there.
+// TestServer runs the suite against a server as RunServer does, with a subtest
+// for each case. A failed case fails its subtest, and a tolerated case is
+// logged.
 func TestServer(t *testing.T, url string, o *Options) *Report {
 	t.Helper()
 	r, err := RunServer(t.Context(), url, o)
