@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/wskit/wskit/ws"
 )
@@ -23,8 +24,18 @@ type Client struct {
 	sent  chan error
 }
 
-// Dial opens a connection to a server of library, for batches of messages of text.
-func Dial(addr, library string, o Options, text []byte, batch int) (*Client, error) {
+// Dial opens a connection to a server of library, for batches of messages of text. It
+// tries again for a while, since some libraries listen by themselves.
+func Dial(addr, library string, o Options, text []byte, batch int) (c *Client, err error) {
+	for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(time.Millisecond) {
+		if c, err = dial(addr, library, o, text, batch); err == nil {
+			return c, nil
+		}
+	}
+	return nil, err
+}
+
+func dial(addr, library string, o Options, text []byte, batch int) (*Client, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
@@ -72,6 +83,9 @@ func (c *Client) handshake() error {
 	}
 	return nil
 }
+
+// Raw returns the connection, and the bytes of a batch and of its echo.
+func (c *Client) Raw() (conn net.Conn, frames, echo []byte) { return c.conn, c.frame, c.echo }
 
 // Send sends a batch of messages.
 func (c *Client) Send() error {

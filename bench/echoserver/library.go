@@ -21,6 +21,10 @@ type Library struct {
 
 	// Serve accepts connections by itself and does not return. It takes the place of Raw.
 	Serve func(ln net.Listener) error
+
+	// Broadcast is a server that sends each message to all its connections. It does not
+	// return.
+	Broadcast func(ln net.Listener) error
 }
 
 // Libraries are all that can be measured.
@@ -39,12 +43,17 @@ const (
 	Same    Pattern = "same"    // no net/http; in the goroutine of the handshake
 	Handed  Pattern = "handed"  // net/http; the handler starts a goroutine, and returns
 	Handler Pattern = "handler" // net/http; in the handler, which blocks
+
+	Broadcast Pattern = "broadcast" // Library.Broadcast
 )
 
 // Has reports whether l can be served like that.
 func (l Library) Has(p Pattern) bool {
-	if p == Handed || p == Handler {
+	switch p {
+	case Handed, Handler:
 		return l.HTTP != nil
+	case Broadcast:
+		return l.Broadcast != nil
 	}
 	return l.Raw != nil || p == Raw && l.Serve != nil
 }
@@ -57,6 +66,9 @@ func (l Library) serve(ln net.Listener, p Pattern) error {
 				loop.run(p == Handed)
 			}
 		}))
+	}
+	if p == Broadcast {
+		return l.Broadcast(ln)
 	}
 	if l.Serve != nil {
 		return l.Serve(ln)

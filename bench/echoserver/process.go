@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"syscall"
 	"time"
 )
@@ -41,24 +43,35 @@ func Serve(args []string, in io.Reader, out io.Writer) error {
 	fmt.Fprintln(out, ln.Addr())
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		u := usage(lines.Text() == "memory")
-		fmt.Fprintln(out, u.Heap, u.Stack, u.CPU)
+		fmt.Fprintln(out, u.Heap, u.Stack, u.CPU, u.GC, u.Cycles, u.Pause)
 	}
 	return nil
 }
 
-// Usage is what a process holds, in bytes, and the CPU time it has used, in nanoseconds.
-type Usage struct{ Heap, Stack, CPU int64 }
+// Usage is what a process holds, in bytes, and the CPU time it has used, in nanoseconds: GC
+// of it by the garbage collector, which has run Cycles times. Pause is the longest pause of the
+// last 256 of these.
+type Usage struct{ Heap, Stack, CPU, GC, Cycles, Pause int64 }
 
 func usage(memory bool) (u Usage) {
 	if memory {
 		for range 3 { // the second one empties the pools, the third one shrinks what is left
 			runtime.GC()
 		}
+		debug.FreeOSMemory()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		u.Heap, u.Stack = int64(m.HeapAlloc), int64(m.StackInuse)
 	}
 	u.CPU = CPU().Nanoseconds()
+	gc := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(gc)
+	u.GC, u.Cycles = int64(gc[0].Value.Float64()*1e9), int64(gc[1].Value.Uint64())
+	var stats debug.GCStats
+	debug.ReadGCStats(&stats)
+	for _, p := range stats.Pause[:min(len(stats.Pause), 256)] {
+		u.Pause = max(u.Pause, int64(p))
+	}
 	return u
 }
 
@@ -118,10 +131,13 @@ func (p *Process) CPU() (Usage, error) { return p.ask("cpu") }
 
 func (p *Process) ask(what string) (u Usage, err error) {
 	if _, err = fmt.Fprintln(p.in, what); err == nil {
-		_, err = fmt.Fscanln(p.out, &u.Heap, &u.Stack, &u.CPU)
+		_, err = fmt.Fscanln(p.out, &u.Heap, &u.Stack, &u.CPU, &u.GC, &u.Cycles, &u.Pause)
 	}
 	return u, err
 }
+
+// PID returns the number of the process. With taskset it is that of the server, too.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Stop ends the server.
 func (p *Process) Stop() {

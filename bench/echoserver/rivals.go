@@ -60,7 +60,8 @@ func echoGobwasBuffered(conn net.Conn) {
 // gwsLibrary is github.com/lxzan/gws, which checks text as the others here do but coder
 // and gorilla.
 var gwsLibrary = Library{
-	Name: "gws",
+	Name:      "gws",
+	Broadcast: broadcastGWS,
 	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
 		c, err := gwsUpgrader.Upgrade(w, r)
 		return func() { c.ReadLoop() }, err
@@ -78,7 +79,8 @@ func (gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 
 // coderLibrary is github.com/coder/websocket.
 var coderLibrary = Library{
-	Name: "coder",
+	Name:      "coder",
+	Broadcast: broadcastCoder,
 	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
 		c, err := coder.Accept(w, r, &coder.AcceptOptions{InsecureSkipVerify: true})
 		if err == nil {
@@ -103,7 +105,8 @@ func echoCoder(c *coder.Conn) {
 
 // gorillaLibrary is github.com/gorilla/websocket.
 var gorillaLibrary = Library{
-	Name: "gorilla",
+	Name:      "gorilla",
+	Broadcast: broadcastGorilla,
 	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
 		c, err := gorillaUpgrader.Upgrade(w, r, nil)
 		return func() { echoGorilla(c) }, err

@@ -33,7 +33,8 @@ var tcpLibrary = Library{
 
 // loopLibrary is our package wsloop, as its introduction shows it.
 var loopLibrary = Library{
-	Name: "wskit-loop",
+	Name:      "wskit-loop",
+	Broadcast: broadcastLoop,
 	Serve: func(ln net.Listener) error {
 		s, err := wsloop.New(&wsloop.Config{MaxMessage: -1, FragmentSize: -1, Queue: wsutil.SendQueueOptions{MaxBytes: -1}}, &wsloop.Handler{
 			Message: func(c *wsloop.Conn, op ws.OpCode, p []byte) { c.Send(op, p) },
@@ -47,8 +48,9 @@ var loopLibrary = Library{
 
 // websocketLibrary is our package websocket, as its introduction shows it.
 var websocketLibrary = Library{
-	Name: "wskit-websocket",
-	Raw:  rawConn(echoWebsocket),
+	Name:      "wskit-websocket",
+	Broadcast: broadcastWebsocket,
+	Raw:       rawConn(echoWebsocket),
 	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, ConnOptions: unlimited})
 		return func() { echoWebsocket(c) }, err

@@ -1,0 +1,202 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/wskit/wskit/bench/echoserver"
+)
+
+// echo measures messages that come back.
+func (b *bench) echo(conns, size, pipeline int) error {
+	title := fmt.Sprintf("echo of %d bytes, %d connections", size, conns)
+	if pipeline > 1 {
+		title += fmt.Sprintf(", %d messages at once", pipeline)
+	}
+	if !b.wanted(title) {
+		return nil
+	}
+	var all []*running
+	defer func() {
+		for _, r := range all {
+			r.end()
+		}
+	}()
+	if conns > 1000 { // descriptors of the load: each server after the other, with the reference
+		return b.pairs(conns, size, pipeline)
+	}
+	for _, c := range b.contenders() {
+		r, err := b.start(c, c.pattern(), conns, size, pipeline)
+		if err != nil {
+			return err
+		}
+		all = append(all, r)
+		if err := r.echo(10*conns, pipeline); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return b.measure(all, b.messages, func(r *running) error { return r.echo(b.messages, pipeline) })
+}
+
+// pairs measures each server beside the reference, so that the load holds the connections of
+// two servers only.
+func (b *bench) pairs(conns, size, pipeline int) error {
+	contenders := b.contenders()
+	for _, c := range contenders[1:] {
+		err := b.pair(contenders[0], c, c.pattern(), conns, size, pipeline, b.messages,
+			func(r *running) error { return r.echo(b.messages, pipeline) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) pair(reference, c contender, pattern echoserver.Pattern, conns, size, pipeline, messages int, f func(r *running) error) error {
+	var all []*running
+	for _, c := range []contender{reference, c} {
+		p := pattern
+		if p != echoserver.Broadcast {
+			p = c.pattern()
+		}
+		r, err := b.start(c, p, conns, size, pipeline)
+		if err != nil {
+			return err
+		}
+		defer r.end()
+		all = append(all, r)
+		if err := f(r); err != nil { // warm
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return b.measure(all, messages, f)
+}
+
+// broadcast measures one message to all.
+func (b *bench) broadcast() error {
+	const conns, size = 5000, 64
+	if !b.wanted(fmt.Sprintf("broadcast of %d bytes to %d connections", size, conns)) {
+		return nil
+	}
+	contenders := b.contenders()
+	rounds := max(b.messages/conns, 4)
+	for _, c := range contenders[1:] {
+		if !c.broadcasts() {
+			continue
+		}
+		err := b.pair(contenders[0], c, echoserver.Broadcast, conns, size, 1, rounds*conns,
+			func(r *running) error { return r.swarm.broadcast(rounds) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fairness measures what one connection that floods costs the others.
+func (b *bench) fairness() error {
+	const conns, size, every = 1000, 64, 200 * time.Microsecond
+	if !b.wanted(fmt.Sprintf("fairness: %d connections that ping, each %v one, and one that floods", conns-1, every)) {
+		return nil
+	}
+	var failed error
+	b.table("server\tp50 alone\tp99 alone\tp50 with flood\tp99 with flood\tratio of p99", func(row func(...any)) {
+		for _, c := range b.contenders() {
+			var cells []any
+			var p99 [2]time.Duration
+			for i, flood := range []bool{false, true} {
+				r, err := b.start(c, c.pattern(), conns, size, 1)
+				if err != nil {
+					failed = err
+					return
+				}
+				took, err := r.fair(b.messages/2, every, flood)
+				r.end()
+				if err != nil {
+					failed = fmt.Errorf("%s: %w", c.name, err)
+					return
+				}
+				p99[i] = took[len(took)*99/100]
+				cells = append(cells, took[len(took)/2].Round(time.Microsecond), p99[i].Round(time.Microsecond))
+			}
+			row(append(append([]any{c.name}, cells...), decimal(float64(p99[1])/float64(p99[0])))...)
+		}
+	})
+	return failed
+}
+
+// memory measures what connections hold that have echoed once, and what the garbage
+// collector costs while they echo.
+func (b *bench) memory() error {
+	const conns, size = 9900, 64
+	if !b.wanted(fmt.Sprintf("%d connections: memory while they wait, garbage collection while they echo", conns)) {
+		return nil
+	}
+	var failed error
+	b.table("server\tRSS a connection\theap\tstack\tGC share\tGC cycles\tlongest pause\tone collection", func(row func(...any)) {
+		for _, c := range b.contenders() {
+			cells, err := b.hold(c, conns, size)
+			if err != nil {
+				failed = fmt.Errorf("%s: %w", c.name, err)
+				return
+			}
+			row(append([]any{c.name}, cells...)...)
+		}
+	})
+	return failed
+}
+
+func (b *bench) hold(c contender, conns, size int) (cells []any, err error) {
+	s, err := c.start(c.pattern())
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	collect := func() (u echoserver.Usage) {
+		if s.in != nil && err == nil {
+			u, err = s.in.Memory()
+		}
+		return u
+	}
+	empty := collect()
+	before, failed := rss(s.pid)
+	if failed != nil {
+		return nil, failed
+	}
+	swarm, failed := newSwarm(s.addr, c.name, conns, make([]byte, size), 1)
+	if failed != nil {
+		return nil, failed
+	}
+	defer swarm.close()
+	if err := swarm.echo(conns, 1); err != nil {
+		return nil, err
+	}
+	full := collect()
+	after, failed := rss(s.pid)
+	if failed != nil {
+		return nil, failed
+	}
+	n := int64(conns)
+	cells = append(cells, (after-before)/n)
+	if s.in == nil {
+		return append(cells, "", "", "", "", "", ""), nil
+	}
+	start, failed := s.in.CPU()
+	if failed != nil {
+		return nil, failed
+	}
+	if err := swarm.echo(5*b.messages, 1); err != nil {
+		return nil, err
+	}
+	end, failed := s.in.CPU()
+	if failed != nil {
+		return nil, failed
+	}
+	forced := collect()
+	share := float64(end.GC-start.GC) / float64(end.CPU-start.CPU)
+	one := time.Duration(forced.CPU-end.CPU) / 3 // as often it collects
+	return append(cells, (full.Heap-empty.Heap)/n, (full.Stack-empty.Stack)/n,
+		fmt.Sprintf("%.1f %%", 100*share), end.Cycles-start.Cycles, time.Duration(end.Pause), one.Round(time.Microsecond)), err
+}

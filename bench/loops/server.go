@@ -1,0 +1,115 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wskit/wskit/bench/echoserver"
+)
+
+// contender is a server that can be measured: a library of package echoserver, or a program
+// that is started with a port and "echo" or "broadcast" as its arguments.
+type contender struct {
+	name    string
+	program string // empty for a library
+}
+
+// server is one that runs, on the first processor only.
+type server struct {
+	addr string
+	pid  int
+	stop func()
+	in   *echoserver.Process // of a library
+}
+
+// options make the servers ready for messages as large as the largest scenario has.
+var options = echoserver.Options{Size: 32 << 10}
+
+// start starts a server. A program serves two patterns only.
+func (c contender) start(pattern echoserver.Pattern) (*server, error) {
+	if c.program == "" {
+		p, err := echoserver.Start(c.name, pattern, options, 0, "GOMAXPROCS=1")
+		if err != nil {
+			return nil, err
+		}
+		return &server{addr: p.Addr, pid: p.PID(), stop: p.Stop, in: p}, nil
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := ln.Addr().(*net.TCPAddr)
+	ln.Close()
+	what := "echo"
+	if pattern == echoserver.Broadcast {
+		what = "broadcast"
+	}
+	cmd := exec.Command(c.program, strconv.Itoa(addr.Port), what)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	var cpus unix.CPUSet
+	cpus.Set(0)
+	unix.SchedSetaffinity(cmd.Process.Pid, &cpus)
+	stop := func() { cmd.Process.Kill(); cmd.Wait() }
+	return &server{addr: addr.String(), pid: cmd.Process.Pid, stop: stop}, nil
+}
+
+// pattern returns how a contender is measured that echoes.
+func (c contender) pattern() echoserver.Pattern {
+	for _, l := range echoserver.Libraries {
+		if l.Name == c.name && !l.Has(echoserver.Raw) {
+			return echoserver.Handed
+		}
+	}
+	return echoserver.Raw
+}
+
+// broadcasts reports whether it can send to all.
+func (c contender) broadcasts() bool {
+	for _, l := range echoserver.Libraries {
+		if l.Name == c.name {
+			return l.Has(echoserver.Broadcast)
+		}
+	}
+	return true
+}
+
+// cpu returns the time in nanoseconds that the threads of a process have run.
+func cpu(pid int) (total int64, err error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err == nil && len(threads) == 0 {
+		err = fmt.Errorf("the server is gone, or this system has no /proc/PID/schedstat")
+	}
+	for _, name := range threads {
+		p, err := os.ReadFile(name)
+		if err != nil {
+			continue // a thread that has ended meanwhile
+		}
+		first, _, _ := strings.Cut(string(p), " ")
+		n, _ := strconv.ParseInt(first, 10, 64)
+		total += n
+	}
+	return total, err
+}
+
+// rss returns how many bytes of memory a process has.
+func rss(pid int) (int64, error) {
+	p, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, err
+	}
+	var size, resident int64
+	_, err = fmt.Sscan(string(p), &size, &resident)
+	return resident * int64(os.Getpagesize()), err
+}

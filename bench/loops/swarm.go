@@ -1,0 +1,248 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wskit/wskit/bench/echoserver"
+)
+
+// swarm is the load: many connections on one goroutine and one epoll. It counts bytes and
+// does not look at them, so that it costs less than any server.
+type swarm struct {
+	epoll int
+	conns []*peer
+	buf   []byte
+	raw   [256]unix.EpollEvent
+}
+
+// peer is one connection of a swarm.
+type peer struct {
+	client *echoserver.Client
+	fd     int
+	frames []byte // what is sent at once
+	due    int    // bytes that answer them
+	got    int    // of these
+	sent   time.Time
+}
+
+func newSwarm(addr, library string, conns int, text []byte, pipeline int) (*swarm, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	s := &swarm{epoll: epoll, buf: make([]byte, 256<<10)}
+	for i := range conns {
+		c, err := echoserver.Dial(addr, library, options, text, 1)
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		p := &peer{client: c}
+		s.conns = append(s.conns, p)
+		if err := p.adopt(pipeline); err != nil {
+			s.close()
+			return nil, err
+		}
+		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}
+		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, p.fd, &ev); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// adopt takes a descriptor of its own, which the runtime does not know.
+func (p *peer) adopt(pipeline int) error {
+	conn, frame, echo := p.client.Raw()
+	p.frames = bytes.Repeat(frame, pipeline)
+	p.due = len(echo) * pipeline
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		p.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err == nil {
+		err = failed
+	}
+	if err == nil {
+		err = unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20)
+	}
+	if err == nil {
+		err = unix.SetsockoptLinger(p.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	return err
+}
+
+func (s *swarm) close() {
+	for _, p := range s.conns {
+		p.client.Close()
+		if p.fd > 0 {
+			unix.Close(p.fd)
+		}
+	}
+	unix.Close(s.epoll)
+}
+
+// send sends what a peer sends at once.
+func (p *peer) send() error {
+	n, errno := transfer(unix.SYS_SENDTO, p.fd, p.frames)
+	switch {
+	case errno != 0:
+		return errno
+	case n < len(p.frames):
+		return fmt.Errorf("the socket takes %d of %d bytes", n, len(p.frames))
+	}
+	return nil
+}
+
+// transfer sends or receives. The runtime need not know, since nothing blocks.
+func transfer(call uintptr, fd int, p []byte) (int, syscall.Errno) {
+	n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	return int(n), errno
+}
+
+// wait receives what has come, and calls each with the peers and the number of bytes. It
+// waits at most until timeout, in milliseconds.
+func (s *swarm) wait(timeout int, each func(p *peer, n int) error) error {
+	n, err := unix.EpollWait(s.epoll, s.raw[:], timeout)
+	for err == unix.EINTR {
+		n, err = unix.EpollWait(s.epoll, s.raw[:], timeout)
+	}
+	for i := 0; i < n && err == nil; i++ {
+		p := s.conns[s.raw[i].Fd]
+		m, errno := transfer(unix.SYS_RECVFROM, p.fd, s.buf)
+		switch {
+		case errno == unix.EAGAIN, errno == unix.EINTR:
+		case errno != 0:
+			err = errno
+		case m == 0:
+			err = fmt.Errorf("the server has closed a connection")
+		default:
+			err = each(p, m)
+		}
+	}
+	return err
+}
+
+// patience is how long the swarm waits for a server.
+const patience = 20_000 // ms
+
+// echo sends on all connections, and again after each answer, until there were so many
+// messages.
+func (s *swarm) echo(messages, pipeline int) error {
+	batches := max(messages/pipeline, 1)
+	started, done := 0, 0
+	for _, p := range s.conns[:min(len(s.conns), batches)] {
+		if err := p.send(); err != nil {
+			return err
+		}
+		started++
+	}
+	for done < batches {
+		before := done
+		err := s.wait(patience, func(p *peer, n int) error {
+			if p.got += n; p.got < p.due {
+				before-- // it goes on
+				return nil
+			}
+			p.got = 0
+			done++
+			if started < batches {
+				started++
+				return p.send()
+			}
+			return nil
+		})
+		if err == nil && before == done {
+			err = fmt.Errorf("no answer in %d ms", patience)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// broadcast sends a message on one connection, and waits until all have got it.
+func (s *swarm) broadcast(rounds int) error {
+	for range rounds {
+		if err := s.conns[0].send(); err != nil {
+			return err
+		}
+		for left := len(s.conns) * s.conns[0].due; left > 0; {
+			before := left
+			err := s.wait(patience, func(_ *peer, n int) error { left -= n; return nil })
+			if err == nil && before == left {
+				err = fmt.Errorf("no message in %d ms", patience)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fair pings on all connections but the first, one after the other at the given rate, and
+// returns the latencies. With flood, the first one sends all the time, so that 64 KiB are
+// under way.
+func (s *swarm) fair(pings int, every time.Duration, flood bool) ([]time.Duration, error) {
+	flooder := s.conns[0]
+	if flood {
+		batch := max(64<<10/len(flooder.frames), 1)
+		flooder.frames = bytes.Repeat(flooder.frames, batch)
+		flooder.due *= batch
+		if err := flooder.send(); err != nil {
+			return nil, err
+		}
+	}
+	var took []time.Duration
+	next, sent := time.Now(), 0
+	last := next
+	for len(took) < pings {
+		now := time.Now()
+		if now.Sub(last) > patience*time.Millisecond {
+			return nil, fmt.Errorf("no answer in %d ms", patience)
+		}
+		if p := s.conns[1+sent%(len(s.conns)-1)]; sent < pings && !now.Before(next) && p.sent.IsZero() {
+			p.sent = now
+			next = now.Add(every)
+			sent++
+			if err := p.send(); err != nil {
+				return nil, err
+			}
+		}
+		err := s.wait(0, func(p *peer, n int) error {
+			if p.got += n; p.got < p.due {
+				return nil
+			}
+			p.got = 0
+			if p == flooder {
+				return p.send()
+			}
+			last = time.Now()
+			took = append(took, last.Sub(p.sent))
+			p.sent = time.Time{}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(took)
+	return took, nil
+}
