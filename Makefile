@@ -109,6 +109,10 @@ bench-report: ## the same beside the alternatives, and write the table into READ
 bench-echo: ## echo over loopback, one core for the server, beside bare TCP and the alternatives
 	cd bench && $(GO) run ./echo $(ECHO)
 
+.PHONY: bench-loop
+bench-loop: ## servers with very many connections beside each other, as a table with the date in bench/results; LOOP has flags
+	cd bench && $(GO) run ./loops -o results/loops-$$(date +%F).md $(LOOP)
+
 .PHONY: bench-idle
 bench-idle: ## memory of idle connections, beside the alternatives
 	cd bench && $(GO) run ./idle $(IDLE)

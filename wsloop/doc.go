@@ -18,6 +18,15 @@
 //	// ...
 //	err = s.Serve(listener)
 //
+// # Loops
+//
+// There are [Config].Loops loops, each of which is one goroutine. A connection stays on
+// the loop that had the fewest connections when it came. Only the first loop accepts: new
+// connections take time of its turns, and none of the others'.
+//
+// The kqueue poller is compiled and vetted for macOS and FreeBSD by CI, whose tests run on
+// Linux. [Config].Goroutines does without a poller.
+//
 // # Handlers
 //
 // The functions of a [Handler] run on the loop of their connection, one at a time and

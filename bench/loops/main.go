@@ -39,6 +39,7 @@ func main() {
 	var out string
 	flag.IntVar(&b.rounds, "rounds", 5, "measure each server `N` times")
 	flag.IntVar(&b.messages, "messages", 20000, "`number` of messages in each round")
+	flag.IntVar(&b.most, "most", 9900, "open at most `N` connections, whatever a scenario asks for")
 	flag.StringVar(&b.lib, "lib", "", "measure wskit-loop and the servers with one of these `names`, separated by commas")
 	flag.StringVar(&b.only, "only", "", "run the scenarios that have this `text` in them")
 	flag.StringVar(&out, "o", "", "also write the tables to this `file`, as Markdown")
@@ -72,6 +73,7 @@ func exit(err error) {
 
 type bench struct {
 	rounds, messages int
+	most             int
 	lib, only        string
 	programs         []contender
 	out              io.Writer
@@ -108,7 +110,7 @@ func (b *bench) run() error {
 				if pipeline > 1 && (conns > 100 || size > 1<<10) {
 					continue
 				}
-				if err := b.echo(conns, size, pipeline); err != nil {
+				if err := b.echo(min(conns, b.most), size, pipeline); err != nil {
 					return err
 				}
 			}
@@ -142,7 +144,7 @@ type running struct {
 }
 
 func (b *bench) start(c contender, pattern echoserver.Pattern, conns, size, pipeline int) (*running, error) {
-	s, err := c.start(pattern)
+	s, err := c.start(pattern, (size+64)*pipeline)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}

@@ -67,6 +67,11 @@ func (b *bench) pair(reference, c contender, pattern echoserver.Pattern, conns, 
 		}
 		defer r.end()
 		all = append(all, r)
+		if pattern == echoserver.Broadcast {
+			if err := r.gather(); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+		}
 		if err := f(r); err != nil { // warm
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
@@ -76,7 +81,7 @@ func (b *bench) pair(reference, c contender, pattern echoserver.Pattern, conns, 
 
 // broadcast measures one message to all.
 func (b *bench) broadcast() error {
-	const conns, size = 5000, 64
+	conns, size := min(5000, b.most), 64
 	if !b.wanted(fmt.Sprintf("broadcast of %d bytes to %d connections", size, conns)) {
 		return nil
 	}
@@ -97,7 +102,8 @@ func (b *bench) broadcast() error {
 
 // fairness measures what one connection that floods costs the others.
 func (b *bench) fairness() error {
-	const conns, size, every = 1000, 64, 200 * time.Microsecond
+	const size, every = 64, 200 * time.Microsecond
+	conns := min(1000, b.most)
 	if !b.wanted(fmt.Sprintf("fairness: %d connections that ping, each %v one, and one that floods", conns-1, every)) {
 		return nil
 	}
@@ -130,7 +136,7 @@ func (b *bench) fairness() error {
 // memory measures what connections hold that have echoed once, and what the garbage
 // collector costs while they echo.
 func (b *bench) memory() error {
-	const conns, size = 9900, 64
+	conns, size := min(9900, b.most), 64
 	if !b.wanted(fmt.Sprintf("%d connections: memory while they wait, garbage collection while they echo", conns)) {
 		return nil
 	}
@@ -149,7 +155,7 @@ func (b *bench) memory() error {
 }
 
 func (b *bench) hold(c contender, conns, size int) (cells []any, err error) {
-	s, err := c.start(c.pattern())
+	s, err := c.start(c.pattern(), size)
 	if err != nil {
 		return nil, err
 	}

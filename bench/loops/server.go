@@ -31,13 +31,11 @@ type server struct {
 	in   *echoserver.Process // of a library
 }
 
-// options make the servers ready for messages as large as the largest scenario has.
-var options = echoserver.Options{Size: 32 << 10}
-
-// start starts a server. A program serves two patterns only.
-func (c contender) start(pattern echoserver.Pattern) (*server, error) {
+// start starts a server that is ready for so many bytes at once. A program serves two
+// patterns only.
+func (c contender) start(pattern echoserver.Pattern, buffer int) (*server, error) {
 	if c.program == "" {
-		p, err := echoserver.Start(c.name, pattern, options, 0, "GOMAXPROCS=1")
+		p, err := echoserver.Start(c.name, pattern, echoserver.Options{Size: buffer}, 0, "GOMAXPROCS=1")
 		if err != nil {
 			return nil, err
 		}

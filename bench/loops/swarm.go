@@ -26,7 +26,6 @@ type swarm struct {
 
 // peer is one connection of a swarm.
 type peer struct {
-	client *echoserver.Client
 	fd     int
 	frames []byte // what is sent at once
 	due    int    // bytes that answer them
@@ -41,14 +40,16 @@ func newSwarm(addr, library string, conns int, text []byte, pipeline int) (*swar
 	}
 	s := &swarm{epoll: epoll, buf: make([]byte, 256<<10)}
 	for i := range conns {
-		c, err := echoserver.Dial(addr, library, options, text, 1)
+		c, err := echoserver.Dial(addr, library, echoserver.Options{}, text, 1)
 		if err != nil {
 			s.close()
 			return nil, err
 		}
-		p := &peer{client: c}
+		p := new(peer)
 		s.conns = append(s.conns, p)
-		if err := p.adopt(pipeline); err != nil {
+		err = p.adopt(c, pipeline)
+		c.Close() // the duplicate lives on
+		if err != nil {
 			s.close()
 			return nil, err
 		}
@@ -62,8 +63,8 @@ func newSwarm(addr, library string, conns int, text []byte, pipeline int) (*swar
 }
 
 // adopt takes a descriptor of its own, which the runtime does not know.
-func (p *peer) adopt(pipeline int) error {
-	conn, frame, echo := p.client.Raw()
+func (p *peer) adopt(c *echoserver.Client, pipeline int) error {
+	conn, frame, echo := c.Raw()
 	p.frames = bytes.Repeat(frame, pipeline)
 	p.due = len(echo) * pipeline
 	raw, err := conn.(syscall.Conn).SyscallConn()
@@ -80,15 +81,11 @@ func (p *peer) adopt(pipeline int) error {
 	if err == nil {
 		err = unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20)
 	}
-	if err == nil {
-		err = unix.SetsockoptLinger(p.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	}
 	return err
 }
 
 func (s *swarm) close() {
 	for _, p := range s.conns {
-		p.client.Close()
 		if p.fd > 0 {
 			unix.Close(p.fd)
 		}
@@ -195,6 +192,32 @@ func (s *swarm) broadcast(rounds int) error {
 		}
 	}
 	return nil
+}
+
+// gather sends messages to all until all have got one: servers may answer a handshake before
+// they know the connection as a member.
+func (s *swarm) gather() error {
+	for range 50 {
+		if err := s.conns[0].send(); err != nil {
+			return err
+		}
+		left := len(s.conns) * s.conns[0].due
+		for came := true; came; {
+			came = false
+			err := s.wait(200, func(_ *peer, n int) error {
+				left -= n
+				came = true
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if left == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("not all connections get a message")
 }
 
 // fair pings on all connections but the first, one after the other at the given rate, and
