@@ -11,7 +11,6 @@ import (
 	"github.com/lesismal/nbio/nbhttp"
 	nbio "github.com/lesismal/nbio/nbhttp/websocket"
 	"github.com/panjf2000/gnet/v2"
-	gnetlog "github.com/panjf2000/gnet/v2/pkg/logging"
 
 	"github.com/wskit/wskit/examples/loop"
 )
@@ -26,8 +25,7 @@ var gnetLibrary = Library{
 	Serve: func(ln net.Listener) error {
 		addr := ln.Addr().String() // gnet listens by itself
 		ln.Close()
-		return gnet.Run(&gnetServer{begin: time.Now()}, "tcp://"+addr, gnet.WithMulticore(true), gnet.WithReuseAddr(true),
-			gnet.WithLogLevel(gnetlog.FatalLevel)) // it logs to where the process answers
+		return gnet.Run(&gnetServer{begin: time.Now()}, "tcp://"+addr, gnet.WithMulticore(true), gnet.WithReuseAddr(true))
 	},
 }
 

@@ -103,7 +103,7 @@ func Start(library string, pattern Pattern, o Options, cpu int, env ...string) (
 		args = append([]string{path, "-c", fmt.Sprint(cpu)}, args...)
 	}
 	p := &Process{cmd: exec.Command(args[0], args[1:]...)}
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env = append(append(os.Environ(), "GNET_LOGGING_LEVEL=5"), env...) // it logs to where the process answers
 	p.cmd.Stderr = os.Stderr
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
