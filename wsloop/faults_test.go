@@ -357,12 +357,12 @@ func TestServerCloseInCallbacks(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			inModes(t, func(t *testing.T, cfg *Config) {
 				cfg.Loops = 2
-				var s *Server
+				var server atomic.Pointer[Server]
 				var opens, closes atomic.Int64
 				shut := func(at string) {
 					if at == where {
-						s.Close()
-						s.Close()
+						server.Load().Close()
+						server.Load().Close()
 					}
 				}
 				cfg.OnRequest = func(r *ws.Request, o *Options) error {
@@ -391,8 +391,8 @@ func TestServerCloseInCallbacks(t *testing.T) {
 					Drain: func(c *Conn) { chosen(c, "drain") },
 					Close: func(c *Conn, _ End) { closes.Add(1); chosen(c, "close") },
 				}
-				var addr string
-				s, addr = serve(t, cfg, h)
+				s, addr := serve(t, cfg, h)
+				server.Store(s)
 				others := []*client{dial(t, addr), dial(t, addr), dial(t, addr)}
 				conn, err := net.Dial("tcp", addr)
 				require.NoError(t, err)
