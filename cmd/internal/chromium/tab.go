@@ -61,7 +61,7 @@ func Open(t *testing.T, url string) *Tab {
 	if os.Geteuid() == 0 {
 		args = append(args, "--no-sandbox") // the sandbox does not work for root
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+profile)
