@@ -46,7 +46,7 @@ type options struct {
 // run measures all libraries and prints tables.
 func (o *options) run(out io.Writer) error {
 	machine, _ := exec.Command("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2; nproc").Output()
-	fmt.Fprintf(out, "Measured %s on%s cores; %d receivers, 64 bytes. A delivery is a message to one receiver.\n"+
+	fmt.Fprintf(out, "Measured %s on %s cores; %d receivers, 64 bytes. A delivery is a message to one receiver.\n"+
 		"CPU is that of the server, and in brackets of the clients, which are the same for all.\n\n",
 		time.Now().Format("2006-01-02"), strings.Join(strings.Fields(" "+string(machine)), " "), o.receivers)
 	fmt.Fprintln(out, "| library | 1 topic: deliveries per s of CPU | (clients' CPU) | p99 at half load | the same, 1 in 10 stalled | compressed | 5 receivers a topic | bytes of a subscription |")
