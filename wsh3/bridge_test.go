@@ -30,7 +30,7 @@ func bridged(t *testing.T, front, back int, backend http.HandlerFunc) func(path 
 	before := serve(t, h.ServeHTTP, nil)
 	config, transport := via(t, before, front)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(background, 10*time.Second)
+		ctx, cancel := context.WithTimeout(background, time.Minute)
 		defer cancel()
 		require.NoError(t, h.Shutdown(ctx))
 	})
