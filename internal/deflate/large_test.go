@@ -127,8 +127,8 @@ func TestWarmOfMany(t *testing.T) {
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(11, uint64(g)))
 			e, p := newEncoder(15, true, 1+g%2), newPeer(15, true)
-			for range 12 {
-				m := contents[0].make(random, maxOwn-1000+random.IntN(8<<10))
+			for range 4 {
+				m := contents[0].make(random, maxOwn-1000+random.IntN(4<<10))
 				p.receive(t, e.Append(nil, m), m)
 			}
 		})
