@@ -12,18 +12,18 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// RequestInfo is the request of a handshake, as far as a connection keeps it: see
-// KeepRequest of [ConnOptions]. It must not be changed.
+// RequestInfo is the part of a handshake request that a connection keeps: see
+// KeepRequest of [ConnOptions]. It must not be modified.
 type RequestInfo struct {
-	// URL is the target of the request: for [Accept] path and query, for [Dial] the URL
-	// after redirects.
+	// URL is the target of the request: path and query for [Accept], and the
+	// URL after redirects for [Dial].
 	URL *url.URL
 
-	// Host is the host that the request asks for.
+	// Host is the requested host.
 	Host string
 
-	// Header has the fields of the request, credentials and cookies among them. In a
-	// browser it is empty: it shows none.
+	// Header has the fields of the request, including credentials and cookies.
+	// It is empty in a browser.
 	Header http.Header
 }
 
@@ -40,7 +40,7 @@ func (o *ConnOptions) keepRequest(r *http.Request) *RequestInfo {
 	return &RequestInfo{URL: &u, Host: host, Header: r.Header.Clone()}
 }
 
-// extras are what few connections need. They exist once one of them is asked for.
+// extras are fields that few connections need. They are allocated on first use.
 type extras struct {
 	value atomic.Pointer[any]
 
@@ -58,7 +58,7 @@ func (c *Conn) extra() *extras {
 	return c.extras.Load()
 }
 
-// enter notes that c joins g. shut has it leave again.
+// enter records that c joins g, so that shut makes c leave it.
 func (c *Conn) enter(g *Group) {
 	if g == c.opts.Group {
 		return
@@ -87,7 +87,7 @@ func (c *Conn) exit(g *Group) {
 	}
 }
 
-// leaveAll has c, which is closed, leave its groups.
+// leaveAll makes c, which is closed, leave its groups.
 func (c *Conn) leaveAll() {
 	if c.opts.Group != nil {
 		c.opts.Group.remove(c)
@@ -105,16 +105,16 @@ func (c *Conn) leaveAll() {
 	}
 }
 
-// SetValue stores a value of the program's in the connection: hooks, [Group] and [Stats]
-// hand out a *Conn, and [Conn.Value] returns what belongs to it. A nil v removes it. It
-// may be called by any goroutine at any time.
+// SetValue stores a value of the program in the connection, for [Conn.Value].
+// It is useful with hooks, [Group] and other callers that pass a *Conn. A nil v
+// removes the value. It is safe for concurrent use.
 func (c *Conn) SetValue(v any) {
 	if v != nil || c.extras.Load() != nil {
 		c.extra().value.Store(&v)
 	}
 }
 
-// Value returns what the last call of [Conn.SetValue] has stored, or nil.
+// Value returns the value of the last [Conn.SetValue], or nil.
 func (c *Conn) Value() any {
 	if x := c.extras.Load(); x != nil {
 		if v := x.value.Load(); v != nil {
@@ -124,13 +124,13 @@ func (c *Conn) Value() any {
 	return nil
 }
 
-// Request returns the request of the handshake. It is nil unless KeepRequest of
-// [ConnOptions] was set, and for [NewConn], which does not know it.
+// Request returns the request of the handshake. It is nil without KeepRequest
+// of [ConnOptions], and for [NewConn].
 func (c *Conn) Request() *RequestInfo { return c.opts.request }
 
-// Compression returns the parameters of permessage-deflate (RFC 7692) that the handshake
-// has agreed on. It reports false if messages are not compressed, and in a browser, which
-// does not tell.
+// Compression returns the negotiated parameters of permessage-deflate (RFC
+// 7692). ok is false if messages are not compressed, and in a browser, which
+// does not report them.
 func (c *Conn) Compression() (agreed wsflate.Parameters, ok bool) {
 	if c.opts.flate == nil {
 		return wsflate.Parameters{}, false
@@ -138,9 +138,10 @@ func (c *Conn) Compression() (agreed wsflate.Parameters, ok bool) {
 	return *c.opts.flate, true
 }
 
-// RemoteAddr returns the address of the peer: what Proxies of [AcceptOptions] found out, or
-// else the address that the transport has, which may be that of a proxy. It is
-// "websocket/unknown-addr" if the transport has none.
+// RemoteAddr returns the address of the peer: the client that Proxies of
+// [AcceptOptions] report, or else the address of the transport, which may be
+// that of a proxy. It is "websocket/unknown-addr" if the transport has no
+// address.
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.opts.remote.IsValid() {
 		return net.TCPAddrFromAddrPort(c.opts.remote)
@@ -151,8 +152,8 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return unknownAddr{}
 }
 
-// LocalAddr returns the address of this end of the connection, as the transport has it. It
-// is "websocket/unknown-addr" if the transport has none.
+// LocalAddr returns the local address of the transport, or
+// "websocket/unknown-addr" if it has none.
 func (c *Conn) LocalAddr() net.Addr {
 	if t, ok := c.transport.ReadWriteCloser.(interface{ LocalAddr() net.Addr }); ok {
 		return cmp.Or[net.Addr](t.LocalAddr(), unknownAddr{})

@@ -11,33 +11,36 @@ import (
 )
 
 var (
-	// ErrMessageTooBig says that a message of the peer is longer than the read limit:
-	// see [Conn.SetReadLimit]. The connection is closed with [StatusMessageTooBig].
+	// ErrMessageTooBig reports that a message of the peer exceeds the read
+	// limit: see [Conn.SetReadLimit]. The connection is closed with
+	// [StatusMessageTooBig].
 	ErrMessageTooBig = errors.New("websocket: message is longer than the read limit")
 
-	// ErrConcurrentRead says that another goroutine reads from the connection, or that
-	// [Conn.CloseRead] does. The connection is as usable as before.
+	// ErrConcurrentRead reports that another goroutine is reading from the
+	// connection, or that [Conn.CloseRead] is. The connection stays usable.
 	ErrConcurrentRead = errors.New("websocket: another read is under way")
 
-	// ErrSendQueueFull says that a message of [Conn.Send] did not fit in the queue, and
-	// that the connection is closed for that with [StatusTryAgainLater]: see [SendClose].
+	// ErrSendQueueFull reports that a message of [Conn.Send] did not fit in the
+	// queue. The connection is closed with [StatusTryAgainLater]: see
+	// [SendClose].
 	ErrSendQueueFull = wsutil.ErrSendQueueFull
 
-	// ErrSendTooLarge says that a message of [Conn.Send] is longer than MaxBytes of the
-	// queue. The connection is as usable as before.
+	// ErrSendTooLarge reports that a message of [Conn.Send] is larger than
+	// MaxBytes of the queue. The connection stays usable.
 	ErrSendTooLarge = wsutil.ErrSendTooLarge
 
-	// ErrDraining says that nothing more is read since a [Group] of the connection drains:
-	// see [Group.Drain]. Answers may still be written, and the connection has to be closed.
+	// ErrDraining reports that reads have stopped because a [Group] of the
+	// connection drains: see [Group.Drain]. The program may still write, and
+	// must close the connection.
 	ErrDraining = errors.New("websocket: read: the connection is draining: no more messages are read")
 
-	// ErrClosePending says that [Conn.Close] was called by a callback that another
-	// Close has called: the close frame is sent, and that Close does the rest of the
-	// handshake once the callback has returned.
+	// ErrClosePending reports that [Conn.Close] was called by a callback of
+	// another Close. The close frame was sent, and the other Close completes
+	// the handshake after the callback has returned.
 	ErrClosePending = errors.New("websocket: close: the handshake ends once the callback has returned")
 
-	// ErrWriterClosed says that the writer of a message was used after it was closed or
-	// had failed. The connection is as usable as before.
+	// ErrWriterClosed reports that the writer of a message was used after it
+	// was closed or had failed. The connection stays usable.
 	ErrWriterClosed = errors.New("websocket: the writer of the message is closed")
 )
 
@@ -57,14 +60,14 @@ var (
 )
 
 // PanicError is the error of a connection that ended because a callback or hook
-// panicked. The peer gets [StatusInternalError] if it takes the close frame within a
-// second. On a goroutine of this package, for instance that of [Conn.CloseRead], the
-// panic ends there, and the connection ends with it. On a goroutine of the caller, in
-// [Conn.Read] for instance, the panic goes on to the caller, and the connection ends
-// only if it was left within a message or a write.
+// panicked. The peer gets [StatusInternalError] if it reads the close frame
+// within a second. On a goroutine of this package, such as that of
+// [Conn.CloseRead], the panic ends the connection and nothing else. On a
+// goroutine of the caller, such as in [Conn.Read], the panic continues in the
+// caller, and the connection ends only if a message or a write is incomplete.
 //
-// It does not wrap Value: a panic with an error of the network or of the peer is still
-// the program's own.
+// It does not wrap Value, because a panic with an error of the network or the
+// peer is still a fault of the program.
 type PanicError struct {
 	Value any    // what the callback has panicked with
 	Stack []byte // of its goroutine
@@ -73,7 +76,7 @@ type PanicError struct {
 // Error returns the value, without the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("a callback panicked: %v", e.Value) }
 
-// chainError is an error that is several others, of which text tells.
+// chainError is an error that wraps several errors and has its own text.
 type chainError struct {
 	text  string
 	chain []error
@@ -82,8 +85,8 @@ type chainError struct {
 func (e *chainError) Error() string   { return e.text }
 func (e *chainError) Unwrap() []error { return e.chain }
 
-// contextError says that ctx has ended and what that means for the connection. It wraps
-// ctx.Err() and the cause.
+// contextError reports that ctx has ended, and what that means for the
+// connection. It wraps ctx.Err() and the cause.
 func contextError(ctx context.Context, meaning string) error {
 	err := ctx.Err()
 	chain := []error{err}
@@ -95,7 +98,7 @@ func contextError(ctx context.Context, meaning string) error {
 	return &chainError{text + " " + meaning, chain}
 }
 
-// What the end of a context means. The tests know these words.
+// Consequences of the end of a context. Tests compare these texts.
 const (
 	stillOpen        = "while waiting: the connection stays open"
 	withinMessage    = "with a message half read: the connection is closed"
@@ -121,10 +124,12 @@ func neverContext(op string) context.Context {
 	return ctx
 }
 
-// contextEnd returns why ctx has ended: its error, and its cause if that is another one.
+// contextEnd returns why ctx has ended: its error, wrapped with its cause if
+// that differs.
 func contextEnd(ctx context.Context) error { return withContext(ctx, ctx.Err()) }
 
-// withContext returns err with why ctx has ended, if it has and err does not say so.
+// withContext returns err, wrapped with the reason why ctx has ended unless err
+// already contains it.
 func withContext(ctx context.Context, err error) error {
 	for _, why := range [...]error{context.Cause(ctx), ctx.Err()} {
 		if why != nil && !errors.Is(err, why) {

@@ -16,8 +16,9 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// ErrGroupClosed says that a connection was to join a [Group] that has been shut down or
-// is draining. [Accept] refuses the handshake with status 503 then, if it is not too late.
+// ErrGroupClosed reports that a connection cannot join a [Group] that was shut
+// down or is draining. [Accept] then refuses the handshake with status 503, if
+// it has not answered yet.
 var ErrGroupClosed = errors.New("websocket: the group has been shut down")
 
 // errShuttingDown is ErrGroupClosed as the answer to a handshake.
@@ -37,13 +38,13 @@ var errShuttingDown = fmt.Errorf("%w: %w", ErrGroupClosed, ws.RejectConnectionEr
 // The zero value is ready to use. The fields must not be changed once there are
 // connections; all methods may be called by any number of goroutines at once.
 type Group struct {
-	// Code and Reason are what Shutdown and Drain tell the peers. 0, and a code that may not
-	// be sent, stand for [StatusGoingAway].
+	// Code and Reason are sent to the peers by Shutdown and Drain. 0, and a
+	// code that may not be sent, mean [StatusGoingAway].
 	Code   StatusCode
 	Reason string
 
-	// Jitter spreads the closing over this time, at random, so that clients which
-	// connect anew do not all do so at once.
+	// Jitter is the time over which closing is spread at random, so that
+	// clients do not all reconnect at once.
 	Jitter time.Duration
 
 	mu      sync.Mutex
@@ -74,7 +75,7 @@ type Member interface {
 	OnEnd(key any, f func()) bool
 }
 
-// Len returns how many connections belong to the group.
+// Len returns the number of connections in the group.
 func (g *Group) Len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -83,8 +84,9 @@ func (g *Group) Len() int {
 
 func (g *Group) len() int { return len(g.conns) + len(g.members) }
 
-// Join makes c a member, if it is none yet. The error is [ErrGroupClosed] after
-// [Group.Shutdown] or [Group.Drain], and one that wraps net.ErrClosed if c is closed.
+// Join makes c a member, unless it already is one. It returns [ErrGroupClosed]
+// after [Group.Shutdown] or [Group.Drain], and an error that wraps
+// net.ErrClosed if c is closed.
 func (g *Group) Join(c *Conn) error {
 	switch {
 	case g == nil:
@@ -105,7 +107,7 @@ func (g *Group) Join(c *Conn) error {
 	return err
 }
 
-// Leave ends the membership of c, if it is a member. The connection stays open.
+// Leave removes c from the group, if it is a member. The connection stays open.
 func (g *Group) Leave(c *Conn) {
 	g.remove(c)
 	if c != nil {
@@ -147,8 +149,8 @@ func (g *Group) Broadcast(m *PreparedMessage) (taken, missed int) {
 	return g.BroadcastKey(m, "")
 }
 
-// BroadcastKey is [Group.Broadcast] for a value of which only the newest counts: see
-// [Conn.SendKey].
+// BroadcastKey is [Group.Broadcast] for a value of which only the newest
+// matters: see [Conn.SendKey].
 func (g *Group) BroadcastKey(m *PreparedMessage, key string) (taken, missed int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -195,16 +197,16 @@ func (g *Group) all() []any {
 	return all
 }
 
-// Shutdown closes all connections of the group, with its code and reason, and waits until
-// they are closed. No connection can join any more. When ctx ends first, Shutdown closes
-// those that are left without a handshake and returns an error that wraps ctx.Err() and
-// the cause. A member of several groups is closed by the Shutdown of any of them.
+// Shutdown closes all connections of the group, with its code and reason, and
+// waits until they are closed. No connection can join any more. If ctx ends
+// first, Shutdown closes the remaining connections without a handshake, and
+// returns an error that wraps ctx.Err() and the cause. A member of several
+// groups is closed by the Shutdown of any of them. A second call also waits.
 //
-// A program calls it beside [http.Server.Shutdown], which stops the server from
-// taking new requests. A second call waits, too. Connections over HTTP/2 keep
-// http.Server.Shutdown waiting for their handlers: with
-// srv.RegisterOnShutdown(func() { g.Shutdown(ctx) }) both end together. A message that a
-// handler is working on gets no answer: see [Group.Drain].
+// A program also calls [http.Server.Shutdown], which stops accepting requests.
+// Connections over HTTP/2 make http.Server.Shutdown wait for their handlers;
+// with srv.RegisterOnShutdown(func() { g.Shutdown(ctx) }) both end together. A
+// message that a handler is processing gets no answer: see [Group.Drain].
 func (g *Group) Shutdown(ctx context.Context) error {
 	return g.end(ctx, "shutdown", func(c *Conn) { c.Close(g.code(), g.Reason) }, g.closeMember)
 }

@@ -8,31 +8,32 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Stats are counters of one connection, or of all that have it in their options. They can
-// be read at any time. A Stats must not be copied.
+// Stats are counters of one connection, or of all connections that have it in
+// their options. It is safe for concurrent use. It must not be copied.
 //
-// Refused and AllRefused are about the handshakes that [Accept] has answered with that HTTP
-// status, or the server of a [Dial]. Handshakes counts from the call of Accept or Dial on.
-// Connections of package wsloop count in the embedded Stats.
+// Refused and AllRefused count handshakes by the HTTP status that [Accept] sent
+// or [Dial] received. Handshakes are measured from the call of Accept or Dial.
+// Connections of package wsloop use the embedded Stats.
 type Stats struct{ wsutil.Stats }
 
 // Durations counts durations: see [wsutil.Durations].
 type Durations = wsutil.Durations
 
-// ClosesRead returns how many close frames came with code.
+// ClosesRead returns the number of close frames received with code.
 func (s *Stats) ClosesRead(code StatusCode) int64 { return s.Stats.ClosesRead(ws.StatusCode(code)) }
 
-// ClosesWritten returns how many close frames with code were sent.
+// ClosesWritten returns the number of close frames sent with code.
 func (s *Stats) ClosesWritten(code StatusCode) int64 {
 	return s.Stats.ClosesWritten(ws.StatusCode(code))
 }
 
-// AllClosesRead yields the codes of the close frames that came, in ascending order, and how
-// often each did. A frame without a code has [StatusNoStatusRcvd].
+// AllClosesRead yields the codes of received close frames, in ascending order,
+// with the number of times that each was received. A frame without a code
+// counts as [StatusNoStatusRcvd].
 func (s *Stats) AllClosesRead() iter.Seq2[StatusCode, int64] { return ofCodes(s.Stats.AllClosesRead()) }
 
-// AllClosesWritten yields the codes of the close frames that were sent, as
-// [Stats.AllClosesRead] does.
+// AllClosesWritten yields the codes of sent close frames in the same way as
+// [Stats.AllClosesRead].
 func (s *Stats) AllClosesWritten() iter.Seq2[StatusCode, int64] {
 	return ofCodes(s.Stats.AllClosesWritten())
 }
@@ -43,49 +44,51 @@ func ofCodes(counts iter.Seq2[ws.StatusCode, int64]) iter.Seq2[StatusCode, int64
 	}
 }
 
-// Stats returns the counters of the options the connection was made with, or nil.
+// Stats returns the Stats of the connection's options, or nil.
 func (c *Conn) Stats() *Stats { return c.opts.Stats }
 
-// Hooks are functions that are called as things happen, by the goroutine that reads or
-// writes, which waits for them. Each may be nil. They may use the connection, but not read
-// from it. Hooks about writing may not write to it either: they close it with
-// [Conn.CloseNow]. A panic goes on to the caller of the method that called the hook; on a
-// goroutine of this package it ends there, see [PanicError]. A panic of a hook about
-// writing ends the connection. One Hooks may serve any number of connections.
+// Hooks are functions that are called for events on a connection, by the
+// goroutine that reads or writes, which waits for them. Each may be nil. A hook
+// may use the connection, but not read from it. A hook about writing must not
+// write to it either, and may close it only with [Conn.CloseNow]. A panic of a
+// hook continues in the caller of the method that called the hook; on a
+// goroutine of this package it ends the connection, see [PanicError]. A panic
+// of a hook about writing ends the connection in any case. Any number of
+// connections may share one Hooks.
 type Hooks struct {
-	// Opened is called once, when the connection is open, with the time that the
-	// handshake took, 0 for [NewConn]. [Accept], [Dial] and NewConn wait for it. It may use
-	// the connection in every way. If it panics, the connection is closed, and the
-	// panic goes on to their caller.
+	// Opened is called once when the connection is open, with the duration of
+	// the handshake, which is 0 for [NewConn]. [Accept], [Dial] and NewConn
+	// wait for it. It may use the connection without restrictions. If it
+	// panics, the connection is closed and the panic continues in their caller.
 	Opened func(c *Conn, handshake time.Duration)
 
-	// MessageRead and MessageWritten tell of a whole message: its bytes as the program
-	// sees them, and as payload on the wire.
+	// MessageRead and MessageWritten are called for a whole message, with its
+	// size in bytes as the program sees it, and as payload on the wire.
 	MessageRead, MessageWritten func(c *Conn, typ MessageType, size, wire int)
 
-	// ControlRead and ControlWritten tell of a ping, pong or close frame, the latter
-	// with its code.
+	// ControlRead and ControlWritten are called for a ping, pong or close
+	// frame. code is the code of a close frame.
 	ControlRead, ControlWritten func(c *Conn, op ws.OpCode, code StatusCode)
 
-	// Drained tells that all messages of [Conn.Send] are written: once each time that the
-	// queue becomes empty, and only after something was queued. It is called without a
-	// lock, on a goroutine of its own: it may write and send, and the next one may be
-	// called before it returns.
+	// Drained is called when all messages of [Conn.Send] were written: each
+	// time that the queue becomes empty. It is called on a new goroutine
+	// without any lock held. It may write and send. The next call may begin
+	// before it returns.
 	Drained func(c *Conn)
 
-	// Closed is called once, when the connection is closed.
+	// Closed is called once when the connection is closed.
 	Closed func(c *Conn, r CloseRecord)
 
-	// Panicked tells that a callback or hook has panicked on a goroutine of this
-	// package. The connection is closed then.
+	// Panicked is called after a callback or hook has panicked on a goroutine
+	// of this package. The connection is then closed.
 	Panicked func(c *Conn, err *PanicError)
 }
 
-// observed reports whether somebody counts or looks on.
+// observed reports whether the connection has Stats or Hooks.
 func (c *Conn) observed() bool { return c.opts.Stats != nil || c.opts.Hooks != nil }
 
-// countRead tells of a message of which ev is the last event. The error says that the
-// read lock was taken over meanwhile.
+// countRead reports a message, of which ev is the last event, to Stats and
+// Hooks. An error means that the read lock was taken over.
 func (c *Conn) countRead(ev wsutil.Event, size int) error {
 	if !c.observed() {
 		return nil
@@ -105,7 +108,7 @@ func (c *Conn) countRead(ev wsutil.Event, size int) error {
 	return nil
 }
 
-// countWritten tells of a message that was sent.
+// countWritten reports a message that was sent to Stats and Hooks.
 func (c *Conn) countWritten(m *wsutil.Outgoing) {
 	if c.observed() {
 		c.tellWritten(m.OpCode(), m.Size(), m.WireSize())
@@ -121,14 +124,14 @@ func (c *Conn) tellWritten(op ws.OpCode, size, wire int) {
 	}
 }
 
-// tellControl tells of a control frame of the peer. It reports false if the read lock
-// was taken over meanwhile.
+// tellControl reports a control frame of the peer to Stats and Hooks. It
+// returns false if the read lock was taken over.
 func (c *Conn) tellControl(ev wsutil.Event) bool {
 	return c.countControl(ev.OpCode, false, StatusCode(c.protocol.Closing().Received))
 }
 
-// countControl tells of a control frame. It reports false if the frame was the peer's
-// and the read lock was taken over meanwhile.
+// countControl reports a control frame to Stats and Hooks. It returns false if
+// the frame came from the peer and the read lock was taken over.
 func (c *Conn) countControl(op ws.OpCode, written bool, code StatusCode) bool {
 	if s := c.opts.Stats; s != nil {
 		s.CountControl(op, written, ws.StatusCode(code))
