@@ -86,7 +86,7 @@ func TestLoopErrors(t *testing.T) {
 		"wrong":  {message: func(c *wsloop.Conn, op ws.OpCode, p []byte) { c.Send(op, p[1:]) }, wrong: true},
 		"closed": {message: func(c *wsloop.Conn, op ws.OpCode, p []byte) { c.Close(4000, "") }, error: "closed with 4000"},
 		"lost":   {message: func(c *wsloop.Conn, op ws.OpCode, p []byte) { c.CloseNow() }, error: "connection lost"},
-		"silent": {message: func(*wsloop.Conn, ws.OpCode, []byte) {}, error: "no answer in 50ms"},
+		"silent": {message: func(*wsloop.Conn, ws.OpCode, []byte) {}, error: "no answer within 50ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := loopServer(t, &wsloop.Handler{Message: row.message})
