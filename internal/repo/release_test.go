@@ -4,6 +4,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,4 +83,22 @@ func TestRelease(t *testing.T) {
 		require.Contains(t, out, want)
 	}
 	require.NotContains(t, out, "In this order")
+}
+
+// TestEveryModuleIsReleased compares the modules of the Makefile with those that
+// scripts/release tags.
+func TestEveryModuleIsReleased(t *testing.T) {
+	released := regexp.MustCompile(`RELEASED:-([^}]*)`).FindStringSubmatch(read(t, "scripts/release"))
+	require.NotNil(t, released)
+	page := read(t, "docs/stability.md")
+	for _, m := range regexp.MustCompile(`(?m)^MODULES\s*[:+]=(.*)$`).FindAllStringSubmatch(read(t, "Makefile"), -1) {
+		for _, module := range strings.Fields(m[1]) {
+			top, _, _ := strings.Cut(module, "/")
+			if module == "." || slices.Contains([]string{"examples", "bench", "fuzz"}, top) {
+				continue // for development
+			}
+			require.Contains(t, strings.Fields(released[1]), module, "scripts/release")
+			require.Contains(t, page, "`"+module+"`", "docs/stability.md")
+		}
+	}
 }
