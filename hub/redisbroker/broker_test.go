@@ -50,10 +50,19 @@ func (s *server) start() {
 	s.t.Helper()
 	s.cmd = exec.Command(s.args[0], s.args[1:]...)
 	require.NoError(s.t, s.cmd.Start())
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket})
-	defer client.Close()
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
+	for { // before the client, which rests after a dial that has failed
+		conn, err := net.Dial("unix", s.socket)
+		if err == nil {
+			conn.Close()
+			break
+		}
+		require.NoError(s.t, ctx.Err(), "redis-server does not start")
+		time.Sleep(5 * time.Millisecond)
+	}
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket})
+	defer client.Close()
 	for client.Ping(ctx).Err() != nil {
 		require.NoError(s.t, ctx.Err(), "redis-server does not start")
 		time.Sleep(5 * time.Millisecond)
