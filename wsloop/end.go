@@ -112,7 +112,9 @@ func (c *Conn) closes() {
 	}
 	c.protocol.Discard()
 	c.mu.Lock()
-	c.encodeClose() // even if the peer takes nothing now: its close frame must not come before ours
+	if c.emptyQueue() {
+		c.encodeClose() // even if the peer takes nothing now: its close frame must not come before ours
+	}
 	c.mu.Unlock()
 	if c.flags&flagOpened != 0 {
 		c.resume() // input that was held is of no use any longer

@@ -427,13 +427,18 @@ func (c *Conn) refill() bool {
 			q.Encoded()
 		}
 	}
-	c.encodeClose()
+	if c.emptyQueue() {
+		c.encodeClose()
+	}
 	return c.out != nil
 }
 
-// encodeClose encodes our close frame, if it is due and no message waits. mu is held.
+// emptyQueue reports whether all messages are encoded and written. mu is held.
+func (c *Conn) emptyQueue() bool { return c.queue == nil || c.queue.Len() == 0 }
+
+// encodeClose encodes our close frame, if it is due. No message follows it. mu is held.
 func (c *Conn) encodeClose() {
-	if c.closing == 0 || c.broken || c.queue != nil && c.queue.Len() > 0 || c.protocol.Closing().Sent != 0 {
+	if c.closing == 0 || c.broken || c.protocol.Closing().Sent != 0 {
 		return
 	}
 	c.encode(func(dst []byte) ([]byte, error) {
