@@ -242,7 +242,7 @@ func TestDialFails(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
 	_, _, err = websocket.Dial(within(t), server("/echo"), &websocket.DialOptions{Host: "example.com"})
-	require.ErrorContains(t, err, "DialOptions.Host in a browser")
+	require.ErrorContains(t, err, "DialOptions.Host is not available in a browser")
 	dial(t, "/echo", nil)
 }
 
