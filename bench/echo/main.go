@@ -124,7 +124,7 @@ func (o options) startAll() (targets []*target, err error) {
 	})
 	libraries = slices.Insert(libraries, 0, libraries[0])
 	for i, l := range libraries {
-		if i > 1 && !strings.Contains(l.Name, o.only) {
+		if i > 1 && (!strings.Contains(l.Name, o.only) || !l.Takes(o.Options)) {
 			continue
 		}
 		t, err := o.start(l)

@@ -22,6 +22,11 @@ type Library struct {
 	// Serve accepts connections by itself and does not return. It takes the place of Raw.
 	Serve func(ln net.Listener) error
 
+	// MaxSize is the largest message that Serve is made for, and Plain says that it does
+	// without TLS. 0 means any.
+	MaxSize int
+	Plain   bool
+
 	// Broadcast is a server that sends each message to all its connections. It does not
 	// return.
 	Broadcast func(ln net.Listener) error
@@ -56,6 +61,11 @@ func (l Library) Has(p Pattern) bool {
 		return l.Broadcast != nil
 	}
 	return l.Raw != nil || p == Raw && l.Serve != nil
+}
+
+// Takes reports whether l can be served with these options.
+func (l Library) Takes(o Options) bool {
+	return !(l.Plain && o.TLS) && (l.MaxSize == 0 || o.Size <= l.MaxSize)
 }
 
 // serve accepts connections for ever.

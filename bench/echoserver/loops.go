@@ -21,7 +21,7 @@ func init() { Libraries = append(Libraries, gnetLibrary, nbioLibrary) }
 
 // gnetLibrary is github.com/panjf2000/gnet with our protocol, as in the examples.
 var gnetLibrary = Library{
-	Name: "gnet-protocol",
+	Name: "gnet-protocol", MaxSize: 64 << 10, Plain: true,
 	Serve: func(ln net.Listener) error {
 		addr := ln.Addr().String() // gnet listens by itself
 		ln.Close()
@@ -58,7 +58,7 @@ func (s *gnetServer) OnTraffic(conn gnet.Conn) gnet.Action {
 
 // nbioLibrary is github.com/lesismal/nbio.
 var nbioLibrary = Library{
-	Name: "nbio",
+	Name: "nbio", MaxSize: 64 << 10, Plain: true,
 	Serve: func(ln net.Listener) error {
 		logging.SetLevel(logging.LevelNone) // it logs to where the process answers
 		u := nbio.NewUpgrader()

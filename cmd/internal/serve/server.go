@@ -137,7 +137,7 @@ func (s *server) accepting(name string, watchers *watchers) *websocket.AcceptOpt
 			KeepAlive:       s.keepAlive,
 			ReadIdleTimeout: s.idle,
 			WriteTimeout:    30 * time.Second,
-			CloseTimeout:    s.shutdown,
+			CloseTimeout:    s.shutdown + time.Second, // group.Shutdown comes first, and reports it
 			Queue:           s.queue(),
 			Group:           &s.group,
 			Hooks:           s.metrics.hooks(name, watchers),
