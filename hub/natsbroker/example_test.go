@@ -29,6 +29,7 @@ func Example() {
 	}
 	h := hub.New(&hub.Options{Broker: broker})
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ended := make(chan error)
 	go func() { ended <- h.Run(ctx) }()
 
