@@ -30,15 +30,16 @@ func (s *Server) ServeHTTP(ctx context.Context, ln net.Listener) error {
 		defer sessions.Done()
 		s.serveUpgrade(w, r)
 	})
-	return serveHTTP(ctx, ln, mux, func(context.Context) error {
+	err := serveHTTP(ctx, ln, mux, nil)
+	if ctx.Err() != nil {
 		sessions.Wait() // they have seen the end of ctx, which BaseContext hands on
-		return nil
-	})
+	}
+	return err
 }
 
 // serveHTTP serves until ctx ends. Then it closes ln, and waits for the requests under way
-// and for stop, which is to end upgraded connections: Shutdown does not know those, and
-// waits for those of HTTP/2. Nor do the timeouts of net/http apply to them.
+// and for stop, if it is not nil, which ends upgraded connections: Shutdown does not know
+// those, and waits for those of HTTP/2. Nor do the timeouts of net/http apply to them.
 func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, stop func(context.Context) error) error {
 	server := &http.Server{
 		Handler:           handler,
@@ -58,6 +59,9 @@ func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, stop 
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handshakeTimeout)
 	defer cancel()
+	if stop == nil {
+		return server.Shutdown(grace)
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop(grace) }()
 	return errors.Join(server.Shutdown(grace), <-stopped)
