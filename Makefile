@@ -40,7 +40,7 @@ race: ## test all modules under the race detector, but for the tests that run ot
 		$(GO) test -race -short $$($(GO) list ./... | grep -v -e /interop -e '/cmd/wskit$$')) || exit 1; done
 
 .PHONY: portable
-portable: ## test the root module on 386, and what has assembly below it without any, and with checked pointers
+portable: ## test the root module on 386, and what has assembly below it without any
 	@if CGO_ENABLED=0 GOARCH=386 $(GO) test -run '^$$' ./internal/framing >/dev/null 2>&1; then \
 		echo "== 386" && CGO_ENABLED=0 GOARCH=386 $(GO) test -short ./...; \
 	else \
@@ -49,7 +49,6 @@ portable: ## test the root module on 386, and what has assembly below it without
 		CGO_ENABLED=0 GOARCH=arm $(GO) test -short -exec qemu-arm ./httphead $(KERNELS); \
 	fi
 	$(GO) test -tags purego $(KERNELS)
-	$(GO) test -gcflags=all=-d=checkptr $(KERNELS)
 
 .PHONY: emulated
 emulated: ## test the kernels on arm64, and all below the connection on big-endian s390x, with qemu-user
