@@ -14,9 +14,8 @@
 // says otherwise, one right after the other, in turns. The figure is messages for
 // each second of CPU time that the server has used, user and system, which other
 // programs on the machine disturb less than the time on the wall. The share is the
-// median of the ratios of all rounds, with the width of its 95 % interval; where
-// that is wider than the difference from 1 there is none, and "level" stands in its
-// place. The first row is the base against itself: differences smaller than its spread
+// median of the ratios of all rounds, with the width of its 95 % interval. If
+// that is wider than the difference from 1, "level" is printed instead of the ratio. The first row is the base against itself: differences smaller than its spread
 // say nothing in this run.
 package main
 

@@ -136,7 +136,7 @@ func (p *Process) ask(what string) (u Usage, err error) {
 	return u, err
 }
 
-// PID returns the number of the process. With taskset it is that of the server, too.
+// PID returns the number of the server's process, also if taskset has started it.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Stop ends the server.

@@ -6,8 +6,8 @@
 //	go run ./loops -rounds 5
 //	go run ./loops -only broadcast -server other=/path/of/a/program
 //
-// Each server is a process with one processor, and the load has another one: one goroutine
-// that costs less than any server, as the last column shows. The figure of a server is its CPU time,
+// Each server is a process with one processor, and the load, one goroutine, has another
+// one: the last column shows what it costs. The figure of a server is its CPU time,
 // user and system, for each message: the median of short rounds, which are interleaved. The
 // ratio is the median of each round's ratio to wskit-loop in the same round: above 1 it
 // takes more than wskit-loop.
@@ -124,7 +124,7 @@ func (b *bench) run() error {
 	return nil
 }
 
-// wanted reports whether a scenario is to be run, and begins its table.
+// wanted reports whether a scenario is selected. If it is, wanted prints its title.
 func (b *bench) wanted(title string) bool {
 	if !strings.Contains(title, b.only) {
 		return false
@@ -171,11 +171,11 @@ func (b *bench) measure(all []*running, messages int, f func(r *running) error) 
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
-			mine := ownCPU()
+			mine := echoserver.CPU()
 			if err := f(r); err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
-			mine = ownCPU() - mine
+			mine = echoserver.CPU() - mine
 			after, err := cpu(r.pid)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
@@ -195,12 +195,6 @@ func (b *bench) measure(all []*running, messages int, f func(r *running) error) 
 }
 
 func decimal(x float64) string { return fmt.Sprintf("%.2f", x) }
-
-func ownCPU() int64 {
-	var r unix.Rusage
-	unix.Getrusage(unix.RUSAGE_SELF, &r)
-	return r.Utime.Nano() + r.Stime.Nano()
-}
 
 // table prints a table of Markdown.
 func (b *bench) table(head string, rows func(row func(...any))) {

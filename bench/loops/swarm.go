@@ -15,8 +15,8 @@ import (
 	"github.com/wskit/wskit/bench/echoserver"
 )
 
-// swarm is the load: many connections on one goroutine and one epoll. It counts bytes and
-// does not look at them, so that it costs less than any server.
+// swarm is the load: many connections on one goroutine and one epoll. It counts bytes
+// and does not look at them.
 type swarm struct {
 	epoll int
 	conns []*peer

@@ -36,7 +36,7 @@ func pageTable(rep *report) string {
 	return b.String()
 }
 
-// lowest returns the lowest time of the libraries that are wanted, and 0 if there is none.
+// lowest returns the lowest time of the selected libraries, or 0 if none was measured.
 func (r *row) lowest(wanted func(lib string) bool) (ns float64) {
 	for lib, c := range r.By {
 		if wanted(lib) {

@@ -16,7 +16,7 @@ import (
 	"github.com/wskit/wskit/internal/freeaddr"
 )
 
-// This program is the server, too: a node is a process of its own.
+// The test binary also runs as a node, in a process of its own.
 func TestMain(m *testing.M) {
 	if os.Getenv("CLUSTER_NODE") != "" {
 		main()
