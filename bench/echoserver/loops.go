@@ -61,6 +61,7 @@ var nbioLibrary = Library{
 	Name: "nbio", MaxSize: 64 << 10, Plain: true,
 	Serve: func(ln net.Listener) error {
 		logging.SetLevel(logging.LevelNone) // it logs to where the process answers
+		failed := make(chan error, 1)
 		u := nbio.NewUpgrader()
 		u.OnMessage(func(c *nbio.Conn, typ nbio.MessageType, p []byte) { c.WriteMessage(typ, p) })
 		engine := nbhttp.NewEngine(nbhttp.Config{
@@ -68,9 +69,17 @@ var nbioLibrary = Library{
 			Listen:  func(string, string) (net.Listener, error) { return ln, nil },
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.Upgrade(w, r, nil) }),
 		})
+		engine.OnAcceptError(func(err error) {
+			select {
+			case failed <- err:
+			default: // it accepts again and again
+			}
+		})
 		if err := engine.Start(); err != nil {
 			return err
 		}
-		select {}
+		err := <-failed
+		engine.Stop()
+		return err
 	},
 }
