@@ -71,7 +71,9 @@ func TestLoopEcho(t *testing.T) {
 			require.Zero(t, l.missed)
 			require.Zero(t, l.open.Load())
 			require.EqualValues(t, 1000, l.recorder.latency.TotalCount())
-			require.EqualValues(t, 20, l.opener.opened)
+			if c.ramp == 0 { // or those that are open may have sent all before the others are
+				require.EqualValues(t, 20, l.opener.opened)
+			}
 		})
 	}
 }
