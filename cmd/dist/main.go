@@ -34,14 +34,23 @@ const platforms = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd
 // builder builds archives.
 type builder struct {
 	goCommand string
-	out       string // directory
+	program   string   // package to build
+	flags     []string // of go build, beside those for the version
+	env       []string // beside the platform
+	out       string   // directory
 	version   string
 	time      time.Time // modification time of all files
 	documents map[string][]byte
 }
 
+// newBuilder returns a builder of static binaries that contain no paths of this
+// machine.
+func newBuilder() *builder {
+	return &builder{program: "./wskit", flags: []string{"-trimpath", "-buildvcs=false"}, env: []string{"CGO_ENABLED=0", "GOFLAGS="}}
+}
+
 func main() {
-	b := new(builder)
+	b := newBuilder()
 	var list, seconds string
 	flag.StringVar(&b.out, "out", "../dist", "folder to write the archives and SHA256SUMS to")
 	flag.StringVar(&b.version, "version", "", "version of the release (default: what git describes)")
@@ -137,7 +146,7 @@ func (b *builder) archive(ctx context.Context, platform string) (name string, p 
 	return folder + ".tar.gz", p, err
 }
 
-// build builds a static binary that contains no paths of this machine.
+// build builds the binary for a platform.
 func (b *builder) build(ctx context.Context, system, arch string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "wskit-dist")
 	if err != nil {
@@ -145,9 +154,11 @@ func (b *builder) build(ctx context.Context, system, arch string) ([]byte, error
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "wskit")
-	cmd := exec.CommandContext(ctx, b.goCommand, "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -buildid= -X github.com/wskit/wskit/cmd/internal/app.release="+b.version, "-o", file, "./wskit")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=")
+	args := slices.Concat([]string{"build"}, b.flags, []string{
+		"-ldflags", "-s -w -buildid= -X github.com/wskit/wskit/cmd/internal/app.release=" + b.version, "-o", file, b.program,
+	})
+	cmd := exec.CommandContext(ctx, b.goCommand, args...)
+	cmd.Env = slices.Concat(os.Environ(), b.env, []string{"GOOS=" + system, "GOARCH=" + arch})
 	if p, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, p)
 	}

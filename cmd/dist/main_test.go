@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"debug/elf"
 	"fmt"
 	"io"
 	"os"
@@ -22,20 +23,23 @@ import (
 	"github.com/wskit/wskit/cmd/internal/app"
 )
 
-func newBuilder(t *testing.T) *builder {
+func testBuilder(t *testing.T) *builder {
 	t.Chdir("..") // the module's folder
-	b := &builder{goCommand: "go", out: t.TempDir(), version: "v1.2.3"}
+	b := newBuilder()
+	b.goCommand, b.out, b.version = "go", t.TempDir(), "v1.2.3"
 	require.NoError(t, b.init("1700000000"))
 	return b
 }
 
-// One platform is built for real, the machine's own: the archive has what it promises, its
-// sum is right, the binary runs, and a second build makes the same bytes.
+// One platform is built, the machine's own: the archive has what it promises, its sum is
+// right, the binary runs, and a second build makes the same bytes. The build takes what the
+// tests have compiled: TestStatic looks at the flags of a release.
 func TestDist(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it links the command twice")
 	}
-	b := newBuilder(t)
+	b := testBuilder(t)
+	b.flags, b.env = []string{"-buildvcs=false"}, nil
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	require.NoError(t, b.run(t.Context(), []string{platform}))
 	folder := "wskit_1.2.3_" + runtime.GOOS + "_" + runtime.GOARCH
@@ -53,11 +57,6 @@ func TestDist(t *testing.T) {
 		require.Contains(t, files, folder+"/"+name)
 	}
 	binary := files[folder+"/wskit"]
-	root, err := output("go", "env", "GOROOT")
-	require.NoError(t, err)
-	for _, path := range []string{root + "/src", b.out} {
-		require.False(t, bytes.Contains(binary, []byte(path)), "the binary has the path %s of this machine", path)
-	}
 	file := filepath.Join(t.TempDir(), "wskit")
 	require.NoError(t, os.WriteFile(file, binary, 0o700))
 	out, err := exec.Command(file, "--version").Output()
@@ -67,6 +66,30 @@ func TestDist(t *testing.T) {
 	_, again, err := b.archive(t.Context(), platform)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(p, again), "a second build differs")
+}
+
+// A release has no path of the machine in it and needs no library. A small program shows
+// it: the command would be compiled with all it imports.
+func TestStatic(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the sections of the file are those of ELF")
+	}
+	b := testBuilder(t)
+	b.program = "./dist/testdata/hello"
+	binary, err := b.build(t.Context(), runtime.GOOS, runtime.GOARCH)
+	require.NoError(t, err)
+	root, err := output("go", "env", "GOROOT")
+	require.NoError(t, err)
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	for _, path := range []string{root + "/src", here} {
+		require.False(t, bytes.Contains(binary, []byte(path)), "the binary has the path %s of this machine", path)
+	}
+	file, err := elf.NewFile(bytes.NewReader(binary))
+	require.NoError(t, err)
+	for _, p := range file.Progs {
+		require.NotEqual(t, elf.PT_INTERP, p.Type, "the binary needs a dynamic linker")
+	}
 }
 
 func untar(t *testing.T, p []byte) map[string][]byte {
@@ -107,7 +130,7 @@ func TestArchives(t *testing.T) {
 
 // The manual pages are those that wskit man writes.
 func TestDocuments(t *testing.T) {
-	b := newBuilder(t)
+	b := testBuilder(t)
 	dir := t.TempDir()
 	require.Zero(t, app.Run([]string{"man", dir}))
 	pages, err := os.ReadDir(dir)
@@ -126,7 +149,7 @@ func TestDocuments(t *testing.T) {
 }
 
 func TestDistErrors(t *testing.T) {
-	b := newBuilder(t)
+	b := testBuilder(t)
 	require.ErrorContains(t, b.run(t.Context(), []string{"linux"}), "linux: a platform is GOOS/GOARCH")
 	require.ErrorContains(t, b.run(t.Context(), []string{"linux/vax"}), "linux/vax: go build: ")
 	require.ErrorContains(t, b.init("now"), `time "now": seconds since 1970 are expected`)
