@@ -77,8 +77,10 @@ func (c *clients) transportOrNil() websocket.Transport {
 	return c.transport
 }
 
-// bare opens a stream without WebSocket frames for messages of n bytes.
+// bare opens a stream without WebSocket frames, for as many bytes as a frame of n bytes
+// has that a server sends.
 func (c *clients) bare(n int) (*echoer, error) {
+	n += ws.HeaderSize(ws.Header{Length: int64(n)})
 	open := c.bareStream
 	if c.transport == nil {
 		open = c.bareConn

@@ -1,7 +1,9 @@
 // Command http measures echo over HTTP/1.1, HTTP/2 and HTTP/3, all with TLS, beside a
 // handler of net/http that sends bytes back without WebSocket frames over the same
-// transport, and what a connection that waits holds. Server and client share a process
-// and its cores, so that the figures compare with one another only.
+// transport, and what a connection that waits holds. Both move the same number of bytes:
+// a message of the other handler is as long as a frame of the server with its header.
+// Server and client share a process and its cores, so that the figures compare with
+// one another only. The ratio is the median of the ratios of each round.
 //
 //	go run ./http -rounds 7 -time 1s -out ../docs/performance-http.md
 package main
@@ -13,15 +15,16 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wskit/wskit/bench/paired"
 )
 
 func main() {
-	rounds := flag.Int("rounds", 5, "`number` of rounds; the best counts")
-	long := flag.Duration("time", 500*time.Millisecond, "`time` of each measurement")
+	rounds := flag.Int("rounds", 9, "`number` of rounds")
+	long := flag.Duration("time", 300*time.Millisecond, "`time` of each measurement")
 	conns := flag.Int("conns", 8, "`number` of connections that echo at once")
 	out := flag.String("out", "", "`file` to write the tables to, as Markdown")
 	flag.Parse()
@@ -42,7 +45,7 @@ func run(w io.Writer, rounds, conns int, long time.Duration) error {
 		return err
 	}
 	defer s.close()
-	fmt.Fprintf(w, "# WebSockets over HTTP/1.1, HTTP/2 and HTTP/3\n\n`make bench-http` of %s: %s, %s/%s, %d cores, the best of %d rounds.\n",
+	fmt.Fprintf(w, "# WebSockets over HTTP/1.1, HTTP/2 and HTTP/3\n\n`make bench-http` of %s: %s, %s/%s, %d cores, the medians of %d rounds. Both handlers run in turn, and the ratio is the median of each round's.\n",
 		time.Now().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), rounds)
 	if err := s.compare(w, rounds, conns, long); err != nil {
 		return err
@@ -58,6 +61,7 @@ func (s *server) compare(w io.Writer, rounds, conns int, long time.Duration) err
 		defer c.close()
 		for _, size := range []int{64, 16 << 10} {
 			var rates [2][]float64
+			var ratios []float64
 			for range rounds { // in turn, so that a slow moment is one for both
 				for i, open := range []func(int) (*echoer, error){c.websocket, c.bare} {
 					rate, err := measure(func() (*echoer, error) { return open(size) }, conns, long)
@@ -67,8 +71,10 @@ func (s *server) compare(w io.Writer, rounds, conns int, long time.Duration) err
 					rates[i] = append(rates[i], rate)
 				}
 			}
-			ours, bare := slices.Max(rates[0]), slices.Max(rates[1])
-			fmt.Fprintf(w, "| HTTP/%d | %d | %.0f | %.0f | %.2f |\n", version, size, ours, bare, ours/bare)
+			for i, bare := range rates[1] {
+				ratios = append(ratios, rates[0][i]/bare)
+			}
+			fmt.Fprintf(w, "| HTTP/%d | %d | %.0f | %.0f | %.2f |\n", version, size, median(rates[0]), median(rates[1]), median(ratios))
 		}
 	}
 	return nil
@@ -93,10 +99,12 @@ func (s *server) share(w io.Writer, rounds int, long time.Duration) error {
 			}
 			rates = append(rates, rate)
 		}
-		fmt.Fprintf(w, "| HTTP/%d | %d | %.0f | %.1f |\n", v.version, v.conns, slices.Max(rates), float64(held)/1024)
+		fmt.Fprintf(w, "| HTTP/%d | %d | %.0f | %.1f |\n", v.version, v.conns, median(rates), float64(held)/1024)
 	}
 	return nil
 }
+
+func median(values []float64) float64 { return paired.Summarize(values).Median }
 
 // measure returns how many messages a second conns connections echo.
 func measure(open func() (*echoer, error), conns int, long time.Duration) (rate float64, err error) {
