@@ -91,7 +91,12 @@ func readHead(conn net.Conn, compress bool) error {
 	return nil
 }
 
-// until reads until so many frames have come in all. It returns an error if nothing
+// lostError says that frames have not come.
+type lostError struct{ came, want int64 }
+
+func (e *lostError) Error() string { return fmt.Sprintf("%d of %d frames have come", e.came, e.want) }
+
+// until reads until so many frames have come in all. It returns a *lostError if nothing
 // comes for ten seconds.
 func (c *clients) until(frames int64) error {
 	events := make([]unix.EpollEvent, 1024)
@@ -100,8 +105,11 @@ func (c *clients) until(frames int64) error {
 		if err == unix.EINTR {
 			continue
 		}
-		if err != nil || n == 0 {
-			return fmt.Errorf("%d of %d frames have come: %v", c.frames, frames, err)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return &lostError{c.frames, frames}
 		}
 		for _, e := range events[:n] {
 			c.read(e.Fd)

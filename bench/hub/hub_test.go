@@ -31,7 +31,8 @@ func TestLibraries(t *testing.T) {
 		}
 		late, err := o.latency(l, 200, true)
 		require.NoError(t, err, l.name)
-		require.Positive(t, late)
+		require.Positive(t, late.p99)
+		require.Zero(t, late.lost)
 		_, err = o.memory(l)
 		require.NoError(t, err, l.name)
 	}

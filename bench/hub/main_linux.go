@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -93,7 +94,7 @@ func (o *options) measure(out io.Writer, l library) error {
 		return err
 	}
 	fmt.Fprintf(out, "| %s | %.0f k | (%.0f k) | %v | %v | %.0f k | %.0f k | %s |\n", l.name,
-		one.server/1000, one.clients/1000, calm.Round(10*time.Microsecond), stalled.Round(10*time.Microsecond),
+		one.server/1000, one.clients/1000, calm, stalled,
 		compressed.server/1000, many.server/1000, memory)
 	return nil
 }
@@ -171,11 +172,26 @@ func (o *options) throughput(l library, topics int, compress bool) (r result, er
 	return result{n / float64(after-before) * 1e9, n / float64(clients) * 1e9, n / wall.Seconds()}, nil
 }
 
-// latency returns the 99th percentile of how late messages are at a rate.
-func (o *options) latency(l library, rate int, stalled bool) (time.Duration, error) {
+// lateness is how late messages are, and the part of them that never came.
+type lateness struct {
+	p99  time.Duration
+	lost float64
+}
+
+func (l lateness) String() string {
+	text := l.p99.Round(10 * time.Microsecond).String()
+	if l.lost > 0 {
+		text += fmt.Sprintf(", %.2g %% lost", 100*l.lost)
+	}
+	return text
+}
+
+// latency returns the 99th percentile of how late messages are at a rate. Libraries that
+// drop messages for a receiver that is slow for a moment lose some.
+func (o *options) latency(l library, rate int, stalled bool) (late lateness, err error) {
 	s, err := o.open(l, 1, false, stalled)
 	if err != nil {
-		return 0, err
+		return late, err
 	}
 	defer s.end()
 	count := min(max(3*rate, 20), max(o.deliveries/o.receivers, 20))
@@ -185,10 +201,15 @@ func (o *options) latency(l library, rate int, stalled bool) (time.Duration, err
 		failed := 0
 		done <- s.ask(fmt.Sprintf("publish 1 %d %d", count, rate), &failed)
 	}()
-	if err := s.until(frames + int64(count*len(s.conns))); err != nil {
-		return 0, err
+	err = s.until(frames + int64(count*len(s.conns)))
+	if lost, ok := errors.AsType[*lostError](err); ok {
+		late.lost, err = float64(lost.want-lost.came)/float64(count*len(s.conns)), nil
 	}
-	return s.percentile(0.99), <-done
+	if err != nil {
+		return late, err
+	}
+	late.p99 = s.percentile(0.99)
+	return late, <-done
 }
 
 // memory returns how much heap a subscription takes: of a thousand connections to a
