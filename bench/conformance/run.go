@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,11 +34,12 @@ type runner struct {
 
 // run runs all cases, and those that failed a second time: a machine that is busy makes cases
 // run into their time limits. The better outcome stands. If the agent's process did not
-// survive, the cases that are not strict run alone, and one that ends the process is left out
-// of the report, as is one in which the agent panics.
+// survive, the cases that it did not reach run in another one, those that are not strict run
+// alone, and one that ends the process is left out of the report, as is one in which the
+// agent panics.
 func (r *runner) run(ctx context.Context) (*wstest.Agent, error) {
 	began := time.Now()
-	found, died, err := r.once(ctx, r.filter, casesAtOnce)
+	found, died, err := r.all(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +67,27 @@ func (r *runner) run(ctx context.Context) (*wstest.Agent, error) {
 	fmt.Fprintf(r.progress, "%s: strict %d, tolerated %d, failed %d, skipped %d, in %v\n",
 		r.agent, c.Strict, c.Tolerated, c.Failed, c.Skipped, found.Duration.Round(time.Millisecond))
 	return found, nil
+}
+
+// all runs each case, in as many processes as it takes.
+func (r *runner) all(ctx context.Context) (found *wstest.Agent, died, err error) {
+	found, died, err = r.once(ctx, r.filter, casesAtOnce)
+	if err != nil || died == nil {
+		return found, died, err
+	}
+	for left := missedIDs(found); len(left) > 0; {
+		more, again, err := r.once(ctx, anyOf(left), casesAtOnce)
+		if err != nil {
+			return nil, nil, err
+		}
+		replace(found, more.Results)
+		missed := missedIDs(found)
+		if again != nil && len(missed) == len(left) {
+			break // they run alone
+		}
+		left = missed
+	}
+	return found, died, nil
 }
 
 // once runs the cases that match the filter in a new process. died says that it ended before
@@ -96,7 +119,11 @@ func (r *runner) server(ctx context.Context, o *wstest.Options) (rep *wstest.Rep
 		return nil, nil, err
 	}
 	rep, err = wstest.RunServer(ctx, "ws://127.0.0.1:"+port+"/ws", o)
-	return rep, p.stop(), err
+	died = p.stop()
+	if gone, ok := errors.AsType[*wstest.GoneError](err); ok {
+		return rep, cmp.Or(died, error(gone)), nil
+	}
+	return rep, died, err
 }
 
 func (r *runner) client(ctx context.Context, o *wstest.Options) (rep *wstest.Report, died, err error) {
@@ -155,7 +182,7 @@ func (r *runner) alone(ctx context.Context, found *wstest.Agent) error {
 func (r *runner) adopt(found, again *wstest.Agent) {
 	var better []wstest.Result
 	for _, res := range again.Results {
-		if res.Verdict != wstest.Failed {
+		if res.Verdict != wstest.Failed && !missed(res) {
 			fmt.Fprintf(r.progress, "%s: %s failed at first\n", r.agent, res.ID)
 			better = append(better, res)
 		}
@@ -176,7 +203,23 @@ func drop(a *wstest.Agent, id string) {
 
 func failedIDs(a *wstest.Agent) []string { return idsOf(a, wstest.Failed) }
 
-func looseIDs(a *wstest.Agent) []string { return idsOf(a, wstest.Failed, wstest.Tolerated) }
+func looseIDs(a *wstest.Agent) []string {
+	return append(idsOf(a, wstest.Failed, wstest.Tolerated), missedIDs(a)...)
+}
+
+// missed reports whether the end of the run came before the case.
+func missed(res wstest.Result) bool {
+	return res.Verdict == wstest.Skipped && res.Detail == "the run ended before the case did"
+}
+
+func missedIDs(a *wstest.Agent) (ids []string) {
+	for _, res := range a.Results {
+		if missed(res) {
+			ids = append(ids, res.ID)
+		}
+	}
+	return ids
+}
 
 // panickedIDs are the cases in which wstest.DriveClient has recovered a panic.
 func panickedIDs(a *wstest.Agent) (ids []string) {
