@@ -66,9 +66,9 @@ func TestOctetSearchesAgreeWithPlainLoops(t *testing.T) {
 				p := []byte("abcdefghijklmnop")
 				p[at], p[at+1] = byte(c), byte(d)
 				for _, i := range []int{0, 1, 9, 16} {
-					require.Equal(t, plain(p, i, control), controlEnd(p, i), "%q", p)
-					require.Equal(t, plain(p, i, invisible), visibleEnd(p, i), "%q", p)
-					require.Equal(t, plain(p, i, noTarget), targetEnd(p, i), "%q", p)
+					if plain(p, i, control) != controlEnd(p, i) || plain(p, i, invisible) != visibleEnd(p, i) || plain(p, i, noTarget) != targetEnd(p, i) {
+						t.Fatalf("%q from %d: controlEnd %d, visibleEnd %d, targetEnd %d", p, i, controlEnd(p, i), visibleEnd(p, i), targetEnd(p, i))
+					}
 				}
 			}
 		}

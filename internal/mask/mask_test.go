@@ -74,6 +74,9 @@ func TestInPlace(t *testing.T) {
 		for n := range 301 {
 			for i := range 4 * 64 {
 				off, pos := i/4, i%4
+				if testing.Short() && off%8 != n%8 { // as under an emulator
+					continue
+				}
 				key := testKey(rng)
 				text := input(rng, n, key, pos)
 				for j := range want {
@@ -98,6 +101,9 @@ func TestToOther(t *testing.T) {
 		for n := range 301 {
 			for i := range 4 * 64 {
 				off, pos := i/4, i%4
+				if testing.Short() && off%8 != n%8 { // as under an emulator
+					continue
+				}
 				key := testKey(rng)
 				src := input(rng, n+off%7, key, pos)[off%7:]
 				for j := range want {

@@ -169,6 +169,9 @@ func TestKernelLengths(t *testing.T) {
 	for _, k := range all {
 		for n := range 301 {
 			for off := range 64 {
+				if testing.Short() && off%8 != n%8 { // as under an emulator
+					continue
+				}
 				for i := range room {
 					room[i] = 0xFF
 				}
