@@ -39,6 +39,7 @@ var notRun = map[string]string{
 	"go work init":       "is about a module of the reader's",
 	"go fix":             "is about a module of the reader's",
 	"jq":                 "is a program of others",
+	"caddy run":          "the tests of examples/interop run Caddy",
 	"go run ./report":    "make bench-report runs it",
 	"go run ./idle":      "make bench-idle runs it",
 	"go run ./first/":    "its test runs it",

@@ -100,12 +100,14 @@ func TestGoBlocksAreTested(t *testing.T) {
 // TestLinksLeadSomewhere checks the links between pages, with their anchors, and the
 // files that pages name.
 func TestLinksLeadSomewhere(t *testing.T) {
-	link := regexp.MustCompile(`(?:\]\(|(?:src|srcset)=")([^)\s#:"]*)(?:#([^)\s"]+))?[)"]`)
+	link := regexp.MustCompile(`(?:\]\(|(?:src|srcset|href)=")([^)\s#:"]*)(?:#([^)\s"]+))?[)"]`)
+	reference := regexp.MustCompile(`(?m)^\[[^\]]+\]: .*$|\]\[[^\]]*\]`)
 	named := regexp.MustCompile("`((?:bench|cmd|contrib|docs|examples|fuzz|internal|scripts|httphead|hub|ws|wsutil|wsflate|websocket|wsloop|wsh2|wsh3|wsbridge)/[\\w./-]+)`")
 	texts := pages(t)
 	links := 0
 	for page, text := range texts {
 		text = fenced.ReplaceAllString(text, "")
+		require.Empty(t, reference.FindString(text), "%s: write links as [text](target)", page)
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			links++
 			target := page
@@ -129,7 +131,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 // anchors returns those of the headings of a page.
 func anchors(page string) (found []string) {
 	dropped := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
-	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(fenced.ReplaceAllString(page, ""), -1) {
 		anchor := dropped.ReplaceAllString(strings.ToLower(m[1]), "")
 		found = append(found, strings.ReplaceAll(anchor, " ", "-"))
 	}
