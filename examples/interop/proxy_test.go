@@ -28,6 +28,7 @@ import (
 type proxy struct {
 	name    string
 	forward bool     // the client asks it to connect; otherwise it stands before the server
+	patient bool     // it ends no connection because it is silent
 	guide   []string // what to replace in the configuration of docs/guide/proxies.md, which takes the place of GUIDE
 	config  string
 	args    func(config, dir string) []string
@@ -52,6 +53,12 @@ http {
 }`, args: func(config, dir string) []string { return []string{"-p", dir, "-e", "stderr", "-c", config} }},
 	{name: "haproxy", guide: []string{"bind :80", "bind LISTEN", "127.0.0.1:8080", "SERVER", "timeout tunnel 60s", "timeout tunnel IDLE"},
 		config: "GUIDE", args: func(config, _ string) []string { return []string{"-db", "-f", config} }},
+	{name: "caddy", patient: true, guide: []string{"app.example {", "http://:PORT {", "127.0.0.1:8080", "SERVER"}, config: `
+{
+	admin off
+	default_bind 127.0.0.1
+}
+GUIDE`, args: func(config, _ string) []string { return []string{"run", "--adapter", "caddyfile", "--config", config} }},
 	{name: "tinyproxy", forward: true, config: `
 Port PORT
 Listen 127.0.0.1
@@ -131,6 +138,7 @@ func (p proxy) start(t *testing.T, server string, idle time.Duration, prepare ..
 		f(dir)
 	}
 	cmd, stop := command(t, path, p.args(config, dir)...)
+	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir) // what Caddy writes
 	var printed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &printed, &printed
 	require.NoError(t, cmd.Start())
@@ -225,7 +233,7 @@ func TestProxies(t *testing.T) {
 // TestIdleProxies has a proxy end connections without traffic.
 func TestIdleProxies(t *testing.T) {
 	for _, p := range proxies {
-		if p.forward {
+		if p.forward || p.patient {
 			continue
 		}
 		for name, test := range map[string]func(*via, *testing.T){"silent": (*via).idle, "keepalive": (*via).alive} {
