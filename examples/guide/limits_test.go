@@ -2,6 +2,7 @@ package guide_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/wskit/wskit/examples/internal/program"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsloop"
 )
 
 func boundedOptions() *websocket.AcceptOptions {
@@ -86,6 +88,53 @@ func idle(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}()
+}
+
+// serveMany serves connections that mostly wait, until ctx ends. What is broadcast to the
+// group reaches all of them.
+func serveMany(ctx context.Context, ln net.Listener, group *websocket.Group) error {
+	server, err := wsloop.New(&wsloop.Config{
+		KeepAlive: time.Minute,
+		MaxConns:  200_000,
+	}, &wsloop.Handler{
+		Open: func(c *wsloop.Conn) { group.JoinMember(c) },
+		Message: func(c *wsloop.Conn, op ws.OpCode, payload []byte) {
+			c.Send(op, payload) // never blocks
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	return server.Serve(ln)
+}
+
+func TestServeMany(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var group websocket.Group
+	served := make(chan error, 1)
+	go func() { served <- serveMany(ctx, ln, &group) }()
+
+	c := program.Dial(t, "ws://"+ln.Addr().String(), nil)
+	program.Echo(t, c, "hello")
+	news, err := websocket.NewPreparedMessage(websocket.MessageText, []byte("news"))
+	require.NoError(t, err)
+	taken, missed := group.Broadcast(news)
+	require.Equal(t, []int{1, 0}, []int{taken, missed})
+	_, p, err := c.Read(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "news", string(p))
+
+	closed := make(chan error, 1)
+	go func() { closed <- group.Shutdown(t.Context()) }()
+	_, _, err = c.Read(t.Context())
+	require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err))
+	require.NoError(t, <-closed)
+	stop()
+	require.ErrorIs(t, <-served, wsloop.ErrServerClosed)
 }
 
 func TestIdle(t *testing.T) {

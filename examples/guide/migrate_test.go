@@ -33,28 +33,39 @@ var fromGorilla = &websocket.AcceptOptions{
 	},
 }
 
-func TestFromGorilla(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// chat passes what one member says on to all.
+func chat(group *websocket.Group) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, fromGorilla)
 		if err != nil {
-			return
+			return // Upgrade has answered in gorilla as well
 		}
 		defer c.CloseNow()
-		for {
-			typ, p, err := c.Read(r.Context())
+		if err := group.Join(c); err != nil {
+			return // the server shuts down
+		}
+		for msg, err := range c.Messages(r.Context()) {
 			if code := websocket.CloseStatus(err); code != -1 && code != websocket.StatusGoingAway {
 				log.Printf("closed with %v", code) // IsUnexpectedCloseError
 			}
 			if err != nil {
 				return
 			}
-			if err := c.Write(r.Context(), typ, p); err != nil {
-				return
+			if m, err := websocket.NewPreparedMessage(msg.Type, msg.Data); err == nil {
+				group.Broadcast(m) // waits for no member
 			}
 		}
-	}))
+	}
+}
+
+func TestFromGorilla(t *testing.T) {
+	server := httptest.NewServer(chat(new(websocket.Group)))
 	defer server.Close()
-	program.Echo(t, program.Dial(t, server.URL, nil), "hello")
+	ann := program.Dial(t, server.URL, nil)
+	program.Echo(t, ann, "hello")
+	bob := program.Dial(t, server.URL, nil)
+	program.Echo(t, bob, "hello, ann")
+	require.Equal(t, "hello, ann", program.Receive(t, ann))
 }
 
 // From lxzan/gws: an event handler.
