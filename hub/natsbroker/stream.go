@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,8 +29,11 @@ const (
 	// is lost when two are missing.
 	heartbeat = time.Second
 
-	// inactive is how long a consumer stays when its copy has ended.
+	// inactive is how long a consumer stays when its copy was killed.
 	inactive = 30 * time.Second
+
+	// releaseTimeout bounds how long the end of a consumer is waited for.
+	releaseTimeout = time.Second
 )
 
 // try calls f until that succeeds, fails for good, or ctx ends.
@@ -116,10 +120,7 @@ func epochOf(info *jetstream.StreamInfo) uint64 { return uint64(info.Created.Uni
 
 // open returns the state of the stream, which it creates if there is none.
 func (b *Broker) open(ctx context.Context) (*jetstream.StreamInfo, error) {
-	stream, err := b.js.Stream(ctx, b.opts.Prefix)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = b.create(ctx)
-	}
+	stream, err := b.stream(ctx, b.config())
 	if err != nil {
 		return nil, err
 	}
@@ -155,16 +156,20 @@ func (b *Broker) beginning(ctx context.Context) (hub.Position, error) {
 	return b.begin, nil
 }
 
-// create creates the stream: on fewer servers if there are not enough.
-func (b *Broker) create(ctx context.Context) (jetstream.Stream, error) {
-	config := b.config()
-	stream, err := b.js.CreateStream(ctx, config)
+// stream returns a stream. If there is none, it creates one: on fewer servers if there
+// are not enough.
+func (b *Broker) stream(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
+	stream, err := b.js.Stream(ctx, config.Name)
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return stream, err
+	}
+	stream, err = b.js.CreateStream(ctx, config)
 	if err != nil && config.Replicas > 1 && isFew(err) {
 		config.Replicas = 1
 		stream, err = b.js.CreateStream(ctx, config)
 	}
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return b.js.Stream(ctx, b.opts.Prefix) // another copy was faster
+		return b.js.Stream(ctx, config.Name) // another copy was faster
 	}
 	return stream, err
 }
@@ -194,7 +199,7 @@ func (b *Broker) config() jetstream.StreamConfig {
 	}
 }
 
-// grow gives the stream the replicas that it should have, once there are servers.
+// grow gives a stream the replicas that it should have, once there are servers.
 func (b *Broker) grow(ctx context.Context, info *jetstream.StreamInfo) {
 	config := info.Config
 	config.Replicas = b.opts.Replicas
@@ -203,7 +208,7 @@ func (b *Broker) grow(ctx context.Context, info *jetstream.StreamInfo) {
 		if _, err := b.js.UpdateStream(once, config); err == nil {
 			have = config.Replicas
 		} else if !isFew(err) && !passes(err) {
-			b.report(fmt.Errorf("natsbroker: give the stream %d replicas: %w", config.Replicas, err))
+			b.report(fmt.Errorf("natsbroker: give stream %s %d replicas: %w", config.Name, config.Replicas, err))
 		}
 		cancel()
 	}
@@ -249,6 +254,8 @@ type follower struct {
 
 // run reads the stream until something fails. It returns nil if it missed messages.
 func (f *follower) run(ctx context.Context) error {
+	var growing sync.WaitGroup
+	defer growing.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	info, err := f.open(ctx)
@@ -266,8 +273,13 @@ func (f *follower) run(ctx context.Context) error {
 	if restart {
 		f.epoch, f.next = epochOf(info), info.State.LastSeq+1
 	}
-	go f.grow(ctx, info)
-	messages, err := f.consume(ctx)
+	growing.Go(func() { f.grow(ctx, info) })
+	consumer, err := f.consume(ctx)
+	if err != nil {
+		return err
+	}
+	defer f.release(consumer)
+	messages, err := consumer.Messages(jetstream.PullHeartbeat(heartbeat), jetstream.PullExpiry(10*heartbeat))
 	if err != nil {
 		return err
 	}
@@ -280,11 +292,11 @@ func (f *follower) run(ctx context.Context) error {
 	return f.read(ctx, messages)
 }
 
-// consume begins to read at f.next.
-func (f *follower) consume(ctx context.Context) (jetstream.MessagesContext, error) {
+// consume returns a consumer that begins at f.next.
+func (f *follower) consume(ctx context.Context) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	consumer, err := f.js.CreateConsumer(ctx, f.opts.Prefix, jetstream.ConsumerConfig{
+	return f.js.CreateConsumer(ctx, f.opts.Prefix, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       f.next,
 		AckPolicy:         jetstream.AckNonePolicy,
@@ -292,10 +304,16 @@ func (f *follower) consume(ctx context.Context) (jetstream.MessagesContext, erro
 		MemoryStorage:     true,
 		Replicas:          1,
 	})
-	if err != nil {
-		return nil, err
+}
+
+// release deletes a consumer, so that NATS does not keep it until it is inactive.
+func (f *follower) release(c jetstream.Consumer) {
+	if !f.nc.IsConnected() {
+		return
 	}
-	return consumer.Messages(jetstream.PullHeartbeat(heartbeat), jetstream.PullExpiry(10*heartbeat))
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	_ = f.js.DeleteConsumer(ctx, f.opts.Prefix, c.CachedInfo().Name)
 }
 
 // read hands over messages.
