@@ -174,8 +174,8 @@ func Prepared(m *wsutil.PreparedMessage) Publication {
 }
 
 // PresenceStore is implemented by a [Broker] that shares the presence of all hubs.
-// Without it a hub knows only its own members. The methods are bound by the rules
-// of Broker.
+// Without it, or if its methods return an error that wraps [errors.ErrUnsupported], a
+// hub knows only its own members. The methods are bound by the rules of Broker.
 type PresenceStore interface {
 	// SetPresence says that a member is on a topic, for the next ttl. It is called
 	// again before that has passed.

@@ -348,16 +348,24 @@ func (r *remote) Run(ctx context.Context, h hub.Handler) error {
 
 // run runs a hub with a remote broker.
 func run(t *testing.T, r *remote) *hub.Hub {
-	h := hub.New(&hub.Options{Broker: r})
+	h, _ := runWith(t, r, r)
+	return h
+}
+
+// runWith runs a hub with a broker that has r in it, until the test ends or the
+// function is called that it returns.
+func runWith(t *testing.T, b hub.Broker, r *remote) (h *hub.Hub, end func()) {
+	h = hub.New(&hub.Options{Broker: b})
 	ctx, stop := context.WithCancel(background)
 	ended := make(chan error)
 	go func() { ended <- h.Run(ctx) }()
 	<-r.ready
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		stop()
 		require.NoError(t, <-ended)
 	})
-	return h
+	t.Cleanup(end)
+	return h, end
 }
 
 // A broker that is away delays the calls that need it, up to their limit, and no

@@ -17,7 +17,7 @@ type Member struct {
 	receiver Receiver
 	value    any
 	lost     atomic.Bool // the receiver has to be told of a gap on any topic
-	showing  sync.Mutex  // held while others are told of a join or leave
+	showing  sync.Mutex  // held while the broker is told of a presence
 
 	mu   sync.Mutex // guards what follows; no other lock is taken after it
 	left bool

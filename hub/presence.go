@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -29,10 +32,12 @@ func (h *Hub) Presence(ctx context.Context, topic string, limit int) ([]Presence
 		ctx, cancel := h.bound(ctx)
 		defer cancel()
 		found, count, err := store.Presence(ctx, topic, limit)
-		if err != nil {
-			err = brokerError("presence", err)
+		switch {
+		case err == nil:
+			return found, count, nil
+		case !errors.Is(err, errors.ErrUnsupported):
+			return nil, 0, brokerError("presence", err)
 		}
-		return found, count, err
 	}
 	s := h.find(topic)
 	if s == nil {
@@ -98,7 +103,8 @@ func (h *Hub) drop(ctx context.Context, sub *subscription) {
 	h.broker.Publish(ctx, sub.source.name, Publication{Kind: Leave, ID: m.ID(), Payload: data})
 }
 
-// renewPresence renews the entries of this hub in the broker until ctx ends.
+// renewPresence renews the entries of this hub in the broker until ctx ends. When the
+// store does not answer in time, the others wait for the next turn.
 func (h *Hub) renewPresence(ctx context.Context) {
 	store, ok := h.broker.(PresenceStore)
 	if !ok {
@@ -112,17 +118,37 @@ func (h *Hub) renewPresence(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		away := false
+		inTime := true
 		h.all(func(s *source) {
-			present, _ := s.presence(-1)
-			for _, p := range present {
-				if away {
-					return
-				}
-				bounded, cancel := h.bound(ctx)
-				away = store.SetPresence(bounded, s.name, p, h.opts.PresenceTTL) != nil
-				cancel()
+			for _, sub := range s.visible() {
+				inTime = inTime && h.renew(ctx, store, sub)
 			}
 		})
 	}
+}
+
+// visible returns the subscriptions that make members visible.
+func (s *source) visible() []*subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.present))
+}
+
+// renew renews the entry of a member, unless it is no longer visible. It reports
+// whether the store has answered in time. drop waits for it: otherwise an entry could
+// come back after its end.
+func (h *Hub) renew(ctx context.Context, store PresenceStore, sub *subscription) bool {
+	m, s := sub.member, sub.source
+	m.showing.Lock()
+	defer m.showing.Unlock()
+	s.mu.Lock()
+	data, visible := s.present[sub]
+	s.mu.Unlock()
+	if !visible {
+		return true
+	}
+	ctx, cancel := h.bound(ctx)
+	defer cancel()
+	store.SetPresence(ctx, s.name, Presence{m.ID(), data}, h.opts.PresenceTTL)
+	return ctx.Err() == nil
 }
