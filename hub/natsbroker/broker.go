@@ -44,8 +44,9 @@ type Options struct {
 	// means DefaultPrefix.
 	Prefix string
 
-	// History reports whether a topic has history. nil means that none has: NATS
-	// then needs no JetStream. It must return the same for the same topic always.
+	// History reports whether a topic has history. nil means that none has, and that
+	// a hub knows only the presence of its own members: NATS then needs no JetStream.
+	// It must return the same for the same topic always.
 	History func(topic string) bool
 
 	// MaxAge and MaxBytes are how much the stream keeps of all topics with history
@@ -54,9 +55,9 @@ type Options struct {
 	MaxAge   time.Duration
 	MaxBytes int64
 
-	// Replicas is how many servers of a NATS cluster hold the stream: 1, 3 or 5. 0
-	// means 1, and 3 with Server. As long as the cluster has fewer servers, one of
-	// them holds it.
+	// Replicas is how many servers of a NATS cluster hold the stream, and that of
+	// presence: 1, 3 or 5. 0 means 1, and 3 with Server. As long as the cluster has
+	// fewer servers, one of them holds it.
 	Replicas int
 
 	// Storage is where the stream is: in files or in memory.
@@ -72,19 +73,25 @@ type Options struct {
 // is dropped and reported as a gap.
 const maxPending = 8192
 
-// Broker is a [hub.Broker] over NATS.
+// Broker is a [hub.Broker] over NATS. With History it shares presence: it implements
+// [hub.PresenceStore].
 type Broker struct {
-	opts         Options
-	live, stored string // the prefixes of subjects
-	nc           *nats.Conn
-	js           jetstream.JetStream
-	arrived      chan *nats.Msg // of topics without history
-	wake         chan struct{}  // lost may have been set
-	lost         atomic.Bool    // what was published meanwhile did not arrive
-	closed       chan struct{}
-	running      atomic.Bool
-	handler      atomic.Pointer[hub.Handler] // nil before Run
-	epoch        atomic.Uint64               // of the stream; 0 if it is not known
+	opts    Options
+	live    string // the prefix of subjects of topics without history
+	stored  string // of those with history
+	present string // of members
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	arrived chan *nats.Msg // of topics without history
+	wake    chan struct{}  // lost may have been set
+	lost    atomic.Bool    // what was published meanwhile did not arrive
+	closed  chan struct{}
+	running atomic.Bool
+	handler atomic.Pointer[hub.Handler] // nil before Run
+	epoch   atomic.Uint64               // of the stream; 0 if it is not known
+
+	memberStream atomic.Pointer[jetstream.Stream] // of presence; nil if it is not known
+	opened       chan *jetstream.StreamInfo       // of memberStream
 
 	sending chan struct{} // a lock for sender, which a context can give up on
 	sender  sender
@@ -94,7 +101,10 @@ type Broker struct {
 	topics map[string]*nats.Subscription // what the hub wants; nil for topics with history
 }
 
-var _ hub.Broker = (*Broker)(nil)
+var (
+	_ hub.Broker        = (*Broker)(nil)
+	_ hub.PresenceStore = (*Broker)(nil)
+)
 
 // New returns a broker that connects in the background: that NATS is away is no
 // error. The caller must call [Broker.Run] or [Broker.Close].
@@ -112,9 +122,11 @@ func New(opts Options) (*Broker, error) {
 		opts:    opts,
 		live:    opts.Prefix + ".live.",
 		stored:  opts.Prefix + ".stored.",
+		present: opts.Prefix + ".present.",
 		arrived: make(chan *nats.Msg, maxPending),
 		wake:    make(chan struct{}, 1),
 		closed:  make(chan struct{}),
+		opened:  make(chan *jetstream.StreamInfo, 1),
 		sending: make(chan struct{}, 1),
 		sender:  sender{id: rand.Uint64()},
 		topics:  make(map[string]*nats.Subscription),
@@ -186,6 +198,7 @@ func (b *Broker) Run(ctx context.Context, h hub.Handler) error {
 	defer cancel()
 	if b.opts.History != nil {
 		following.Go(func() { b.follow(ctx, h) })
+		following.Go(func() { b.growPresence(ctx) })
 	}
 	return b.deliver(ctx, h)
 }

@@ -16,6 +16,8 @@ func TestMain(m *testing.M) { brokertest.Main(m) }
 
 func TestLeaks(t *testing.T) { brokertest.Leaks(t, startServer) }
 
+func TestPresence(t *testing.T) { brokertest.Presence(t, startServer) }
+
 // natsServer implements [brokertest.Server].
 type natsServer struct {
 	t    *testing.T

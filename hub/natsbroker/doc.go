@@ -13,6 +13,9 @@
 // position is a sequence of the stream, and its epoch is the time at which the stream
 // was created. A client can recover on another copy than before.
 //
+// Presence is in another stream, in memory: it has a message for each member of a
+// topic, which NATS removes when it was not renewed in time. It needs NATS 2.11.
+//
 // When a server ends without notice that leads the stream, the other ones choose a
 // leader within 10 s. Until then, topics with history stand still, and nothing of
 // them is lost.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,9 +15,6 @@ import (
 
 // errBehind says that the replica which has answered does not have all messages yet.
 var errBehind = errors.New("a replica is behind")
-
-// maxBatch is how many bytes of history are read at once, and one message more.
-const maxBatch = 4 << 20
 
 // History implements [hub.Broker]. The newest position of a topic of which nothing
 // is kept is the end of the stream.
@@ -128,70 +124,34 @@ func (q *query) last(ctx context.Context) (found bool, err error) {
 
 // read reads messages from q.reached on.
 func (q *query) read(ctx context.Context) error {
-	request, err := json.Marshal(map[string]any{
-		"seq": max(q.reached, 1), "next_by_subj": q.subject,
-		"batch": min(q.limit-len(q.pubs), math.MaxInt32-1) + 1, "max_bytes": maxBatch,
-	})
-	if err != nil {
-		return err
+	more, err := q.get(ctx, q.opts.Prefix, getRequest{
+		Sequence: max(q.reached, 1), Subject: q.subject, Batch: min(q.limit-len(q.pubs), math.MaxInt32-1) + 1,
+	}, q.take)
+	if err == nil && !more && q.reached < q.newest {
+		return errBehind
 	}
-	inbox := q.nc.NewInbox()
-	sub, err := q.nc.SubscribeSync(inbox)
-	if err != nil {
-		return err
-	}
-	defer sub.Unsubscribe()
-	if err := q.nc.PublishRequest("$JS.API.DIRECT.GET."+q.opts.Prefix, inbox, request); err != nil {
-		return err
-	}
-	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return err
-		}
-		if end, err := q.take(m); end || err != nil {
-			return err
-		}
-	}
+	return err
 }
 
-// take takes one message of an answer. It reports whether that was the last one.
-func (q *query) take(m *nats.Msg) (end bool, err error) {
-	switch status := m.Header.Get("Status"); status {
-	case "":
-	case "204": // the end of the batch
-		if m.Header.Get("Nats-Num-Pending") == "0" && q.reached < q.newest {
-			return true, errBehind
-		}
-		return true, nil
-	case "404":
-		return true, errBehind
-	case "503":
-		return true, nats.ErrNoResponders
-	default:
-		return true, fmt.Errorf("JetStream answers %s %s", status, m.Header.Get("Description"))
-	}
-	sequence, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
-	if err != nil {
-		return true, fmt.Errorf("JetStream answers without a sequence: %w", err)
-	}
+// take takes one message of an answer.
+func (q *query) take(sequence uint64, m *nats.Msg) error {
 	if sequence <= q.reached {
 		q.contains = q.contains || sequence == q.since.Offset
-		return false, nil
+		return nil
 	}
 	if len(q.pubs) == q.limit {
-		return false, nil
+		return nil
 	}
 	q.reached = sequence
 	_, p, err := q.decode(m.Header.Get(jetstream.SubjectHeader), m.Data, hub.Position{Epoch: q.epoch, Offset: sequence})
 	if err != nil {
 		q.report(err)
-		return false, nil
+		return nil
 	}
 	if p.Kind == hub.Data { // who came and went is not repeated
 		q.pubs = append(q.pubs, p)
 	}
-	return false, nil
+	return nil
 }
 
 // check returns [hub.ErrCannotRecover] if messages after since were dropped, or if

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/wskit/wskit/hub"
@@ -61,11 +62,23 @@ func TestCluster(t *testing.T) {
 		require.NoError(t, b.Subscribe(t.Context(), "kept.a"))
 		brokertest.Live(t, brokers[(i+1)%3], "live.a", recorders[i])
 	}
+	for i, b := range brokers {
+		eventually(t, func(ctx context.Context) error {
+			return b.SetPresence(ctx, "room", hub.Presence{ID: fmt.Sprint(i)}, time.Hour)
+		})
+	}
 	var seen hub.Position
 	for i := range 30 {
 		seen = publish(t, brokers[i%3], "kept.a", fmt.Sprint(i+1))
 	}
-	waitReplicas(t, brokers[0], 3)
+	waitReplicas(t, 3, brokers[0].open)
+	waitReplicas(t, 3, func(ctx context.Context) (*jetstream.StreamInfo, error) {
+		stream, err := brokers[0].members(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return stream.Info(ctx)
+	})
 	require.NoError(t, brokers[2].nc.Flush())
 	brokers[2].Close()
 	servers[2].Shutdown()
@@ -87,13 +100,28 @@ func TestCluster(t *testing.T) {
 			got := r.Payloads("kept.a")
 			return len(got) > 0 && got[len(got)-1] == want[49]
 		})
+		waitMembers(t, brokers[i], 3)
 	}
+	eventually(t, func(ctx context.Context) error { return brokers[0].RemovePresence(ctx, "room", "2") })
+	waitMembers(t, brokers[1], 2)
 }
 
-// waitReplicas waits until all replicas of the stream are current.
-func waitReplicas(t *testing.T, b *Broker, n int) {
+// waitMembers waits until so many are on topic "room".
+func waitMembers(t *testing.T, b *Broker, n int) {
 	eventually(t, func(ctx context.Context) error {
-		info, err := b.open(ctx)
+		_, count, err := b.Presence(ctx, "room", 0)
+		if err == nil && count != n {
+			sleep(ctx, 20*time.Millisecond)
+			err = fmt.Errorf("%d are there", count)
+		}
+		return err
+	})
+}
+
+// waitReplicas waits until all replicas of a stream are current.
+func waitReplicas(t *testing.T, n int, open func(ctx context.Context) (*jetstream.StreamInfo, error)) {
+	eventually(t, func(ctx context.Context) error {
+		info, err := open(ctx)
 		if err != nil {
 			return err
 		}

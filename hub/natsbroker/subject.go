@@ -46,7 +46,7 @@ func subject(prefix, topic string) (string, error) {
 func appendToken(dst []byte, segment string) []byte {
 	for i := range len(segment) {
 		switch c := segment[i]; {
-		case c <= ' ', c == '*', c == '>', c == '=', c == 0x7F:
+		case c <= ' ', c == '.', c == '*', c == '>', c == '=', c == 0x7F:
 			dst = append(dst, '=', hexDigits[c>>4], hexDigits[c&15])
 		default:
 			dst = append(dst, c)

@@ -290,31 +290,3 @@ func (s *stuck) Publication(topic string, p hub.Publication) {
 	<-s.release
 	s.Recorder.Publication(topic, p)
 }
-
-func TestPresence(t *testing.T) {
-	s := startRedis(t)
-	b := s.open(t, Options{})
-	ctx := t.Context()
-	for i := range 3 {
-		p := hub.Presence{ID: fmt.Sprint(i), Data: fmt.Append(nil, "data ", i)}
-		require.NoError(t, b.SetPresence(ctx, "a", p, time.Minute))
-		require.NoError(t, b.SetPresence(ctx, "a", p, time.Minute))
-	}
-	require.NoError(t, b.SetPresence(ctx, "a", hub.Presence{ID: "short"}, time.Millisecond))
-	for {
-		if _, count, err := b.Presence(ctx, "a", 0); count == 3 {
-			require.NoError(t, err)
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	members, count, err := b.Presence(ctx, "a", -1)
-	require.NoError(t, err)
-	require.Equal(t, 3, count)
-	require.Len(t, members, 3)
-	require.NoError(t, b.RemovePresence(ctx, "a", "1"))
-	members, count, err = b.Presence(ctx, "a", 1)
-	require.NoError(t, err)
-	require.Equal(t, 2, count)
-	require.Equal(t, []hub.Presence{{ID: "0", Data: []byte("data 0")}}, members)
-}

@@ -18,6 +18,8 @@ func TestMain(m *testing.M) { brokertest.Main(m) }
 
 func TestLeaks(t *testing.T) { brokertest.Leaks(t, startServer) }
 
+func TestPresence(t *testing.T) { brokertest.Presence(t, startServer) }
+
 func startServer(t *testing.T) brokertest.Server { return startRedis(t) }
 
 // Open implements [brokertest.Server].

@@ -1,0 +1,68 @@
+package natsbroker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maxBatch is how many bytes of a stream are read at once, and one message more.
+const maxBatch = 4 << 20
+
+// pendingHeader says how many messages come after one.
+const pendingHeader = "Nats-Num-Pending"
+
+// getRequest asks for messages of a stream.
+type getRequest struct {
+	Sequence uint64 `json:"seq"` // of the first one, at least
+	Subject  string `json:"next_by_subj"`
+	Batch    int    `json:"batch"` // how many
+	MaxBytes int    `json:"max_bytes"`
+}
+
+// get reads messages of a stream from any replica, and calls take with each and its
+// sequence. It reports whether the replica has more of them.
+func (b *Broker) get(ctx context.Context, stream string, r getRequest, take func(sequence uint64, m *nats.Msg) error) (more bool, err error) {
+	r.MaxBytes = maxBatch
+	request, err := json.Marshal(r)
+	if err != nil {
+		return false, err
+	}
+	inbox := b.nc.NewInbox()
+	sub, err := b.nc.SubscribeSync(inbox)
+	if err != nil {
+		return false, err
+	}
+	defer sub.Unsubscribe()
+	if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, request); err != nil {
+		return false, err
+	}
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return false, err
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "":
+		case "204": // the end of the batch
+			return m.Header.Get(pendingHeader) != "0", nil
+		case "404":
+			return false, nil
+		case "503":
+			return false, nats.ErrNoResponders
+		default:
+			return false, fmt.Errorf("JetStream answers %s %s", status, m.Header.Get("Description"))
+		}
+		sequence, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+		if err != nil {
+			return false, fmt.Errorf("JetStream answers without a sequence: %w", err)
+		}
+		if err := take(sequence, m); err != nil {
+			return false, err
+		}
+	}
+}
