@@ -78,8 +78,9 @@ func (r conn) Close(code ws.StatusCode, reason string) error {
 	return r.c.Close(websocket.StatusCode(code), reason)
 }
 
-// LoopConn is [Conn] for a connection on a loop. [Member.Subscribe] may block, and
-// must not be called on the loop: see [wsloop.Conn.Go].
+// LoopConn is [Conn] for a connection on a loop. Methods of [Member] that may wait for
+// the broker, such as Subscribe, must not be called on the loop: see
+// [wsloop.Conn.Go]. Leave waits only if the member is present on a topic.
 func LoopConn(c *wsloop.Conn, e Encoder) Receiver { return loopConn{sender{c, e}, c} }
 
 type loopConn struct {

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,9 +18,12 @@ import (
 	"github.com/wskit/wskit/hub"
 	"github.com/wskit/wskit/hub/hubproto"
 	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
 )
 
-func TestClient(t *testing.T) {
+func TestClient(t *testing.T) { onEach(t, testClient) }
+
+func testClient(t *testing.T, newNetwork opener) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(&hub.Options{Broker: keep(10)})
 		n := newNetwork(t, &hubproto.Server{Hub: h})
@@ -64,7 +70,9 @@ func TestClient(t *testing.T) {
 
 // A client that was away gets what it has missed, once and in order, or learns that
 // it is gone.
-func TestClientResumes(t *testing.T) {
+func TestClientResumes(t *testing.T) { onEach(t, testClientResumes) }
+
+func testClientResumes(t *testing.T, newNetwork opener) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(&hub.Options{Broker: keep(100)})
 		n := newNetwork(t, &hubproto.Server{Hub: h})
@@ -116,7 +124,9 @@ func TestClientResumes(t *testing.T) {
 
 // A pattern that covers a topic which is being recovered causes neither a gap nor a
 // duplicate.
-func TestClientResumesBesidePattern(t *testing.T) {
+func TestClientResumesBesidePattern(t *testing.T) { onEach(t, testClientResumesBesidePattern) }
+
+func testClientResumesBesidePattern(t *testing.T, newNetwork opener) {
 	h := hub.New(&hub.Options{Broker: keep(10_000)})
 	n := newNetwork(t, &hubproto.Server{Hub: h})
 	start := publish(t, h, "a", "before")
@@ -140,7 +150,9 @@ func TestClientResumesBesidePattern(t *testing.T) {
 }
 
 // A client that is too slow for its queue gets everything in the end.
-func TestSlowClientRecovers(t *testing.T) {
+func TestSlowClientRecovers(t *testing.T) { onEach(t, testSlowClientRecovers) }
+
+func testSlowClientRecovers(t *testing.T, newNetwork opener) {
 	for _, policy := range []websocket.SendPolicy{websocket.SendClose, websocket.SendDropNew, websocket.SendDropOldest} {
 		t.Run(policy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -181,7 +193,9 @@ func TestSlowClientRecovers(t *testing.T) {
 }
 
 // Calls that were not answered when the connection was lost say so.
-func TestClientLosesCalls(t *testing.T) {
+func TestClientLosesCalls(t *testing.T) { onEach(t, testClientLosesCalls) }
+
+func testClientLosesCalls(t *testing.T, newNetwork opener) {
 	synctest.Test(t, func(t *testing.T) {
 		entered := make(chan struct{}, 1)
 		release := make(chan struct{})
@@ -221,7 +235,9 @@ func TestClientThatHasEnded(t *testing.T) {
 }
 
 // A broker that is away makes subscriptions wait.
-func TestClientTriesAgain(t *testing.T) {
+func TestClientTriesAgain(t *testing.T) { onEach(t, testClientTriesAgain) }
+
+func testClientTriesAgain(t *testing.T, newNetwork opener) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
 		away.Store(true)
@@ -247,5 +263,108 @@ func TestClientTriesAgain(t *testing.T) {
 		require.Equal(t, []string{"a: live"}, a.take())
 		require.NoError(t, c.Subscribe("secret", nil, secret.note), "it has ended")
 		synctest.Wait()
+	})
+}
+
+// badServer returns a network whose server answers each subscription, and then sends
+// these texts.
+func badServer(t *testing.T, texts ...string) *network {
+	var ended sync.WaitGroup
+	n := &network{end: ended.Wait}
+	n.serve = func(c net.Conn) error {
+		conn, err := websocket.NewConn(c, nil, ws.Handshake{}, ws.StateServerSide, nil)
+		if err != nil {
+			return err
+		}
+		ended.Go(func() {
+			defer conn.CloseNow()
+			for m, err := range conn.Messages(background) {
+				var r struct {
+					ID uint64
+					Do string
+				}
+				if err != nil || json.Unmarshal(m.Data, &r) != nil {
+					return
+				}
+				send := []string{fmt.Sprintf(`{"re":%d,"at":"5-1"}`, r.ID)}
+				if r.Do == "subscribe" {
+					send = append(send, texts...)
+				}
+				for _, text := range send {
+					if conn.Write(background, websocket.MessageText, []byte(text)) != nil {
+						return
+					}
+				}
+			}
+		})
+		return nil
+	}
+	t.Cleanup(n.close)
+	return n
+}
+
+// A client stops when the server sends what is no message of the protocol.
+func TestClientStopsAtMalformedMessages(t *testing.T) {
+	for _, text := range []string{
+		``, `{`, `[]`, `1`, `"x"`, `{"re":"1"}`, `{"re":-1}`, `{"at":"x"}`, `{"at":"5"}`, `{"prev":1}`, `{"topic":1}`,
+		`{"topic":"a","bytes":"!"}`, `{"topic":"a","text":1}`, `{"re":1,"count":"1"}`, `{"members":{}}`, `{} {}`,
+		strings.Repeat(`[`, 20_000), `{"data":}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c, stop, ended := badServer(t, text).run()
+			defer stop()
+			require.NoError(t, c.Subscribe("a", nil, func(hubproto.Event) {}))
+			require.ErrorContains(t, <-ended, "malformed message of the server", text)
+			require.ErrorContains(t, c.Ping(background), "the client has stopped", text)
+		})
+	}
+}
+
+// A client ignores what it has not asked for and what it does not know.
+func TestClientIgnoresStrangeMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a log
+		c := badServer(t,
+			`{}`, `{"re":1}`, `{"re":99,"error":"x"}`, `{"re":99,"members":[{}]}`, `{"unknown":[1]}`,
+			`{"topic":"b","data":1}`, `{"event":"gap","topic":"b"}`, `{"topic":"a","at":"5-1","data":"repeated"}`,
+			`{"topic":"a","at":"5-2","data":"replay","replay":true}`, `{"topic":"a","event":"join"}`,
+		).client(t)
+		require.NoError(t, c.Subscribe("a", nil, a.note))
+		require.NoError(t, c.Ping(background))
+		synctest.Wait()
+		require.Equal(t, []string{"a: live", "a: join "}, a.take())
+	})
+}
+
+// Topics may be long and have odd names, if the limits allow that.
+func TestOddTopics(t *testing.T) { onEach(t, testOddTopics) }
+
+func testOddTopics(t *testing.T, newNetwork opener) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(&hub.Options{MaxTopic: 64 << 10, Broker: keep(10)})
+		n := newNetwork(t, &hubproto.Server{Hub: h})
+		n.conn.ReadLimit = 1 << 20
+		n.conn.Queue.MaxBytes = 1 << 20
+		c := n.client(t)
+		for _, topic := range []string{
+			strings.Repeat("x", 64<<10), strings.Repeat(".", 64<<10), strings.Repeat("\x00", 64<<10),
+			" ", "\"", "\\", "a\r\nb", "\u2028", "€ и 😀", "..", "*a", "a.>.b", "<&>", "%s", "__proto__",
+		} {
+			var l log
+			require.NoError(t, c.Subscribe(topic, nil, l.note))
+			_, err := c.Publish(background, topic, 1, nil)
+			require.NoError(t, err)
+			synctest.Wait()
+			require.Equal(t, []string{topic + ": live", topic + ": 1"}, l.take())
+			c.Unsubscribe(topic)
+		}
+		for _, topic := range []string{"", strings.Repeat("x", 64<<10+1)} {
+			var l log
+			require.NoError(t, c.Subscribe(topic, nil, l.note))
+			synctest.Wait()
+			events := l.take()
+			require.Len(t, events, 1)
+			require.Contains(t, events[0], "refused: hubproto: topic: hub: invalid topic")
+		}
 	})
 }

@@ -32,37 +32,39 @@ func FuzzRequests(f *testing.F) {
 		if !utf8.ValidString(text) || len(text) > 16<<10 {
 			t.Skip("the connection refuses it")
 		}
-		synctest.Test(t, func(t *testing.T) {
-			h := hub.New(&hub.Options{Broker: keep(10)})
-			n := newNetwork(t, &hubproto.Server{Hub: h})
-			n.conn.CloseTimeout = time.Second
-			c := n.dial(t)
-			c.conn.Send(websocket.MessageText, []byte(text))
-			c.conn.Send(websocket.MessageText, []byte(`{"id":18446744073709551615,"do":"ping"}`))
-			answers := 0
-			for {
-				_, p, err := c.conn.Read(background)
-				if err != nil {
-					require.Equal(t, websocket.StatusPolicyViolation, websocket.CloseStatus(err))
-					break
+		for _, newNetwork := range []opener{newNetwork, newLoopNetwork} {
+			synctest.Test(t, func(t *testing.T) {
+				h := hub.New(&hub.Options{Broker: keep(10)})
+				n := newNetwork(t, &hubproto.Server{Hub: h})
+				n.conn.CloseTimeout = time.Second
+				c := n.dial(t)
+				c.conn.Send(websocket.MessageText, []byte(text))
+				c.conn.Send(websocket.MessageText, []byte(`{"id":18446744073709551615,"do":"ping"}`))
+				answers := 0
+				for {
+					_, p, err := c.conn.Read(background)
+					if err != nil {
+						require.Equal(t, websocket.StatusPolicyViolation, websocket.CloseStatus(err))
+						break
+					}
+					var m struct {
+						Re    *uint64
+						Error string
+					}
+					require.NoError(t, json.Unmarshal(p, &m))
+					if m.Re == nil {
+						continue
+					}
+					if answers++; answers == 2 {
+						require.EqualValues(t, uint64(1<<64-1), *m.Re)
+						break
+					}
 				}
-				var m struct {
-					Re    *uint64
-					Error string
-				}
-				require.NoError(t, json.Unmarshal(p, &m))
-				if m.Re == nil {
-					continue
-				}
-				if answers++; answers == 2 {
-					require.EqualValues(t, uint64(1<<64-1), *m.Re)
-					break
-				}
-			}
-			c.conn.CloseNow()
-			n.ended.Wait()
-			require.Zero(t, h.Stats().Members)
-			require.Zero(t, h.Stats().Topics)
-		})
+				c.conn.CloseNow()
+				n.close()
+				require.Zero(t, h.Stats().Members)
+				require.Zero(t, h.Stats().Topics)
+			})
+		}
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/websocket/reconnect"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsloop"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,22 +27,73 @@ var background = context.Background()
 
 // network connects clients with a server, over pipes.
 type network struct {
-	server *hubproto.Server
-	conn   websocket.ConnOptions // of the server's side
+	conn  websocket.ConnOptions  // of the server's side
+	serve func(c net.Conn) error // begins to serve the server's side
+	end   func()                 // waits until all connections have ended
 
 	mu    sync.Mutex
 	away  bool
 	conns []net.Conn // of the server
-	ended sync.WaitGroup
 }
 
+// opener is newNetwork or newLoopNetwork.
+type opener func(t *testing.T, s *hubproto.Server) *network
+
+// onEach runs a test with a server on connections of each package.
+func onEach(t *testing.T, test func(t *testing.T, newNetwork opener)) {
+	t.Run("websocket", func(t *testing.T) { test(t, newNetwork) })
+	t.Run("wsloop", func(t *testing.T) { test(t, newLoopNetwork) })
+}
+
+// newNetwork returns a network whose server has a goroutine for each connection.
 func newNetwork(t *testing.T, s *hubproto.Server) *network {
-	n := &network{server: s}
-	t.Cleanup(func() {
-		n.cut()
-		n.ended.Wait()
-	})
+	n := new(network)
+	var ended sync.WaitGroup
+	n.end = ended.Wait
+	n.serve = func(c net.Conn) error {
+		conn, err := websocket.NewConn(c, nil, ws.Handshake{}, ws.StateServerSide, &n.conn)
+		if err != nil {
+			return err
+		}
+		ended.Go(func() {
+			defer conn.CloseNow()
+			s.Serve(background, conn, nil)
+		})
+		return nil
+	}
+	t.Cleanup(n.close)
 	return n
+}
+
+// newLoopNetwork returns a network whose server has one loop for all connections.
+func newLoopNetwork(t *testing.T, s *hubproto.Server) *network {
+	n := new(network)
+	loops := sync.OnceValue(func() *wsloop.Server {
+		loops, err := wsloop.New(&wsloop.Config{
+			Loops: 1, Goroutines: true, MaxMessage: n.conn.ReadLimit,
+			Queue: n.conn.Queue, CloseTimeout: n.conn.CloseTimeout,
+		}, s.LoopHandler(background))
+		require.NoError(t, err)
+		return loops
+	})
+	n.serve = func(c net.Conn) error {
+		_, err := loops().Attach(c, nil, ws.Handshake{}, ws.StateServerSide, nil)
+		return err
+	}
+	n.end = func() {
+		require.NoError(t, loops().Shutdown(background))
+		for s.Hub.Stats().Members > 0 { // they leave on goroutines
+			time.Sleep(time.Millisecond)
+		}
+	}
+	t.Cleanup(n.close)
+	return n
+}
+
+// close ends all connections, and waits for that.
+func (n *network) close() {
+	n.cut()
+	n.end()
 }
 
 // open opens a connection and returns the client's side.
@@ -53,14 +105,9 @@ func (n *network) open(o *websocket.ConnOptions) (*websocket.Conn, error) {
 	}
 	a, b := net.Pipe()
 	n.conns = append(n.conns, b)
-	served, err := websocket.NewConn(b, nil, ws.Handshake{}, ws.StateServerSide, &n.conn)
-	if err != nil {
+	if err := n.serve(b); err != nil {
 		return nil, err
 	}
-	n.ended.Go(func() {
-		defer served.CloseNow()
-		n.server.Serve(background, served, nil)
-	})
 	return websocket.NewConn(a, nil, ws.Handshake{}, ws.StateClientSide, o)
 }
 
@@ -93,20 +140,27 @@ func (n *network) dial(t *testing.T) *raw {
 
 // client returns a client that runs until the test ends.
 func (n *network) client(t *testing.T) *hubproto.Client {
-	c := hubproto.NewClient("ws://pipe", &hubproto.ClientOptions{Reconnect: reconnect.Options{
-		Dial: func(_ context.Context, _ string, o *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
-			conn, err := n.open(&o.ConnOptions)
-			return conn, nil, err
-		},
-	}})
-	ctx, stop := context.WithCancel(background)
-	ended := make(chan error)
-	go func() { ended <- c.Run(ctx) }()
+	c, stop, ended := n.run()
 	t.Cleanup(func() {
 		stop()
 		require.ErrorIs(t, <-ended, context.Canceled)
 	})
 	return c
+}
+
+// run returns a client that runs until it is stopped, or stops by itself.
+func (n *network) run() (c *hubproto.Client, stop func(), ended <-chan error) {
+	c = hubproto.NewClient("ws://pipe", &hubproto.ClientOptions{Reconnect: reconnect.Options{
+		Dial: func(_ context.Context, _ string, o *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
+			conn, err := n.open(&o.ConnOptions)
+			return conn, nil, err
+		},
+		DialOptions: &websocket.DialOptions{ConnOptions: websocket.ConnOptions{ReadLimit: n.conn.ReadLimit}},
+	}})
+	ctx, stop := context.WithCancel(background)
+	err := make(chan error, 1)
+	go func() { err <- c.Run(ctx) }()
+	return c, stop, err
 }
 
 // raw is a connection on which tests write what they like.

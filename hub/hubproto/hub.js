@@ -117,7 +117,11 @@ export class Hub {
     socket.onmessage = ({data}) => {
       if (this.#socket !== socket) return;
       this.#heard(() => ended(1006));
-      this.#receive(data);
+      try {
+        this.#receive(data);
+      } catch {
+        ended(1002); // the server does not speak the protocol
+      }
     };
     socket.onclose = ({code}) => ended(code);
     socket.onerror = () => {}; // close comes
@@ -242,6 +246,7 @@ export class Hub {
 
   #receive(text) {
     const m = JSON.parse(text);
+    if (!(m instanceof Object) || Array.isArray(m)) throw new TypeError("no JSON object");
     if (m.re === undefined) {
       this.#dispatch(m);
       return;

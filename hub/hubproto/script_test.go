@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -139,5 +140,26 @@ func TestScriptInNode(t *testing.T) {
 	require.NoError(t, <-drained)
 	n.do(`["close"]`)
 	for n.next() != `["state","closed"]` {
+	}
+}
+
+// The client in JavaScript stops when the server sends what is no message of the
+// protocol.
+func TestScriptStopsAtMalformedMessages(t *testing.T) {
+	text := make(chan string, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		c.Write(r.Context(), websocket.MessageText, []byte(<-text))
+		c.Read(r.Context())
+	}))
+	defer srv.Close()
+	for _, bad := range []string{`{`, `[]`, `null`, `{"topic":"a","bytes":"!"}`} {
+		text <- bad
+		n := startNode(t, "ws"+strings.TrimPrefix(srv.URL, "http"))
+		n.want(`["state","connecting"]`, `["state","open"]`, `["state","closed",1002]`)
 	}
 }

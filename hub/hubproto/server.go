@@ -13,6 +13,8 @@ import (
 
 	"github.com/wskit/wskit/hub"
 	"github.com/wskit/wskit/websocket"
+	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
 )
 
 const (
@@ -24,6 +26,9 @@ const (
 
 	// maxPresence is how many members an answer lists.
 	maxPresence = 1000
+
+	// restarting is why a client is closed when the hub drains.
+	restarting = "server restarts"
 )
 
 // Server serves the protocol. Its fields must not be changed once it is used.
@@ -100,41 +105,68 @@ func (s *Server) Serve(ctx context.Context, c *websocket.Conn, value any) error 
 func (s *Server) serve(ctx context.Context, c *websocket.Conn, value any, joined func(*hub.Member)) error {
 	m, err := s.Hub.Join(hub.Conn(c, encoder{}), value)
 	if err != nil {
-		c.Close(websocket.StatusServiceRestart, "server restarts")
+		c.Close(websocket.StatusServiceRestart, restarting)
 		return err
 	}
 	joined(m)
 	defer m.Leave()
-	session := &session{server: s, conn: c, member: m}
+	session := &session{server: s, conn: socket{c}, member: m}
 	for msg, err := range c.BorrowedMessages(ctx) {
 		if err != nil {
 			return err
 		}
-		if err := session.receive(ctx, msg); err != nil {
+		r, err := session.receive(msg.Type == websocket.MessageText, msg.Data)
+		if err == nil {
+			err = session.answer(ctx, r)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// socket is the [conn] of a websocket.Conn.
+type socket struct{ *websocket.Conn }
+
+func (s socket) send(p []byte) (wsutil.SendResult, error) { return s.Send(websocket.MessageText, p) }
+
+func (s socket) write(ctx context.Context, p []byte) error {
+	return s.Write(ctx, websocket.MessageText, p)
+}
+
+// conn is what a session needs of its connection.
+type conn interface {
+	send(p []byte) (wsutil.SendResult, error)  // never waits
+	write(ctx context.Context, p []byte) error // waits for room
+}
+
 // session is one client.
 type session struct {
 	server *Server
-	conn   *websocket.Conn
+	conn   conn
 	member *hub.Member
 	topics int // subscriptions
 }
 
-// receive handles a message of the client. It returns an error if the connection
-// has to end.
-func (s *session) receive(ctx context.Context, msg websocket.Message) error {
-	if msg.Type != websocket.MessageText {
-		return s.refuse(websocket.StatusUnsupportedData, errors.New("hubproto: a binary message: want JSON text"))
+// receive takes a message of the client, and returns the request in it. It does not
+// wait. With an error the client has broken the protocol, and the connection ends.
+func (s *session) receive(text bool, p []byte) (r request, err error) {
+	code := ws.StatusPolicyViolation
+	if text {
+		r, err = parse(p)
+	} else {
+		code, err = ws.StatusUnsupportedData, errors.New("hubproto: a binary message: want JSON text")
 	}
-	r, err := parse(msg.Data)
 	if err != nil {
-		return s.refuse(websocket.StatusPolicyViolation, err)
+		s.member.Receiver().Close(code, err.Error())
 	}
+	return r, err
+}
+
+// answer does what a request asks for, and answers it. It returns an error if the
+// connection has to end.
+func (s *session) answer(ctx context.Context, r request) (err error) {
 	answer := reply{Re: r.ID}
 	switch err = s.do(ctx, r, &answer); {
 	case err == errAnswered:
@@ -147,13 +179,7 @@ func (s *session) receive(ctx context.Context, msg websocket.Message) error {
 	if err != nil {
 		return err
 	}
-	return s.conn.Write(ctx, websocket.MessageText, p)
-}
-
-// refuse closes the connection of a client that breaks the protocol.
-func (s *session) refuse(code websocket.StatusCode, err error) error {
-	s.conn.Close(code, err.Error())
-	return err
+	return s.conn.write(ctx, p)
 }
 
 // parse parses a request.
@@ -216,7 +242,7 @@ func (s *session) subscribe(ctx context.Context, r request, answer *reply) error
 			if err != nil {
 				return false
 			}
-			sent, err := s.conn.Send(websocket.MessageText, p)
+			sent, err := s.conn.send(p)
 			return err == nil && sent.Taken()
 		},
 	})

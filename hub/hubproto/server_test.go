@@ -17,7 +17,9 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-func TestRequests(t *testing.T) {
+func TestRequests(t *testing.T) { onEach(t, testRequests) }
+
+func testRequests(t *testing.T, newNetwork opener) {
 	h := hub.New(&hub.Options{Broker: keep(10)})
 	n := newNetwork(t, &hubproto.Server{Hub: h})
 	c := n.dial(t)
@@ -56,7 +58,9 @@ func TestRequests(t *testing.T) {
 	c.want(answer)
 }
 
-func TestPresenceRequests(t *testing.T) {
+func TestPresenceRequests(t *testing.T) { onEach(t, testPresenceRequests) }
+
+func testPresenceRequests(t *testing.T, newNetwork opener) {
 	h := hub.New(nil)
 	n := newNetwork(t, &hubproto.Server{Hub: h})
 	ann, bob := n.dial(t), n.dial(t)
@@ -76,7 +80,9 @@ func TestPresenceRequests(t *testing.T) {
 }
 
 // What a request asks for in vain is said by a code, and the connection goes on.
-func TestRefusals(t *testing.T) {
+func TestRefusals(t *testing.T) { onEach(t, testRefusals) }
+
+func testRefusals(t *testing.T, newNetwork opener) {
 	h := hub.New(&hub.Options{
 		CanSubscribe: func(_ context.Context, _ *hub.Member, topic string) error {
 			switch topic {
@@ -119,7 +125,9 @@ func TestRefusals(t *testing.T) {
 }
 
 // What is no request ends the connection, with the reason.
-func TestMalformedRequests(t *testing.T) {
+func TestMalformedRequests(t *testing.T) { onEach(t, testMalformedRequests) }
+
+func testMalformedRequests(t *testing.T, newNetwork opener) {
 	n := newNetwork(t, &hubproto.Server{Hub: hub.New(nil)})
 	for _, text := range []string{
 		``, `{`, `[]`, `1`, `"x"`, `{"id":-1}`, `{"id":"1"}`, `{"do":1}`, `{"id":1} {"id":2}`, `{"id":1}x`,
@@ -138,7 +146,9 @@ func TestMalformedRequests(t *testing.T) {
 	require.Equal(t, websocket.StatusUnsupportedData, websocket.CloseStatus(err))
 }
 
-func TestDrainedServer(t *testing.T) {
+func TestDrainedServer(t *testing.T) { onEach(t, testDrainedServer) }
+
+func testDrainedServer(t *testing.T, newNetwork opener) {
 	h := hub.New(nil)
 	n := newNetwork(t, &hubproto.Server{Hub: h})
 	c := n.dial(t)
