@@ -16,13 +16,20 @@ import (
 // startNATS starts a NATS server for clients. Port -1 chooses one.
 func startNATS(t *testing.T, dir string, port int) *server.Server {
 	t.Helper()
+	s := launchNATS(t, dir, port)
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	return s
+}
+
+// launchNATS is startNATS for a caller that ends the server.
+func launchNATS(t *testing.T, dir string, port int) *server.Server {
+	t.Helper()
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true, JetStream: true, StoreDir: dir,
 	})
 	require.NoError(t, err)
 	s.Start()
 	require.True(t, s.ReadyForConnections(time.Minute))
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	return s
 }
 

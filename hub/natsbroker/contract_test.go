@@ -27,7 +27,9 @@ type natsServer struct {
 
 func startServer(t *testing.T) brokertest.Server {
 	port := freePort(t)
-	return &natsServer{t, port, startNATS(t, t.TempDir(), port)}
+	s := &natsServer{t, port, launchNATS(t, t.TempDir(), port)}
+	t.Cleanup(s.Kill)
+	return s
 }
 
 func (s *natsServer) Open(t *testing.T, d *brokertest.Dialer) hub.Broker {
@@ -52,5 +54,5 @@ func (s *natsServer) Kill() {
 
 func (s *natsServer) Restart() {
 	s.Kill()
-	s.Server = startNATS(s.t, s.t.TempDir(), s.port)
+	s.Server = launchNATS(s.t, s.t.TempDir(), s.port)
 }
