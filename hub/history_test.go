@@ -258,7 +258,7 @@ type remote struct {
 	mu          sync.Mutex
 	handler     hub.Handler
 	away        chan struct{} // closed when the broker is back, or nil
-	lossy       bool          // nothing is handed over
+	lossy       bool          // what the history has is not handed over
 	wanted      []string
 	fails       error // of History
 	ready       chan struct{}
@@ -274,7 +274,7 @@ func newRemote(messages int) *remote {
 func (r *remote) Publication(topic string, p hub.Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.lossy && slices.Contains(r.wanted, topic) {
+	if lost := r.lossy && !p.Position.IsZero(); !lost && slices.Contains(r.wanted, topic) {
 		r.handler.Publication(topic, p)
 	}
 }
@@ -478,9 +478,10 @@ func TestGapIsRecovered(t *testing.T) {
 
 		r.set(func() { r.lossy = true })
 		put(122, 2000) // more than is kept
-		r.set(func() { r.lossy = false })
+		r.set(func() { r.lossy = false; r.fails = errors.New("not yet") })
 		h.Gap("a")
 		put(2001, 2001)
+		r.set(func() { r.fails = nil })
 		time.Sleep(10 * time.Second)
 		put(2002, 2002)
 		require.Equal(t, []string{"a: gap", "a: 2002"}, f.take())

@@ -81,7 +81,9 @@ func (s *store) Presence(ctx context.Context, topic string, limit int) (members 
 
 // names returns the sorted data of those who are on a topic.
 func (s *store) names(topic string) []string {
+	s.mu.Lock()
 	members, _, _ := (&store{entries: s.entries}).Presence(background, topic, -1)
+	s.mu.Unlock()
 	names := []string{}
 	for _, p := range members {
 		names = append(names, string(p.Data))
@@ -130,6 +132,12 @@ func took(t *testing.T, want time.Duration, f func()) {
 	require.Equal(t, want, time.Since(began))
 }
 
+// pass lets time pass, and a moment more, so that all is done that was due by then.
+func pass(d time.Duration) {
+	time.Sleep(d + time.Millisecond)
+	synctest.Wait()
+}
+
 // Who is there is known to all hubs, as long as the entries are renewed.
 func TestSharedPresence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -148,12 +156,12 @@ func TestSharedPresence(t *testing.T) {
 			require.Equal(t, 3, count)
 			require.Empty(t, some)
 		}
-		time.Sleep(10 * hub.DefaultPresenceTTL)
+		pass(10 * hub.DefaultPresenceTTL)
 		require.Equal(t, []string{"ann", "bob", "eve"}, s.names("room"))
 		ann.Leave()
 		require.Equal(t, []string{"bob", "eve"}, s.names("room"))
 		one.kill()
-		time.Sleep(hub.DefaultPresenceTTL)
+		pass(hub.DefaultPresenceTTL)
 		require.Equal(t, []string{"bob"}, s.names("room"))
 	})
 }
@@ -177,7 +185,7 @@ func TestPresenceStoreFaults(t *testing.T) {
 				subscribe(t, other, "room", "tea")
 				publish(t, n.Hub, "room", "x")
 			})
-			time.Sleep(time.Second)
+			pass(time.Second)
 			require.Equal(t, []string{"room: x", "room: leave ann"}, f.take())
 			require.Empty(t, s.names("room"))
 		},
@@ -189,16 +197,16 @@ func TestPresenceStoreFaults(t *testing.T) {
 				require.ErrorIs(t, err, hub.ErrBroker)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 			})
-			time.Sleep(10 * hub.DefaultPresenceTTL)
+			pass(10 * hub.DefaultPresenceTTL)
 			require.Empty(t, s.names("room"))
 			s.set(nil)
-			time.Sleep(renewal)
+			pass(renewal)
 			require.Equal(t, []string{"ann"}, s.names("room"))
 			s.set(away)
-			time.Sleep(hub.DefaultPresenceTTL)
+			pass(hub.DefaultPresenceTTL)
 			require.Empty(t, s.names("room"))
 			s.set(nil)
-			time.Sleep(renewal)
+			pass(renewal)
 			require.Equal(t, []string{"ann"}, s.names("room"))
 		},
 		"it fails to set": func(t *testing.T, s *store, n node) {
@@ -210,7 +218,7 @@ func TestPresenceStoreFaults(t *testing.T) {
 			require.ErrorIs(t, err, hub.ErrBroker)
 			s.set(nil)
 			require.Empty(t, s.names("room"))
-			time.Sleep(renewal)
+			pass(renewal)
 			require.Equal(t, []string{"ann"}, s.names("room"))
 		},
 		"it fails to remove": func(t *testing.T, s *store, n node) {
@@ -225,7 +233,7 @@ func TestPresenceStoreFaults(t *testing.T) {
 			ann.Leave()
 			require.Equal(t, []string{"room: join bob", "room: leave ann"}, f.take())
 			require.Equal(t, []string{"ann", "bob"}, s.names("room"))
-			time.Sleep(hub.DefaultPresenceTTL)
+			pass(hub.DefaultPresenceTTL)
 			require.Equal(t, []string{"bob"}, s.names("room"), "it was not renewed")
 		},
 		"it refuses one of many": func(t *testing.T, s *store, n node) {
@@ -242,7 +250,7 @@ func TestPresenceStoreFaults(t *testing.T) {
 				}
 				return nil
 			})
-			time.Sleep(10 * hub.DefaultPresenceTTL)
+			pass(10 * hub.DefaultPresenceTTL)
 			require.Equal(t, want, s.names("room"))
 		},
 		"it cannot": func(t *testing.T, s *store, n node) {
@@ -261,7 +269,7 @@ func TestPresenceStoreFaults(t *testing.T) {
 				members = append(members, m)
 			}
 			s.set(away)
-			time.Sleep(renewal + time.Second) // into a renewal
+			pass(renewal + time.Second) // into a renewal
 			took(t, 0, n.kill)
 			for _, m := range members {
 				took(t, hub.DefaultBrokerTimeout, m.Leave)
@@ -296,7 +304,7 @@ func TestPresenceEndsDuringRenewal(t *testing.T) {
 			}
 			return nil
 		})
-		time.Sleep(hub.DefaultPresenceTTL / 3)
+		pass(hub.DefaultPresenceTTL / 3)
 		<-left
 		synctest.Wait()
 		require.Empty(t, s.names("room"))
