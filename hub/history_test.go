@@ -57,7 +57,7 @@ func TestRecover(t *testing.T) {
 	m.Leave()
 
 	sub, got := recoverFrom(t, h, "a", start)
-	require.Equal(t, hub.Subscribed{Position: at[89], Recovered: true}, sub)
+	require.Equal(t, hub.Subscribed{Position: at[89], Recovered: true, Replayed: at[89]}, sub)
 	require.Equal(t, lines("a", 1, 90), got, "more than one step")
 	sub, got = recoverFrom(t, h, "a", at[44])
 	require.True(t, sub.Recovered)
@@ -224,7 +224,7 @@ func TestHistoryIsForgotten(t *testing.T) {
 		require.False(t, sub.Recovered)
 		third := publish(t, h, "a", "3")
 		sub, got = recoverFrom(t, h, "a", last)
-		require.Equal(t, hub.Subscribed{Position: third, Recovered: true}, sub)
+		require.Equal(t, hub.Subscribed{Position: third, Recovered: true, Replayed: third}, sub)
 		require.Equal(t, []string{"a: 3"}, got)
 		sub, _ = recoverFrom(t, h, "a", first)
 		require.False(t, sub.Recovered)

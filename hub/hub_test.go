@@ -291,6 +291,18 @@ func TestSlowReceivers(t *testing.T) {
 		require.Equal(t, []string{"a: 5", ": gap"}, s.take())
 		require.EqualValues(t, 3, h.TopicStats("a").Dropped)
 	})
+	t.Run("displaced by the program", func(t *testing.T) {
+		h := hub.New(nil)
+		slow, s := join(t, h)
+		subscribe(t, slow, "a")
+		slow.Displaced()
+		s.answers(drop)
+		slow.Drained()
+		require.Empty(t, s.take(), "there is no room")
+		s.answers(nil)
+		slow.Drained()
+		require.Equal(t, []string{": gap"}, s.take())
+	})
 	t.Run("too large", func(t *testing.T) {
 		h := hub.New(nil)
 		m, f := join(t, h)

@@ -71,6 +71,11 @@ type Subscribed struct {
 	// Recovered says that everything after Since was replayed. If it is false after
 	// Since was set, publications are missing: they are gone.
 	Recovered bool
+
+	// Replayed is the position of the last publication that was replayed, or Since if
+	// there was none. A receiver whose position is before it has missed something. It
+	// is zero unless Recovered is true.
+	Replayed Position
 }
 
 // Subscribe makes the member a subscriber of a topic or pattern. It returns once live
@@ -210,14 +215,19 @@ func (m *Member) Drained() {
 	}
 }
 
+// Displaced notes that messages of the hub which waited were dropped for something
+// that the program itself has sent: see [wsutil.SendDisplaced]. The receiver is told of
+// a gap once there is room.
+func (m *Member) Displaced() { m.lost.Store(true) }
+
 // goLive replays what came after o.Since, and makes sub live.
 func (h *Hub) goLive(ctx context.Context, sub *subscription, o *SubscribeOptions) (Subscribed, error) {
 	at := o.Since
-	result := Subscribed{Recovered: !at.IsZero()}
+	result := Subscribed{Recovered: !at.IsZero(), Replayed: at}
 	for {
 		if result.Recovered {
 			var err error
-			at, err = h.replay(ctx, sub, at)
+			at, err = h.replay(ctx, sub, at, &result.Replayed)
 			switch {
 			case errors.Is(err, ErrCannotRecover), errors.Is(err, ErrNoHistory):
 				result.Recovered = false
@@ -237,9 +247,9 @@ func (h *Hub) goLive(ctx context.Context, sub *subscription, o *SubscribeOptions
 // replayStep is how many publications are read from the history at once.
 const replayStep = 64
 
-// replay replays a step of what came after a position, and returns the position of
-// the last one.
-func (h *Hub) replay(ctx context.Context, sub *subscription, since Position) (Position, error) {
+// replay replays a step of what came after a position, and returns where to go on.
+// last is the position of what was replayed last.
+func (h *Hub) replay(ctx context.Context, sub *subscription, since Position, last *Position) (Position, error) {
 	name := sub.source.name
 	bounded, cancel := h.bound(ctx)
 	pubs, top, err := h.broker.History(bounded, name, since, replayStep)
@@ -252,16 +262,16 @@ func (h *Hub) replay(ctx context.Context, sub *subscription, since Position) (Po
 	}
 	for _, p := range pubs {
 		m := newMessage(name, p)
-		m.Replayed = true
+		m.Replayed, m.Previous = true, *last
 		if err := sub.member.receiver.Replay(ctx, m); err != nil {
 			return since, fmt.Errorf("hub: replay: %w", err)
 		}
-		since = p.Position
+		*last = p.Position
 	}
 	if len(pubs) == 0 {
-		since = top
+		return top, nil
 	}
-	return since, nil
+	return *last, nil
 }
 
 // start makes sub live if everything up to what was delivered to others is replayed,
@@ -274,9 +284,9 @@ func (sub *subscription) start(at Position, result *Subscribed, live func(Subscr
 	case sub.ended:
 		return false, ErrLeft
 	case !result.Recovered:
-		result.Position = s.position
+		*result = Subscribed{Position: s.position}
 	case s.position.Epoch != at.Epoch:
-		result.Recovered, result.Position = false, s.position
+		*result = Subscribed{Position: s.position}
 	case s.position.Offset > at.Offset:
 		return false, nil
 	default:

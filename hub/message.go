@@ -15,8 +15,8 @@ type Message struct {
 	Publication
 
 	// Previous is the position of the publication before it on the topic, as far as
-	// the hub has seen it. A receiver whose position is before Previous has missed
-	// something.
+	// the hub has seen it, or has replayed it. A receiver whose position is before
+	// Previous has missed something.
 	Previous Position
 
 	Replayed bool // it comes from the history: see [SubscribeOptions.Since]

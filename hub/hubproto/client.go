@@ -88,7 +88,7 @@ type clientSub struct {
 	at       hub.Position // of the last message that was handed over
 	seen     bool         // it was live before
 	live     bool         // the server has answered: before, only what is replayed counts
-	again    bool         // it is ended at the server, in order to begin anew
+	again    bool         // it is ended at the server, in order to begin anew: nothing counts
 	ended    bool         // guarded by Client.mu, as all of it but handle
 }
 
@@ -383,6 +383,15 @@ func (c *Client) subscribed(conn *websocket.Conn, sub *clientSub, r request, ans
 		return
 	}
 	c.mu.Lock()
+	if sub.again { // it was too late
+		c.mu.Unlock()
+		return
+	}
+	if !r.Since.IsZero() && !answer.Prev.IsZero() && !sub.has(answer.Prev) {
+		c.mu.Unlock()
+		c.missed(sub.topic)
+		return
+	}
 	missed := sub.seen && answer.At.IsZero() || !r.Since.IsZero() && (answer.Recovered == nil || !*answer.Recovered)
 	sub.seen, sub.live, sub.at = true, true, answer.At
 	c.mu.Unlock()
@@ -434,7 +443,7 @@ func (c *Client) receive(p []byte) error {
 		}
 		err = refused
 	}
-	done(reply{At: m.At, Recovered: m.Recovered, Count: m.Count, Members: m.Members}, err)
+	done(reply{At: m.At, Prev: m.Prev, Recovered: m.Recovered, Count: m.Count, Members: m.Members}, err)
 	return nil
 }
 
@@ -466,14 +475,14 @@ func (c *Client) lacks(m *message) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	sub := c.subs[m.Topic]
-	return sub != nil && sub.live && !sub.at.IsZero() && !m.Prev.IsZero() && !sub.has(m.Prev)
+	return sub != nil && sub.live != m.Replay && !sub.again && !sub.at.IsZero() && !m.Prev.IsZero() && !sub.has(m.Prev)
 }
 
 // takers returns the subscriptions that a message is for, and notes its position.
 func (c *Client) takers(m *message) (subs []*clientSub) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if sub := c.subs[m.Topic]; sub != nil && sub.live != m.Replay && !sub.has(m.At) {
+	if sub := c.subs[m.Topic]; sub != nil && sub.live != m.Replay && !sub.again && !sub.has(m.At) {
 		if !m.At.IsZero() {
 			sub.at = m.At
 		}

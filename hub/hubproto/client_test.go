@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -266,9 +267,16 @@ func testClientTriesAgain(t *testing.T, newNetwork opener) {
 	})
 }
 
-// badServer returns a network whose server answers each subscription, and then sends
-// these texts.
-func badServer(t *testing.T, texts ...string) *network {
+// asked is a request as scripted servers see it.
+type asked struct {
+	ID    uint64
+	Do    string
+	Topic string
+	Since string
+}
+
+// scripted returns a network whose server sends what answer returns for a request.
+func scripted(t *testing.T, answer func(r asked) []string) *network {
 	var ended sync.WaitGroup
 	n := &network{end: ended.Wait}
 	n.serve = func(c net.Conn) error {
@@ -276,31 +284,76 @@ func badServer(t *testing.T, texts ...string) *network {
 		if err != nil {
 			return err
 		}
-		ended.Go(func() {
-			defer conn.CloseNow()
-			for m, err := range conn.Messages(background) {
-				var r struct {
-					ID uint64
-					Do string
-				}
-				if err != nil || json.Unmarshal(m.Data, &r) != nil {
-					return
-				}
-				send := []string{fmt.Sprintf(`{"re":%d,"at":"5-1"}`, r.ID)}
-				if r.Do == "subscribe" {
-					send = append(send, texts...)
-				}
-				for _, text := range send {
-					if conn.Write(background, websocket.MessageText, []byte(text)) != nil {
-						return
-					}
-				}
-			}
-		})
+		ended.Go(func() { serveScript(background, conn, answer) })
 		return nil
 	}
 	t.Cleanup(n.close)
 	return n
+}
+
+func serveScript(ctx context.Context, conn *websocket.Conn, answer func(r asked) []string) {
+	defer conn.CloseNow()
+	for m, err := range conn.Messages(ctx) {
+		var r asked
+		if err != nil || json.Unmarshal(m.Data, &r) != nil {
+			return
+		}
+		for _, text := range answer(r) {
+			if conn.Write(ctx, websocket.MessageText, []byte(text)) != nil {
+				return
+			}
+		}
+	}
+}
+
+// badServer returns a network whose server answers each request, and sends these texts
+// after the answer to a subscription.
+func badServer(t *testing.T, texts ...string) *network {
+	return scripted(t, func(r asked) []string {
+		send := []string{fmt.Sprintf(`{"re":%d,"at":"5-1"}`, r.ID)}
+		if r.Do == "subscribe" {
+			send = append(send, texts...)
+		}
+		return send
+	})
+}
+
+// lossy answers the first subscription without the messages of some positions, as a
+// server does whose queue has dropped them. The messages are 5-2 to 5-4.
+func lossy(lost ...int) func(r asked) []string {
+	subscriptions := 0
+	return func(r asked) (send []string) {
+		if r.Do != "subscribe" {
+			return []string{fmt.Sprintf(`{"re":%d}`, r.ID)}
+		}
+		subscriptions++
+		var since int
+		fmt.Sscanf(r.Since, "5-%d", &since)
+		for at := since + 1; at <= 4; at++ {
+			if subscriptions > 1 || !slices.Contains(lost, at) {
+				send = append(send, fmt.Sprintf(`{"topic":%q,"at":"5-%d","prev":"5-%d","data":%d,"replay":true}`, r.Topic, at, at-1, at))
+			}
+		}
+		return append(send, fmt.Sprintf(`{"re":%d,"at":"5-4","prev":"5-4","recovered":true}`, r.ID))
+	}
+}
+
+// lostReplays are cases of lossy.
+var lostReplays = [][]int{nil, {2}, {3}, {4}, {2, 3}, {3, 4}, {2, 3, 4}}
+
+// A client gets messages that were lost while they were replayed to it.
+func TestClientNoticesLostReplays(t *testing.T) {
+	for _, lost := range lostReplays {
+		synctest.Test(t, func(t *testing.T) {
+			var a log
+			c := scripted(t, lossy(lost...)).client(t)
+			since := hub.Position{Epoch: 5, Offset: 1}
+			require.NoError(t, c.Subscribe("a", &hubproto.SubscribeOptions{Since: since}, a.note))
+			require.NoError(t, c.Ping(background))
+			synctest.Wait()
+			require.Equal(t, []string{"a: 2", "a: 3", "a: 4", "a: live"}, a.take(), "lost: %v", lost)
+		})
+	}
 }
 
 // A client stops when the server sends what is no message of the protocol.

@@ -213,7 +213,12 @@ export class Hub {
     socket.send(JSON.stringify({id, do: "subscribe", topic, since, presence}));
   }
 
-  #subscribed(sub, since, {at = "", recovered}) {
+  #subscribed(sub, since, {at = "", prev, recovered}) {
+    if (sub.again) return; // it was too late
+    if (since && prev && !reached(sub.at, prev)) {
+      this.#missed(sub.topic);
+      return;
+    }
     const missed = since ? !recovered : sub.seen && !at;
     sub.seen = sub.live = true;
     sub.at = at;
@@ -264,8 +269,9 @@ export class Hub {
     }
     if (m.bytes) m.bytes = Uint8Array.from(atob(m.bytes), (c) => c.charCodeAt(0));
     const exact = this.#subs.get(m.topic);
-    if (exact?.live && exact.at && m.prev && !reached(exact.at, m.prev)) this.#missed(m.topic);
-    if (exact && exact.live !== !!m.replay && !(m.at && reached(exact.at, m.at))) {
+    const counts = () => exact && exact.live !== !!m.replay && !exact.again;
+    if (counts() && exact.at && m.prev && !reached(exact.at, m.prev)) this.#missed(m.topic);
+    if (counts() && !(m.at && reached(exact.at, m.at))) {
       exact.at = m.at || exact.at;
       this.#tell(exact, m.event ?? "message", m);
     }

@@ -41,6 +41,7 @@ type reply struct {
 	Text  string `json:"text,omitempty"`  // says more about the error
 
 	At        hub.Position `json:"at,omitzero"`         // subscribe, publish
+	Prev      hub.Position `json:"prev,omitzero"`       // subscribe with since: of the message before
 	Recovered *bool        `json:"recovered,omitempty"` // subscribe with since
 
 	Count   *int     `json:"count,omitempty"` // presence

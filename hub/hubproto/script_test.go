@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ func startNode(t *testing.T, url string) *node {
 	}
 	require.NoError(t, err)
 	args := []string{"testdata/client.mjs", url}
-	if out, err := exec.Command(path, "-p", "typeof WebSocket").Output(); err == nil && strings.TrimSpace(string(out)) == "undefined" {
+	if !hasWebSocket() {
 		args = append([]string{"--experimental-websocket"}, args...)
 	}
 	ctx, kill := context.WithTimeout(background, 2*time.Minute)
@@ -54,6 +55,12 @@ func startNode(t *testing.T, url string) *node {
 	})
 	return &node{t, input, bufio.NewScanner(output)}
 }
+
+// hasWebSocket reports whether the Node of PATH has WebSocket without a flag.
+var hasWebSocket = sync.OnceValue(func() bool {
+	out, err := exec.Command("node", "-p", "typeof WebSocket").Output()
+	return err != nil || strings.TrimSpace(string(out)) != "undefined"
+})
 
 func (n *node) next() string {
 	n.t.Helper()
@@ -157,9 +164,33 @@ func TestScriptStopsAtMalformedMessages(t *testing.T) {
 		c.Read(r.Context())
 	}))
 	defer srv.Close()
-	for _, bad := range []string{`{`, `[]`, `null`, `{"topic":"a","bytes":"!"}`} {
+	text <- "{"
+	n := startNode(t, "ws"+strings.TrimPrefix(srv.URL, "http"))
+	n.want(`["state","connecting"]`, `["state","open"]`, `["state","closed",1002]`)
+	for _, bad := range []string{`[]`, `null`, `1`, `{"topic":"a","bytes":"!"}`} {
 		text <- bad
-		n := startNode(t, "ws"+strings.TrimPrefix(srv.URL, "http"))
-		n.want(`["state","connecting"]`, `["state","open"]`, `["state","closed",1002]`)
+		n.do(`["connect"]`, `["state","connecting"]`, `["done","connect"]`, `["state","open"]`, `["state","closed",1002]`)
+	}
+}
+
+// The client in JavaScript gets messages that were lost while they were replayed to it.
+func TestScriptNoticesLostReplays(t *testing.T) {
+	answers := map[string]func(asked) []string{}
+	for _, lost := range lostReplays {
+		answers[fmt.Sprint(lost)] = lossy(lost...)
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := websocket.Accept(w, r, nil); err == nil {
+			serveScript(r.Context(), c, func(r asked) []string { return answers[r.Topic](r) })
+		}
+	}))
+	defer srv.Close()
+	n := startNode(t, "ws"+strings.TrimPrefix(srv.URL, "http"))
+	n.want(`["state","connecting"]`, `["state","open"]`)
+	for topic := range answers {
+		say := func(line string) string { return fmt.Sprintf(`[%q,%s]`, topic, line) }
+		message := func(i int) string { return say(fmt.Sprintf(`%q,%d`, topic, i)) }
+		n.do(fmt.Sprintf(`["subscribe",%q,{"since":"5-1"}]`, topic),
+			`["done","subscribe"]`, message(2), message(3), message(4), say(`"live"`))
 	}
 }

@@ -234,7 +234,7 @@ func (s *session) subscribe(ctx context.Context, r request, answer *reply) error
 		Since:    r.Since,
 		Presence: r.Presence,
 		Live: func(result hub.Subscribed) bool {
-			answer.At = result.Position
+			answer.At, answer.Prev = result.Position, result.Replayed
 			if !r.Since.IsZero() {
 				answer.Recovered = &result.Recovered
 			}
@@ -243,6 +243,9 @@ func (s *session) subscribe(ctx context.Context, r request, answer *reply) error
 				return false
 			}
 			sent, err := s.conn.send(p)
+			if sent == wsutil.SendDisplaced {
+				s.member.Displaced()
+			}
 			return err == nil && sent.Taken()
 		},
 	})

@@ -5,7 +5,8 @@ import {createInterface} from "node:readline";
 import {Hub, HubError} from "../hub.js";
 
 const say = (...line) => console.log(JSON.stringify(line));
-const hub = new Hub(process.argv[2], {minDelay: 20, state: (name, code) => say("state", name, ...(code ? [code] : []))});
+const connect = () => new Hub(process.argv[2], {minDelay: 20, state: (name, code) => say("state", name, ...(code ? [code] : []))});
+let hub = connect();
 const subs = new Map();
 const handlers = (topic) => ({
   message: (m) => say(topic, m.topic, m.data ?? m.text ?? [...m.bytes]),
@@ -22,6 +23,7 @@ const commands = {
   presence: async (topic) => (await hub.presence(topic, 10)).members.map((m) => m.data),
   ping: () => hub.ping(),
   close: () => hub.close(),
+  connect: () => { hub = connect(); },
 };
 for await (const line of createInterface({input: process.stdin})) {
   const [name, ...args] = JSON.parse(line);
