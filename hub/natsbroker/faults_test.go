@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/wskit/wskit/hub"
@@ -302,4 +303,53 @@ func TestWrongCredentials(t *testing.T) {
 		err = b.Run(t.Context(), new(brokertest.Recorder))
 	}
 	require.ErrorIs(t, err, nats.ErrAuthorization)
+}
+
+// What presence cannot be kept of is refused, with the reason.
+func TestPresenceIsRefused(t *testing.T) {
+	s := startNATS(t, t.TempDir(), server.RANDOM_PORT)
+	b := open(t, Options{URL: s.ClientURL()})
+	set := func(b *Broker, topic, id string) error {
+		return b.SetPresence(t.Context(), topic, hub.Presence{ID: id}, time.Minute)
+	}
+	require.ErrorIs(t, set(b, "room.*", "a"), hub.ErrTopic)
+	require.ErrorIs(t, set(b, strings.Repeat("x", 64<<10), "a"), ErrTopic)
+	longest := strings.Repeat("x", MaxSubject-len(b.present))
+	require.NoError(t, set(b, longest, strings.Repeat("a", 100)))
+	err := set(b, longest, strings.Repeat("a", 1000))
+	require.ErrorIs(t, err, ErrTopic)
+	require.ErrorContains(t, err, "with a member its subject exceeds 3900 bytes")
+	requirePresent(t, b, longest, 1)
+
+	for want, b := range map[string]*Broker{
+		"presence needs History":             newBroker(t, Options{URL: s.ClientURL()}),
+		"the server is older than NATS 2.11": olderServer(t, s.ClientURL()),
+	} {
+		require.ErrorContains(t, set(b, "room", "a"), want)
+		require.ErrorIs(t, b.RemovePresence(t.Context(), "room", "a"), errors.ErrUnsupported)
+		_, _, err := b.Presence(t.Context(), "room", 1)
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+	}
+}
+
+func requirePresent(t *testing.T, b *Broker, topic string, want int) {
+	_, count, err := b.Presence(t.Context(), topic, 0)
+	require.NoError(t, err)
+	require.Equal(t, want, count)
+}
+
+func newBroker(t *testing.T, opts Options) *Broker {
+	b, err := New(opts)
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	return b
+}
+
+// olderServer returns a broker whose server has made a stream without times to live, as
+// NATS before 2.11 does.
+func olderServer(t *testing.T, url string) *Broker {
+	b := newBroker(t, Options{URL: url, Prefix: "older", History: brokertest.Kept})
+	_, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "older-presence", Subjects: []string{"older.present.>"}})
+	require.NoError(t, err)
+	return b
 }

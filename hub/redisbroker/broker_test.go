@@ -260,6 +260,10 @@ func TestLongTopic(t *testing.T) {
 		require.NoError(t, b.Subscribe(t.Context(), topic))
 		publish(t, b, topic, "x")
 		r.WaitPayloads(t, topic, "x")
+		require.NoError(t, b.SetPresence(t.Context(), topic, hub.Presence{ID: "a"}, time.Minute))
+		_, count, err := b.Presence(t.Context(), topic, 0)
+		require.NoError(t, err)
+		require.Equal(t, 1, count)
 	}
 }
 
