@@ -165,5 +165,9 @@ func use(t *testing.T, b hub.Broker) (stop func()) {
 	Live(t, b, "kept.a", r)
 	_, _, err := b.History(t.Context(), "kept.a", hub.Position{}, 10)
 	require.NoError(t, err)
+	if s, ok := b.(store); ok {
+		set(t, s, "live.a", "ann")
+		requireMembers(t, s, "live.a", "ann")
+	}
 	return stop
 }
