@@ -10,11 +10,11 @@ import (
 )
 
 // LoopHandler returns a handler that serves the protocol on connections of package
-// wsloop. What Value of [wsloop.Options] says for a connection is what
-// [hub.Member.Value] returns; after that, [wsloop.Conn.Value] belongs to the handler.
-// Hooks and calls of the broker run on goroutines, with ctx. The Queue of
-// [wsloop.Config] bounds what waits for a client: see Options. Options and Value of s
-// do not count.
+// wsloop. It may serve any number of them at once. Requests run on goroutines, one at a
+// time for each connection, so that hooks and the broker may block; they get ctx.
+// [hub.Member.Value] returns the Value of [wsloop.Options]; the handler then uses
+// [wsloop.Conn.Value] for itself. The policy of Queue of [wsloop.Config] decides about
+// slow clients, as that of Options does. Options and Value of s are not used.
 func (s *Server) LoopHandler(ctx context.Context) *wsloop.Handler {
 	return &wsloop.Handler{
 		Open: s.open,

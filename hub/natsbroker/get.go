@@ -24,8 +24,8 @@ type getRequest struct {
 	MaxBytes int    `json:"max_bytes"`
 }
 
-// get reads messages of a stream from any replica, and calls take with each and its
-// sequence. It reports whether the replica has more of them.
+// get reads messages of a stream from one of its replicas. It calls take with the
+// sequence of each, and reports whether that replica has more.
 func (b *Broker) get(ctx context.Context, stream string, r getRequest, take func(sequence uint64, m *nats.Msg) error) (more bool, err error) {
 	r.MaxBytes = maxBatch
 	request, err := json.Marshal(r)

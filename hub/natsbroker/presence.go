@@ -46,8 +46,8 @@ func (b *Broker) RemovePresence(ctx context.Context, topic, id string) error {
 	})
 }
 
-// Presence implements [hub.PresenceStore]. It asks any server that has the stream,
-// which may lack the latest changes.
+// Presence implements [hub.PresenceStore]. It asks one of the servers that have the
+// stream, which may lack the latest changes.
 func (b *Broker) Presence(ctx context.Context, topic string, limit int) (members []hub.Presence, count int, err error) {
 	err = b.presence(ctx, topic, "*", func(ctx context.Context, s jetstream.Stream, subject string) error {
 		var err error
