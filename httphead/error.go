@@ -19,10 +19,10 @@ var (
 	ErrStatusLine  error = &Error{400, "RFC 9112, section 4", "malformed status line"}
 	ErrVersion     error = &Error{505, "RFC 9112, section 2.3", "major version of HTTP is not 1"}
 
-	ErrLineEnd    error = &Error{400, "RFC 9112, section 2.2", "CR or LF that is no part of CRLF"}
+	ErrLineEnd    error = &Error{400, "RFC 9112, section 2.2", "CR or LF outside of CRLF"}
 	ErrFold       error = &Error{400, "RFC 9112, section 5.2", "line begins with white space"}
 	ErrNoColon    error = &Error{400, "RFC 9112, section 5", "field line without a colon"}
-	ErrNameSpace  error = &Error{400, "RFC 9112, section 5.1", "white space behind a field name"}
+	ErrNameSpace  error = &Error{400, "RFC 9112, section 5.1", "white space after a field name"}
 	ErrFieldName  error = &Error{400, "RFC 9110, section 5.1", "field name is not a token"}
 	ErrFieldValue error = &Error{400, "RFC 9110, section 5.5", "control byte in a field value"}
 

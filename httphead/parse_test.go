@@ -170,7 +170,7 @@ func TestErrorsCarryStatusAndSection(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 400, fault.Status)
 	require.Equal(t, "RFC 9112, section 5.1", fault.Section)
-	require.EqualError(t, ErrNameSpace, "httphead: white space behind a field name (RFC 9112, section 5.1)")
+	require.EqualError(t, ErrNameSpace, "httphead: white space after a field name (RFC 9112, section 5.1)")
 	require.NotErrorIs(t, ErrNameSpace, ErrFieldName)
 
 	_, err := parsers["request"]([]byte("GET / HTTP/2.0\r\n\r\n"), Limits{})

@@ -8,25 +8,25 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Agreement is a server's consent to a [Request]: what both agreed on. Its Handshake
-// belongs to the caller; otherwise it is valid until the Request is parsed or decided
-// on again, or reset.
+// Agreement is the result of a server accepting a [Request]. The caller owns
+// its Handshake. The rest is valid until the next use of the Request in
+// ParseRequest, Decide or Reset.
 type Agreement struct {
 	Handshake
-	Status int // of the answer: 101, or 200 to an extended CONNECT (RFC 8441, section 5)
+	Status int // of the response: 101, or 200 to an extended CONNECT (RFC 8441, section 5)
 
-	r *Request // holds the fields of the answer
+	r *Request // holds the fields of the response
 }
 
-// Decide answers r by the policy u, which is all of u but the sizes of buffers,
-// HeadLimits and Timeout: whether the client gets a connection, and with which
-// subprotocol and extensions (RFC 6455, section 4.2). It does no I/O. The
-// callbacks of u are called as [Upgrader.Upgrade] calls them.
+// Decide decides whether the client of r gets a connection, and with which
+// subprotocol and extensions (RFC 6455, section 4.2). It uses all fields of u
+// except the buffer sizes, HeadLimits and Timeout, and calls the callbacks of u
+// as [Upgrader.Upgrade] does. It does no I/O.
 //
-// The error is a *[ConnectionRejectedError] or what a callback returned;
-// [AppendRefusal] turns either into the answer. Decide uses memory of r: it may
-// not be called concurrently for one Request, and if u has OnHeader it changes the
-// names of fields in place.
+// The error is a *[ConnectionRejectedError] or the error of a callback.
+// [AppendRefusal] makes a response of either. Decide uses memory of r, so it
+// must not be called concurrently for one Request. If u has OnHeader, Decide
+// changes the names of fields in place.
 func (u *Upgrader) Decide(r *Request) (Agreement, error) {
 	switch {
 	case u == nil:
@@ -41,7 +41,7 @@ func (u *Upgrader) Decide(r *Request) (Agreement, error) {
 	return Agreement{hs, r.status(), r}, nil
 }
 
-// status returns the status of an answer that agrees.
+// status returns the status of a response that accepts r.
 func (r *Request) status() int {
 	if r.Major > 1 {
 		return http.StatusOK
@@ -49,8 +49,8 @@ func (r *Request) status() int {
 	return http.StatusSwitchingProtocols
 }
 
-// decide is Decide, for callers that have r at hand: its frames stay small, for a
-// handler keeps the stack that its handshake needed.
+// decide is Decide without the Agreement. Its stack frames are small, because
+// the goroutine of a handler keeps the stack that its handshake needed.
 func (u *Upgrader) decide(r *Request) (hs Handshake, err error) {
 	r.fields.sort(r.Fields)
 	return u.decideSorted(r)
@@ -82,7 +82,7 @@ func (u *Upgrader) decideSorted(r *Request) (hs Handshake, err error) {
 	return hs, err
 }
 
-// tell shows the request to the callbacks that may refuse it.
+// tell calls the callbacks that may refuse the request.
 func (u *Upgrader) tell(r *Request) error {
 	if u.OnRequest != nil {
 		if err := u.OnRequest(r.Target); err != nil {
@@ -97,8 +97,8 @@ func (u *Upgrader) tell(r *Request) error {
 	return r.fields.tell(u.OnHeader)
 }
 
-// pickProtocol validates the whole list, even if nobody wants a subprotocol, and
-// stores it only for chooseProtocol.
+// pickProtocol validates the whole list, even if u supports no subprotocol. It
+// stores the list only for chooseProtocol.
 func (u *Upgrader) pickProtocol(r *Request) (chosen string, err error) {
 	switch {
 	case r.fields.count[fieldProtocol] == 0:
@@ -120,8 +120,8 @@ func (u *Upgrader) pickProtocol(r *Request) (chosen string, err error) {
 	return chosen, nil
 }
 
-// noProtocol refuses a handshake without a subprotocol. It does not say what was offered,
-// which may hold credentials.
+// noProtocol refuses a handshake without a subprotocol. The text does not
+// contain the offer, which may hold credentials.
 //
 //go:noinline
 func (u *Upgrader) noProtocol() error {
@@ -132,7 +132,7 @@ func (u *Upgrader) noProtocol() error {
 	}
 }
 
-// offeredProtocols returns all of the list.
+// offeredProtocols returns the whole list.
 func (u *Upgrader) offeredProtocols(r *Request) (offered []string, err error) {
 	room := u.Limits.protocols()
 	for offer, err := range r.fields.of(fieldProtocol).Tokens(fieldProtocol.String()) {
@@ -144,8 +144,8 @@ func (u *Upgrader) offeredProtocols(r *Request) (offered []string, err error) {
 	return offered, nil
 }
 
-// protocolFault returns the refusal of subprotocols that are malformed, or too many
-// if err is nil.
+// protocolFault returns the refusal of subprotocols that are malformed, or too
+// many if err is nil.
 func protocolFault(err error) error {
 	if err != nil {
 		return ErrHandshakeBadSubProtocol
@@ -162,7 +162,7 @@ func (u *Upgrader) chooseOfAll(r *Request) (string, error) {
 	return ofThoseOffered(chosen, offered, err)
 }
 
-// customProtocol asks ProtocolCustom.
+// customProtocol calls ProtocolCustom.
 func (u *Upgrader) customProtocol(r *Request) (string, error) {
 	for value := range r.fields.of(fieldProtocol).Values(fieldProtocol.String()) {
 		chosen, ok := u.ProtocolCustom(value)
@@ -177,22 +177,23 @@ func (u *Upgrader) customProtocol(r *Request) (string, error) {
 	return "", nil
 }
 
-// ofThoseOffered returns what a callback chose, or the fault of the callback.
+// ofThoseOffered returns the choice of a callback, or an error if it was not
+// offered.
 func ofThoseOffered(chosen string, offered []string, err error) (string, error) {
 	if err != nil || chosen == "" {
 		return "", err
 	}
 	i := slices.Index(offered, chosen)
 	if i < 0 {
-		return "", fmt.Errorf("ws: subprotocol %q was chosen, which the client does not offer", chosen)
+		return "", fmt.Errorf("ws: chosen subprotocol %q was not offered by the client", chosen)
 	}
-	return offered[i], nil // memory that the callback does not share
+	return offered[i], nil // a copy, not memory of the callback
 }
 
-// browserExtensions is what browsers offer. It is within all limits.
+// browserExtensions is the offer of browsers. It is within all limits.
 const browserExtensions = "permessage-deflate; client_max_window_bits"
 
-// pickExtensions validates the whole list, even if nobody wants an extension.
+// pickExtensions validates the whole list, even if u supports no extension.
 func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err error) {
 	switch {
 	case r.fields.count[fieldExtensions] == 0:
@@ -203,7 +204,7 @@ func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err e
 	option, negotiate := &r.option, u.negotiate()
 	if negotiate == nil {
 		if value, ok := r.fields.once(fieldExtensions); ok && string(value) == browserExtensions {
-			return nil, nil // as most have it
+			return nil, nil // the most common form
 		}
 		option = nil // validated and not stored
 	}
@@ -221,7 +222,8 @@ func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err e
 	return accepted, nil
 }
 
-// appendAccepted is separate to keep the stack small: an Option is a large value.
+// appendAccepted is separate to keep the stack small: an Option is a large
+// value.
 func appendAccepted(dst []httphead.Option, offer *httphead.Option, negotiate func(httphead.Option) (httphead.Option, error)) ([]httphead.Option, error) {
 	accepted, err := negotiate(*offer)
 	if err == nil && len(accepted.Name) > 0 {
@@ -230,7 +232,7 @@ func appendAccepted(dst []httphead.Option, offer *httphead.Option, negotiate fun
 	return dst, err
 }
 
-// customExtensions asks ExtensionCustom.
+// customExtensions calls ExtensionCustom.
 func (u *Upgrader) customExtensions(r *Request) (accepted []httphead.Option, err error) {
 	for value := range r.fields.of(fieldExtensions).Values(fieldExtensions.String()) {
 		var ok bool
@@ -244,8 +246,8 @@ func (u *Upgrader) customExtensions(r *Request) (accepted []httphead.Option, err
 	return accepted, nil
 }
 
-// appendLines appends the fields of the answer that depend on the agreement and on
-// the caller.
+// appendLines appends the fields of the response that depend on the agreement
+// and on the caller.
 func (u *Upgrader) appendLines(dst []byte, hs Handshake) ([]byte, error) {
 	dst, err := appendAgreed(dst, hs)
 	if err != nil {
@@ -261,9 +263,9 @@ func (u *Upgrader) appendLines(dst []byte, hs Handshake) ([]byte, error) {
 	return appendExtra(dst, more)
 }
 
-// AppendResponse appends the answer of HTTP/1.1 that a stands for to dst (RFC 6455,
-// section 4.2.2, item 5). a comes from [Upgrader.Decide]; for one that does not, it
-// returns dst as it was, as for an agreement on an extended CONNECT.
+// AppendResponse appends the HTTP/1.1 response for a to dst (RFC 6455, section
+// 4.2.2, item 5). a must come from [Upgrader.Decide]. For other values, and for
+// an extended CONNECT, it returns dst unchanged.
 func AppendResponse(dst []byte, a Agreement) []byte {
 	if a.r == nil || a.r.Major > 1 {
 		return dst
@@ -271,25 +273,26 @@ func AppendResponse(dst []byte, a Agreement) []byte {
 	return a.r.appendResponse(dst)
 }
 
-// appendResponse appends the answer to r, on which decide has agreed.
+// appendResponse appends the response to r, which decide has accepted.
 func (r *Request) appendResponse(dst []byte) []byte {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	dst = append(append(dst, r.accept[:]...), "\r\n"...)
 	return append(append(dst, r.lines...), "\r\n"...)
 }
 
-// AppendRefusal appends the answer of HTTP/1.1 to a request that [ParseRequest] or
-// [Upgrader.Decide] refused with err to dst: the one that err describes if it wraps a
-// *[ConnectionRejectedError] that no client has received, and otherwise status 500
-// without the text of err. The answer to HEAD has no body; a nil r stands for a
-// request with another method. The caller closes the connection after it.
+// AppendRefusal appends to dst the HTTP/1.1 response to a request that
+// [ParseRequest] or [Upgrader.Decide] refused with err. If err wraps a
+// *[ConnectionRejectedError] that was not received by a client, the response is
+// the one that it describes. Otherwise it is status 500 without the text of
+// err. The response to a HEAD request has no body. r may be nil. The caller
+// must close the connection after sending the response.
 func AppendRefusal(dst []byte, r *Request, err error) []byte {
 	return rejection(err).appendTo(dst, r == nil || string(r.Method) != http.MethodHead)
 }
 
-// setHeader is appendResponse for net/http. It replaces fields that h has. Names
-// are spelled as in RFC 6455, section 11.3, for some peers compare case; net/http
-// sends keys as they are.
+// setHeader is appendResponse for net/http. It replaces fields of h. Names are
+// spelled as in RFC 6455, section 11.3, because some peers compare case.
+// net/http sends them unchanged.
 func (r *Request) setHeader(h http.Header) error {
 	fields, err := parseFieldBlock(r.lines)
 	if err != nil {

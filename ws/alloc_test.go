@@ -62,8 +62,8 @@ func TestNothingAllocates(t *testing.T) {
 	}
 }
 
-// Two sources of mask keys have nothing in common: each has a seed of its own from
-// the operating system.
+// Two sources of mask keys have nothing in common: each has a seed of its own
+// from the operating system.
 func TestKeySourcesDiffer(t *testing.T) {
 	a, b := newKeySource(), newKeySource()
 	for range 4 {

@@ -1,34 +1,34 @@
 package ws
 
-// ProtocolError says how the peer broke RFC 6455. All of them are prebuilt
-// values, to be compared with errors.Is; a caller answers with a close frame
-// that carries Code.
+// ProtocolError reports a violation of RFC 6455 by the peer. All errors of this
+// type are prebuilt values: compare them with errors.Is. Answer them with a
+// close frame that carries Code.
 type ProtocolError struct {
-	Code    StatusCode // what the close frame that answers it says
+	Code    StatusCode // code of the close frame to send
 	Section string     // of RFC 6455
 	Reason  string     // what was wrong
 }
 
-// Error returns the reason with the section it offends.
+// Error returns the reason and the section that was violated.
 func (e *ProtocolError) Error() string {
 	return "ws: protocol error: " + e.Reason + " (RFC 6455, section " + e.Section + ")"
 }
 
-// What [CheckHeader] refuses.
+// Errors of [CheckHeader].
 var (
 	ErrProtocolOpCodeReserved         = &ProtocolError{StatusProtocolError, "5.2", "reserved opcode"}
 	ErrProtocolControlPayloadOverflow = &ProtocolError{StatusProtocolError, "5.5", "control frame with more than 125 bytes of payload"}
 	ErrProtocolControlNotFinal        = &ProtocolError{StatusProtocolError, "5.5", "fragmented control frame"}
-	ErrProtocolNonZeroRsv             = &ProtocolError{StatusProtocolError, "5.2", "reserved bit set that no extension defined"}
+	ErrProtocolNonZeroRsv             = &ProtocolError{StatusProtocolError, "5.2", "reserved bit is set without an extension that defines it"}
 	ErrProtocolMaskRequired           = &ProtocolError{StatusProtocolError, "5.1", "frame from a client is not masked"}
 	ErrProtocolMaskUnexpected         = &ProtocolError{StatusProtocolError, "5.1", "frame from a server is masked"}
 	ErrProtocolContinuationExpected   = &ProtocolError{StatusProtocolError, "5.4", "new message inside a fragmented one"}
 	ErrProtocolContinuationUnexpected = &ProtocolError{StatusProtocolError, "5.4", "continuation without a message to continue"}
 )
 
-// State says from where a header is looked at: which side the caller is, which
-// reserved bits its extensions defined, and whether a fragmented message is
-// open. It is a set of the State constants.
+// State is the state of a connection in which a header is checked: the side of
+// the caller, the reserved bits that extensions define, and whether a
+// fragmented message is open. It is a set of the State constants.
 type State uint8
 
 const (
@@ -36,15 +36,15 @@ const (
 	StateClientSide State = 0x2 // the caller is a client
 
 	// StateExtended allows every reserved bit on every data frame, for
-	// extensions that are not known to the caller. Who knows them sets the
+	// extensions that the caller does not know. For known extensions, set the
 	// exact bits instead.
 	StateExtended State = 0x4
 
-	StateFragmented State = 0x8 // a message has begun and not yet ended
+	StateFragmented State = 0x8 // a fragmented message is open
 
-	// StateRSV1, StateRSV2 and StateRSV3 allow the one bit on the first frame
-	// of a message, and there alone, as extensions that work on messages
-	// define it (RFC 7692, section 6, for RSV1).
+	// StateRSV1, StateRSV2 and StateRSV3 allow one reserved bit each, only on
+	// the first frame of a message. Extensions that work on messages define
+	// bits in this way (RFC 7692, section 6, for RSV1).
 	StateRSV3 State = 0x10
 	StateRSV2 State = 0x20
 	StateRSV1 State = 0x40
@@ -84,10 +84,9 @@ func (s State) rsv(op OpCode) byte {
 	return byte(s >> 4 & 0x7)
 }
 
-// CheckHeader reports whether a frame with this header is allowed to arrive in
-// state s (RFC 6455, sections 5.1 to 5.5): nil, or the ErrProtocol value that
-// says what is wrong. With neither side set in s, masking is not looked at.
-// It allocates nothing.
+// CheckHeader returns an ErrProtocol value if a frame with header h must not
+// arrive in state s (RFC 6455, sections 5.1 to 5.5), or nil. If s has neither
+// side, masking is not checked. It does not allocate.
 func CheckHeader(h Header, s State) error {
 	switch {
 	case h.OpCode.IsReserved():

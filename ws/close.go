@@ -32,10 +32,11 @@ const (
 	StatusTimeout                 StatusCode = 3008
 )
 
-// statusCodes is the one table of close codes, after the IANA registry
+// statusCodes is the only table of close codes. It follows the IANA registry
 // "WebSocket Close Code Number". A code of 1000–2999 that is not in it may be
-// neither sent nor received; one of 3000–4999 may be both, listed or not. Retry
-// says that the cause may pass: see [StatusCode.Retryable].
+// neither sent nor received. A code of 3000–4999 may be sent and received even
+// if it is not in the table. retry says that the cause may be temporary: see
+// [StatusCode.Retryable].
 var statusCodes = map[StatusCode]struct {
 	name                 string
 	send, receive, retry bool
@@ -61,7 +62,7 @@ var statusCodes = map[StatusCode]struct {
 	StatusTimeout:                 {"timeout", true, true, true},
 }
 
-// StatusCodeRange is a range of status codes, both ends in it.
+// StatusCodeRange is a range of status codes. It includes both ends.
 type StatusCodeRange struct {
 	Min, Max StatusCode
 }
@@ -77,33 +78,33 @@ var (
 // In reports whether s lies in r.
 func (s StatusCode) In(r StatusCodeRange) bool { return r.Min <= s && s <= r.Max }
 
-// Empty reports whether s is 0, which stands for no code at all.
+// Empty reports whether s is 0, which means no code.
 func (s StatusCode) Empty() bool { return s == 0 }
 
-// IsNotUsed reports whether s lies outside of all ranges that RFC 6455,
-// section 7.4.2 gives a use: below 1000, or above 4999.
+// IsNotUsed reports whether s is outside all ranges of RFC 6455, section 7.4.2:
+// below 1000 or above 4999.
 func (s StatusCode) IsNotUsed() bool { return s < 1000 || s > 4999 }
 
 // IsProtocolSpec reports whether s lies in 1000–2999, the codes of RFC 6455
 // and its successors.
 func (s StatusCode) IsProtocolSpec() bool { return 1000 <= s && s <= 2999 }
 
-// IsApplicationSpec reports whether s lies in 3000–3999, for libraries,
-// frameworks and applications to register.
+// IsApplicationSpec reports whether s is in 3000–3999, the codes that
+// libraries, frameworks and applications register.
 func (s StatusCode) IsApplicationSpec() bool { return 3000 <= s && s <= 3999 }
 
 // IsPrivateSpec reports whether s lies in 4000–4999, for private use.
 func (s StatusCode) IsPrivateSpec() bool { return 4000 <= s && s <= 4999 }
 
-// IsProtocolDefined reports whether s is a code of 1000–2999 that the registry
-// gives a meaning, among them those that never stand in a frame.
+// IsProtocolDefined reports whether s is a code of 1000–2999 with a registered
+// meaning, including codes that must not appear in a frame.
 func (s StatusCode) IsProtocolDefined() bool {
 	_, ok := statusCodes[s]
 	return ok && s.IsProtocolSpec() && s != StatusNoMeaningYet
 }
 
-// IsProtocolReserved reports whether s is a code that an endpoint gives its own
-// application and that never stands in a frame: 1005, 1006 and 1015.
+// IsProtocolReserved reports whether s is 1005, 1006 or 1015. An endpoint
+// reports these codes to its application, but they must not appear in a frame.
 func (s StatusCode) IsProtocolReserved() bool {
 	return s.IsProtocolDefined() && !statusCodes[s].send
 }
@@ -121,25 +122,24 @@ func (s StatusCode) MayBeReceived() bool {
 	return s.IsApplicationSpec() || s.IsPrivateSpec() || statusCodes[s].receive
 }
 
-// Retryable reports whether a client may expect more of another connection after
-// one that ended with s: the server leaves, restarts, is overloaded or has failed,
-// or the connection was lost. It is false for 1000, for a code that blames the
-// client, such as 1002 and 1008, and for a code whose meaning is the
-// application's.
+// Retryable reports whether a client may try again after a connection that
+// ended with s: the server is going away, restarts, is overloaded or failed, or
+// the connection was lost. It is false for 1000, for codes that blame the
+// client, such as 1002 and 1008, and for codes that the application defines.
 func (s StatusCode) Retryable() bool { return statusCodes[s].retry }
 
 // Faults of a close frame's body.
 var (
 	ErrProtocolCloseBodyOneByte           = &ProtocolError{StatusProtocolError, "5.5.1", "close frame with one byte of payload"}
-	ErrProtocolStatusCodeNotInUse         = &ProtocolError{StatusProtocolError, "7.4.2", "close code outside of 1000 to 4999"}
-	ErrProtocolStatusCodeApplicationLevel = &ProtocolError{StatusProtocolError, "7.4.1", "close code that must not stand in a frame"}
+	ErrProtocolStatusCodeNotInUse         = &ProtocolError{StatusProtocolError, "7.4.2", "close code is outside 1000 to 4999"}
+	ErrProtocolStatusCodeApplicationLevel = &ProtocolError{StatusProtocolError, "7.4.1", "close code must not appear in a frame"}
 	ErrProtocolStatusCodeNoMeaning        = &ProtocolError{StatusProtocolError, "7.4.1", "close code 1004 has no meaning"}
-	ErrProtocolStatusCodeUnknown          = &ProtocolError{StatusProtocolError, "7.4.2", "close code that the protocol does not define"}
+	ErrProtocolStatusCodeUnknown          = &ProtocolError{StatusProtocolError, "7.4.2", "close code is not defined by the protocol"}
 	ErrProtocolInvalidUTF8                = &ProtocolError{StatusInvalidFramePayloadData, "8.1", "text is not valid UTF-8"}
 )
 
-// CheckCloseFrameData reports whether a close frame of the peer may carry this
-// code and reason: nil, or the ErrProtocol value that says what is wrong.
+// CheckCloseFrameData returns an ErrProtocol value if a close frame of the peer
+// must not carry this code and reason, or nil.
 func CheckCloseFrameData(code StatusCode, reason string) error {
 	switch {
 	case code.IsNotUsed():
@@ -157,9 +157,9 @@ func CheckCloseFrameData(code StatusCode, reason string) error {
 }
 
 // ParseCloseBody decodes and checks the payload of a close frame (RFC 6455,
-// sections 5.5.1 and 7.1.5). An empty one yields [StatusNoStatusRcvd]. On a fault
-// it returns the ErrProtocol value together with the code that was read, if
-// any. It does not retain p.
+// sections 5.5.1 and 7.1.5). For an empty payload, code is
+// [StatusNoStatusRcvd]. On an error, which is an ErrProtocol value, code is the
+// code that was read, if any. It does not retain p.
 func ParseCloseBody(p []byte) (code StatusCode, reason string, err error) {
 	switch len(p) {
 	case 0:
@@ -171,11 +171,10 @@ func ParseCloseBody(p []byte) (code StatusCode, reason string, err error) {
 	return code, reason, CheckCloseFrameData(code, reason)
 }
 
-// AppendCloseBody appends the payload of a close frame to dst. A reason that does
-// not fit 123 bytes is cut at the end of a character, so that the peer gets the
-// code in any case; with code 0 or [StatusNoStatusRcvd] it appends nothing, and
-// the frame carries no code. Whether the code may be sent is the question of
-// [StatusCode.MayBeSent].
+// AppendCloseBody appends the payload of a close frame to dst. It cuts a reason
+// of more than 123 bytes at the end of a character. If code is 0 or
+// [StatusNoStatusRcvd], it appends nothing, and the frame carries no code. It
+// does not check whether the code may be sent: see [StatusCode.MayBeSent].
 func AppendCloseBody(dst []byte, code StatusCode, reason string) []byte {
 	if code == 0 || code == StatusNoStatusRcvd {
 		return dst
@@ -183,8 +182,8 @@ func AppendCloseBody(dst []byte, code StatusCode, reason string) []byte {
 	return append(binary.BigEndian.AppendUint16(dst, uint16(code)), cutReason(reason)...)
 }
 
-// cutReason returns the longest start of reason that fits a close frame and
-// does not end inside a character.
+// cutReason returns the longest prefix of reason that fits into a close frame
+// and does not end inside a character.
 func cutReason(reason string) string {
 	const most = MaxControlFramePayloadSize - 2
 	if len(reason) <= most {
@@ -202,16 +201,16 @@ func NewCloseFrameBody(code StatusCode, reason string) []byte {
 	return AppendCloseBody(nil, code, reason)
 }
 
-// PutCloseFrameBody writes code and reason into p as they are. It panics if p is
-// shorter than 2+len(reason) bytes.
+// PutCloseFrameBody writes code and reason into p without checks. It panics if
+// p is shorter than 2+len(reason) bytes.
 func PutCloseFrameBody(p []byte, code StatusCode, reason string) {
 	_ = p[1+len(reason)]
 	binary.BigEndian.PutUint16(p, uint16(code))
 	copy(p[2:], reason)
 }
 
-// ParseCloseFrameData splits the payload of a close frame and checks nothing;
-// it returns code 0 if p holds none. [ParseCloseBody] is the form that checks.
+// ParseCloseFrameData splits the payload of a close frame without checks. If p
+// has no code, it returns code 0. [ParseCloseBody] also checks.
 func ParseCloseFrameData(p []byte) (code StatusCode, reason string) {
 	if len(p) < 2 {
 		return 0, ""

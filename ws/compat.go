@@ -7,21 +7,22 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// This file has names of github.com/gobwas/ws for which this package has something
-// better. The deprecated fields Extension of [Upgrader] and [HTTPUpgrader] belong to
-// them.
+// This file has names of github.com/gobwas/ws for which this package has better
+// replacements. The deprecated fields Extension of [Upgrader] and
+// [HTTPUpgrader] also belong to these names.
 
-// MustCompileFrame returns the wire form of f in a new slice. It does not panic.
+// MustCompileFrame returns the wire form of f in a new slice. It does not
+// panic.
 //
-// Deprecated: Use [AppendFrame], which appends to a buffer of the caller.
+// Deprecated: Use [AppendFrame], which appends to the caller's buffer.
 //
 //go:fix inline
 func MustCompileFrame(f Frame) []byte { return AppendFrame(nil, f) }
 
-// MustReadFrame is [ReadFrame] that panics with the error.
+// MustReadFrame is [ReadFrame], but panics on an error.
 //
-// Deprecated: Use [ReadFrame]. The error is the network's or the peer's fault, and
-// happens to every program.
+// Deprecated: Use [ReadFrame]. Errors of the network and of the peer occur in
+// every program.
 func MustReadFrame(r io.Reader) Frame {
 	f, err := ReadFrame(r)
 	if err != nil {
@@ -30,10 +31,9 @@ func MustReadFrame(r io.Reader) Frame {
 	return f
 }
 
-// MustWriteFrame is [WriteFrame] that panics with the error.
+// MustWriteFrame is [WriteFrame], but panics on an error.
 //
-// Deprecated: Use [WriteFrame]. The error is the network's, and happens to every
-// program.
+// Deprecated: Use [WriteFrame]. Errors of the network occur in every program.
 func MustWriteFrame(w io.Writer, f Frame) {
 	if err := WriteFrame(w, f); err != nil {
 		panic(err)
@@ -54,8 +54,8 @@ func ReadHeaderBuffer(r io.Reader, buf []byte) (Header, error) { return ReadHead
 //go:fix inline
 func WriteHeaderBuffer(w io.Writer, h Header, buf []byte) error { return WriteHeader(w, h) }
 
-// ParseCloseFrameDataUnsafe is [ParseCloseFrameData]: the reason is a copy, not a
-// view into p.
+// ParseCloseFrameDataUnsafe is [ParseCloseFrameData]: the reason is a copy, not
+// a view into p.
 //
 // Deprecated: Use [ParseCloseBody], which checks what it parses, or
 // [ParseCloseFrameData].
@@ -65,31 +65,31 @@ func ParseCloseFrameDataUnsafe(p []byte) (code StatusCode, reason string) {
 	return ParseCloseFrameData(p)
 }
 
-// PutReader does nothing. A reader that [Dialer.Dial] or [Dialer.Upgrade] returned
-// shares its bytes with the connection, and is collected with it.
+// PutReader does nothing. A reader of [Dialer.Dial] or [Dialer.Upgrade] shares
+// its bytes with the connection, so it cannot be reused.
 //
 // Deprecated: Delete the call.
 func PutReader(*bufio.Reader) {}
 
-// Wire forms of unmasked frames without payload, for a server to send. Programs must
-// not change the bytes. This module does not use them.
+// Wire forms of unmasked frames without payload, for a server to send. Programs
+// must not change the bytes. This module does not use them.
 //
-// Deprecated: Use [AppendFrame] with [NewPingFrame] or [NewPongFrame] into a variable
-// of the program's own.
+// Deprecated: Use [AppendFrame] with [NewPingFrame] or [NewPongFrame] into a
+// variable of the program.
 var (
 	CompiledPing = AppendFrame(nil, NewPingFrame(nil))
 	CompiledPong = AppendFrame(nil, NewPongFrame(nil))
 )
 
-// Wire forms of unmasked close frames with a code and no reason, for a server to
-// send; CompiledClose has no code. Programs must not change the bytes. This module
-// does not use them.
+// Wire forms of unmasked close frames with a code and no reason, for a server
+// to send; CompiledClose has no code. Programs must not change the bytes. This
+// module does not use them.
 //
-// [StatusNoMeaningYet] and [StatusTLSHandshake] must not be sent (RFC 6455, section
-// 7.4.1): peers answer those two frames with [StatusProtocolError].
+// [StatusNoMeaningYet] and [StatusTLSHandshake] must not be sent (RFC 6455,
+// section 7.4.1): peers answer those two frames with [StatusProtocolError].
 //
-// Deprecated: Use [AppendFrame] with [NewCloseFrame] and [NewCloseFrameBody], which
-// also take a reason.
+// Deprecated: Use [AppendFrame] with [NewCloseFrame] and [NewCloseFrameBody],
+// which also take a reason.
 var (
 	CompiledClose                        = compiledClose(0)
 	CompiledCloseNormalClosure           = compiledClose(StatusNormalClosure)
@@ -109,8 +109,8 @@ func compiledClose(code StatusCode) []byte {
 	return AppendFrame(nil, NewCloseFrame(NewCloseFrameBody(code, "")))
 }
 
-// negotiate returns the callback for the extensions that a client offers, or nil:
-// Negotiate, or a form of Extension.
+// negotiate returns the callback for offered extensions: Negotiate, or a
+// wrapper of Extension, or nil.
 func (u *Upgrader) negotiate() func(httphead.Option) (httphead.Option, error) {
 	if u.Negotiate != nil || u.Extension == nil {
 		return u.Negotiate

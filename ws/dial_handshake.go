@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// Upgrade opens a WebSocket connection over conn, which leads to the server of
-// the URL already (RFC 6455, section 4.1): it writes the request with one Write
-// and reads the answer. br holds the bytes that were read behind the answer, and
-// must be read before conn; it is nil if there are none. Upgrade closes nothing, and
-// its errors are those of [Dialer.Dial]: a stream that ends before the answer is
-// whole is [io.ErrUnexpectedEOF], wrapped. It sets no deadline, but for an answer
-// of another status than 101: for the body of that it waits a second, where conn
-// has SetReadDeadline.
+// Upgrade opens a WebSocket connection over conn, which is already connected to
+// the server of the URL (RFC 6455, section 4.1). It writes the request with one
+// Write and reads the response. br holds bytes that were read after the
+// response, and must be read before conn; it is nil if there are none. Upgrade
+// does not close conn. Its errors are those of [Dialer.Dial]. If the stream
+// ends inside the response, the error wraps [io.ErrUnexpectedEOF]. Upgrade sets
+// a deadline only for the body of a response with a status other than 101: it
+// waits one second for it if conn has SetReadDeadline.
 func (d Dialer) Upgrade(conn io.ReadWriter, u *url.URL) (br *bufio.Reader, hs Handshake, err error) {
 	if noConn(conn) {
 		return nil, Handshake{}, errNilConn
@@ -50,7 +50,7 @@ func (d *Dialer) readBufferSize() int {
 	return max(0, cmp.Or(d.ReadBufferSize, DefaultClientReadBufferSize))
 }
 
-// clientHandshake is one handshake on the client's side.
+// clientHandshake is the state of one client handshake.
 type clientHandshake struct {
 	d      Dialer
 	offer  Offer
@@ -61,7 +61,7 @@ type clientHandshake struct {
 
 var clientHandshakes = sync.Pool{New: func() any { return new(clientHandshake) }}
 
-// release forgets all of this handshake but the memory of its buffers.
+// release resets the handshake and keeps the memory of its buffers.
 func (s *clientHandshake) release() {
 	if cap(s.out) > keepMost || cap(s.in) > keepMost {
 		return
@@ -71,8 +71,8 @@ func (s *clientHandshake) release() {
 	clientHandshakes.Put(s)
 }
 
-// readAnswer reads and checks the answer, and returns what was read behind it: a
-// view into s.in.
+// readAnswer reads and checks the response. behind is a view into s.in of the
+// bytes after it.
 func (s *clientHandshake) readAnswer(conn io.Reader) (behind []byte, hs Handshake, err error) {
 	n, err := s.readHead(conn)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *clientHandshake) readAnswer(conn io.Reader) (behind []byte, hs Handshak
 	return s.in[n:], hs, nil
 }
 
-// readHead reads from conn until the parser has the head of an answer, of n bytes.
+// readHead reads from conn until the parser has a response head of n bytes.
 func (s *clientHandshake) readHead(conn io.Reader) (n int, err error) {
 	s.parser.Limits = s.d.HeadLimits
 	s.in = slices.Grow(s.in[:0], s.d.readBufferSize())
@@ -101,7 +101,7 @@ func (s *clientHandshake) readHead(conn io.Reader) (n int, err error) {
 		s.in = s.in[:len(s.in)+n]
 		switch {
 		case n > 0:
-			empty = 0 // an error comes again
+			empty = 0 // the next read returns the error again
 		case err != nil:
 			return 0, fmt.Errorf("read response: %w", inside(err))
 		default:
@@ -116,13 +116,12 @@ func (s *clientHandshake) readHead(conn io.Reader) (n int, err error) {
 	}
 }
 
-// finalAnswer returns what has arrived of the final answer, whose head ends
-// at s.in[n].
+// finalAnswer returns the received bytes of the final response.
 func (s *clientHandshake) finalAnswer() []byte { return s.in[s.parser.final:] }
 
-// showRefusal has the caller see an answer that refuses, or completes e with the first
-// bytes of its body, or what of them arrives soon. conn is of no further use
-// afterwards.
+// showRefusal passes a refusal to the caller's OnStatusError, or else adds the
+// first bytes of its body to e, as far as they arrive soon. conn must not be
+// used afterwards.
 func (s *clientHandshake) showRefusal(e *ConnectionRejectedError, conn io.Reader) {
 	answer := io.MultiReader(bytes.NewReader(s.finalAnswer()), conn)
 	if s.d.OnStatusError != nil {
@@ -138,25 +137,25 @@ func (s *clientHandshake) showRefusal(e *ConnectionRejectedError, conn io.Reader
 	}
 }
 
-// The bounds of the body of an answer that refuses: how many bytes of it go into a
+// Limits of the body of a refusal: how many bytes of it go into a
 // [ConnectionRejectedError], and how long a client waits for them.
 const (
 	MaxRefusalBody     = 4 << 10
 	RefusalBodyTimeout = time.Second
 )
 
-// readBehind returns a reader of conn that holds what has been read of it already, or
-// nil if that is nothing. It copies behind.
+// readBehind returns a reader of conn that already holds a copy of behind, or
+// nil if behind is empty.
 func readBehind(conn io.Reader, behind []byte, size int) *bufio.Reader {
 	if len(behind) == 0 {
 		return nil
 	}
 	br := bufio.NewReaderSize(&prefixed{bytes.Clone(behind), conn}, max(size, len(behind)))
-	br.Peek(len(behind)) // which are there
+	br.Peek(len(behind)) // which are available
 	return br
 }
 
-// prefixed reads a prefix, and then what is behind it.
+// prefixed reads a prefix and then from a reader.
 type prefixed struct {
 	prefix []byte
 	io.Reader

@@ -10,19 +10,21 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// NewRequest returns the request of a handshake for a client that sends it through
-// net/http (RFC 6455, section 4.1): an http.Client and what it knows of cookies and
-// redirects then takes the place of [Dialer.Dial], with d itself as its Transport
-// or another one. It uses Protocols, Extensions, Header, Host and OnHeader of d.
-// The keys of the request's Header are spelled as in RFC 6455, section 11.3, which is
-// not the form that Get and Set of http.Header look for: some servers compare case.
+// NewRequest returns the request of a handshake for sending through net/http
+// instead of [Dialer.Dial] (RFC 6455, section 4.1). An http.Client then handles
+// cookies and redirects, with d or another http.RoundTripper as its Transport.
+// NewRequest uses the fields Protocols, Extensions, Header, Host and OnHeader
+// of d. The keys of the request's Header are spelled as in RFC 6455, section
+// 11.3, because some servers compare case. Get and Set of http.Header do not
+// find them.
 //
-// The caller must call check once, with the answer. It asks what Dial asks, and
-// returns the errors that Dial returns for an answer. body is what is known of the
-// body of an answer of another status than 101, for the *[ConnectionRejectedError].
+// The caller must call check once with the response. It makes the same checks
+// as Dial, with the same errors. If the status is not 101, body is the body as
+// far as it is known, for the *[ConnectionRejectedError].
 //
-// A RoundTripper may send the request as an extended CONNECT, see [ExtendedConnect].
-// The Request of its answer must then be that one.
+// A RoundTripper may send the request as an extended CONNECT: see
+// [ExtendedConnect]. Field Request of its response must then be the extended
+// CONNECT.
 func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request, check func(resp *http.Response, body []byte) (Handshake, error), err error) {
 	if ctx == nil {
 		return nil, nil, fmt.Errorf("ws: dial: %w", errNilContext)
@@ -44,11 +46,11 @@ func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request,
 	if err != nil {
 		return nil, nil, err
 	}
-	u.Scheme, u.User = httpScheme(isSecure(u)), nil // the user stands in Authorization
+	u.Scheme, u.User = httpScheme(isSecure(u)), nil // the user is in Authorization
 	u.RawQuery = escapeTarget(u.RawQuery)
 	r = (&http.Request{
 		Method: http.MethodGet, URL: u, Header: make(http.Header, len(fields)),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, // for a RoundTripper that serves it itself
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, // for a RoundTripper that serves the request itself
 	}).WithContext(ctx)
 	for _, f := range fields {
 		switch handshake := fieldOf(f.Name); handshake {
@@ -78,13 +80,13 @@ func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request,
 	}, nil
 }
 
-// checkHTTP is [CheckResponse] for an answer that net/http has read.
+// checkHTTP is [CheckResponse] for a response that net/http has read.
 func checkHTTP(resp *http.Response, o *Offer, onHeader func(key, value []byte) error) (Handshake, error) {
 	head := httphead.Response{
 		Major: resp.ProtoMajor, Minor: resp.ProtoMinor,
 		Status: resp.StatusCode, Reason: []byte(http.StatusText(resp.StatusCode)),
 	}
-	if resp.Proto == "" && resp.ProtoMajor == 0 { // a RoundTripper made the answer up, and left out what no peer can
+	if resp.Proto == "" && resp.ProtoMajor == 0 { // a RoundTripper made the response without the version
 		head.Major, head.Minor = 1, 1
 	}
 	for name, values := range resp.Header {
@@ -110,10 +112,10 @@ func httpScheme(secure bool) string {
 	return "http"
 }
 
-// ExtendedConnect returns r, which comes from [Dialer.NewRequest], as an extended
-// CONNECT of the same context (RFC 8441, section 5), in the form in which net/http
-// shows one to handlers: its method is CONNECT and its field ":protocol" is
-// "websocket". r is not changed.
+// ExtendedConnect returns an extended CONNECT for r, which must come from
+// [Dialer.NewRequest], with the same context (RFC 8441, section 5). The result
+// has the form in which net/http passes one to handlers: its method is CONNECT
+// and its field ":protocol" is "websocket". ExtendedConnect does not modify r.
 func ExtendedConnect(r *http.Request) (*http.Request, error) {
 	if r == nil {
 		return nil, errNilRequest
@@ -136,8 +138,8 @@ func ExtendedConnect(r *http.Request) (*http.Request, error) {
 	return c, nil
 }
 
-// pseudoProtocol is the pseudo-header of an extended CONNECT (RFC 8441, section 4),
-// as net/http has it in a Header.
+// pseudoProtocol is the pseudo-header of an extended CONNECT (RFC 8441, section
+// 4), as net/http stores it in a Header.
 const pseudoProtocol = ":protocol"
 
 func isExtendedConnect(r *http.Request) bool {

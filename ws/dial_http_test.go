@@ -61,12 +61,13 @@ func TestNewRequestRefuses(t *testing.T) {
 		require.NotContains(t, err.Error(), "secret")
 	}
 	_, _, err := Dialer{Header: HandshakeHeaderString("Sec-WebSocket-Protocol: x\r\n")}.NewRequest(t.Context(), "ws://a.example")
-	require.ErrorContains(t, err, "not the caller's to set")
+	require.ErrorContains(t, err, "the caller may not set field")
 	_, _, err = Dialer{Header: HandshakeHeaderHTTP{"X": {"1\r\nX-Evil: 2"}}}.NewRequest(t.Context(), "ws://a.example")
 	require.Error(t, err)
 }
 
-// The answers that a raw handshake refuses are refused here, too, by the same list.
+// The answers that a raw handshake refuses are refused here, too, by the same
+// list.
 func TestNewRequestChecksTheAnswer_RFC6455_4_1(t *testing.T) {
 	var answer func(h http.Header)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -19,101 +19,104 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Sizes that the buffers of a client's handshake have.
+// Buffer sizes of a client's handshake.
 const (
 	DefaultClientReadBufferSize  = 4096
 	DefaultClientWriteBufferSize = 4096
 )
 
-// Dialer opens WebSocket connections on the client's side (RFC 6455, section
-// 4.1). The zero value is ready; a Dialer is not changed by its use and serves
-// any number of goroutines at once.
+// Dialer opens WebSocket connections as a client (RFC 6455, section 4.1). The
+// zero value is ready to use. Its methods do not modify it and are safe for
+// concurrent use.
 type Dialer struct {
-	// ReadBufferSize is the size of the buffer through which the answer is read,
-	// WriteBufferSize what the one for the request starts with. 0 stands for
-	// the defaults.
+	// ReadBufferSize is the size of the buffer for the response.
+	// WriteBufferSize is the initial size of the buffer for the request. 0
+	// means the default.
 	ReadBufferSize, WriteBufferSize int
 
-	// HeadLimits bounds the head of the answer. The zero value stands for 16 KiB
-	// and 128 fields.
+	// HeadLimits limits the response head. The zero value means 16 KiB and 128
+	// fields.
 	HeadLimits httphead.Limits
 
-	// Timeout bounds Dial as a whole. 0 stands for [DefaultHandshakeTimeout], a
-	// negative value for no bound but the context's.
+	// Timeout limits the whole Dial. 0 means [DefaultHandshakeTimeout]. A
+	// negative value means no limit other than the context.
 	Timeout time.Duration
 
-	// Protocols are the subprotocols to offer, the preferred one first.
+	// Protocols are the subprotocols to offer, in order of preference.
 	Protocols []string
 
 	// Extensions are the extensions to offer.
 	Extensions []httphead.Option
 
-	// Header is sent with the request. Fields of the handshake itself, such as
-	// Sec-WebSocket-Protocol, make it fail.
+	// Header is sent with the request. If it contains fields of the handshake
+	// itself, such as Sec-WebSocket-Protocol, the handshake fails.
 	Header HandshakeHeader
 
-	// Host replaces the host of the URL in field Host. It changes neither where
-	// Dial connects to nor which name the certificate must bear.
+	// Host replaces the host of the URL in the Host field. It changes neither
+	// the address that Dial connects to nor the expected name of the
+	// certificate.
 	Host string
 
-	// OnStatusError is called with an answer of another status than 101: its
-	// reason phrase, and a reader that yields the whole answer from its first
-	// byte on, until the connection ends. Both are valid until it returns.
+	// OnStatusError is called with a response whose status is not 101. reason
+	// is its reason phrase. resp reads the whole response from its first byte
+	// until the connection ends. Both are valid until OnStatusError returns.
 	OnStatusError func(status int, reason []byte, resp io.Reader)
 
-	// OnHeader is called with each field of the answer that is none of the opening
-	// handshake's, its name in the form of net/http, "Set-Cookie", however it was
-	// sent. The slices are valid until it returns. An error makes the
-	// handshake fail with it.
+	// OnHeader is called with each field of the response that is not part of
+	// the opening handshake. key is in canonical form, such as "Set-Cookie".
+	// The slices are valid until OnHeader returns. If it returns an error, the
+	// handshake fails with that error.
 	OnHeader func(key, value []byte) error
 
-	// NetDial opens the connection, "tcp" to host:port, in place of a net.Dialer:
-	// it may well go to a Unix socket. It must return when the context ends.
+	// NetDial, if set, opens the connection instead of a net.Dialer. network is
+	// "tcp" and addr is host:port, but NetDial may connect elsewhere, such as
+	// to a Unix socket. It must return when the context ends.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// NetDialTLS, if set, opens TLS connections to servers and to proxies of scheme
-	// https in place of NetDial and TLSConfig; TLSConfig and TLSClient are then for
-	// servers behind a proxy. It must return when the context ends.
+	// NetDialTLS, if set, opens TLS connections to servers and to proxies of
+	// scheme https, instead of NetDial and TLSConfig. TLSConfig and TLSClient
+	// then apply only to servers behind a proxy. NetDialTLS must return when
+	// the context ends.
 	NetDialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Proxy returns the proxy to go through, or nil for none;
-	// [ProxyFromEnvironment] and [http.ProxyFromEnvironment] are such functions.
-	// It is asked with a request whose URL has scheme http for ws and https for
-	// wss, and whose context has the values of the one given to Dial, or of that of
-	// the request given to RoundTrip. Proxies of scheme http and https are told to CONNECT, with the user of
-	// the URL in Proxy-Authorization. Those of scheme socks5 and socks5h (RFC 1928,
-	// RFC 1929) look the server's name up themselves. A nil Proxy stands for no
-	// proxy.
+	// Proxy, if set, returns the proxy to use, or nil for none.
+	// [ProxyFromEnvironment] and [http.ProxyFromEnvironment] are such
+	// functions. The URL of its request has scheme http for ws and https for
+	// wss. The context of its request has the values of the context given to
+	// Dial, or of the request given to RoundTrip. A proxy of scheme http or
+	// https receives a CONNECT request, with the user of its URL in
+	// Proxy-Authorization. A proxy of scheme socks5 or socks5h (RFC 1928, RFC
+	// 1929) resolves the server's name.
 	Proxy func(*http.Request) (*url.URL, error)
 
-	// ProxyHeader, if set, returns the fields to send with CONNECT to a proxy of
-	// scheme http or https; target is the host and port to connect to. Host and the
-	// fields that describe a body are left out. Without a User-Agent the request has
-	// the one of [Offer]; an empty one is not sent.
+	// ProxyHeader, if set, returns the fields of the CONNECT request to a proxy
+	// of scheme http or https. target is the host and port to connect to. Host
+	// and fields that describe a body are omitted. Without a User-Agent, the
+	// request has that of [Offer]. An empty User-Agent is not sent.
 	ProxyHeader func(ctx context.Context, proxy *url.URL, target string) (http.Header, error)
 
-	// TLSConfig is used for wss and for proxies of scheme https. It is cloned;
-	// ServerName, where it is empty, is set to the host's name, and NextProtos
-	// always to "http/1.1", or to what Connect is given.
+	// TLSConfig is used for wss and for proxies of scheme https. Dial clones
+	// it, sets ServerName to the name of the host if it is empty, and sets
+	// NextProtos to "http/1.1", or to the argument of Connect.
 	TLSConfig *tls.Config
 
-	// TLSClient, if set, makes the TLS connection for wss in place of
-	// TLSConfig; hostname is the name that the certificate is to bear.
+	// TLSClient, if set, makes the TLS connection for wss instead of TLSConfig.
+	// hostname is the expected name of the certificate.
 	TLSClient func(conn net.Conn, hostname string) net.Conn
 
-	// WrapConn, if set, wraps the connection that is ready for the handshake,
-	// behind proxy and TLS.
+	// WrapConn, if set, wraps the connection before the handshake, after proxy
+	// and TLS.
 	WrapConn func(conn net.Conn) net.Conn
 
-	alpn []string // what is offered to the server in place of "http/1.1"
+	alpn []string // protocols to offer in TLS instead of "http/1.1"
 }
 
-// ErrHandshakeTimeout says that a handshake was ended by [Dialer].Timeout, or by its
-// default, and not by the context of the caller. It comes with
-// [context.DeadlineExceeded].
-var ErrHandshakeTimeout = errors.New("ws: handshake took too long")
+// ErrHandshakeTimeout reports that a handshake ended because of
+// [Dialer].Timeout or its default, not because of the caller's context. Errors
+// that wrap it also wrap [context.DeadlineExceeded].
+var ErrHandshakeTimeout = errors.New("ws: handshake timed out")
 
-// DefaultDialer is what [Dial] uses.
+// DefaultDialer is the Dialer of [Dial].
 var DefaultDialer Dialer
 
 // Dial is [Dialer.Dial] of [DefaultDialer].
@@ -122,21 +125,21 @@ func Dial(ctx context.Context, urlstr string) (net.Conn, *bufio.Reader, Handshak
 }
 
 // Dial connects to the URL, of scheme ws or wss (http and https mean the same),
-// and opens a WebSocket connection (RFC 6455, section 4.1). User and password in
-// the URL go into field Authorization, unless Header has one. Redirects are not
-// followed.
+// and opens a WebSocket connection (RFC 6455, section 4.1). Dial sends the user
+// and password of the URL in the Authorization field, unless Header has that
+// field. It does not follow redirects.
 //
-// Frames that the server sent right behind its answer cannot be lost: the first
-// Reads of conn yield them. br holds them, too, and is nil if there are none;
-// each byte is read once, whether from conn or from br, and who reads from conn
-// alone may ignore br. Where br is not nil, conn has a method NetConn that returns
-// the connection itself.
+// If the server sent frames right after its response, the first Reads of conn
+// return them. br also holds them, and is nil if there are none. Each byte is
+// returned once, by conn or by br. A caller that reads only from conn may
+// ignore br. If br is not nil, conn has a method NetConn that returns the
+// underlying connection.
 //
-// When ctx ends, or the Timeout, Dial sets a deadline that has passed, closes what
-// it has opened, and returns an error that wraps ctx.Err() and the context's cause. An answer of another status
-// than 101 is a *[ConnectionRejectedError], in which errors.As finds a
-// [StatusError], too. The other errors are ErrHandshake values,
-// [ErrMalformedResponse], and those of the network, wrapped.
+// When ctx ends or Timeout expires, Dial closes the connection and returns an
+// error that wraps ctx.Err() and the cause of ctx. A response whose status is
+// not 101 is a *[ConnectionRejectedError]; errors.As also finds a [StatusError]
+// in it. Other errors wrap an ErrHandshake value, [ErrMalformedResponse], or an
+// error of the network.
 func (d Dialer) Dial(ctx context.Context, urlstr string) (conn net.Conn, br *bufio.Reader, hs Handshake, err error) {
 	if ctx == nil {
 		return nil, nil, Handshake{}, fmt.Errorf("ws: dial: %w", errNilContext)
@@ -154,7 +157,7 @@ func (d Dialer) Dial(ctx context.Context, urlstr string) (conn net.Conn, br *buf
 	return conn, br, hs, nil
 }
 
-// bound returns ctx, bounded by Timeout.
+// bound returns ctx with Timeout.
 func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if timeout := handshakeTimeout(d.Timeout); timeout > 0 {
 		return context.WithTimeoutCause(ctx, timeout, ErrHandshakeTimeout)
@@ -162,7 +165,8 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 	return ctx, func() {}
 }
 
-// dialError is err as it leaves Dial: the end of ctx is told in place of what it broke.
+// dialError returns the error of Dial for err. If ctx has ended, that is the
+// error instead of its consequence.
 func dialError(ctx context.Context, u *url.URL, err error) error {
 	if _, answered := errors.AsType[*ConnectionRejectedError](err); ctx.Err() != nil && !answered {
 		err = contextError(ctx)
@@ -170,8 +174,8 @@ func dialError(ctx context.Context, u *url.URL, err error) error {
 	return &dialFault{u.Host, err}
 }
 
-// dialFault is an error of a handshake with a server. It has Timeout because
-// [url.Error] asks only the error that it holds directly.
+// dialFault is an error of a client's handshake. It has Timeout because
+// [url.Error] calls that only of the error that it holds directly.
 type dialFault struct {
 	host string
 	err  error
@@ -192,7 +196,8 @@ func isTimeout(err error) bool {
 
 var errNilContext = errors.New("nil Context")
 
-// contextError is why ctx ended: its error, and its cause if that is another.
+// contextError returns the error of ctx, with its cause if that is a different
+// error.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if err == cause {
@@ -201,11 +206,11 @@ func contextError(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// Connect opens the connection over which a handshake with the server of u would go,
-// through the proxy and TLS as Dial does, and sends nothing. alpn are the protocols
-// to offer in TLS (RFC 7301), "http/1.1" if there are none: with "h2" the caller can
-// speak HTTP/2. It uses of d what concerns connections, and Timeout. The errors are
-// those of [Dialer.Dial].
+// Connect opens a connection to the server of u, through the proxy and TLS like
+// Dial, without a handshake. alpn are the protocols to offer in TLS (RFC 7301);
+// the default is "http/1.1". With "h2" the caller can use HTTP/2. Connect uses
+// Timeout and the fields of d that concern connections. The errors are those of
+// [Dialer.Dial].
 func (d Dialer) Connect(ctx context.Context, u *url.URL, alpn []string) (net.Conn, error) {
 	if ctx == nil {
 		return nil, fmt.Errorf("ws: connect: %w", errNilContext)
@@ -226,7 +231,8 @@ func (d Dialer) Connect(ctx context.Context, u *url.URL, alpn []string) (net.Con
 	return conn, nil
 }
 
-// dial connects and shakes hands. On an error all that it opened is closed.
+// dial connects and performs the handshake. On an error it closes everything
+// that it opened.
 func (d *Dialer) dial(ctx context.Context, u *url.URL) (net.Conn, *bufio.Reader, Handshake, error) {
 	conn, g, err := d.connect(ctx, u)
 	if err != nil {
@@ -242,9 +248,9 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL) (net.Conn, *bufio.Reader,
 	return conn, br, hs, nil
 }
 
-// connect opens the connection for the handshake with the server of u, through the
-// proxy and TLS. The caller must end the guard, which belongs to the outermost
-// connection. On an error all that was opened is closed.
+// connect opens the connection for the handshake with the server of u, through
+// the proxy and TLS. The caller must end the guard, which belongs to the
+// outermost connection. On an error connect closes everything that it opened.
 func (d *Dialer) connect(ctx context.Context, u *url.URL) (net.Conn, *guard, error) {
 	proxy, err := d.proxy(ctx, u)
 	if err != nil {
@@ -260,7 +266,7 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL) (net.Conn, *guard, err
 	}
 	socket, err := dial(ctx, "tcp", hostPort(first))
 	if err == nil && isNil(socket) {
-		err = errors.New("the function that dials returned no connection")
+		err = errors.New("the dial function returned no connection")
 	}
 	if err != nil {
 		return nil, nil, proxyError(proxy, err)
@@ -273,12 +279,12 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL) (net.Conn, *guard, err
 	return conn, g, nil
 }
 
-// layers puts proxy, TLS and WrapConn around a socket; secured says that it came with
-// TLS to the proxy, or to the server where there is none. It returns the outermost
-// connection also with an error, for the caller to close.
+// layers adds proxy, TLS and WrapConn to a socket. secured says that the socket
+// already has TLS to the proxy, or to the server if there is no proxy. Even on
+// an error it returns the outermost connection, which the caller must close.
 func (d *Dialer) layers(ctx context.Context, socket net.Conn, secured bool, proxy, u *url.URL) (conn net.Conn, err error) {
 	conn = socket
-	if c, ok := conn.(*tls.Conn); ok && secured { // as net/http does, in case it is still to be done
+	if c, ok := conn.(*tls.Conn); ok && secured { // as net/http does, if it was not done yet
 		if err = handshakeTLS(ctx, c); err != nil {
 			return conn, proxyError(proxy, err)
 		}
@@ -303,14 +309,14 @@ func (d *Dialer) layers(ctx context.Context, socket net.Conn, secured bool, prox
 	return wrapped, nil
 }
 
-// isNil reports whether v is nil or a nil pointer in an interface: the methods of such a
-// connection would panic, on a goroutine of this package too.
+// isNil reports whether v is nil or a nil pointer in an interface. The methods
+// of such a connection would panic, also on a goroutine of this package.
 func isNil(v any) bool {
 	p := reflect.ValueOf(v)
 	return !p.IsValid() || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
-// guard has the end of a context end whatever waits for a socket.
+// guard interrupts reads and writes of a socket when a context ends.
 type guard struct {
 	ctx    context.Context
 	socket net.Conn
@@ -327,25 +333,25 @@ func newGuard(ctx context.Context, socket net.Conn) *guard {
 	return g
 }
 
-// end ends the guard, once. If there is an error, or ctx has ended, it closes the socket
-// and conn, which is around it, and returns the error.
+// end ends the guard and must be called once. If err is not nil or ctx has
+// ended, it closes the socket and conn, which wraps it, and returns the error.
 func (g *guard) end(conn net.Conn, err error) error {
 	if !g.stop() {
 		<-g.closed
 		err = cmp.Or(err, g.ctx.Err())
 	}
 	if err != nil {
-		abort(g.socket) // first, so that no layer above it waits to say goodbye
+		abort(g.socket) // first, so that no layer above it waits for the peer
 		conn.Close()
 	}
 	return err
 }
 
-// longAgo is a deadline that interrupts what is under way.
+// longAgo is a deadline that interrupts pending calls.
 var longAgo = time.Unix(1, 0)
 
-// abort closes a connection. The deadline comes first: there are connections whose Close
-// unblocks nothing.
+// abort closes a connection. It first sets a deadline, because Close of some
+// connections does not unblock other calls.
 func abort(conn net.Conn) {
 	conn.SetDeadline(longAgo)
 	conn.Close()
@@ -358,7 +364,7 @@ func (d *Dialer) netDial(ctx context.Context, network, addr string) (net.Conn, e
 	return new(net.Dialer).DialContext(ctx, network, addr)
 }
 
-// secure makes conn the TLS connection to the server of that name.
+// secure returns the TLS connection over conn to the server with that name.
 func (d *Dialer) secure(ctx context.Context, conn net.Conn, hostname string) (net.Conn, error) {
 	if d.TLSClient != nil {
 		secured := d.TLSClient(conn, hostname)
@@ -376,8 +382,8 @@ func (d *Dialer) secure(ctx context.Context, conn net.Conn, hostname string) (ne
 	return c, handshakeTLS(ctx, c)
 }
 
-// tlsConfig returns a copy of TLSConfig that speaks HTTP/1.1 and nothing else: a
-// server that may choose would answer in HTTP/2.
+// tlsConfig returns a copy of TLSConfig that offers only HTTP/1.1. Otherwise a
+// server might choose HTTP/2.
 func (d *Dialer) tlsConfig() *tls.Config {
 	config := d.TLSConfig.Clone()
 	if config == nil {
@@ -387,7 +393,7 @@ func (d *Dialer) tlsConfig() *tls.Config {
 	return config
 }
 
-// handshakeTLS shakes hands, and tells the trace of ctx about it.
+// handshakeTLS performs the TLS handshake and calls the trace in ctx.
 func handshakeTLS(ctx context.Context, c *tls.Conn) error {
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace != nil && trace.TLSHandshakeStart != nil {

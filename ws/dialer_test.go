@@ -319,8 +319,8 @@ func dialTo(t *testing.T, handle func(net.Conn)) Dialer {
 	}}
 }
 
-// Three frames in one write with the answer arrive through the connection alone,
-// and through the reader.
+// Three frames in one write with the answer arrive through the connection
+// alone, and through the reader.
 func TestDialYieldsWhatCameBehindTheAnswer(t *testing.T) {
 	var frames []byte
 	for _, s := range []string{"one", "two", "three"} {
@@ -356,8 +356,8 @@ func TestDialYieldsWhatCameBehindTheAnswer(t *testing.T) {
 	}
 }
 
-// firstFrom reads the first n frames from br, puts it back, and goes on with the
-// connection.
+// firstFrom reads the first n frames from br, puts it back, and goes on with
+// the connection.
 func firstFrom(c net.Conn, br *bufio.Reader, i, n int) io.Reader {
 	if i < n {
 		return br
@@ -394,7 +394,8 @@ func (c *closeNoting) Close() error {
 	return c.Conn.Close()
 }
 
-// Cancelling at any step, and the timeout, leave no goroutine and no connection.
+// Cancelling at any step, and the timeout, leave no goroutine and no
+// connection.
 func TestDialCancelledAtEachStep(t *testing.T) {
 	cause := errors.New("the user left")
 	stuck := func(conn net.Conn) { io.Copy(io.Discard, conn) }
@@ -697,7 +698,7 @@ func TestDialThroughProxies(t *testing.T) {
 		}
 	}
 	for name, d := range map[string]Dialer{
-		"neither http nor https": {Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("socks4://p.example:1080") }},
+		"unsupported scheme": {Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("socks4://p.example:1080") }},
 		"names no host":          {Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://:80") }},
 		"write failed":           {Proxy: func(*http.Request) (*url.URL, error) { return nil, errWrite }},
 	} {
@@ -739,8 +740,8 @@ func TestDialResultsDoNotAlias(t *testing.T) {
 	require.Equal(t, "one", string(first.Extensions[0].Name))
 }
 
-// answering is a server in memory that costs next to nothing: it finds the key at
-// its place in the request.
+// answering is a server in memory that costs next to nothing: it finds the key
+// at its place in the request.
 type answering struct {
 	request []byte
 	answer  []byte
@@ -812,8 +813,8 @@ func TestDialRejectedWithoutItsBody(t *testing.T) {
 	}
 }
 
-// A context that ends while the last callback runs: no connection is returned that
-// has been closed behind the caller's back.
+// A context that ends while the last callback runs: no connection is returned
+// that has been closed behind the caller's back.
 func TestDialCancelledAtTheLastMoment(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

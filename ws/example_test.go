@@ -115,8 +115,8 @@ func ExampleParseCloseBody() {
 	// ws: protocol error: close frame with one byte of payload (RFC 6455, section 5.5.1)
 }
 
-// A whole handshake of a server over byte slices: what an event loop does with what
-// has arrived on a connection, however it was cut.
+// A whole handshake of a server over byte slices: what an event loop does with
+// what has arrived on a connection, however it was cut.
 func ExampleParseRequest() {
 	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == "chat" }}
 	var request ws.Request // of one connection
@@ -153,8 +153,8 @@ func ExampleParseRequest() {
 	// chat, 7 bytes of frames
 }
 
-// A whole handshake of a client over bytes, as an event loop does it: the loop writes
-// the request, and appends what arrives until the answer is whole.
+// A whole handshake of a client over bytes, as an event loop does it: the loop
+// writes the request, and appends what arrives until the answer is whole.
 func ExampleResponseParser() {
 	u, _ := url.Parse("ws://example.com/chat")
 	offer, err := ws.Dialer{Protocols: []string{"chat.v2", "chat.v1"}}.Offer(u)
@@ -191,8 +191,8 @@ func ExampleResponseParser() {
 	// first frame: text 2 bytes
 }
 
-// serverAnswer returns what a server sends for the request, in three pieces, and a frame
-// behind it.
+// serverAnswer returns what a server sends for the request, in three pieces,
+// and a frame behind it.
 func serverAnswer(request []byte) [][]byte {
 	var r ws.Request
 	if _, err := ws.ParseRequest(request, &r); err != nil {

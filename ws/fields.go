@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// fieldUse is what a field of a head is for. Which fields a caller may set in a head
-// follows from that.
+// fieldUse is the purpose of a field. It determines which fields a caller may
+// set.
 type fieldUse uint8
 
 const (
@@ -28,7 +28,7 @@ var messageFields = [...]struct {
 	{"Content-Encoding", useContent},
 }
 
-// useOf returns what the field of this name is for.
+// useOf returns the purpose of the field with this name.
 func useOf(name []byte) fieldUse {
 	if fieldOf(name) != handshakeFields {
 		return useHandshake
@@ -52,21 +52,21 @@ func without(h http.Header, uses fieldUse) http.Header {
 	return left
 }
 
-// What a caller may not set: in a request or in what is added to an answer, and in the
-// answer of status 101 of a handler that has set it for a page.
+// Fields that a caller may not set, in a request and in a response. A handler
+// may have set some of the latter for a page.
 const (
 	notInRequest = useHandshake | useFraming
 	notInAnswer  = useHandshake | useFraming | useContent
 )
 
-// AnswerHeader filters h for [HTTPUpgrader].Header: it returns a copy without the fields
-// that may not stand in an answer of status 101, which are those of the handshake itself
-// and those that describe a body. With it a handler sends what it has set in the header
-// of its http.ResponseWriter, such as cookies.
+// AnswerHeader returns a copy of h for [HTTPUpgrader].Header, without the
+// fields that must not be in a response of status 101: those of the handshake
+// itself and those that describe a body. A handler uses it to send fields that
+// it has set in the header of its http.ResponseWriter, such as cookies.
 func AnswerHeader(h http.Header) http.Header { return without(h, notInAnswer) }
 
-// RequestHeader filters h for [Dialer].Header: it returns a copy without the fields that
-// the request of a handshake may not have from its caller, which are those of the handshake
-// itself and those that bound a body. With it a program hands on the request of a
-// client.
+// RequestHeader returns a copy of h for [Dialer].Header, without the fields
+// that a caller may not set in the request of a handshake: those of the
+// handshake itself and those that delimit a body. A proxy uses it to forward
+// the fields of a client's request.
 func RequestHeader(h http.Header) http.Header { return without(h, notInRequest) }

@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// Frame is a frame (RFC 6455, section 5.2). Payload is what stands on the wire:
-// if Header.Masked is set, it is masked already. The functions that make and
-// change frames keep Header.Length equal to len(Payload).
+// Frame is a frame (RFC 6455, section 5.2). Payload is in wire form: if
+// Header.Masked is set, it is masked. Functions that make and modify frames
+// keep Header.Length equal to len(Payload).
 type Frame struct {
 	Header  Header
 	Payload []byte
@@ -29,35 +29,34 @@ func NewTextFrame(payload []byte) Frame { return NewFrame(OpText, true, payload)
 // NewBinaryFrame returns a binary message in one unmasked frame.
 func NewBinaryFrame(payload []byte) Frame { return NewFrame(OpBinary, true, payload) }
 
-// NewPingFrame returns an unmasked ping. A payload of more than 125 bytes makes
-// a frame that peers refuse.
+// NewPingFrame returns an unmasked ping. Peers refuse one with a payload of
+// more than 125 bytes.
 func NewPingFrame(payload []byte) Frame { return NewFrame(OpPing, true, payload) }
 
-// NewPongFrame returns an unmasked pong. A payload of more than 125 bytes makes
-// a frame that peers refuse.
+// NewPongFrame returns an unmasked pong. Peers refuse one with a payload of
+// more than 125 bytes.
 func NewPongFrame(payload []byte) Frame { return NewFrame(OpPong, true, payload) }
 
-// NewCloseFrame returns an unmasked close frame with a body that
-// [AppendCloseBody] made, or none.
+// NewCloseFrame returns an unmasked close frame. body is empty or the result of
+// [AppendCloseBody].
 func NewCloseFrame(body []byte) Frame { return NewFrame(OpClose, true, body) }
 
-// MaskFrame returns f masked with a new key, its payload in a new slice: f's own
-// stays as it is. A frame that is masked already gets the new key in place of
-// its old one.
+// MaskFrame returns a copy of f, masked with a new key. It does not modify
+// f.Payload. If f is already masked, the new key replaces the old one.
 func MaskFrame(f Frame) Frame { return MaskFrameWith(f, NewMask()) }
 
-// MaskFrameWith is [MaskFrame] with a key of the caller's.
+// MaskFrameWith is [MaskFrame] with the caller's key.
 func MaskFrameWith(f Frame, key [4]byte) Frame {
 	f.Payload = bytes.Clone(f.Payload)
 	return MaskFrameInPlaceWith(f, key)
 }
 
-// MaskFrameInPlace masks f.Payload in place with a new key and returns the frame
-// that it now is. f itself is not to be used any longer: its header does not
-// belong to the payload.
+// MaskFrameInPlace masks f.Payload in place with a new key and returns the
+// masked frame. f must not be used afterwards, because its header no longer
+// matches the payload.
 func MaskFrameInPlace(f Frame) Frame { return MaskFrameInPlaceWith(f, NewMask()) }
 
-// MaskFrameInPlaceWith is [MaskFrameInPlace] with a key of the caller's.
+// MaskFrameInPlaceWith is [MaskFrameInPlace] with the caller's key.
 func MaskFrameInPlaceWith(f Frame, key [4]byte) Frame {
 	f = UnmaskFrameInPlace(f)
 	Cipher(f.Payload, key, 0)
@@ -66,16 +65,16 @@ func MaskFrameInPlaceWith(f Frame, key [4]byte) Frame {
 	return f
 }
 
-// UnmaskFrame returns f unmasked, its payload in a new slice: f's own stays as
-// it is. A frame that is not masked is copied alike.
+// UnmaskFrame returns an unmasked copy of f. It does not modify f.Payload. It
+// also copies a frame that is not masked.
 func UnmaskFrame(f Frame) Frame {
 	f.Payload = bytes.Clone(f.Payload)
 	return UnmaskFrameInPlace(f)
 }
 
-// UnmaskFrameInPlace unmasks f.Payload in place and returns the frame that it
-// now is; one that is not masked it returns as it is. f itself is not to be
-// used any longer: its header does not belong to the payload.
+// UnmaskFrameInPlace unmasks f.Payload in place and returns the unmasked frame.
+// It returns a frame that is not masked unchanged. f must not be used
+// afterwards, because its header no longer matches the payload.
 func UnmaskFrameInPlace(f Frame) Frame {
 	if f.Header.Masked {
 		Cipher(f.Payload, f.Header.Mask, 0)
@@ -85,22 +84,23 @@ func UnmaskFrameInPlace(f Frame) Frame {
 	return f
 }
 
-// AppendFrame appends the wire form of f to dst: the header, with the length of
-// f.Payload whatever f.Header.Length says, and the payload as it is. It never
-// fails, and allocates only if dst has no room.
+// AppendFrame appends the wire form of f to dst: the header and the payload.
+// The length in the header is that of f.Payload; f.Header.Length is ignored.
+// AppendFrame does not fail, and allocates only if dst has no room.
 func AppendFrame(dst []byte, f Frame) []byte {
 	f.Header.Length = int64(len(f.Payload))
 	return append(AppendHeader(dst, f.Header), f.Payload...)
 }
 
 // FrameInPlace makes a frame of buf without a copy. The payload is
-// buf[MaxHeaderSize:]; the bytes before it are room for the header. It writes the
-// header right before the payload, with the length of the payload whatever h.Length
-// says, and masks the payload with h.Mask if h.Masked is set (RFC 6455, section
-// 5.2). It returns the wire form of the frame, which is a view of buf.
+// buf[MaxHeaderSize:]; the bytes before it are room for the header. It writes
+// the header right before the payload (RFC 6455, section 5.2). The length in
+// the header is that of the payload; h.Length is ignored. If h.Masked is set,
+// it masks the payload with h.Mask. It returns the wire form of the frame,
+// which is a view of buf.
 //
 // If buf has fewer than [MaxHeaderSize] bytes, it returns [ErrNoHeaderRoom] and
-// leaves buf as it is.
+// does not modify buf.
 func FrameInPlace(buf []byte, h Header) ([]byte, error) {
 	if len(buf) < MaxHeaderSize {
 		return nil, ErrNoHeaderRoom
@@ -115,8 +115,8 @@ func FrameInPlace(buf []byte, h Header) ([]byte, error) {
 	return buf[begin:], nil
 }
 
-// ErrNoHeaderRoom is returned for a buffer that does not begin with
-// [MaxHeaderSize] bytes of room for a header.
+// ErrNoHeaderRoom is returned for a buffer of fewer than [MaxHeaderSize] bytes,
+// which has no room for a header.
 var ErrNoHeaderRoom = fmt.Errorf("ws: buffer does not begin with %d bytes of room for a header", MaxHeaderSize)
 
 // CompileFrame returns the wire form of f in a slice of its own. It returns
@@ -128,16 +128,16 @@ func CompileFrame(f Frame) ([]byte, error) {
 	return AppendFrame(make([]byte, 0, MaxHeaderSize+len(f.Payload)), f), nil
 }
 
-// readStep is how much ReadFrame allocates for a payload of which nothing has
-// arrived yet.
+// readStep is how many bytes ReadFrame allocates before any of the payload has
+// arrived.
 const readStep = 4 << 10
 
-// ReadFrame reads one frame from r and not a byte more. The payload is the
-// caller's, as it stood on the wire: see [UnmaskFrameInPlace]. It sets no limit
-// of its own, but memory grows with the bytes that arrive and never with the
-// length that was declared. It returns [io.EOF] if r ends before the frame,
-// [io.ErrUnexpectedEOF] if it ends inside, the errors of [ParseHeader], and what r
-// returned otherwise.
+// ReadFrame reads one frame from r. It does not read past the end of the frame.
+// The caller owns the payload, which is in wire form: see [UnmaskFrameInPlace].
+// ReadFrame has no limit, but allocates memory in proportion to the bytes that
+// arrive, not to the declared length. It returns [io.EOF] if r ends before the
+// frame, [io.ErrUnexpectedEOF] if r ends inside the frame, the errors of
+// [ParseHeader], and other errors of r.
 func ReadFrame(r io.Reader) (f Frame, err error) {
 	if f.Header, err = ReadHeader(r); err != nil {
 		return Frame{}, err
@@ -169,7 +169,7 @@ func readPayload(r io.Reader, n int) (p []byte, err error) {
 	}
 }
 
-// buffered returns how many bytes have arrived in r already, as far as r tells.
+// buffered returns how many bytes r has buffered, or 0 if that is not known.
 func buffered(r io.Reader) int {
 	switch r := r.(type) {
 	case *bufio.Reader:
@@ -180,27 +180,26 @@ func buffered(r io.Reader) int {
 	return 0
 }
 
-// coalesceMost is the payload size up to which a frame is copied behind its
-// header. On a socket, one write of contiguous memory with the copy it needs is
-// cheaper than a vectored write of header and payload up to here.
+// coalesceMost is the payload size up to which WriteFrame copies the payload
+// after the header. Up to this size, the copy and one write of contiguous
+// memory are cheaper on a socket than a vectored write of header and payload.
 const coalesceMost = 64 << 10
 
-// frameBuffer lends the memory in which a frame becomes one write.
+// frameBuffer holds the memory for writing a frame with one Write.
 type frameBuffer struct {
 	b     []byte      // the contiguous start of the frame
-	parts [2][]byte   // b and the rest, behind v
+	parts [2][]byte   // b and the rest, the array of v
 	v     net.Buffers // consumed by WriteTo
 }
 
 var frameBuffers = sync.Pool{New: func() any { return new(frameBuffer) }}
 
 // WriteFrame writes f to w: header and payload in one Write. A payload of more
-// than 64 KiB takes one vectored write on the sockets of package net, and two
-// Writes elsewhere, the first of them long. It neither changes nor retains
-// f.Payload, and allocates nothing in steady state. It returns
-// [ErrHeaderLengthUnexpected], having written nothing, if f.Header.Length is not
-// len(f.Payload), and otherwise the error of w. Frames that several goroutines
-// write to one w are theirs to serialise.
+// than 64 KiB needs one vectored write on sockets of package net, and two
+// Writes elsewhere. WriteFrame does not modify or retain f.Payload, and does
+// not allocate in steady state. If f.Header.Length is not len(f.Payload), it
+// writes nothing and returns [ErrHeaderLengthUnexpected]. Other errors are
+// those of w. Goroutines that write to the same w must synchronize.
 func WriteFrame(w io.Writer, f Frame) error {
 	if f.Header.Length != int64(len(f.Payload)) {
 		return ErrHeaderLengthUnexpected

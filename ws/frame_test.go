@@ -210,8 +210,8 @@ func TestWriteFrameOnSockets(t *testing.T) {
 	require.NoError(t, <-sent)
 }
 
-// stingyWriter breaks the promise of io.Writer: from Write number after on it takes
-// a byte less than it was given, and calls that no error.
+// stingyWriter breaks the promise of io.Writer: from Write number after on it
+// takes a byte less than it was given, and calls that no error.
 type stingyWriter struct{ after int }
 
 func (w *stingyWriter) Write(p []byte) (int, error) {

@@ -15,15 +15,14 @@ import (
 	"github.com/wskit/wskit/internal/peertext"
 )
 
-// DefaultHandshakeTimeout bounds a handshake where this package owns the
-// connection and no other time was set.
+// DefaultHandshakeTimeout limits a handshake if this package owns the
+// connection and no other timeout was set.
 const DefaultHandshakeTimeout = 10 * time.Second
 
-// Handshake is the result of an opening handshake. The caller owns it: it refers to no
-// memory that a later handshake uses.
+// Handshake is the result of an opening handshake. The caller owns it.
 type Handshake struct {
 	Protocol   string            // the subprotocol, or ""
-	Extensions []httphead.Option // those accepted, in the server's order
+	Extensions []httphead.Option // accepted extensions, in the server's order
 }
 
 // handshakeField is a field of the opening handshake (RFC 6455, section 11.3).
@@ -38,7 +37,7 @@ const (
 	fieldProtocol
 	fieldExtensions
 	fieldAccept
-	handshakeFields // how many there are, and what any other field is
+	handshakeFields // the number of fields, which stands for any other field
 )
 
 var fieldNames = [handshakeFields]string{
@@ -48,7 +47,8 @@ var fieldNames = [handshakeFields]string{
 
 func (f handshakeField) String() string { return fieldNames[f] }
 
-// fieldBySize finds a field by the size of its name: no two are of one size.
+// fieldBySize maps the size of a name to its field. All names have different
+// sizes.
 var fieldBySize = func() (by [len("Sec-WebSocket-Extensions") + 1]handshakeField) {
 	for size := range by {
 		by[size] = handshakeFields
@@ -59,9 +59,9 @@ var fieldBySize = func() (by [len("Sec-WebSocket-Extensions") + 1]handshakeField
 	return by
 }()
 
-// fieldOf returns which field has this name. The handshake itself reads and
-// writes these: they are neither shown to OnHeader nor taken from a
-// [HandshakeHeader].
+// fieldOf returns the field with this name. The handshake itself reads and
+// writes these fields: OnHeader is not called for them, and a [HandshakeHeader]
+// must not contain them.
 func fieldOf(name []byte) handshakeField {
 	if len(name) >= len(fieldBySize) {
 		return handshakeFields
@@ -73,20 +73,21 @@ func fieldOf(name []byte) handshakeField {
 	return f
 }
 
-// isNamed reports whether name, which is as long as want, is want without regard to
-// case. It looks at the first letter first: most names differ there.
+// isNamed reports whether name, which is as long as want, equals want without
+// regard to case. It compares the first letter first, because most names differ
+// there.
 func isNamed(name []byte, want string) bool {
 	return name[0]|0x20 == want[0]|0x20 && (string(name) == want || bytes.EqualFold(name, []byte(want)))
 }
 
-// headFields are the fields of one head, sorted for the questions of the
+// headFields are the fields of one head, sorted by name for the checks of the
 // handshake.
 type headFields struct {
 	all   httphead.Fields
 	first [handshakeFields][]byte // the value of the first field of each name
 	index [handshakeFields]int    // of that field
 	count [handshakeFields]int
-	size  int // of all those of the handshake and of Origin, in bytes
+	size  int // of all fields of the handshake and of Origin, in bytes
 }
 
 func sortFields(fields httphead.Fields) (h headFields) {
@@ -94,7 +95,7 @@ func sortFields(fields httphead.Fields) (h headFields) {
 	return h
 }
 
-// sort sets h to what is in fields.
+// sort sets h to the content of fields.
 func (h *headFields) sort(fields httphead.Fields) {
 	*h = headFields{}
 	h.all = fields
@@ -110,8 +111,8 @@ func (h *headFields) sort(fields httphead.Fields) {
 	}
 }
 
-// note takes note of the field at index i of all. An empty list counts as none: some
-// programs send the field whatever they offer.
+// note records the field at index i. An empty list is treated as absent,
+// because some programs always send the field.
 func (h *headFields) note(f handshakeField, value []byte, i int) {
 	if len(value) == 0 && (f == fieldProtocol || f == fieldExtensions) {
 		return
@@ -121,7 +122,7 @@ func (h *headFields) note(f handshakeField, value []byte, i int) {
 	}
 }
 
-// of returns fields among which are all those of name f.
+// of returns a part of the fields that contains all fields named f.
 func (h *headFields) of(f handshakeField) httphead.Fields {
 	if i := h.index[f]; h.count[f] == 1 {
 		return h.all[i : i+1]
@@ -129,14 +130,15 @@ func (h *headFields) of(f handshakeField) httphead.Fields {
 	return h.all
 }
 
-// fieldSize is what a field counts towards [HandshakeLimits].MaxBytes.
+// fieldSize is the size of a field for [HandshakeLimits].MaxBytes.
 func fieldSize[T string | []byte](name []byte, value T) int { return len(name) + len(value) }
 
-// fieldOrigin counts as a field of the handshake, though others look at it.
+// fieldOrigin counts as a field of the handshake, although only callers read
+// it.
 const fieldOrigin = "Origin"
 
-// tell calls onHeader, if there is one, with the fields that are none of the
-// handshake's, their names in the form of net/http.
+// tell calls onHeader, if it is not nil, with the fields that are not part of
+// the handshake, with names in canonical form.
 func (h *headFields) tell(onHeader func(key, value []byte) error) error {
 	if onHeader == nil {
 		return nil
@@ -153,13 +155,14 @@ func (h *headFields) tell(onHeader func(key, value []byte) error) error {
 	return nil
 }
 
-// once returns the value of a field that must be there once.
+// once returns the value of a field that must appear exactly once.
 func (h *headFields) once(f handshakeField) (value []byte, ok bool) {
 	return h.first[f], h.count[f] == 1
 }
 
-// validExtension reports whether the values of an extension's parameters are tokens
-// (RFC 6455, section 9.1). An empty value stands for none, as in a clone of an option.
+// validExtension reports whether the values of an extension's parameters are
+// tokens (RFC 6455, section 9.1). An empty value means no value, as in a clone
+// of an option.
 func validExtension(o *httphead.Option) bool {
 	valid := true
 	o.Parameters.ForEach(func(_, value []byte) bool {
@@ -169,46 +172,48 @@ func validExtension(o *httphead.Option) bool {
 	return valid
 }
 
-// upgradeFields stand in every answer of status 426 (RFC 9110, section 15.5.22;
+// upgradeFields are in every response of status 426 (RFC 9110, section 15.5.22;
 // RFC 6455, section 4.4).
 const upgradeFields = HandshakeHeaderString("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
 
-// What a server refuses in a request. Each answers with the status in its
-// comment. [ErrHandshakeBadProtocol], [ErrHandshakeBadUpgrade],
+// Errors of a server about a request. The comment of each has the status of the
+// response. [ErrHandshakeBadProtocol], [ErrHandshakeBadUpgrade],
 // [ErrHandshakeBadConnection], [ErrHandshakeBadSubProtocol] and
-// [ErrHandshakeBadExtensions] are also what a client refuses in an answer. Where the
-// text of an error is for the program, as that of [ErrNotHijacker], the body of the
-// answer is a general one.
+// [ErrHandshakeBadExtensions] are also errors of a client about a response. If
+// the text of an error is for the program, like that of [ErrNotHijacker], the
+// body of the response is a general one.
 var (
-	ErrHandshakeBadProtocol    error = reject(RejectionStatus(http.StatusHTTPVersionNotSupported), RejectionReason("ws: handshake needs HTTP/1.1"))                                                                                                                                  // 505
-	ErrHandshakeBadMethod      error = reject(RejectionStatus(http.StatusMethodNotAllowed), RejectionReason("ws: handshake needs method GET"), RejectionHeader(HandshakeHeaderString("Allow: GET\r\n")))                                                                             // 405
-	ErrHandshakeBadHost        error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: handshake needs one valid Host field"))                                                                                                                                   // 400
-	ErrHandshakeBadUpgrade     error = reject(RejectionStatus(http.StatusUpgradeRequired), RejectionReason(`ws: handshake needs "websocket" in field Upgrade`), RejectionHeader(upgradeFields))                                                                                      // 426
-	ErrHandshakeBadConnection  error = reject(RejectionStatus(http.StatusUpgradeRequired), RejectionReason(`ws: handshake needs "Upgrade" in field Connection`), RejectionHeader(upgradeFields))                                                                                     // 426
-	ErrHandshakeBadSecKey      error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: handshake needs one Sec-WebSocket-Key of 16 bytes in base64"))                                                                                                            // 400
-	ErrHandshakeBadSecVersion  error = reject(RejectionStatus(http.StatusUpgradeRequired), RejectionReason("ws: handshake needs Sec-WebSocket-Version 13"), RejectionHeader(upgradeFields))                                                                                          // 426
-	ErrHandshakeBadSubProtocol error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed or unexpected Sec-WebSocket-Protocol"))                                                                                                                         // 400
-	ErrHandshakeBadExtensions  error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed or unexpected Sec-WebSocket-Extensions"))                                                                                                                       // 400
-	ErrMalformedRequest        error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed HTTP request"))                                                                                                                                                 // 400, or the status of the [httphead.Error] behind it
-	ErrNotHijacker             error = reject(RejectionStatus(http.StatusInternalServerError), RejectionReason("ws: the http.ResponseWriter cannot hand over its connection (it is no http.Hijacker: HTTP/2, or a middleware without Unwrap)"), RejectionBody(internalError.Body())) // 500
+	ErrHandshakeBadProtocol    error = reject(RejectionStatus(http.StatusHTTPVersionNotSupported), RejectionReason("ws: handshake needs HTTP/1.1"))                                                                                                                                      // 505
+	ErrHandshakeBadMethod      error = reject(RejectionStatus(http.StatusMethodNotAllowed), RejectionReason("ws: handshake needs method GET"), RejectionHeader(HandshakeHeaderString("Allow: GET\r\n")))                                                                                 // 405
+	ErrHandshakeBadHost        error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: handshake needs one valid Host field"))                                                                                                                                       // 400
+	ErrHandshakeBadUpgrade     error = reject(RejectionStatus(http.StatusUpgradeRequired), RejectionReason(`ws: handshake needs "websocket" in field Upgrade`), RejectionHeader(upgradeFields))                                                                                          // 426
+	ErrHandshakeBadConnection  error = reject(RejectionStatus(http.StatusUpgradeRequired), RejectionReason(`ws: handshake needs "Upgrade" in field Connection`), RejectionHeader(upgradeFields))                                                                                         // 426
+	ErrHandshakeBadSecKey      error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: handshake needs one Sec-WebSocket-Key of 16 bytes in base64"))                                                                                                                // 400
+	ErrHandshakeBadSecVersion  error = reject(RejectionStatus(http.StatusUpgradeRequired), RejectionReason("ws: handshake needs Sec-WebSocket-Version 13"), RejectionHeader(upgradeFields))                                                                                              // 426
+	ErrHandshakeBadSubProtocol error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed or unexpected Sec-WebSocket-Protocol"))                                                                                                                             // 400
+	ErrHandshakeBadExtensions  error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed or unexpected Sec-WebSocket-Extensions"))                                                                                                                           // 400
+	ErrMalformedRequest        error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: malformed HTTP request"))                                                                                                                                                     // 400, or the status of the wrapped [httphead.Error]
+	ErrNotHijacker             error = reject(RejectionStatus(http.StatusInternalServerError), RejectionReason("ws: the http.ResponseWriter cannot hand over its connection (it is not an http.Hijacker: HTTP/2, or a middleware without Unwrap)"), RejectionBody(internalError.Body())) // 500
 
-	// ErrHandshakeForeignHost refuses a host that [Upgrader].Hosts does not name,
-	// with 421. ErrHandshakeTooLarge refuses what [HandshakeLimits] do not allow,
-	// with 431.
-	ErrHandshakeForeignHost error = reject(RejectionStatus(http.StatusMisdirectedRequest), RejectionReason("ws: the host asked for is none of this server's"))
-	ErrHandshakeTooLarge    error = reject(RejectionStatus(http.StatusRequestHeaderFieldsTooLarge), RejectionReason("ws: handshake over its limits"))
+	// ErrHandshakeForeignHost refuses a host that is not in [Upgrader].Hosts,
+	// with status 421. ErrHandshakeTooLarge refuses a request over
+	// [HandshakeLimits], with status 431.
+	ErrHandshakeForeignHost error = reject(RejectionStatus(http.StatusMisdirectedRequest), RejectionReason("ws: this server does not serve the requested host"))
+	ErrHandshakeTooLarge    error = reject(RejectionStatus(http.StatusRequestHeaderFieldsTooLarge), RejectionReason("ws: handshake exceeds its limits"))
 
-	// ErrHandshakeNoSubProtocol refuses a request that offers none of the subprotocols that
-	// [Upgrader].RequireProtocol names, with 400.
+	// ErrHandshakeNoSubProtocol refuses a request without a subprotocol that
+	// the server supports, with status 400: see [Upgrader].RequireProtocol.
 	ErrHandshakeNoSubProtocol error = reject(RejectionStatus(http.StatusBadRequest), RejectionReason("ws: handshake needs a subprotocol of the server"))
 
-	// ErrHandshakeUpgradeRequired is another name of [ErrHandshakeBadSecVersion].
+	// ErrHandshakeUpgradeRequired is another name of
+	// [ErrHandshakeBadSecVersion].
 	ErrHandshakeUpgradeRequired = ErrHandshakeBadSecVersion
 )
 
-// What a server refuses in a request of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220).
+// Errors of a server about a request of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220).
 var (
-	// errExtendedConnect refuses what is in order and has no connection to take over.
+	// errExtendedConnect refuses a valid extended CONNECT, because it has no
+	// connection to take over.
 	errExtendedConnect error = &ConnectionRejectedError{
 		status: http.StatusNotImplemented,
 		reason: "ws: an extended CONNECT (RFC 8441, RFC 9220) has no connection to take over: use websocket.Accept or ws.HTTPUpgrader.UpgradeStream",
@@ -216,7 +221,7 @@ var (
 		causes: []error{ErrHandshakeBadProtocol},
 	}
 	errNotFlusher = &ConnectionRejectedError{
-		reason: "ws: the http.ResponseWriter cannot flush (it is no http.Flusher: a middleware without Unwrap)",
+		reason: "ws: the http.ResponseWriter cannot flush (it is not an http.Flusher: a middleware without Unwrap)",
 		body:   internalError.Body(),
 	}
 	errNotConnect = &ConnectionRejectedError{
@@ -240,7 +245,7 @@ var (
 		reason: "ws: an extended CONNECT needs :scheme and :path (RFC 8441, section 4)",
 		causes: []error{ErrMalformedRequest},
 	}
-	errStreamVersion = &ConnectionRejectedError{ // 426 would need field Upgrade
+	errStreamVersion = &ConnectionRejectedError{ // 426 would need the field Upgrade
 		status: http.StatusBadRequest,
 		reason: "ws: handshake needs Sec-WebSocket-Version 13",
 		header: HandshakeHeaderString("Sec-WebSocket-Version: 13\r\n"),
@@ -248,18 +253,18 @@ var (
 	}
 )
 
-// What a client refuses in an answer, beside the five named above.
+// Errors of a client about a response, in addition to the five named above.
 var (
-	ErrHandshakeBadStatus    = errors.New("ws: handshake answered with another status than 101")
-	ErrHandshakeBadSecAccept = errors.New("ws: Sec-WebSocket-Accept is missing or does not fit the key that was sent")
+	ErrHandshakeBadStatus    = errors.New("ws: handshake response status is not 101")
+	ErrHandshakeBadSecAccept = errors.New("ws: Sec-WebSocket-Accept is missing or does not match Sec-WebSocket-Key")
 	ErrMalformedResponse     = errors.New("ws: malformed HTTP response")
 )
 
-// requestChecks are the questions that decide whether a request may open a
-// WebSocket connection, in the order of RFC 6455, section 4.2.1. Every way to
-// upgrade asks them, and no other place does.
+// requestChecks decide whether a request may open a WebSocket connection, in
+// the order of RFC 6455, section 4.2.1. Every kind of upgrade uses them, and no
+// other code makes these checks.
 var requestChecks = [...]func(*Upgrader, *Request) error{
-	checkProtocol, // first: what follows depends on it
+	checkProtocol, // first: the other checks depend on it
 	checkMethod,
 	checkSize,
 	checkHost,
@@ -270,8 +275,8 @@ var requestChecks = [...]func(*Upgrader, *Request) error{
 	checkVersion,
 }
 
-// connectChecks are the questions for an extended CONNECT (RFC 8441, section 5). A
-// Sec-WebSocket-Key is not looked at.
+// connectChecks are the checks for an extended CONNECT (RFC 8441, section 5).
+// Sec-WebSocket-Key is ignored.
 var connectChecks = [...]func(*Upgrader, *Request) error{
 	checkConnect,
 	checkSize,
@@ -280,7 +285,7 @@ var connectChecks = [...]func(*Upgrader, *Request) error{
 	checkStreamVersion,
 }
 
-// checks returns the questions for r.
+// checks returns the checks for r.
 func (r *Request) checks() []func(*Upgrader, *Request) error {
 	if r.Major > 1 {
 		return connectChecks[:]
@@ -302,8 +307,8 @@ func checkProtocol(_ *Upgrader, r *Request) error {
 	return nil
 }
 
-// checkConnect asks whether r is an extended CONNECT for a WebSocket (RFC 8441,
-// section 4; RFC 9220, section 3).
+// checkConnect checks whether r is an extended CONNECT for a WebSocket (RFC
+// 8441, section 4; RFC 9220, section 3).
 func checkConnect(_ *Upgrader, r *Request) error {
 	connect := string(r.Method) == http.MethodConnect
 	switch {
@@ -321,8 +326,7 @@ func checkConnect(_ *Upgrader, r *Request) error {
 	return nil
 }
 
-// otherProtocol refuses a :protocol that this package does not speak (RFC 9220,
-// section 3).
+// otherProtocol refuses a :protocol other than websocket (RFC 9220, section 3).
 func otherProtocol(protocol []byte) error {
 	return &ConnectionRejectedError{
 		status: http.StatusNotImplemented,
@@ -352,8 +356,8 @@ func checkHost(_ *Upgrader, r *Request) error {
 	return nil
 }
 
-// checkHostAllowed keeps the pages of a site out that has its own name point to this
-// server, and so shares its origin with it (DNS rebinding).
+// checkHostAllowed refuses pages of a site whose name points to this server, so
+// that they share its origin (DNS rebinding).
 func checkHostAllowed(u *Upgrader, r *Request) error {
 	if len(u.Hosts) == 0 {
 		return nil
@@ -375,7 +379,7 @@ func validAllowed(allowed string) bool {
 	return validHost(name) && name[len(name)-1] != ':' && !strings.Contains(name, "*") && !(wild && name[0] == '[')
 }
 
-// hostMatches reports whether host, which is valid, is what allowed stands for: see
+// hostMatches reports whether host, which is valid, matches allowed: see
 // [Upgrader].Hosts.
 func hostMatches(allowed, host string, secure bool) bool {
 	allowed, want := splitPort(allowed)
@@ -392,8 +396,8 @@ func hostMatches(allowed, host string, secure bool) bool {
 	return strings.EqualFold(allowed, name)
 }
 
-// splitPort splits a valid host into the name or the address in brackets, and the
-// port, which may be empty.
+// splitPort splits a valid host into the name or the address in brackets, and
+// the port, which may be empty.
 func splitPort(host string) (name, port string) {
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		return host[:i], host[i+1:]
@@ -412,8 +416,8 @@ var hostByte = func() (is [256]bool) {
 	return is
 }()
 
-// validHost reports whether host is a name or an address in brackets, and perhaps a
-// port behind a colon (RFC 9110, section 7.2).
+// validHost reports whether host is a name or an address in brackets, with an
+// optional colon and port (RFC 9110, section 7.2).
 func validHost[T string | []byte](host T) bool {
 	i := 0
 	if len(host) > 0 && host[0] == '[' {
@@ -434,8 +438,9 @@ func validHost[T string | []byte](host T) bool {
 	return i == len(host)
 }
 
-// literalEnd returns the index behind the address in brackets at the start of host,
-// or -1 if there is none: one of IPv6 without a zone (RFC 3986, section 3.2.2).
+// literalEnd returns the index after an IPv6 address in brackets at the start
+// of host, or -1 if there is none. The address must not have a zone (RFC 3986,
+// section 3.2.2).
 func literalEnd[T string | []byte](host T) int {
 	const longest = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 	for i := 1; i <= min(longest+1, len(host)-1); i++ {
@@ -449,8 +454,8 @@ func literalEnd[T string | []byte](host T) int {
 	return -1
 }
 
-// absoluteHost returns the host of a target in absolute form, which counts in place
-// of field Host (RFC 9112, section 3.2.2).
+// absoluteHost returns the host of a target in absolute form, which replaces
+// the Host field (RFC 9112, section 3.2.2).
 func absoluteHost(target []byte) (host []byte, ok bool) {
 	if len(target) == 0 || target[0] == '/' {
 		return nil, false
@@ -465,7 +470,7 @@ func absoluteHost(target []byte) (host []byte, ok bool) {
 func checkUpgrade(_ *Upgrader, r *Request) error {
 	h := &r.fields
 	if value, ok := h.once(fieldUpgrade); ok && string(value) == "websocket" {
-		return nil // as most have it
+		return nil // the most common form
 	}
 	for protocol, err := range h.of(fieldUpgrade).Protocols(fieldUpgrade.String()) {
 		if err == nil && bytes.EqualFold(protocol, []byte("websocket")) {
@@ -516,10 +521,10 @@ var base64Byte = func() (is [256]bool) {
 	return is
 }()
 
-// checkVersion allows version 13 said twice: it is the same version.
+// checkVersion accepts version 13 even if it appears twice.
 func checkVersion(_ *Upgrader, r *Request) error {
 	if version, ok := r.fields.once(fieldVersion); ok && string(version) == "13" {
-		return nil // as most have it
+		return nil // the most common form
 	}
 	found := false
 	for version, err := range r.fields.of(fieldVersion).Tokens(fieldVersion.String()) {
@@ -540,8 +545,8 @@ const (
 	acceptSize = 28
 )
 
-// appendAccept appends the Sec-WebSocket-Accept that proves that key was
-// understood (RFC 6455, section 4.2.2, item 5). key has keySize bytes.
+// appendAccept appends the value of Sec-WebSocket-Accept for key (RFC 6455,
+// section 4.2.2, item 5). key has keySize bytes.
 func appendAccept(dst, key []byte) []byte {
 	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 	var b [keySize + len(guid)]byte
@@ -550,8 +555,8 @@ func appendAccept(dst, key []byte) []byte {
 	return base64.StdEncoding.AppendEncode(dst, sum[:])
 }
 
-// appendExtra appends what h writes, if it is a block of fields that may stand
-// in a handshake beside those that the handshake writes itself.
+// appendExtra appends the fields that h writes. It returns an error if they are
+// malformed or if the caller may not set them.
 func appendExtra(dst []byte, h HandshakeHeader) ([]byte, error) {
 	if h == nil {
 		return dst, nil
@@ -566,20 +571,20 @@ func appendExtra(dst []byte, h HandshakeHeader) ([]byte, error) {
 	}
 	for _, f := range fields {
 		if useOf(f.Name)&notInRequest != 0 {
-			return dst, fmt.Errorf("ws: handshake header: field %s is not the caller's to set", f.Name)
+			return dst, fmt.Errorf("ws: handshake header: the caller may not set field %s", f.Name)
 		}
 	}
 	return b.Bytes(), nil
 }
 
-// parseFieldBlock parses what a HandshakeHeader wrote.
+// parseFieldBlock parses the output of a HandshakeHeader.
 func parseFieldBlock(p []byte) (httphead.Fields, error) {
 	fields, n, err := httphead.ParseFields(p, nil, httphead.Limits{MaxBytes: -1, MaxFields: -1})
 	if err == nil && n != len(p) {
-		err = errors.New("an empty line ends it too early")
+		err = errors.New("unexpected empty line")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ws: handshake header: %v", err) // the caller's fault, not one of the peer's head
+		return nil, fmt.Errorf("ws: handshake header: %v", err) // the caller's fault, so it does not wrap the error of httphead
 	}
 	return fields, nil
 }

@@ -42,14 +42,14 @@ func (c OpCode) IsControl() bool { return c&0x8 != 0 }
 // a continuation is one (RFC 6455, section 5.6).
 func (c OpCode) IsData() bool { return c&0x8 == 0 }
 
-// IsReserved reports whether RFC 6455 leaves c undefined. That is so of a number that
-// does not fit the four bits of an opcode, too.
+// IsReserved reports whether RFC 6455 leaves c undefined. It is also true for
+// numbers above 15, which do not fit into four bits.
 func (c OpCode) IsReserved() bool {
 	return 0x3 <= c && c <= 0x7 || c >= 0xb
 }
 
-// String returns the name of the opcode in the RFC, such as "text", and the number of a
-// reserved one, such as "opcode 11".
+// String returns the name of the opcode in the RFC, such as "text", and the
+// number of a reserved one, such as "opcode 11".
 func (c OpCode) String() string {
 	switch c {
 	case OpContinuation:
@@ -72,10 +72,10 @@ func (c OpCode) String() string {
 // comparable value and refers to no memory.
 type Header struct {
 	Fin    bool
-	Rsv    byte // the three bits as [Rsv] makes them: RSV1 is 4, RSV2 is 2, RSV3 is 1
+	Rsv    byte // the three bits as returned by [Rsv]: RSV1 is 4, RSV2 is 2, RSV3 is 1
 	OpCode OpCode
 	Masked bool
-	Mask   [4]byte // counts only if Masked
+	Mask   [4]byte // used only if Masked
 	Length int64   // of the payload, in bytes
 }
 
@@ -102,19 +102,19 @@ func Rsv(r1, r2, r3 bool) (rsv byte) {
 	return rsv
 }
 
-// RsvBits unpacks what [Rsv] packed.
+// RsvBits unpacks the result of [Rsv].
 func RsvBits(rsv byte) (r1, r2, r3 bool) {
 	return rsv&0x4 != 0, rsv&0x2 != 0, rsv&0x1 != 0
 }
 
-// Faults of a length field (RFC 6455, section 5.2). The first three are the
-// peer's, the last one is the caller's.
+// Errors about a length field (RFC 6455, section 5.2). The first three are the
+// peer's fault, the last is the caller's.
 var (
 	ErrHeaderLengthMSB        = &ProtocolError{StatusProtocolError, "5.2", "the top bit of a 64-bit payload length is set"}
 	ErrHeaderLengthNotMinimal = &ProtocolError{StatusProtocolError, "5.2", "payload length is not in its shortest form"}
 	ErrHeaderLengthOverflow   = &ProtocolError{StatusMessageTooBig, "5.2", "payload length does not fit this machine's int"}
 
-	ErrHeaderLengthUnexpected = errors.New("ws: header to write has a negative length, or another one than its payload")
+	ErrHeaderLengthUnexpected = errors.New("ws: header length is negative or differs from the length of the payload")
 )
 
 // HeaderSize returns the number of bytes that [AppendHeader] appends for h, or
@@ -127,10 +127,10 @@ func HeaderSize(h Header) int {
 }
 
 // AppendHeader appends the wire form of h to dst and returns the extended slice
-// (RFC 6455, section 5.2). It never fails and allocates only if dst has no room
-// for [HeaderSize] more bytes. What may not be sent is not its question
-// ([CheckHeader] answers that): bits that a field has too many are cut off, and
-// a negative length goes out as the 64-bit form with its top bit set.
+// (RFC 6455, section 5.2). It does not fail, and allocates only if dst has no
+// room for [HeaderSize] more bytes. It does not check whether the header may be
+// sent: see [CheckHeader]. Excess bits of a field are cut off, and a negative
+// length is encoded in 64 bits with the top bit set.
 func AppendHeader(dst []byte, h Header) []byte {
 	lead := framing.Lead(h.Fin, h.Rsv, byte(h.OpCode))
 	if h.Masked {
@@ -144,24 +144,23 @@ func AppendHeader(dst []byte, h Header) []byte {
 //
 // It returns [io.ErrUnexpectedEOF] if p holds only a part of a header, and
 // [ErrHeaderLengthMSB], [ErrHeaderLengthNotMinimal] or
-// [ErrHeaderLengthOverflow] for a length that must not be. Whether the header
-// is allowed where it stands is the question of [CheckHeader].
+// [ErrHeaderLengthOverflow] for an invalid length. It does not check whether
+// the header is allowed in this state: see [CheckHeader].
 func ParseHeader(p []byte) (h Header, n int, err error) {
 	n, err = h.parse(p, false)
 	return h, n, err
 }
 
-// ParseHeaderNonMinimal is [ParseHeader] for peers that send a length in a
-// longer form than it needs, which RFC 6455, section 5.2 forbids: it accepts
-// them.
+// ParseHeaderNonMinimal is [ParseHeader], but accepts lengths that are not in
+// their shortest form, which RFC 6455, section 5.2 forbids.
 func ParseHeaderNonMinimal(p []byte) (h Header, n int, err error) {
 	n, err = h.parse(p, true)
 	return h, n, err
 }
 
-// parse decodes into h, which is zero and stays so with an error. It takes a
-// pointer all the way up to whom the header is for: to pass on a value that was
-// just written in parts costs more than to decode it.
+// parse decodes into h, which must be zero and stays zero on an error. It takes
+// a pointer, as do all of its callers: to pass a value that was just written in
+// parts costs more than to decode it.
 func (h *Header) parse(p []byte, nonMinimal bool) (n int, err error) {
 	if len(p) < 2 {
 		return 0, io.ErrUnexpectedEOF
@@ -188,8 +187,8 @@ func (h *Header) parse(p []byte, nonMinimal bool) (n int, err error) {
 	return n, nil
 }
 
-// parseLength decodes the two longer forms of a length; n counts the bytes up
-// to its end.
+// parseLength decodes the two longer forms of a length. n is the number of
+// bytes up to its end.
 func parseLength(p []byte, nonMinimal bool) (length int64, n int, err error) {
 	var u, least uint64
 	if p[1]&0x7f == 126 {
@@ -229,21 +228,22 @@ func sizeByLead(p []byte) int {
 	return n
 }
 
-// scratch lends the few bytes that would otherwise escape to the heap with
-// every header that passes through an interface.
+// scratch holds the few bytes that would otherwise escape to the heap for every
+// header that passes through an interface.
 var scratch = sync.Pool{New: func() any { return new([MaxHeaderSize]byte) }}
 
-// ReadHeader reads one frame header from r and not a byte more; its errors are
-// those of [ParseHeader]. It returns [io.EOF] if r ends before the first byte and
-// [io.ErrUnexpectedEOF] if it ends inside the header. It allocates nothing: from
-// a *bufio.Reader or *bufio.ReadWriter it decodes in place, from any other
-// reader it takes two calls of Read.
+// ReadHeader reads one frame header from r. It does not read past the header.
+// It returns [io.EOF] if r ends before the first byte, [io.ErrUnexpectedEOF] if
+// r ends inside the header, and the errors of [ParseHeader]. It does not
+// allocate. It decodes in place from a *bufio.Reader or *bufio.ReadWriter, and
+// needs two calls of Read for other readers.
 func ReadHeader(r io.Reader) (h Header, err error) {
 	err = h.read(r, false)
 	return h, err
 }
 
-// ReadHeaderNonMinimal is [ReadHeader] as [ParseHeaderNonMinimal] is [ParseHeader].
+// ReadHeaderNonMinimal is [ReadHeader], but accepts lengths that are not in
+// their shortest form: see [ParseHeaderNonMinimal].
 func ReadHeaderNonMinimal(r io.Reader) (h Header, err error) {
 	err = h.read(r, true)
 	return h, err
@@ -272,7 +272,7 @@ func (h *Header) read(r io.Reader, nonMinimal bool) error {
 func (h *Header) peek(br *bufio.Reader, nonMinimal bool) error {
 	need := 2
 	if br.Buffered() >= MaxHeaderSize {
-		need = MaxHeaderSize // there is no need to find out how much it takes
+		need = MaxHeaderSize // the size need not be computed
 	}
 	p, err := br.Peek(need)
 	if err == nil && need == 2 {
@@ -292,7 +292,7 @@ func (h *Header) peek(br *bufio.Reader, nonMinimal bool) error {
 	return err
 }
 
-// inside turns the end of a stream into the error that says it came too early.
+// inside converts io.EOF to io.ErrUnexpectedEOF.
 func inside(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -300,9 +300,9 @@ func inside(err error) error {
 	return err
 }
 
-// WriteHeader writes the wire form of h to w with one Write and allocates
-// nothing. It returns [ErrHeaderLengthUnexpected] if h.Length is negative, and
-// otherwise the error of w.
+// WriteHeader writes the wire form of h to w with one Write. It does not
+// allocate. It returns [ErrHeaderLengthUnexpected] if h.Length is negative.
+// Other errors are those of w.
 func WriteHeader(w io.Writer, h Header) error {
 	if h.Length < 0 {
 		return ErrHeaderLengthUnexpected
@@ -330,8 +330,8 @@ func writeHeader(w io.Writer, h Header) error {
 	return writeFull(w, AppendHeader(b[:0], h))
 }
 
-// writeFull writes p with one Write. Not every writer keeps the promise of
-// [io.Writer] to say why it took less.
+// writeFull writes p with one Write. It returns an error for a short write even
+// if the writer violates [io.Writer] and does not.
 func writeFull(w io.Writer, p []byte) error {
 	n, err := w.Write(p)
 	if err == nil && n < len(p) {

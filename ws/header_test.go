@@ -200,7 +200,8 @@ func TestOpCodes_RFC6455_5_2(t *testing.T) {
 		require.Equal(t, op >= 8, op.IsControl(), "opcode %d", op)
 		require.Equal(t, op < 8, op.IsData(), "opcode %d", op)
 	}
-	// What does not fit four bits is no other opcode, though it would go out as one.
+	// What does not fit four bits is no other opcode, though it would go out as
+	// one.
 	for op := 16; op < 256; op++ {
 		require.True(t, OpCode(op).IsReserved(), "%#x", op)
 		h := Header{Fin: true, OpCode: OpCode(op)}

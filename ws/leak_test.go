@@ -24,7 +24,8 @@ func backendRefusal(t *testing.T) error {
 	return fmt.Errorf("connect to the backend: %w", err)
 }
 
-// The answer of a server to which a callback has connected is not sent to the client.
+// The answer of a server to which a callback has connected is not sent to the
+// client.
 func TestRefusalOfABackendStaysOnTheServer(t *testing.T) {
 	refusal := backendRefusal(t)
 	for name, answer := range map[string]func() string{

@@ -9,15 +9,15 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// HandshakeLimits bounds what an opening handshake may ask for. Each limit holds
-// in every way to upgrade, whoever parsed the request. In each field zero stands
-// for the default and a negative value for no limit. A request over one of them is
-// refused with [ErrHandshakeTooLarge].
+// HandshakeLimits limits the offers of an opening handshake. Each limit applies
+// to every kind of upgrade. In each field 0 means the default and a negative
+// value means no limit. A request over a limit is refused with
+// [ErrHandshakeTooLarge].
 type HandshakeLimits struct {
-	MaxBytes      int // of the fields of the handshake and of Origin, names and values; 16 KiB
-	MaxProtocols  int // subprotocols offered; 32
-	MaxExtensions int // extensions offered; [httphead.DefaultMaxOptions]
-	MaxParameters int // of each extension; [httphead.DefaultMaxParameters]
+	MaxBytes      int // names and values of the handshake's fields and Origin; default 16 KiB
+	MaxProtocols  int // offered subprotocols; default 32
+	MaxExtensions int // offered extensions; default [httphead.DefaultMaxOptions]
+	MaxParameters int // of each extension; default [httphead.DefaultMaxParameters]
 }
 
 const (
@@ -28,13 +28,13 @@ const (
 func (l *HandshakeLimits) bytes() int     { return limit(l.MaxBytes, defaultMaxBytes) }
 func (l *HandshakeLimits) protocols() int { return limit(l.MaxProtocols, defaultMaxProtocols) }
 
-// extensions are the limits of Sec-WebSocket-Extensions, whose values have to be
+// extensions returns the limits of Sec-WebSocket-Extensions. Its values must be
 // tokens, even if they are quoted (RFC 6455, section 9.1).
 func (l *HandshakeLimits) extensions() httphead.OptionLimits {
 	return httphead.OptionLimits{MaxOptions: l.MaxExtensions, MaxParameters: l.MaxParameters, TokenValues: true}
 }
 
-// limit is what a limit of n stands for.
+// limit returns the effective limit for n.
 func limit(n, byDefault int) int {
 	if n < 0 {
 		return math.MaxInt
@@ -42,8 +42,8 @@ func limit(n, byDefault int) int {
 	return cmp.Or(n, byDefault)
 }
 
-// tooLarge returns the refusal of a request over the limit of that name, which only the
-// program is told.
+// tooLarge returns the refusal of a request over a limit. Only the error, not
+// the response, names the limit.
 func tooLarge(what, limit string) error {
 	return &ConnectionRejectedError{
 		status: http.StatusRequestHeaderFieldsTooLarge,
@@ -53,7 +53,7 @@ func tooLarge(what, limit string) error {
 	}
 }
 
-// extensionsFault returns the refusal of extensions that httphead found at fault.
+// extensionsFault returns the refusal of extensions for an error of httphead.
 func extensionsFault(err error) error {
 	switch err {
 	case httphead.ErrTooManyOptions:

@@ -154,7 +154,8 @@ type secureScript struct{ *script }
 
 func (secureScript) ConnectionState() tls.ConnectionState { return tls.ConnectionState{} }
 
-// Entries that can match nothing are mistakes of the program, whatever the request.
+// Entries that can match nothing are mistakes of the program, whatever the
+// request.
 func TestHostsThatMatchNothing(t *testing.T) {
 	for _, entry := range []string{
 		"", "*", "*.", "a.*", "*.*.example", "http://a.example", "a.example/", "/", "a b", "a.example:x", "a.example:", ":80",
@@ -162,15 +163,15 @@ func TestHostsThatMatchNothing(t *testing.T) {
 	} {
 		conn := scripted(request(getLine))
 		_, err := Upgrader{Hosts: []string{"a.example", entry}}.Upgrade(conn)
-		require.ErrorContains(t, err, fmt.Sprintf("%q can match no host", entry))
+		require.ErrorContains(t, err, fmt.Sprintf("%q matches no host", entry))
 		resp, body := answerOf(t, conn.Bytes())
 		require.Equal(t, 500, resp.StatusCode)
 		require.Equal(t, "ws: internal server error", body)
 	}
 }
 
-// allocated returns how many bytes f allocates: the least of a few runs, for other
-// goroutines allocate, too.
+// allocated returns how many bytes f allocates: the least of a few runs, for
+// other goroutines allocate, too.
 func allocated(f func()) uint64 {
 	least := uint64(math.MaxUint64)
 	for range 5 {
@@ -183,8 +184,8 @@ func allocated(f func()) uint64 {
 	return least
 }
 
-// What a header of a megabyte costs is bounded, wanted or not, and what one within
-// the limits costs is a small multiple of its size.
+// What a header of a megabyte costs is bounded, wanted or not, and what one
+// within the limits costs is a small multiple of its size.
 func TestHandshakeMemoryIsBounded(t *testing.T) {
 	const size = 1 << 20
 	h := HTTPUpgrader{

@@ -12,42 +12,42 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Offer is what a client asks for in its opening handshake (RFC 6455, section
-// 4.1), apart from how it is sent. [AppendRequest] renders it for HTTP/1.1.
-// [CheckResponse] compares it with the answer, for all versions of HTTP.
-// [Dialer.Offer] makes one.
+// Offer is the content of a client's opening handshake (RFC 6455, section 4.1),
+// independent of the version of HTTP. [Dialer.Offer] makes one. [AppendRequest]
+// encodes it for HTTP/1.1. [CheckResponse] compares it with a response of any
+// version of HTTP.
 type Offer struct {
 	// Major is the major version of HTTP; 0 means 1. In HTTP/2 and HTTP/3 the
 	// request is an extended CONNECT (RFC 8441, RFC 9220): it has no key, and a
 	// status of 2xx accepts it.
 	Major int
 
-	// Host is the value of field Host, or the pseudo-header :authority.
+	// Host is the value of the Host field, or of the pseudo-header :authority.
 	Host string
 
 	// Target is the path and the query, escaped.
 	Target string
 
-	// Nonce is the value of Sec-WebSocket-Key before it is encoded. It must be
-	// random. It is not used in HTTP/2 and HTTP/3.
+	// Nonce is the decoded value of Sec-WebSocket-Key. It must be random.
+	// HTTP/2 and HTTP/3 do not use it.
 	Nonce [16]byte
 
-	// Protocols are the subprotocols to offer, the preferred one first.
+	// Protocols are the subprotocols to offer, in order of preference.
 	Protocols []string
 
 	// Extensions are the extensions to offer.
 	Extensions []httphead.Option
 
 	// Header holds the other fields of the request. Fields of the handshake
-	// itself make AppendRequest fail. Without a field User-Agent the request has
-	// one that names this module; an empty User-Agent is not sent.
+	// itself make AppendRequest fail. Without a User-Agent, the request has one
+	// that names this module. An empty User-Agent is not sent.
 	Header HandshakeHeader
 
-	// User goes into field Authorization, unless Header has that field.
+	// User is sent in the Authorization field, unless Header has that field.
 	User *url.Userinfo
 }
 
-// Offer returns what d asks the server of the URL for, with a new nonce. It
+// Offer returns the offer of d to the server of the URL, with a new nonce. It
 // shares memory with d and u.
 func (d Dialer) Offer(u *url.URL) (Offer, error) {
 	var o Offer
@@ -73,18 +73,18 @@ func (o *Offer) set(d *Dialer, u *url.URL) error {
 	return o.check()
 }
 
-// check reports what no request can ask for.
+// check returns an error if no request can carry the offer.
 func (o *Offer) check() error {
 	if !validHost(o.Host) {
-		return fmt.Errorf("host %q cannot stand in a request; a name outside ASCII needs its xn-- form", o.Host)
+		return fmt.Errorf("host %q is not valid in a request: write a name outside ASCII in its xn-- form", o.Host)
 	}
 	for i, p := range o.Protocols {
 		fault := ""
-		switch { // the text does not repeat it: it may be a secret
+		switch { // the text does not contain it, because it may be a secret
 		case !httphead.IsToken(p):
 			fault = "is not a token"
 		case slices.Contains(o.Protocols[:i], p):
-			fault = "is there twice"
+			fault = "is a duplicate"
 		default:
 			continue
 		}
@@ -92,7 +92,7 @@ func (o *Offer) check() error {
 	}
 	for i := range o.Extensions {
 		if e := &o.Extensions[i]; !validExtension(e) {
-			return fmt.Errorf("a parameter of extension %q has a value that is no token", e.Name)
+			return fmt.Errorf("a parameter of extension %q has a value that is not a token", e.Name)
 		}
 	}
 	return nil
@@ -108,15 +108,15 @@ func (o *Offer) key() (key [keySize]byte) {
 }
 
 // AppendRequest appends the request for o in HTTP/1.1 to dst (RFC 6455, section
-// 4.1). It does not retain o. It returns an error, and dst as it was, for an offer
-// that no request can carry.
+// 4.1). It does not retain o. If a request cannot carry the offer, it returns
+// an error and dst unchanged.
 func AppendRequest(dst []byte, o *Offer) ([]byte, error) {
 	if o == nil {
 		return dst, errNilOffer
 	}
 	err := o.check()
 	if err == nil && !o.http1() {
-		err = fmt.Errorf("HTTP/%d has no request of this form", o.Major)
+		err = fmt.Errorf("want an offer for HTTP/1.1, not HTTP/%d", o.Major)
 	}
 	out := dst
 	if err == nil {
@@ -128,8 +128,8 @@ func AppendRequest(dst []byte, o *Offer) ([]byte, error) {
 	return out, nil
 }
 
-// appendTo is AppendRequest for an offer that has been checked. What it returns with
-// an error is of no use.
+// appendTo is AppendRequest for a checked offer. If it returns an error, the
+// result is not valid.
 func (o *Offer) appendTo(dst []byte) ([]byte, error) {
 	dst, err := httphead.AppendRequestLine(dst, http.MethodGet, o.Target)
 	if err != nil {
@@ -159,14 +159,14 @@ func (o *Offer) appendTo(dst []byte) ([]byte, error) {
 	return append(dst, "\r\n"...), nil
 }
 
-// userAgent is sent by a client that says no other: some firewalls refuse requests
-// without one.
+// userAgent is the default User-Agent. Some firewalls refuse requests without
+// one.
 const userAgent = "wskit/" + version
 
 // version is the release of this module, for peers to log.
 const version = "0.1"
 
-// appendHeader appends the fields of Header, and those that stand for ones that it
+// appendHeader appends the fields of Header, and defaults for fields that it
 // lacks.
 func (o *Offer) appendHeader(dst []byte) ([]byte, error) {
 	mark := len(dst)

@@ -5,14 +5,16 @@ import (
 	"strings"
 )
 
-// SameOrigin reports whether a request may be trusted not to come from the page of
-// another site (RFC 6455, section 10.2): whether it has no field Origin, as from a
-// program that is no browser, or one whose scheme, host and port are those that the
-// client asked for. host is the value of field Host, secure says whether it came over
-// TLS, origins are the values of all Origin fields, read as by [ParseOrigin]. Two of
-// them, "null", and what is no origin at all are not the same.
+// SameOrigin reports whether a request does not come from a page of another
+// site (RFC 6455, section 10.2). It returns true if there is no Origin field,
+// as in requests of programs other than browsers, or if the scheme, host and
+// port of the origin are those of the request. host is the value of the Host
+// field, secure says whether the request came over TLS, and origins are the
+// values of all Origin fields, parsed as by [ParseOrigin]. It returns false for
+// two Origin fields, for "null", and for invalid origins.
 //
-// Behind a proxy that ends TLS, secure is what the client spoke to the proxy.
+// Behind a proxy that terminates TLS, secure must say whether the client used
+// TLS to the proxy.
 func SameOrigin(host string, secure bool, origins ...string) bool {
 	if len(origins) == 0 {
 		return true
@@ -22,13 +24,14 @@ func SameOrigin(host string, secure bool, origins ...string) bool {
 	return ok && u.Scheme == asked.Scheme && strings.EqualFold(u.Hostname(), asked.Hostname()) && port(u) == port(&asked)
 }
 
-// ParseOrigin returns the scheme and the host, with the port if one is named, of
-// an Origin (RFC 6454, section 6.2); origins are the values of all Origin fields. ok
-// is false unless there is exactly one and it is of that form, which "null" is not.
+// ParseOrigin returns the scheme and the host, with the port if one is named,
+// of an Origin (RFC 6454, section 6.2); origins are the values of all Origin
+// fields. ok is false unless there is exactly one of that form. "null" does not
+// have that form.
 //
-// It allows what programs send that are no browsers. A path after the host, which
-// RFC 6454 does not have, is left out. Scheme ws is returned as http, and wss as
-// https. No page can have such an origin.
+// It accepts some origins that no page has, but that programs other than
+// browsers send. It ignores a path after the host, which RFC 6454 does not
+// allow, and it returns scheme ws as http and wss as https.
 func ParseOrigin(origins ...string) (u *url.URL, ok bool) {
 	if len(origins) != 1 {
 		return nil, false

@@ -76,7 +76,8 @@ func TestParseOrigin_RFC6454_6_2(t *testing.T) {
 	}
 }
 
-// What is an origin is a URL of a scheme and a host to net/url, too, and perhaps a path.
+// What is an origin is a URL of a scheme and a host to net/url, too, and
+// perhaps a path.
 func FuzzParseOrigin(f *testing.F) {
 	for _, origin := range []string{
 		"https://a.example", "HTTP://A.example:8080", "chrome-extension://abc", "http://[2001:db8::1]:80", "http://127.0.0.1:", "null", "http://u@h", "http://h/p", "a://b%20c",

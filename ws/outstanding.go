@@ -2,13 +2,13 @@ package ws
 
 import "bytes"
 
-// outstanding tells how many bytes a request must still bring at the least, if
-// it is in order, from what has been read of it: its line, the fields without which
-// it is refused, and the empty line at its end. So many bytes can be read
-// from a connection without taking one that stands behind the request.
+// outstanding computes the minimum number of bytes that are missing from a
+// valid request of which a part was read: the rest of its line, the required
+// fields, and the empty line at its end. That many bytes can be read without
+// reading past the end of the request.
 type outstanding struct {
-	line     int  // where the line begins that is not complete yet
-	searched int  // up to where its end has been looked for
+	line     int  // start of the incomplete line
+	searched int  // bytes that were searched for its end
 	begun    bool // the request line is complete
 	ended    bool // the empty line is complete, or a line that makes the request malformed
 	seen     [len(requiredSizes)]bool
@@ -34,9 +34,9 @@ func newOutstanding() (o outstanding) {
 	return o
 }
 
-// least returns how many bytes p, the request as far as it has been read, still
-// lacks at the least: 0 if it lacks none, for it is whole, or malformed already.
-// Calls with a p that grows cost linear time.
+// least returns the minimum number of bytes that are missing after p, the part
+// of the request that was read. It returns 0 if the request is complete or
+// malformed. Calls with a growing p take linear time in total.
 func (o *outstanding) least(p []byte) int {
 	for !o.ended {
 		i := bytes.IndexByte(p[o.searched:], '\n')
@@ -62,8 +62,8 @@ func (o *outstanding) least(p []byte) int {
 	return o.fields(line) + len("\r\n")
 }
 
-// fields returns what the field line that is under way, and the required ones that
-// have not been seen, lack at the least.
+// fields returns the minimum number of bytes that are missing from the current
+// field line and the required fields.
 func (o *outstanding) fields(line []byte) int {
 	rest := len("\r\n")
 	if line[len(line)-1] == '\r' {
@@ -78,7 +78,7 @@ func (o *outstanding) fields(line []byte) int {
 		}
 		return rest + o.missing
 	}
-	may := 0 // what the line may become is counted neither way
+	may := 0 // the size of the field that the line may become
 	for f, size := range requiredSizes {
 		name := fieldNames[f]
 		if !o.seen[f] && len(line) <= len(name) && bytes.EqualFold(line, []byte(name[:len(line)])) {
@@ -88,7 +88,7 @@ func (o *outstanding) fields(line []byte) int {
 	return rest + o.missing - may
 }
 
-// complete takes note of a line that ends.
+// complete records a complete line.
 func (o *outstanding) complete(line []byte) {
 	switch {
 	case !bytes.HasSuffix(line, []byte("\r\n")):
@@ -110,11 +110,11 @@ func (o *outstanding) required(f handshakeField) bool {
 	return int(f) < len(o.seen) && !o.seen[f]
 }
 
-// lineField returns the field whose name and colon begin the line, and whether as
-// much of the line is there as decides it.
+// lineField returns the field whose name and colon begin the line. named says
+// whether the line is long enough to decide that.
 func lineField(line []byte) (f handshakeField, named bool) {
 	if len(line) > len(fieldBySize) {
-		line = line[:len(fieldBySize)] // a longer name is none of these
+		line = line[:len(fieldBySize)] // no name is longer
 	}
 	colon := bytes.IndexByte(line, ':')
 	if colon < 0 {

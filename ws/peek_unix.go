@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// socket copies to room what has arrived on a socket, as far as it fits, and
-// leaves it there. Like Read it waits until something has, or the deadline has
-// passed. At the end of the stream it returns 0.
+// socket copies received bytes of a socket to room without consuming them. Like
+// Read, it waits until there are some or the deadline has passed. At the end of
+// the stream it returns 0.
 func (p *peek) socket(raw syscall.RawConn, room []byte) (n int, err error) {
 	if p.look == nil {
-		p.look = p.recv // once, for it is allocated
+		p.look = p.recv // only once, because it allocates
 	}
 	p.room = room
 	err = raw.Read(p.look)
@@ -23,7 +23,7 @@ func (p *peek) socket(raw syscall.RawConn, room []byte) (n int, err error) {
 	return p.n, os.NewSyscallError("recvfrom", p.err)
 }
 
-// peek is the memory of a look at a socket.
+// peek holds the state of a call that peeks into a socket.
 type peek struct {
 	look func(fd uintptr) (done bool)
 	room []byte

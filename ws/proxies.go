@@ -10,36 +10,38 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Proxies are the reverse proxies in front of a server, which say in the fields of a
-// request where it came from. nil stands for none.
+// Proxies are the reverse proxies in front of a server. They say in the fields
+// of a request where it came from. nil means none.
 //
-// What a field says counts only as far as trusted proxies have written it. A proxy
-// appends to a list, or replaces it, so that lists are read from their end: the last
-// member is that of the proxy which has connected to this server. If that proxy is
-// trusted, the member names the address that has connected to it; if that is a trusted
-// proxy as well, the member before counts, too, and so on. What the client itself has
-// sent is never reached.
+// A field counts only as far as trusted proxies have written it. A proxy
+// appends to a list or replaces it, so lists are read from the end. The last
+// member was written by the proxy that connected to this server. If that proxy
+// is trusted, the member holds the address that connected to it. If that
+// address is also a trusted proxy, the previous member counts as well, and so
+// on. Members that the client itself sent are never reached.
 //
-// A member that is malformed, or that hides the address, ends this: what is known until
-// then counts.
+// The search ends at a member that is malformed or that hides the address. The
+// result so far then counts.
 type Proxies struct {
-	// Trusted are the addresses of the proxies, as [http.Request].RemoteAddr has them,
-	// and those of proxies in front of them. A connection that has no IP address, such
-	// as one of a Unix socket, is not trusted.
+	// Trusted are the addresses of the proxies, as in
+	// [http.Request].RemoteAddr, and of proxies in front of them. A connection
+	// without an IP address, such as that of a Unix socket, is not trusted.
 	Trusted []netip.Prefix
 
-	// Standard says that the proxies write the field Forwarded (RFC 7239). By default
-	// they write X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host. The other
-	// fields are not looked at: a proxy that does not know a field passes on what the
-	// client has sent.
+	// Standard says that the proxies write the field Forwarded (RFC 7239). By
+	// default they write X-Forwarded-For, X-Forwarded-Proto and
+	// X-Forwarded-Host. The other fields are ignored, because a proxy that does
+	// not know a field forwards the client's value.
 	//
-	// The proxies must write X-Forwarded-For, or the parameter for, and must set or remove
-	// each other one, since they pass it on otherwise.
+	// The proxies must write X-Forwarded-For, or the parameter for, and must
+	// set or remove each of the others, so that they do not forward the
+	// client's values.
 	Standard bool
 }
 
-// Validate returns an error if an entry of Trusted is not a valid prefix, or one that no
-// address matches: IPv4 addresses mapped to IPv6 are compared as IPv4.
+// Validate returns an error if an entry of Trusted is not a valid prefix, or
+// one that no address matches: IPv4 addresses mapped to IPv6 are compared as
+// IPv4.
 func (p *Proxies) Validate() error {
 	if p == nil {
 		return nil
@@ -55,13 +57,14 @@ func (p *Proxies) Validate() error {
 	return nil
 }
 
-// Request returns r as the client has sent it: a shallow copy with a URL of its own, in
-// which RemoteAddr is the address of the client, with port 0 if that is not known, Host is
-// the host that the client asked for, and URL has that host and scheme http or https, as
-// the client has connected. It returns r itself if p or r is nil.
+// Request returns r as the client sent it to the first trusted proxy: a shallow
+// copy with its own URL. RemoteAddr is the address of the client, with port 0
+// if the port is not known. Host is the host that the client requested. URL has
+// that host and the scheme of the client's connection, http or https. If p or r
+// is nil, it returns r.
 //
-// A handler calls it before it trusts RemoteAddr. [HTTPUpgrader] and its options Hosts
-// then use what it returns.
+// Call it before using RemoteAddr, and pass the result to [HTTPUpgrader], whose
+// option Hosts then applies to the client's request.
 func (p *Proxies) Request(r *http.Request) *http.Request {
 	if p == nil || r == nil {
 		return r
@@ -84,14 +87,14 @@ func (p *Proxies) Request(r *http.Request) *http.Request {
 	return &sent
 }
 
-// forwarding is what is known of a request on its way.
+// forwarding is the current knowledge about the origin of a request.
 type forwarding struct {
 	client netip.AddrPort
 	secure bool
 	host   string
 }
 
-// follow follows the request back over the proxies that are trusted.
+// follow traces the request back through the trusted proxies.
 func (p *Proxies) follow(as *forwarding, h http.Header) {
 	next := xForwarded(h)
 	if p.Standard {
@@ -129,11 +132,12 @@ func (p *Proxies) trust(addr netip.Addr) bool {
 	return false
 }
 
-// hop is what one proxy says of the request that it got. What it does not say is "".
+// hop is the report of one proxy about the request that it received. Missing
+// values are "".
 type hop struct{ client, proto, host string }
 
-// xForwarded returns a function that returns the hops of the fields X-Forwarded-For,
-// -Proto and -Host, the nearest proxy first.
+// xForwarded returns an iterator over the hops in X-Forwarded-For, -Proto and
+// -Host, beginning with the nearest proxy.
 func xForwarded(h http.Header) func() (hop, bool) {
 	clients := backwards{values: h["X-Forwarded-For"]}
 	protos := backwards{values: h["X-Forwarded-Proto"]}
@@ -150,12 +154,12 @@ func forwarded(h http.Header) func() (hop, bool) {
 	return func() (hop, bool) { return parseElement(elements.next()) }
 }
 
-// backwards yields the members of a list from its end. It looks only at those, so that
-// nothing that stands before them changes where they begin.
+// backwards iterates over the members of a list from its end. Earlier text,
+// which the client may have sent, cannot affect where they begin.
 type backwards struct {
-	values []string // of the field, except for the one under way
-	value  string   // what is left of that one
-	more   bool     // there is something left, if only an empty member
+	values []string // of the field, except for the current one
+	value  string   // the rest of the current value
+	more   bool     // at least one member is left, which may be empty
 }
 
 // next returns the next member that is not empty, or "".
@@ -201,8 +205,8 @@ func lastComma(s string) int {
 	return -1
 }
 
-// parseElement parses a forwarded-element (RFC 7239, section 4). ok is false for one that
-// is malformed, or empty.
+// parseElement parses a forwarded-element (RFC 7239, section 4). ok is false if
+// it is malformed or empty.
 func parseElement(s string) (h hop, ok bool) {
 	var set struct{ client, proto, host bool }
 	take := func(to *string, set *bool, value string) {
@@ -224,7 +228,8 @@ func parseElement(s string) (h hop, ok bool) {
 	return h, ok
 }
 
-// parsePair parses a forwarded-pair and the semicolon after it. An empty pair has no name.
+// parsePair parses a forwarded-pair and the semicolon after it. An empty pair
+// has no name.
 func parsePair(s string) (name, value, rest string, ok bool) {
 	s = strings.TrimLeft(s, " \t")
 	if s == "" || s[0] == ';' {
@@ -251,7 +256,8 @@ func parsePair(s string) (name, value, rest string, ok bool) {
 	return strings.ToLower(name), value, strings.TrimPrefix(rest, ";"), true
 }
 
-// cutQuoted cuts a quoted-string (RFC 9110, section 5.6.4) off the beginning of s.
+// cutQuoted cuts a quoted-string (RFC 9110, section 5.6.4) off the beginning of
+// s.
 func cutQuoted(s string) (value, rest string, ok bool) {
 	var b []byte
 	for i := 1; i < len(s); i++ {
@@ -268,9 +274,10 @@ func cutQuoted(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// parseNode parses an address with or without a port: a node of RFC 7239, section 6, or a
-// bare address of IPv6, which X-Forwarded-For may have. It is false for "unknown" and
-// for obfuscated identifiers; an obfuscated port counts as none.
+// parseNode parses an address with or without a port: a node of RFC 7239,
+// section 6, or an IPv6 address without brackets, which X-Forwarded-For may
+// contain. ok is false for "unknown" and for obfuscated identifiers. An
+// obfuscated port counts as no port.
 func parseNode(s string) (node netip.AddrPort, ok bool) {
 	if i := strings.LastIndex(s, ":_"); i >= 0 {
 		s = s[:i]

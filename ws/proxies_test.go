@@ -94,7 +94,8 @@ func TestProxies_RFC7239(t *testing.T) {
 		{"section 6, obfuscated port", `for="192.0.2.43:_x"`, "192.0.2.43:0", "http://inner/"},
 		{"comma in quotes", `for=192.0.2.43;x="a,\",b"`, "192.0.2.43:0", "http://inner/"},
 
-		// What the client has written does not count, whatever it does to the list.
+		// What the client has written does not count, whatever it does to the
+		// list.
 		{"client that lies", `for=127.0.0.1;host=victim, for=192.0.2.43`, "192.0.2.43:0", "http://inner/"},
 		{"client that opens a quote", `for="127.0.0.1, for=192.0.2.43`, "192.0.2.43:0", "http://inner/"},
 		{"client that escapes", `for="\, for=192.0.2.43`, "192.0.2.43:0", "http://inner/"},

@@ -19,11 +19,11 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// ProxyFromEnvironment returns the proxy for a request that the variables
-// HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, as [http.ProxyFromEnvironment] does,
-// or else the one that ALL_PROXY names; names in lower case mean the same. NO_PROXY
-// counts for all of them, and localhost has no proxy. The variables are read at each
-// call. It is for [Dialer].Proxy.
+// ProxyFromEnvironment is a function for [Dialer].Proxy. Like
+// [http.ProxyFromEnvironment], it returns the proxy in HTTP_PROXY or
+// HTTPS_PROXY. If there is none, it returns the proxy in ALL_PROXY. NO_PROXY
+// applies to all of them, and localhost has no proxy. Names in lower case also
+// work. Each call reads the variables.
 func ProxyFromEnvironment(r *http.Request) (*url.URL, error) {
 	if r == nil {
 		return nil, errNilRequest
@@ -34,14 +34,15 @@ func ProxyFromEnvironment(r *http.Request) (*url.URL, error) {
 	config := httpproxy.FromEnvironment()
 	all := cmp.Or(os.Getenv("ALL_PROXY"), os.Getenv("all_proxy"))
 	if config.HTTPProxy == "" {
-		// No field of a request sets ALL_PROXY, as the field Proxy sets HTTP_PROXY.
+		// A request cannot set ALL_PROXY in CGI, unlike HTTP_PROXY, which the
+		// field Proxy sets.
 		config.HTTPProxy, config.CGI = all, false
 	}
 	config.HTTPSProxy = cmp.Or(config.HTTPSProxy, all)
 	return config.ProxyFunc()(r.URL)
 }
 
-// proxy returns the proxy to go through to u, or nil.
+// proxy returns the proxy for u, or nil.
 func (d *Dialer) proxy(ctx context.Context, u *url.URL) (*url.URL, error) {
 	if d.Proxy == nil {
 		return nil, nil
@@ -56,19 +57,18 @@ func (d *Dialer) proxy(ctx context.Context, u *url.URL) (*url.URL, error) {
 	case proxy == nil:
 		return nil, nil
 	case proxy.Scheme != "http" && proxy.Scheme != "https" && !isSOCKS(proxy):
-		return nil, fmt.Errorf("proxy: scheme %q is neither http nor https nor socks5; other proxies can be reached through NetDial", proxy.Scheme)
+		return nil, fmt.Errorf("proxy: unsupported scheme %q: want http, https or socks5, or set NetDial", proxy.Scheme)
 	case proxy.Hostname() == "":
 		return nil, fmt.Errorf("proxy: URL %q names no host", proxy.Redacted())
 	}
 	return proxy, nil
 }
 
-// ProxyError is an error on the way to a server that a proxy, or the connection to
-// it, is to blame for: it cannot be reached, or does not connect to the server. It is
-// found by errors.As in what a [Dialer] returns.
+// ProxyError reports that a proxy cannot be reached or does not connect to the
+// server. Errors of a [Dialer] wrap it: use errors.As.
 type ProxyError struct {
-	Host string // of the proxy, with its port if the URL had one
-	Err  error  // a [ConnectionRejectedError] if the proxy has refused
+	Host string // of the proxy, with the port if the URL has one
+	Err  error  // a [ConnectionRejectedError] if the proxy refused
 }
 
 // Error returns the host of the proxy and the error.
@@ -80,7 +80,7 @@ func (e *ProxyError) Unwrap() error { return e.Err }
 // Timeout reports whether Err is due to a timeout.
 func (e *ProxyError) Timeout() bool { return isTimeout(e.Err) }
 
-// proxyError is err, of the connection to a proxy if there is one.
+// proxyError returns err, as a ProxyError if there is a proxy.
 func proxyError(proxy *url.URL, err error) error {
 	if proxy == nil {
 		return err
@@ -88,9 +88,9 @@ func proxyError(proxy *url.URL, err error) error {
 	return &ProxyError{proxy.Host, err}
 }
 
-// tunnel has the proxy at the other end of conn connect to addr, and returns the
-// connection that leads there. secured says that conn has TLS already. It returns a
-// connection also with an error, for the caller to close.
+// tunnel makes the proxy at the other end of conn connect to addr, and returns
+// the connection to addr. secured says that conn already has TLS. Even on an
+// error it returns a connection, which the caller must close.
 func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, secured bool, proxy *url.URL, addr string) (net.Conn, error) {
 	if isSOCKS(proxy) {
 		return conn, connectSOCKS(conn, proxy, addr)
@@ -136,7 +136,8 @@ func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, secured bool, proxy 
 	return conn, nil
 }
 
-// connectRequest returns the request to connect to addr (RFC 9110, section 9.3.6).
+// connectRequest returns the request to connect to addr (RFC 9110, section
+// 9.3.6).
 func connectRequest(addr string, user *url.Userinfo, header http.Header) ([]byte, error) {
 	req, err := httphead.AppendRequestLine(nil, http.MethodConnect, addr)
 	if err != nil {
@@ -155,12 +156,13 @@ func connectRequest(addr string, user *url.Userinfo, header http.Header) ([]byte
 	return append(req, "\r\n"...), nil
 }
 
-// connectHeader returns the fields of h that may stand in a request with method CONNECT,
-// which has no body, and User-Agent unless h has it. An empty one is not sent.
+// connectHeader returns the fields of h that a CONNECT request, which has no
+// body, may have. It adds User-Agent unless h has it. An empty User-Agent is
+// omitted.
 func connectHeader(h http.Header, user bool) http.Header {
 	fields := http.Header{"User-Agent": {userAgent}}
 	for name, values := range h {
-		if fieldOf([]byte(name)) == fieldHost || useOf([]byte(name)) == useFraming { // written in any case, or bounds a body
+		if fieldOf([]byte(name)) == fieldHost || useOf([]byte(name)) == useFraming { // in any letter case, or delimits a body
 			continue
 		}
 		switch http.CanonicalHeaderKey(name) {
@@ -192,8 +194,8 @@ func appendHTTP(dst []byte, h http.Header) (_ []byte, err error) {
 	return dst, nil
 }
 
-// connectSOCKS has the proxy at the other end of conn connect to addr (RFC 1928). The
-// proxy looks the name up, in both schemes, as with net/http.
+// connectSOCKS makes the proxy at the other end of conn connect to addr (RFC
+// 1928). With both schemes the proxy resolves the name, as with net/http.
 func connectSOCKS(conn net.Conn, proxy *url.URL, addr string) error {
 	var auth *socks.Auth
 	if proxy.User != nil {
@@ -208,7 +210,7 @@ func connectSOCKS(conn net.Conn, proxy *url.URL, addr string) error {
 		DialWithConn(ctx context.Context, conn net.Conn, network, addr string) (net.Addr, error)
 	})
 	if !ok {
-		return errors.ErrUnsupported // no version of the module is like that
+		return errors.ErrUnsupported // does not happen with any version of the module
 	}
 	_, err = over.DialWithConn(context.Background(), conn, "tcp", addr) // the guard ends it
 	return err

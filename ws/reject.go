@@ -12,10 +12,10 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// ConnectionRejectedError is a handshake that the server refused. On the
-// server's side it says how the refusal was answered; callbacks return one from
-// [RejectConnectionError] to choose the answer. On the client's side it holds
-// what the server answered, and errors.As finds a [StatusError] in it, too.
+// ConnectionRejectedError reports that the server refused a handshake. On the
+// server, it describes the response; callbacks return one from
+// [RejectConnectionError] to choose the response. On the client, it holds the
+// response of the server, and errors.As also finds a [StatusError] in it.
 type ConnectionRejectedError struct {
 	status int
 	reason string
@@ -23,39 +23,39 @@ type ConnectionRejectedError struct {
 	body   []byte
 	causes []error // for errors.Is and errors.As
 
-	received bool // by a client, as it came
+	received bool // by a client, from a server
 }
 
-// RejectOption sets one part of the answer in [RejectConnectionError].
+// RejectOption sets one part of the response in [RejectConnectionError].
 type RejectOption func(*ConnectionRejectedError)
 
-// RejectionStatus sets the HTTP status. Where it is none of a refusal, below 300 or
-// above 599 or 304, which has no body, it is 500.
+// RejectionStatus sets the HTTP status. A code below 300, above 599, or 304,
+// which has no body, becomes 500.
 func RejectionStatus(code int) RejectOption {
 	return func(e *ConnectionRejectedError) { e.status = code }
 }
 
-// RejectionReason sets the text of the error, which is also the body of the
-// answer unless [RejectionBody] sets another one.
+// RejectionReason sets the text of the error. It is also the body of the
+// response unless [RejectionBody] sets another one.
 func RejectionReason(reason string) RejectOption {
 	return func(e *ConnectionRejectedError) { e.reason = reason }
 }
 
-// RejectionHeader sets the additional fields of the answer. How the answer is sent
-// is not theirs to say: Connection, Content-Length and Transfer-Encoding among them
-// are left out.
+// RejectionHeader sets additional fields of the response. Fields that affect
+// how the response is sent, such as Connection, Content-Length and
+// Transfer-Encoding, are omitted.
 func RejectionHeader(h HandshakeHeader) RejectOption {
 	return func(e *ConnectionRejectedError) { e.header = h }
 }
 
-// RejectionBody sets the body of the answer. Its Content-Type is text/plain
-// unless [RejectionHeader] says otherwise. It does not copy body.
+// RejectionBody sets the body of the response. Its Content-Type is text/plain
+// unless [RejectionHeader] sets another one. It does not copy body.
 func RejectionBody(body []byte) RejectOption {
 	return func(e *ConnectionRejectedError) { e.body = body }
 }
 
-// RejectConnectionError returns a *[ConnectionRejectedError] for a callback of
-// [Upgrader] or [HTTPUpgrader] to refuse a handshake with.
+// RejectConnectionError returns a *[ConnectionRejectedError] with which a
+// callback of [Upgrader] or [HTTPUpgrader] refuses a handshake.
 func RejectConnectionError(options ...RejectOption) error {
 	return reject(options...)
 }
@@ -68,9 +68,10 @@ func reject(options ...RejectOption) *ConnectionRejectedError {
 	return e
 }
 
-// rejection returns the answer that err describes, or status 500. The text of any
-// other error stays on the server, as does the answer of another server to which a
-// callback has connected: it may hold cookies and secrets of that server.
+// rejection returns the response that err describes, or status 500. The text of
+// other errors is not sent to the client. Neither is the response of another
+// server that a callback has dialed, because it may hold cookies and secrets of
+// that server.
 func rejection(err error) *ConnectionRejectedError {
 	if described, ok := errors.AsType[*ConnectionRejectedError](err); ok && !described.received {
 		return described
@@ -78,10 +79,11 @@ func rejection(err error) *ConnectionRejectedError {
 	return internalError
 }
 
-// RefusalStatus returns the HTTP status with which [Upgrader.Upgrade],
-// [HTTPUpgrader.Upgrade] and [AppendRefusal] answer a handshake that failed with err: 500
-// unless it wraps a *[ConnectionRejectedError] that no client has received. It returns 0
-// for a nil err, and for an error of the connection, over which no refusal went out.
+// RefusalStatus returns the HTTP status of the response of [Upgrader.Upgrade],
+// [HTTPUpgrader.Upgrade] and [AppendRefusal] to a handshake that failed with
+// err. That is 500 unless err wraps a *[ConnectionRejectedError] that was not
+// received by a client. RefusalStatus returns 0 if err is nil, or an error of
+// the connection, which prevents a response.
 func RefusalStatus(err error) int {
 	if _, lost := errors.AsType[*connError](err); lost || err == nil {
 		return 0
@@ -89,7 +91,7 @@ func RefusalStatus(err error) int {
 	return rejection(err).StatusCode()
 }
 
-// connError is an error of the connection in a handshake of a server.
+// connError is an error of the connection in a server's handshake.
 type connError struct {
 	op  string
 	err error
@@ -101,7 +103,7 @@ func (e *connError) Unwrap() error { return e.err }
 
 var internalError = reject(RejectionReason("ws: internal server error"))
 
-// StatusCode returns the HTTP status of the answer.
+// StatusCode returns the HTTP status of the response.
 func (e *ConnectionRejectedError) StatusCode() int {
 	if e.received {
 		return e.status
@@ -112,7 +114,7 @@ func (e *ConnectionRejectedError) StatusCode() int {
 	return e.status
 }
 
-// Error returns the reason, or the status if there is none.
+// Error returns the reason, or the status text if the reason is empty.
 func (e *ConnectionRejectedError) Error() string {
 	if e.reason == "" {
 		return "ws: handshake rejected: " + statusText(e.StatusCode())
@@ -120,12 +122,12 @@ func (e *ConnectionRejectedError) Error() string {
 	return e.reason
 }
 
-// Unwrap returns what lies behind the refusal, for errors.Is and errors.As.
+// Unwrap returns the causes of the refusal.
 func (e *ConnectionRejectedError) Unwrap() []error { return e.causes }
 
-// Header returns the fields that [RejectionHeader] set, or on the client's side
-// those of the server's answer, as a map of the caller's own. It is nil if the
-// fields are malformed.
+// Header returns the fields of [RejectionHeader], or on the client, those of
+// the server's response. The caller owns the map. It is nil if the fields are
+// malformed.
 func (e *ConnectionRejectedError) Header() http.Header {
 	fields, err := renderHeader(e.header)
 	if err != nil {
@@ -138,8 +140,8 @@ func (e *ConnectionRejectedError) Header() http.Header {
 	return h
 }
 
-// Body returns the body of the answer, on the client's side at most its first
-// [MaxRefusalBody] bytes. The slice must not be changed.
+// Body returns the body of the response. On the client, it is cut to the first
+// [MaxRefusalBody] bytes. The caller must not modify the slice.
 func (e *ConnectionRejectedError) Body() []byte {
 	if e.body == nil {
 		return []byte(e.reason)
@@ -147,7 +149,7 @@ func (e *ConnectionRejectedError) Body() []byte {
 	return e.body
 }
 
-// renderHeader returns the fields that h writes, in memory of their own.
+// renderHeader returns the fields that h writes, in newly allocated memory.
 func renderHeader(h HandshakeHeader) (httphead.Fields, error) {
 	if h == nil {
 		return nil, nil
@@ -159,9 +161,9 @@ func renderHeader(h HandshakeHeader) (httphead.Fields, error) {
 	return parseFieldBlock(b.Bytes())
 }
 
-// answer returns the answer as it goes out: status, all fields but
-// Content-Length, body. A header that cannot be sent makes it a plain 500. It
-// has the connection closed: what a client sent behind a refused handshake must
+// answer returns the response: its status, all fields except Content-Length,
+// and body. If the header is not valid, the response is a plain 500. The
+// response closes the connection, because data after a refused handshake must
 // not be read as a request.
 func (e *ConnectionRejectedError) answer() (status int, fields httphead.Fields, body []byte) {
 	own, err := renderHeader(e.header)
@@ -180,14 +182,14 @@ func (e *ConnectionRejectedError) answer() (status int, fields httphead.Fields, 
 		add("X-Content-Type-Options", "nosniff")
 	}
 	for _, f := range own {
-		if fieldOf(f.Name) != fieldConnection && useOf(f.Name) != useFraming { // how the answer is sent is decided here
+		if fieldOf(f.Name) != fieldConnection && useOf(f.Name) != useFraming { // these are decided here
 			fields = append(fields, f)
 		}
 	}
 	return e.StatusCode(), fields, e.Body()
 }
 
-// appendTo appends the answer as it goes to a raw connection.
+// appendTo appends the response for a raw connection.
 func (e *ConnectionRejectedError) appendTo(dst []byte, withBody bool) []byte {
 	status, fields, body := e.answer()
 	dst = append(dst, "HTTP/1.1 "+statusText(status)+"\r\n"...)
@@ -203,8 +205,8 @@ func (e *ConnectionRejectedError) appendTo(dst []byte, withBody bool) []byte {
 	return dst
 }
 
-// serve answers r through net/http. Names keep the spelling that they have on a raw
-// connection: net/http sends keys as they are.
+// serve answers r through net/http. Names are spelled as on a raw connection,
+// because net/http sends keys unchanged.
 func (e *ConnectionRejectedError) serve(w http.ResponseWriter, r *http.Request) {
 	status, fields, body := e.answer()
 	h := w.Header()
@@ -219,33 +221,33 @@ func (e *ConnectionRejectedError) serve(w http.ResponseWriter, r *http.Request) 
 		}
 	}
 	if announcesBody(r) {
-		// net/http waits for the body before it closes the connection. What has
-		// not arrived soon is not worth that.
+		// net/http reads the body of the request before it closes the
+		// connection. The deadline limits that wait.
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyGrace))
 	}
 	w.WriteHeader(status)
 	w.Write(body)
 }
 
-// ofConnection reports whether a field is about the connection: HTTP/2 and HTTP/3
-// have none of those (RFC 9113, section 8.2.2).
+// ofConnection reports whether a field is specific to the connection. HTTP/2
+// and HTTP/3 do not allow such fields (RFC 9113, section 8.2.2).
 func ofConnection(name []byte) bool {
 	f := fieldOf(name)
 	return f == fieldUpgrade || f == fieldConnection
 }
 
-// bodyGrace is how long the body of a refused request may take to arrive.
+// bodyGrace is how long the server waits for the body of a refused request.
 const bodyGrace = time.Second
 
 func announcesBody(r *http.Request) bool {
 	return r.ContentLength != 0 || len(r.TransferEncoding) > 0
 }
 
-// StatusError is the status of a server's answer other than 101. It is found by
-// errors.As in what a [Dialer] returns.
+// StatusError is the status of a server's response other than 101. Errors of a
+// [Dialer] wrap it: use errors.As.
 type StatusError int
 
-// Error names the status.
+// Error returns the status in words.
 func (s StatusError) Error() string {
 	return "ws: unexpected HTTP response status: " + statusText(int(s))
 }
@@ -254,9 +256,9 @@ func statusText(code int) string {
 	return fmt.Sprintf("%d %s", code, http.StatusText(code))
 }
 
-// HandshakeHeader writes additional fields of a handshake: whole lines, each
-// "Name: value" and CR LF, and no empty line. What it writes is checked before
-// it is sent; a fault in it makes the handshake fail.
+// HandshakeHeader writes additional fields of a handshake: complete lines of
+// the form "Name: value" and CR LF, without an empty line. They are checked
+// before they are sent. If they are not valid, the handshake fails.
 type HandshakeHeader interface {
 	io.WriterTo
 }
@@ -279,7 +281,7 @@ func (b HandshakeHeaderBytes) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// HandshakeHeaderFunc is a [HandshakeHeader] that a function writes.
+// HandshakeHeaderFunc is a function that implements [HandshakeHeader].
 type HandshakeHeaderFunc func(io.Writer) (int64, error)
 
 // WriteTo calls f. A nil f writes nothing.
@@ -290,11 +292,11 @@ func (f HandshakeHeaderFunc) WriteTo(w io.Writer) (int64, error) {
 	return f(w)
 }
 
-// HandshakeHeaderHTTP is a [HandshakeHeader] made of a header of net/http.
+// HandshakeHeaderHTTP is an [http.Header] that implements [HandshakeHeader].
 type HandshakeHeaderHTTP http.Header
 
-// WriteTo writes the fields of h to w, in no particular order. A name or a value
-// that would break the head is an error, and then nothing is written.
+// WriteTo writes the fields of h to w, in no particular order. If a name or
+// value is not valid, it returns an error and writes nothing.
 func (h HandshakeHeaderHTTP) WriteTo(w io.Writer) (int64, error) {
 	var b []byte
 	var err error

@@ -11,45 +11,46 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Request is what a client asks for in an opening handshake, as a server received
-// it, however it was carried (RFC 6455, section 4.1). [ParseRequest] makes one of
-// the bytes of HTTP/1.1; another transport fills in the exported fields.
-// [Upgrader.Decide] answers it.
+// Request is a client's opening handshake as a server received it, independent
+// of the version of HTTP (RFC 6455, section 4.1). [ParseRequest] parses one
+// from HTTP/1.1. Other transports set the exported fields. [Upgrader.Decide]
+// answers it.
 //
-// The zero value is ready for use; set HeadLimits before ParseRequest. A Request
-// that is used again allocates nothing. Its slices are views into what was parsed.
+// The zero value is ready to use. Set HeadLimits before ParseRequest. Reusing a
+// Request avoids allocations. Its slices are views of the parsed bytes.
 type Request struct {
-	Method       []byte          // "GET", or "CONNECT" where the transport has streams
+	Method       []byte          // "GET", or "CONNECT" in HTTP/2 and HTTP/3
 	Target       []byte          // path and query, or the absolute form of HTTP/1.1
 	Protocol     []byte          // :protocol of an extended CONNECT (RFC 8441, section 4)
 	Major, Minor int             // of the version of HTTP
-	Host         []byte          // of an absolute Target, or else Host or :authority; nil without it
-	Fields       httphead.Fields // all of them, pseudo-header fields excepted
+	Host         []byte          // from an absolute Target, or else Host or :authority; nil if there is none
+	Fields       httphead.Fields // all fields except pseudo-headers
 
-	// HeadLimits bounds the head of HTTP/1.1; the zero value stands for 16 KiB
-	// and 128 fields.
+	// HeadLimits limits the head of HTTP/1.1. The zero value means 16 KiB and
+	// 128 fields.
 	HeadLimits httphead.Limits
 
-	secure   bool             // came over TLS, as far as is known
-	head     httphead.Request // what ParseRequest parses into
-	searched int              // how much of an incomplete head has been searched for its end
+	secure   bool             // came over TLS, as far as known
+	head     httphead.Request // target of ParseRequest
+	searched int              // bytes of an incomplete head that were searched for its end
 
-	// What Decide works with; the last two are the Agreement's.
+	// Working memory of Decide. The last two belong to the Agreement.
 	fields headFields       // Fields, sorted
-	option httphead.Option  // the extension that is looked at
+	option httphead.Option  // the current extension
 	accept [acceptSize]byte // Sec-WebSocket-Accept
-	lines  []byte           // other fields of the answer, checked
+	lines  []byte           // other fields of the response, checked
 }
 
-// ParseRequest parses the request head at the start of p into r; n is its size with
-// the final empty line. It does not look at what follows the head.
+// ParseRequest parses the request head at the start of p into r. n is the size
+// of the head with its final empty line. It ignores bytes after the head.
 //
-// It returns [io.ErrUnexpectedEOF] if p holds only a part of a head: call it again
-// with the same bytes and those that have arrived since. Each byte is looked at a
-// bounded number of times then. Call [Request.Reset] before the head of another
-// connection. A nil r is an error. Any other error is a *[ConnectionRejectedError], which [AppendRefusal]
-// turns into the answer: [ErrMalformedRequest], or [ErrHandshakeBadProtocol] for
-// another major version of HTTP.
+// It returns [io.ErrUnexpectedEOF] if p holds only a part of a head: call it
+// again with the same bytes and those that have arrived since. The total time
+// of these calls is linear. Call [Request.Reset] before the head of another
+// connection. A nil r is an error. Any other error is a
+// *[ConnectionRejectedError], of which [AppendRefusal] makes a response:
+// [ErrMalformedRequest], or [ErrHandshakeBadProtocol] for another major version
+// of HTTP.
 func ParseRequest(p []byte, r *Request) (n int, err error) {
 	if r == nil {
 		return 0, errNilRequest
@@ -68,13 +69,13 @@ func ParseRequest(p []byte, r *Request) (n int, err error) {
 	return n, r.take(err)
 }
 
-// read is ParseRequest for what br yields. It takes no byte that follows the head.
+// read is ParseRequest for a bufio.Reader. It does not read past the head.
 func (r *Request) read(br *bufio.Reader) error {
 	r.head.Limits = r.HeadLimits
 	return r.take(r.head.Read(br))
 }
 
-// take takes what has been parsed into r.head with the outcome err.
+// take copies the parsed r.head to r. err is the result of parsing.
 func (r *Request) take(err error) error {
 	r.Method, r.Target, r.Fields = r.head.Method, r.head.Target, r.head.Fields
 	r.Major, r.Minor = r.head.Major, r.head.Minor
@@ -87,7 +88,7 @@ func (r *Request) take(err error) error {
 	switch {
 	case !absolute:
 		host, _ = r.Fields.Value(fieldHost.String())
-	case r.Fields.Count(fieldHost.String()) == 0: // RFC 9112, section 3.2: it must be there in any case
+	case r.Fields.Count(fieldHost.String()) == 0: // RFC 9112, section 3.2: it is required in any case
 		host = nil
 	case bytes.IndexByte(host, '%') >= 0: // a byte above ASCII, which no host has on the wire
 		host = nil
@@ -96,8 +97,8 @@ func (r *Request) take(err error) error {
 	return nil
 }
 
-// Reset forgets all of r, HeadLimits too, but for the memory that it parses into: r
-// then refers to no bytes that it was given.
+// Reset sets r to the zero value, including HeadLimits, but keeps memory for
+// reuse. r then does not refer to parsed bytes.
 func (r *Request) Reset() {
 	r.head.Reset()
 	head, lines := r.head, r.lines[:0]
@@ -108,8 +109,8 @@ func (r *Request) Reset() {
 	r.head, r.lines = head, lines
 }
 
-// malformed returns the refusal of a head at fault. An error of another kind, such
-// as that of the network, it returns as it is.
+// malformed returns the refusal for an error of httphead. It returns other
+// errors, such as those of the network, unchanged.
 func malformed(err error, lim httphead.Limits) error {
 	fault, ok := errors.AsType[*httphead.Error](err)
 	if !ok {

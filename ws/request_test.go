@@ -13,8 +13,8 @@ import (
 	"github.com/wskit/wskit/internal/race"
 )
 
-// overBytes does the server's part of a handshake over the bytes of in, which arrive
-// step at a time. n is how many of them the request took.
+// overBytes does the server's part of a handshake over the bytes of in, which
+// arrive step at a time. n is how many of them the request took.
 func overBytes(u *Upgrader, in string, step int) (answer []byte, hs Handshake, n int, err error) {
 	r := Request{HeadLimits: u.HeadLimits}
 	err = io.ErrUnexpectedEOF
@@ -33,8 +33,8 @@ func overBytes(u *Upgrader, in string, step int) (answer []byte, hs Handshake, n
 	return AppendResponse(nil, a), a.Handshake, n, nil
 }
 
-// The functions over bytes and Upgrade give the same answer to each request, however
-// its bytes arrive.
+// The functions over bytes and Upgrade give the same answer to each request,
+// however its bytes arrive.
 func TestRequestOverBytes_RFC6455_4_2_1(t *testing.T) {
 	cases := append(append(requestCases[:0:0], requestCases...), rawCases...)
 	for _, tt := range cases {
@@ -82,8 +82,8 @@ func TestRequestReset(t *testing.T) {
 	require.Equal(t, Request{}, r)
 }
 
-// What arrives byte by byte is parsed twice, and searched once: a head at the limit
-// costs no more than a few passes over it.
+// What arrives byte by byte is parsed twice, and searched once: a head at the
+// limit costs no more than a few passes over it.
 func TestParseRequestLooksAtEachByteOnce(t *testing.T) {
 	in := []byte(getLine + "\r\n" + strings.Repeat("A: b\r\n", 100_000))
 	r := Request{HeadLimits: httphead.Limits{MaxBytes: -1, MaxFields: -1}}
@@ -171,8 +171,8 @@ func TestRequestAllocatesNothing(t *testing.T) {
 	require.Equal(t, sampleAnswer, string(out))
 }
 
-// FuzzParseRequest feeds a request in two pieces: where it is cut changes nothing, once
-// the head is whole.
+// FuzzParseRequest feeds a request in two pieces: where it is cut changes
+// nothing, once the head is whole.
 func FuzzParseRequest(f *testing.F) {
 	for _, tt := range requestCases {
 		f.Add([]byte(tt.request), len(tt.request)/2)

@@ -12,37 +12,39 @@ import (
 	"github.com/wskit/wskit/internal/peertext"
 )
 
-// ParseResponse parses the answer to o at the start of p, which holds what has
-// arrived since the request was sent, and compares the two (RFC 6455, section
-// 4.1). n is how many bytes of p the answer takes: frames may follow it. It
-// returns [io.ErrUnexpectedEOF] if p holds only a part of an answer; a
-// [ResponseParser] does not look at that part again.
+// ParseResponse parses the response at the start of p and compares it with the
+// offer o (RFC 6455, section 4.1). p holds the bytes received since the request
+// was sent. n is the size of the response in p; frames may follow it.
+// ParseResponse returns [io.ErrUnexpectedEOF] if p holds only a part of a
+// response. A [ResponseParser] does not parse that part again.
 //
-// The agreement owns its memory. A refusal is a *[ConnectionRejectedError] without
-// a body, which follows the n bytes in p. Other errors are ErrHandshake values
-// and [ErrMalformedResponse]. The head is bounded to 16 KiB and 128 fields.
+// hs does not refer to p. A refusal is a *[ConnectionRejectedError] without a
+// body; the body follows the n bytes in p. Other errors are ErrHandshake values
+// and [ErrMalformedResponse]. The head is limited to 16 KiB and 128 fields.
 func ParseResponse(p []byte, o *Offer) (hs Handshake, n int, err error) {
 	return new(ResponseParser).Parse(p, o)
 }
 
-// ResponseParser parses an answer that arrives in pieces. The zero value is ready.
-// It must not be copied while an answer is under way.
+// ResponseParser parses a response that arrives in pieces. The zero value is
+// ready to use. It must not be copied while a response is incomplete.
 type ResponseParser struct {
-	// Limits bounds the head. The zero value stands for 16 KiB and 128 fields.
+	// Limits limits the head. The zero value means 16 KiB and 128 fields.
 	Limits httphead.Limits
 
-	begin    int // of the head under way; interim ones stand before it
-	searched int // how much of that was searched for its end
-	tried    int // how much of it was parsed
+	begin    int // start of the current head, after interim ones
+	searched int // bytes of it that were searched for its end
+	tried    int // bytes of it that were parsed
 	interim  int
-	final    int               // where the final head began
-	head     httphead.Response // views into what was parsed last
+	final    int               // start of the final head
+	head     httphead.Response // views of the last parsed head
 	answer   answer
 }
 
-// Parse is [ParseResponse] for a p that grows from call to call until the error is
-// not [io.ErrUnexpectedEOF]: each byte is looked at a bounded number of times. The
-// next call begins with another answer. p may lie elsewhere in each call.
+// Parse is [ParseResponse] for a response in pieces. While it returns
+// [io.ErrUnexpectedEOF], call it again with the same bytes and those that have
+// arrived since. The total time of these calls is linear. p may be a different
+// slice in each call. After any other result, the next call begins with another
+// response.
 func (r *ResponseParser) Parse(p []byte, o *Offer) (hs Handshake, n int, err error) {
 	if o == nil {
 		return Handshake{}, 0, errNilOffer
@@ -55,12 +57,12 @@ func (r *ResponseParser) Parse(p []byte, o *Offer) (hs Handshake, n int, err err
 	return hs, n, err
 }
 
-// mostInterim is how many interim answers are passed over (RFC 9110, section
+// mostInterim is how many interim responses are skipped (RFC 9110, section
 // 15.2).
 const mostInterim = 7
 
-// parseHead sets head to the head of the final answer, or of 101. n is the size of
-// that and of the interim ones before it.
+// parseHead sets head to the head of the final response, or of status 101. n is
+// its size with the interim responses before it.
 func (r *ResponseParser) parseHead(p []byte) (n int, err error) {
 	for {
 		head, ok := r.whole(p[r.begin:])
@@ -80,7 +82,7 @@ func (r *ResponseParser) parseHead(p []byte) (n int, err error) {
 			r.final = r.begin
 			n += r.begin
 		case r.interim == mostInterim:
-			err = fmt.Errorf("%w: too many interim answers", ErrMalformedResponse)
+			err = fmt.Errorf("%w: too many interim responses", ErrMalformedResponse)
 		default:
 			r.begin, r.searched, r.tried, r.interim = r.begin+n, 0, 0, r.interim+1
 			continue
@@ -90,8 +92,8 @@ func (r *ResponseParser) parseHead(p []byte) (n int, err error) {
 	}
 }
 
-// whole returns what of p is worth parsing: a whole head, or, for a fault that
-// shows early, the first bytes and twice as many each time.
+// whole returns the part of p to parse: a complete head, or its first bytes, in
+// which a fault may show. The length of those doubles each time.
 func (r *ResponseParser) whole(p []byte) (head []byte, ok bool) {
 	if len(p) == 0 {
 		return nil, false
@@ -109,10 +111,10 @@ func (r *ResponseParser) whole(p []byte) (head []byte, ok bool) {
 	return p, true
 }
 
-// CheckResponse compares the head of an answer with what the client asked for, and
-// returns what the two agree on (RFC 6455, section 4.1). r need not come from
-// bytes: for HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), it holds their status and
-// fields. It does not retain r. The errors are those of [ParseResponse].
+// CheckResponse compares the head of a response with the offer and returns the
+// agreement (RFC 6455, section 4.1). r may come from HTTP/2 or HTTP/3 (RFC
+// 8441, RFC 9220): then it holds their status and fields. It does not retain r.
+// The errors are those of [ParseResponse].
 func CheckResponse(r *httphead.Response, o *Offer) (Handshake, error) {
 	switch {
 	case r == nil:
@@ -123,7 +125,7 @@ func CheckResponse(r *httphead.Response, o *Offer) (Handshake, error) {
 	return new(answer).check(r, o)
 }
 
-// answer is the head of an answer beside the offer that it answers.
+// answer is the head of a response with the offer that it answers.
 type answer struct {
 	offer  *Offer
 	head   *httphead.Response
@@ -131,11 +133,11 @@ type answer struct {
 	result Handshake
 }
 
-// answerChecks are the questions that decide whether an answer opens the
-// connection, in the order of RFC 6455, section 4.1.
+// answerChecks decide whether a response opens the connection, in the order of
+// RFC 6455, section 4.1.
 var answerChecks = [...]struct {
 	check func(*answer) error
-	http1 bool // of an upgrade alone
+	http1 bool // only for an upgrade
 }{
 	{(*answer).checkStatus, false},
 	{(*answer).checkProtocol, true},
@@ -158,19 +160,20 @@ func (a *answer) check(head *httphead.Response, o *Offer) (Handshake, error) {
 	return a.result, nil
 }
 
-// answerError is a fault of an answer that accepts. errors.Is finds the value
-// that names it; it does not unwrap to that, for what a server answers with when
-// it refuses a request says nothing about an answer.
+// answerError reports an invalid response. errors.Is finds its ErrHandshake
+// value. It does not unwrap to that value, because that is a
+// *ConnectionRejectedError of a server.
 type answerError struct {
 	kind   error
 	detail string
 }
 
-func (e *answerError) Error() string { return "ws: bad answer of the server: " + e.detail }
+func (e *answerError) Error() string { return "ws: bad response from the server: " + e.detail }
 
 func (e *answerError) Is(target error) bool { return target == e.kind }
 
-// fault names the field and shows the first bytes of what it says.
+// fault returns an error with the name of the field and the first bytes of its
+// value.
 func (a *answer) fault(kind error, field handshakeField) error {
 	if a.fields.count[field] == 0 {
 		return &answerError{kind, "no " + field.String()}
@@ -236,7 +239,7 @@ func (a *answer) takeExtensions() error {
 	if a.fields.count[fieldExtensions] == 0 {
 		return nil
 	}
-	if len(a.offer.Extensions) == 0 { // nothing of it is stored
+	if len(a.offer.Extensions) == 0 { // nothing is stored
 		return a.fault(ErrHandshakeBadExtensions, fieldExtensions)
 	}
 	var accepted httphead.Option
@@ -263,7 +266,7 @@ func (a *answer) takeProtocol() error {
 	return nil
 }
 
-// rejectedBy returns the error that carries the head of an answer that refuses.
+// rejectedBy returns the error for the head of a refusal.
 func rejectedBy(head *httphead.Response) *ConnectionRejectedError {
 	status := StatusError(head.Status)
 	return &ConnectionRejectedError{

@@ -25,8 +25,8 @@ func answerTo(o *Offer, more string) string {
 	return strings.ReplaceAll(goodAnswer, "ACCEPT", string(appendAccept(nil, key[:]))) + more + "\r\n"
 }
 
-// Every strict prefix of an answer is short; the whole is taken and not what follows it;
-// and it does not matter in which pieces it arrives.
+// Every strict prefix of an answer is short; the whole is taken and not what
+// follows it; and it does not matter in which pieces it arrives.
 func TestParseResponsePrefixes(t *testing.T) {
 	o := chatOffer(t)
 	for name, tt := range map[string]struct {
@@ -93,9 +93,9 @@ func TestParseResponseEarlyFault(t *testing.T) {
 	t.Fatal("no limit")
 }
 
-// An answer that arrives byte by byte is looked at a bounded number of times: what is
-// parsed, in all, is no more than three times the answer, and each byte is searched
-// once.
+// An answer that arrives byte by byte is looked at a bounded number of times:
+// what is parsed, in all, is no more than three times the answer, and each byte
+// is searched once.
 func TestParseResponseLooksAtEachByteOnce(t *testing.T) {
 	p := []byte(answerTo(chatOffer(t), "X: "+strings.Repeat("x", 12_000)+"\r\n"))
 	var r ResponseParser
@@ -113,8 +113,8 @@ func TestParseResponseLooksAtEachByteOnce(t *testing.T) {
 	require.LessOrEqual(t, parsed, 3*len(p))
 }
 
-// Extended CONNECT has no key and no Sec-WebSocket-Accept, and a status of 2xx (RFC 8441,
-// section 5).
+// Extended CONNECT has no key and no Sec-WebSocket-Accept, and a status of 2xx
+// (RFC 8441, section 5).
 func TestCheckResponse_RFC8441_5(t *testing.T) {
 	field := func(name, value string) httphead.Field {
 		return httphead.Field{Name: []byte(name), Value: []byte(value)}
@@ -167,8 +167,8 @@ func TestAppendRequestRefuses(t *testing.T) {
 	require.ErrorIs(t, err, errNilURL)
 }
 
-// An answer costs a small multiple of its size, whatever is in it, and no more than a bound
-// however large it is.
+// An answer costs a small multiple of its size, whatever is in it, and no more
+// than a bound however large it is.
 func TestAnswerMemory(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
@@ -237,7 +237,8 @@ func TestAnswerErrorsAreCut(t *testing.T) {
 	require.ErrorContains(t, err, "403 Forbidden")
 }
 
-// A proxy offers what a client has offered: a parameter without a value stays one.
+// A proxy offers what a client has offered: a parameter without a value stays
+// one.
 func TestOfferOfClonedExtensions_RFC6455_9_1(t *testing.T) {
 	const offered = "permessage-deflate; client_max_window_bits; server_max_window_bits=10"
 	var d Dialer

@@ -17,17 +17,19 @@ import (
 	"github.com/wskit/wskit/internal/peertext"
 )
 
-// RoundTrip sends a request of [Dialer.NewRequest] over a connection of its own and
-// returns the answer: with it a Dialer is an [http.RoundTripper], so that an
-// http.Client adds cookies and follows redirects. It connects as [Dialer.Dial]
-// does, and uses of d what concerns that, HeadLimits and Timeout. Fields go out
-// with the names as they stand in r.Header. The trace of [httptrace] in the
-// request's context is told of the connection, of TLS and of the request.
+// RoundTrip sends a request of [Dialer.NewRequest] over a new connection and
+// returns the response. It makes a Dialer an [http.RoundTripper], so that an
+// http.Client can add cookies and follow redirects. It connects like
+// [Dialer.Dial], and uses HeadLimits, Timeout and the fields of d that concern
+// connections. Names of fields are sent as spelled in r.Header. It calls the
+// [httptrace] hooks in the request's context for the connection, TLS and the
+// request.
 //
-// The Body of an answer of status 101 is the connection, a [net.Conn] that yields
-// first what was read behind the answer; the context has no more say then. That of
-// another answer has to be closed, and ends with the context. The Header
-// holds all fields, Connection too. A request with a body is an error.
+// The Body of a response of status 101 is the connection, a [net.Conn] that
+// first returns bytes that were read after the response. The context does not
+// affect it. The Body of other responses ends with the context, and the caller
+// must close it. The Header holds all fields, including Connection. A request
+// with a body is an error.
 func (d Dialer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r == nil {
 		return nil, errNilRequest
@@ -49,8 +51,8 @@ func (d Dialer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// roundTrip is RoundTrip in the context ctx, which belongs to the answer if there is no
-// error.
+// roundTrip is RoundTrip with the context ctx, which belongs to the response if
+// there is no error.
 func (d *Dialer) roundTrip(ctx context.Context, cancel context.CancelFunc, r *http.Request) (*http.Response, error) {
 	request, err := appendHTTPRequest(nil, r)
 	if err != nil {
@@ -88,7 +90,7 @@ func (d *Dialer) roundTrip(ctx context.Context, cancel context.CancelFunc, r *ht
 	return resp, nil
 }
 
-// appendHTTPRequest appends r as it stands.
+// appendHTTPRequest appends r unchanged.
 func appendHTTPRequest(dst []byte, r *http.Request) ([]byte, error) {
 	host := r.Host
 	if host == "" {
@@ -112,7 +114,7 @@ func appendHTTPRequest(dst []byte, r *http.Request) ([]byte, error) {
 	return append(dst, "\r\n"...), nil
 }
 
-// exchange writes the request for r and reads the head of the answer.
+// exchange writes the request for r and reads the head of the response.
 func (d *Dialer) exchange(conn net.Conn, request []byte, r *http.Request, trace *httptrace.ClientTrace) (*http.Response, error) {
 	err := writeWhole(conn, request)
 	if trace.WroteRequest != nil {
@@ -146,8 +148,9 @@ func (d *Dialer) exchange(conn net.Conn, request []byte, r *http.Request, trace 
 	return resp, nil
 }
 
-// httpResponse returns the answer with that head, without a body. It retains nothing of
-// it. [http.ReadResponse] takes Connection away where it says close, too.
+// httpResponse returns a response with that head and without a body. It does
+// not retain head. [http.ReadResponse] would remove Connection if it contains
+// close.
 func httpResponse(head *httphead.Response) *http.Response {
 	resp := &http.Response{
 		Status:     fmt.Sprintf("%d %s", head.Status, head.Reason),
@@ -163,19 +166,19 @@ func httpResponse(head *httphead.Response) *http.Response {
 	return resp
 }
 
-// refusalBody is the body of an answer that refuses.
+// refusalBody is the body of a refusal.
 type refusalBody struct {
 	io.ReadCloser
-	end func() // of the connection; may be called again
+	end func() // ends the connection; may be called again
 }
 
-// Close closes the connection, which ends a Read.
+// Close closes the connection, which unblocks a Read.
 func (b *refusalBody) Close() error {
 	b.end()
 	return nil
 }
 
-// tracedReader tells of the first byte that it reads.
+// tracedReader reports the first byte that it reads.
 type tracedReader struct {
 	io.Reader
 	first func()

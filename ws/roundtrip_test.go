@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Dialer is the Transport of an http.Client: the spelling of RFC 6455, section 11.3,
-// is on the wire, and Connection is there beside close.
+// A Dialer is the Transport of an http.Client: the spelling of RFC 6455,
+// section 11.3, is on the wire, and Connection is there beside close.
 func TestRoundTrip_RFC6455_4_1(t *testing.T) {
 	for _, connection := range []string{"Upgrade", "Upgrade, close", "close\r\nConnection: Upgrade"} {
 		var sent string
@@ -86,8 +86,8 @@ func TestRoundTripRefused(t *testing.T) {
 	require.ErrorContains(t, err, `field "X"`)
 }
 
-// The end of the context ends a read of the body of a refusal, and has no more say over a
-// connection that is open.
+// The end of the context ends a read of the body of a refusal, and has no more
+// say over a connection that is open.
 func TestRoundTripAndTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, opens := range []bool{false, true} {
@@ -166,8 +166,8 @@ func TestDialOverAConnectionThatDoesNotClose(t *testing.T) {
 	})
 }
 
-// Every function with a context refuses one that is nil, and every hook that returns
-// nothing is an error.
+// Every function with a context refuses one that is nil, and every hook that
+// returns nothing is an error.
 func TestNilArguments(t *testing.T) {
 	nilContext := reflect.Zero(reflect.TypeFor[context.Context]())
 	found := 0
@@ -186,9 +186,9 @@ func TestNilArguments(t *testing.T) {
 	for _, nothing := range []net.Conn{nil, (*tls.Conn)(nil), (*net.TCPConn)(nil), (*unreadConn)(nil)} {
 		none := func(context.Context, string, string) (net.Conn, error) { return nothing, nil }
 		for want, d := range map[string]Dialer{
-			"the function that dials returned no connection": {NetDial: none},
-			"WrapConn returned no connection":                {NetDial: pipe, WrapConn: func(net.Conn) net.Conn { return nothing }},
-			"TLSClient returned no connection":               {NetDial: pipe, TLSClient: func(net.Conn, string) net.Conn { return nothing }},
+			"the dial function returned no connection": {NetDial: none},
+			"WrapConn returned no connection":          {NetDial: pipe, WrapConn: func(net.Conn) net.Conn { return nothing }},
+			"TLSClient returned no connection":         {NetDial: pipe, TLSClient: func(net.Conn, string) net.Conn { return nothing }},
 		} {
 			scheme := "ws"
 			if d.TLSClient != nil {
@@ -204,8 +204,8 @@ func TestNilArguments(t *testing.T) {
 	}
 }
 
-// callWithNilContext calls f if its first argument is a context, with zero values, and
-// returns how often.
+// callWithNilContext calls f if its first argument is a context, with zero
+// values, and returns how often.
 func callWithNilContext(t *testing.T, name string, f, nilContext reflect.Value) int {
 	if f.Type().NumIn() == 0 || f.Type().In(0) != nilContext.Type() {
 		return 0
@@ -220,8 +220,8 @@ func callWithNilContext(t *testing.T, name string, f, nilContext reflect.Value) 
 	return 1
 }
 
-// socksServer is a proxy that speaks SOCKS and connects to target, whatever it is asked
-// for. It wants the user and password, unless they are empty.
+// socksServer is a proxy that speaks SOCKS and connects to target, whatever it
+// is asked for. It wants the user and password, unless they are empty.
 func socksServer(t *testing.T, target, credentials string) (addr string, asked func() string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

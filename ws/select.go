@@ -2,14 +2,14 @@ package ws
 
 import "slices"
 
-// SelectEqual returns a function that accepts the subprotocol v alone, for
-// [HTTPUpgrader].Protocol.
+// SelectEqual returns a function for [HTTPUpgrader].Protocol that accepts only
+// the subprotocol v.
 func SelectEqual(v string) func(string) bool {
 	return func(p string) bool { return p == v }
 }
 
-// SelectFromSlice returns a function that accepts the subprotocols in accept, for
-// [HTTPUpgrader].Protocol. It copies accept.
+// SelectFromSlice returns a function for [HTTPUpgrader].Protocol that accepts
+// the subprotocols in accept. It copies accept.
 func SelectFromSlice(accept []string) func(string) bool {
 	accept = slices.Clone(accept)
 	return func(p string) bool { return slices.Contains(accept, p) }

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Unix socket is reached through NetDial, and the raw upgrade leaves there what
-// stands behind the request as it does on TCP.
+// A Unix socket is reached through NetDial, and the raw upgrade leaves there
+// what stands behind the request as it does on TCP.
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	ln, err := net.Listen("unix", path)

@@ -7,16 +7,16 @@ import (
 	"net"
 )
 
-// unreadConn is a connection of which some bytes have been read already: Read
-// yields them first. It shares the bytes with the bufio.Reader that holds them,
-// so that each is read once, whether from there or from here.
+// unreadConn is a connection with bytes that were already read. Read returns
+// them first. It shares them with the bufio.Reader that holds them, so that
+// each byte is returned once, by either of them.
 type unreadConn struct {
 	net.Conn
 	br *bufio.Reader
 }
 
-// unread returns conn, or if br has read more of it than was asked for, a
-// connection that yields those bytes first.
+// unread returns conn, or if br has buffered bytes of it, a connection that
+// first returns those bytes.
 func unread(conn net.Conn, br *bufio.Reader) net.Conn {
 	if br.Buffered() == 0 {
 		return conn
@@ -24,7 +24,7 @@ func unread(conn net.Conn, br *bufio.Reader) net.Conn {
 	return &unreadConn{conn, br}
 }
 
-// Read reads what is buffered, or if there is nothing, from the connection.
+// Read returns buffered bytes. If there are none, it reads from the connection.
 func (c *unreadConn) Read(p []byte) (int, error) {
 	if c.br.Buffered() > 0 {
 		return c.br.Read(p)
@@ -32,7 +32,7 @@ func (c *unreadConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// CloseWrite ends the writing side alone, where the connection itself can.
+// CloseWrite closes the writing side, if the connection supports that.
 func (c *unreadConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -40,13 +40,15 @@ func (c *unreadConn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// NetConn returns the connection itself. What is buffered is not read from it.
+// NetConn returns the underlying connection. It does not return the buffered
+// bytes.
 func (c *unreadConn) NetConn() net.Conn { return c.Conn }
 
-// Detach returns what br holds, in memory of its own, and the connection behind it, so
-// that br may be let go of. conn and br are as [Dialer.Dial] and [HTTPUpgrader.Upgrade]
-// return them, or br reads from conn. br may be nil, as for what [Dialer.RoundTrip]
-// returns: then it is the one of conn, if that has one.
+// Detach returns a copy of the bytes that br holds, and the underlying
+// connection, so that br can be garbage collected. conn and br must come from
+// [Dialer.Dial] or [HTTPUpgrader.Upgrade], or br must read from conn. If br is
+// nil, as for a connection of [Dialer.RoundTrip], Detach uses the reader inside
+// conn, if there is one.
 func Detach(conn io.ReadWriteCloser, br *bufio.Reader) (behind io.ReadWriteCloser, received []byte) {
 	c, ours := conn.(*unreadConn)
 	if br == nil && ours {
@@ -56,7 +58,7 @@ func Detach(conn io.ReadWriteCloser, br *bufio.Reader) (behind io.ReadWriteClose
 		return conn, nil
 	}
 	received = make([]byte, br.Buffered())
-	io.ReadFull(br, received) // which are there
+	io.ReadFull(br, received) // which are available
 	if ours && c.br == br {
 		return c.Conn, received
 	}

@@ -16,103 +16,109 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Sizes that the buffers of a server's handshake start with.
+// Initial buffer sizes of a server's handshake.
 const (
 	DefaultServerReadBufferSize  = 4096
 	DefaultServerWriteBufferSize = 512
 )
 
-// Upgrader opens WebSocket connections on the server's side of raw connections
-// (RFC 6455, section 4.2). The zero value is ready; an Upgrader is not changed
-// by its use and serves any number of goroutines at once.
+// Upgrader accepts WebSocket connections on raw connections as a server (RFC
+// 6455, section 4.2). The zero value is ready to use. Its methods do not modify
+// it and are safe for concurrent use.
 //
-// Slices that a callback is given are valid until it returns. An error that a
-// callback returns refuses the handshake: with the answer that it describes if it
-// wraps an error of [RejectConnectionError] or of this package's handshakes on the
-// server's side, and otherwise with a plain status 500. The refusal that a [Dialer]
-// returns is such another error. Its text goes to the caller and not to the client.
+// Slices passed to a callback are valid until it returns. If a callback returns
+// an error, the handshake is refused. If the error wraps one of
+// [RejectConnectionError] or of this package's server handshakes, the response
+// is the one that it describes. Otherwise, also for errors of a [Dialer], it is
+// a plain status 500, and the text of the error is only returned to the caller.
 type Upgrader struct {
-	// ReadBufferSize and WriteBufferSize are what the buffers for the request
-	// and the answer start with; 0 stands for the defaults. They grow as needed.
+	// ReadBufferSize and WriteBufferSize are the initial sizes of the buffers
+	// for the request and the response. 0 means the default. The buffers grow
+	// as needed.
 	ReadBufferSize, WriteBufferSize int
 
-	// HeadLimits bounds the request head; beyond it the answer is 414 or 431.
-	// The zero value stands for 16 KiB and 128 fields.
+	// HeadLimits limits the request head. The zero value means 16 KiB and 128
+	// fields. The status of a larger request is 414 or 431.
 	HeadLimits httphead.Limits
 
-	// Limits bounds what the request may ask for; beyond it the answer is 431.
+	// Limits limits the offers of the request. The status of a larger request
+	// is 431.
 	Limits HandshakeLimits
 
-	// Timeout bounds the whole handshake. It sets the deadlines of the connection,
-	// and clears them at the end. Zero stands for [DefaultHandshakeTimeout] if the
-	// connection has SetDeadline, and for no bound if it has not, as a
-	// bufio.ReadWriter. A negative value stands for no bound, and leaves the
-	// deadlines alone.
+	// Timeout limits the whole handshake. Upgrade sets the deadlines of the
+	// connection and clears them at the end. 0 means [DefaultHandshakeTimeout]
+	// if the connection has SetDeadline. If it does not, like a
+	// bufio.ReadWriter, 0 means no limit. A negative value means no limit; the
+	// deadlines are then not changed.
 	Timeout time.Duration
 
-	// Hosts, if not empty, are the hosts that a client may ask for, against DNS
-	// rebinding: a request for another one is refused with status 421. Each is a
-	// name or an address, letter case aside, with any port if it names none:
-	// "app.example", "127.0.0.1:8080", "[::1]". "*.example" stands for all names
-	// with one label more. A request without a port asks for port 443 if the
-	// connection is known to be TLS, and otherwise for 80 or 443, since a proxy
-	// may have ended TLS. An entry that no host can match, such as
-	// "http://app.example", makes every handshake fail with status 500.
+	// Hosts, if not empty, are the hosts that a client may request, as a
+	// protection against DNS rebinding. Requests for other hosts are refused
+	// with status 421. Each entry is a name or an address with an optional
+	// port, such as "app.example", "127.0.0.1:8080" or "[::1]". Letter case is
+	// ignored. An entry without a port allows all ports. "*.example" matches
+	// all names with one more label. A request without a port means port 443 if
+	// the connection is known to use TLS. Otherwise it means 80 or 443, because
+	// a proxy may have terminated TLS. If an entry cannot match any host, such
+	// as "http://app.example", every handshake fails with status 500.
 	Hosts []string
 
-	// Protocol chooses a subprotocol: it is called with those that the client
-	// offers, in its order, until it returns true.
+	// Protocol chooses a subprotocol. It is called with each offered
+	// subprotocol, in the client's order, until it returns true.
 	Protocol func(protocol []byte) bool
 
-	// ProtocolCustom, if set, is called in place of Protocol with each value of
-	// Sec-WebSocket-Protocol until it returns a name, which must be among those
-	// offered, and false if the value is malformed.
+	// ProtocolCustom, if set, is called instead of Protocol with each value of
+	// Sec-WebSocket-Protocol until it returns a name, which must have been
+	// offered. It returns false if the value is malformed.
 	ProtocolCustom func(value []byte) (protocol string, ok bool)
 
-	// RequireProtocol, if not empty, refuses a handshake for which no subprotocol is
-	// chosen with [ErrHandshakeNoSubProtocol]. The answer, of status 400, names these
-	// subprotocols: they should be all that the server supports.
+	// RequireProtocol, if not empty, makes a handshake without a chosen
+	// subprotocol fail with [ErrHandshakeNoSubProtocol]. The response of status
+	// 400 contains these names, so they should be all subprotocols that the
+	// server supports.
 	RequireProtocol []string
 
-	// Negotiate is called for each extension that the client offers, in its
-	// order. What it returns goes into the answer; an option without a name
-	// declines the offer.
+	// Negotiate is called for each offered extension, in the client's order.
+	// Its result is sent in the response. An option without a name declines the
+	// offer.
 	Negotiate func(offer httphead.Option) (accepted httphead.Option, err error)
 
-	// Extension is called in place of Negotiate if both Negotiate and ExtensionCustom
-	// are nil. An offer for which it returns true is accepted with all its parameters.
+	// Extension is called instead of Negotiate if both Negotiate and
+	// ExtensionCustom are nil. If it returns true, the offer is accepted with
+	// all its parameters.
 	//
 	// Deprecated: Use Negotiate, which chooses the parameters.
 	Extension func(offer httphead.Option) bool
 
-	// ExtensionCustom, if set, is called in place of Negotiate with each value
-	// of Sec-WebSocket-Extensions. It returns accepted with the options that
-	// it accepts appended, and false if the value is malformed.
+	// ExtensionCustom, if set, is called instead of Negotiate with each value
+	// of Sec-WebSocket-Extensions. It returns accepted with the options that it
+	// accepts appended, and false if the value is malformed.
 	ExtensionCustom func(value []byte, accepted []httphead.Option) ([]httphead.Option, bool)
 
-	// Header is sent with every answer of status 101. Fields of the handshake
-	// itself, such as Sec-WebSocket-Protocol, make it fail.
+	// Header is sent with every response of status 101. If it contains fields
+	// of the handshake itself, such as Sec-WebSocket-Protocol, the handshake
+	// fails.
 	Header HandshakeHeader
 
-	// OnRequest is called with the request target, OnHost with the host that was
-	// asked for, and OnHeader with each field that the handshake itself does not
-	// use, in this order, once the request has been found to be in order. Names
-	// of fields come in the form of net/http, "Origin", however they were sent.
+	// These callbacks are called in this order after the request was checked:
+	// OnRequest with the request target, OnHost with the requested host, and
+	// OnHeader with each field that the handshake does not use. Names of fields
+	// are in canonical form, such as "Origin".
 	OnRequest func(uri []byte) error
 	OnHost    func(host []byte) error
 	OnHeader  func(key, value []byte) error
 
-	// OnBeforeUpgrade is called last, before the answer is written, and
-	// returns fields to send with it, or nil.
+	// OnBeforeUpgrade is called last, before the response is written. It
+	// returns additional fields for the response, or nil.
 	OnBeforeUpgrade func() (header HandshakeHeader, err error)
 
-	chooseProtocol func(offered []string) (protocol string, err error) // of an HTTPUpgrader
+	chooseProtocol func(offered []string) (protocol string, err error) // from an HTTPUpgrader
 }
 
-// DefaultUpgrader is what [Upgrade] uses.
+// DefaultUpgrader is the Upgrader of [Upgrade].
 var DefaultUpgrader Upgrader
 
-// What the handshakes return for arguments that are nil.
+// Errors for nil arguments.
 var (
 	errNilConn     = errors.New("ws: handshake: nil connection")
 	errNilRequest  = errors.New("ws: handshake: nil request")
@@ -128,24 +134,24 @@ func Upgrade(conn io.ReadWriter) (Handshake, error) {
 }
 
 // Upgrade reads a request from conn, checks it, and answers it with one Write
-// (RFC 6455, section 4.2). On an error the connection is of no further use, and
-// the caller closes it: a request that was refused has then been answered, and
-// the error is the *[ConnectionRejectedError] that describes the answer, or what
-// a callback returned; any other error is that of conn.
+// (RFC 6455, section 4.2). On an error the caller must close the connection. If
+// the request was refused, Upgrade has sent the response, and the error is a
+// *[ConnectionRejectedError] that describes it, or the error of a callback.
+// Other errors come from conn.
 //
-// It never reads past the request's head: frames that the client sent right
-// behind it are there for the next Read of conn, which has to be a stream. On a
-// *bufio.ReadWriter it takes the head from the buffer, and flushes the answer. On
-// a *net.TCPConn or *net.UnixConn it looks at what has arrived before it takes the
-// head, where the system can. From anything else it reads in steps so small that
-// they cannot pass the end of a request that is in order: a browser's takes some
-// 25 Reads, and a long last line one for every four bytes of it.
-// [Upgrader.UpgradeConn] saves them. [ParseRequest], [Upgrader.Decide] and
-// [AppendResponse] do the same over bytes, for a program that reads and writes by
-// itself.
+// It does not read past the request head, so that the next Read of conn returns
+// frames that the client sent right after it. conn must be a stream. From a
+// *bufio.ReadWriter, Upgrade reads the head through the buffer, and it flushes
+// the response. From a *net.TCPConn or *net.UnixConn, it peeks at the received
+// bytes before it reads the head, if the system supports that. From other
+// connections it reads in small steps that cannot pass the end of a valid
+// request: a browser's request takes about 25 Reads, and a long last line one
+// Read for every four bytes. [Upgrader.UpgradeConn] avoids these. Programs that
+// do their own I/O can use [ParseRequest], [Upgrader.Decide] and
+// [AppendResponse].
 //
-// It allocates nothing, but for 16 bytes on a socket, unless a subprotocol, an
-// extension or a field of the caller's goes into the answer.
+// It does not allocate, except for 16 bytes on a socket, unless the response
+// has a subprotocol, an extension or fields of the caller.
 func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 	if noConn(conn) {
 		return Handshake{}, errNilConn
@@ -155,15 +161,15 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 	return s.serve(&u, conn, false)
 }
 
-// UpgradeConn is [Upgrader.Upgrade] for a connection that is read in as few Reads
-// as the request arrives in, most often one: under TLS, and around any other
-// net.Conn, that costs less. It may read more than the request.
+// UpgradeConn is [Upgrader.Upgrade] with as few Reads as possible, most often
+// one. It may read past the request. It costs less than Upgrade under TLS and
+// on other connections that are not sockets.
 //
-// Frames that the client sent right after its request cannot be lost: the first
-// Reads of the connection that it returns yield them. br holds them too, and is
-// nil if there are none; each byte is read once, whether from upgraded or from br.
-// Where br is not nil, upgraded has a method NetConn that returns conn. On an error
-// it returns neither, and the caller closes conn.
+// If the client sent frames right after its request, the first Reads of
+// upgraded return them. br also holds them, and is nil if there are none. Each
+// byte is returned once, by upgraded or by br. If br is not nil, upgraded has a
+// method NetConn that returns conn. On an error both are nil, and the caller
+// must close conn.
 func (u Upgrader) UpgradeConn(conn net.Conn) (upgraded net.Conn, br *bufio.Reader, hs Handshake, err error) {
 	if isNil(conn) {
 		return nil, nil, Handshake{}, errNilConn
@@ -179,8 +185,8 @@ func (u Upgrader) UpgradeConn(conn net.Conn) (upgraded net.Conn, br *bufio.Reade
 	return conn, br, hs, nil
 }
 
-// serve reads the request, with what has arrived after it if ahead is set, and
-// answers it.
+// serve reads the request and answers it. If ahead is set, it may read past the
+// request.
 func (s *upgrade) serve(u *Upgrader, conn io.ReadWriter, ahead bool) (hs Handshake, err error) {
 	bounded, err := u.setDeadline(conn)
 	if err != nil {
@@ -204,7 +210,7 @@ func (s *upgrade) serve(u *Upgrader, conn io.ReadWriter, ahead bool) (hs Handsha
 		hs, err = s.u.decide(&s.req)
 	}
 	if err != nil {
-		writeWhole(conn, AppendRefusal(s.out[:0], &s.req, err)) // err is the one to tell
+		writeWhole(conn, AppendRefusal(s.out[:0], &s.req, err)) // err is the error to return
 		return Handshake{}, err
 	}
 	s.out = s.req.appendResponse(s.out[:0])
@@ -214,7 +220,7 @@ func (s *upgrade) serve(u *Upgrader, conn io.ReadWriter, ahead bool) (hs Handsha
 	return hs, nil
 }
 
-// noConn reports whether conn is nil, or a pair of which one half is.
+// noConn reports whether conn is nil, or a bufio.ReadWriter with a nil half.
 func noConn(conn io.ReadWriter) bool {
 	if isNil(conn) {
 		return true
@@ -223,12 +229,12 @@ func noConn(conn io.ReadWriter) bool {
 	return ok && (rw.Reader == nil || rw.Writer == nil)
 }
 
-// Validate returns an error if an entry of Hosts can match no host, which makes every
-// handshake fail. A program may call it when it starts.
+// Validate returns an error if an entry of Hosts cannot match any host, which
+// makes every handshake fail. Programs can call it at startup.
 func (u *Upgrader) Validate() error {
 	for _, allowed := range u.Hosts {
 		if !validAllowed(allowed) {
-			return fmt.Errorf("ws: Hosts: %q can match no host: write a name or an address, perhaps behind %q, and perhaps a port", allowed, "*.")
+			return fmt.Errorf("ws: Hosts: %q matches no host: want a name or an address, with an optional prefix %q and an optional port", allowed, "*.")
 		}
 	}
 	return nil
@@ -237,7 +243,7 @@ func (u *Upgrader) Validate() error {
 // deadliner is a connection with deadlines.
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// setDeadline begins Timeout. It returns the connection if its deadline has to be
+// setDeadline starts Timeout. It returns the connection if its deadline must be
 // cleared at the end.
 func (u *Upgrader) setDeadline(conn io.ReadWriter) (deadliner, error) {
 	timeout := handshakeTimeout(u.Timeout)
@@ -261,7 +267,7 @@ func (u *Upgrader) setDeadline(conn io.ReadWriter) (deadliner, error) {
 	return nil, &connError{"set deadline", err}
 }
 
-// writeWhole writes p with one Write, which must not stay in a buffer.
+// writeWhole writes p with one Write, and flushes a buffer.
 func writeWhole(w io.Writer, p []byte) error {
 	err := writeFull(w, p)
 	if rw, ok := w.(*bufio.ReadWriter); ok && err == nil {
@@ -270,11 +276,12 @@ func writeWhole(w io.Writer, p []byte) error {
 	return err
 }
 
-// upgrade is the memory of one handshake on the server's side. Raw upgrades and those
-// under net/http differ in where the request comes from and how the answer leaves.
+// upgrade holds the memory of one server handshake, on a raw connection or
+// under net/http. These differ in where the request comes from and how the
+// response is sent.
 type upgrade struct {
 	u    Upgrader
-	in   []byte  // what was read of the request, and after it
+	in   []byte  // bytes read of the request and after it
 	size int     // of the request, if readAhead has read it
 	req  Request // views into in
 	peek peek
@@ -290,16 +297,15 @@ func newUpgrade(in, out int) *upgrade {
 	return s
 }
 
-// keepMost is the size up to which a buffer is worth keeping for the next
-// handshake.
+// keepMost is the size up to which a buffer is kept for the next handshake.
 const keepMost = 64 << 10
 
-// release forgets all of this handshake but the memory of its buffers.
+// release resets the handshake and keeps the memory of its buffers.
 func (s *upgrade) release() {
 	if cap(s.in) > keepMost || cap(s.out) > keepMost {
 		return
 	}
-	s.req.Reset() // which bounds what it keeps itself
+	s.req.Reset() // which limits the memory that it keeps
 	s.in, s.out = s.in[:0], s.out[:0]
 	s.u = Upgrader{}
 	upgrades.Put(s)

@@ -13,59 +13,62 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// HTTPUpgrader opens WebSocket connections under net/http (RFC 6455, section
-// 4.2). The zero value is ready; an HTTPUpgrader is not changed by its use and
-// serves any number of goroutines at once.
+// HTTPUpgrader accepts WebSocket connections under net/http (RFC 6455, section
+// 4.2). The zero value is ready to use. Its methods do not modify it and are
+// safe for concurrent use.
 type HTTPUpgrader struct {
-	// Timeout bounds the writing of the answer. 0 stands for
-	// [DefaultHandshakeTimeout], a negative value for no bound.
+	// Timeout limits the time to write the response. 0 means
+	// [DefaultHandshakeTimeout]. A negative value means no limit.
 	Timeout time.Duration
 
-	// Header is sent with every answer of status 101. Fields of the handshake
-	// itself, such as Sec-WebSocket-Protocol, make it fail.
+	// Header is sent with every response of status 101. If it contains fields
+	// of the handshake itself, such as Sec-WebSocket-Protocol, the handshake
+	// fails.
 	Header http.Header
 
-	// Limits bounds what the request may ask for; beyond it the answer is 431.
+	// Limits limits the offers of the request. The status of a larger request
+	// is 431.
 	Limits HandshakeLimits
 
-	// Hosts are those of [Upgrader].
+	// Hosts is like [Upgrader].Hosts.
 	Hosts []string
 
-	// AnswerThroughWriter sends the answer of status 101 with the WriteHeader of
-	// the http.ResponseWriter, and what its Header holds, such as cookies. Middleware
-	// that acts in WriteHeader, such as one that saves a session, needs this. By
-	// default the answer is written to the connection, and middleware sees only
-	// that the connection is taken over. A server with keep-alives disabled cannot
-	// answer in this way: net/http replaces "Connection: Upgrade" then.
+	// AnswerThroughWriter sends the response of status 101 with WriteHeader of
+	// the http.ResponseWriter, including the fields of its Header, such as
+	// cookies. Middleware that acts in WriteHeader, for example to save a
+	// session, needs this. By default the response is written to the
+	// connection, and middleware sees only that the connection is hijacked.
+	// This does not work with a server that has keep-alives disabled, because
+	// net/http then replaces "Connection: Upgrade".
 	AnswerThroughWriter bool
 
-	// OnRequest is called with the request, once it has been found to be in order
-	// and before anything is chosen. An error refuses the handshake as that of a
-	// callback of [Upgrader] does.
+	// OnRequest is called with the request after it was checked, and before a
+	// subprotocol is chosen. An error refuses the handshake, as with the
+	// callbacks of [Upgrader].
 	OnRequest func(r *http.Request) error
 
-	// Protocol chooses a subprotocol: it is called with those that the client
-	// offers, in its order, until it returns true.
+	// Protocol chooses a subprotocol. It is called with each offered
+	// subprotocol, in the client's order, until it returns true.
 	Protocol func(protocol string) bool
 
-	// ChooseProtocol, if set, is called in place of Protocol with all that the
-	// client offers, in its order, if it offers any. It returns one of them, or ""
-	// for none; an error refuses the handshake.
+	// ChooseProtocol, if set, is called instead of Protocol, once, with all
+	// offered subprotocols in the client's order, if there are any. It returns
+	// one of them, or "" for none. An error refuses the handshake.
 	ChooseProtocol func(offered []string) (protocol string, err error)
 
-	// RequireProtocol is that of [Upgrader].
+	// RequireProtocol is like [Upgrader].RequireProtocol.
 	RequireProtocol []string
 
-	// Negotiate is that of [Upgrader].
+	// Negotiate is like [Upgrader].Negotiate.
 	Negotiate func(offer httphead.Option) (accepted httphead.Option, err error)
 
-	// Extension is that of [Upgrader].
+	// Extension is like [Upgrader].Extension.
 	//
 	// Deprecated: Use Negotiate, which chooses the parameters.
 	Extension func(offer httphead.Option) bool
 }
 
-// DefaultHTTPUpgrader is what [UpgradeHTTP] uses.
+// DefaultHTTPUpgrader is the HTTPUpgrader of [UpgradeHTTP].
 var DefaultHTTPUpgrader HTTPUpgrader
 
 // UpgradeHTTP is [HTTPUpgrader.Upgrade] of [DefaultHTTPUpgrader].
@@ -73,20 +76,19 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 	return DefaultHTTPUpgrader.Upgrade(r, w)
 }
 
-// Upgrade checks r as [Upgrader.Upgrade] checks a request, takes the connection
-// over from the server and answers with one write. A request that it refuses
-// it answers through w, so that middleware sees it, with the connection closed
-// behind it; the errors are those of [Upgrader.Upgrade].
+// Upgrade checks r like [Upgrader.Upgrade], takes over the connection from the
+// server, and answers with one write. If it refuses the request, it answers
+// through w, so that middleware sees the refusal, and the server closes the
+// connection. The errors are those of [Upgrader.Upgrade].
 //
-// The server reads the request before Upgrade is called: [http.Server].ReadHeaderTimeout
-// bounds that time, and MaxHeaderBytes that size.
+// The server reads the request before Upgrade is called. Its limits are
+// [http.Server].ReadHeaderTimeout and MaxHeaderBytes.
 //
-// The connection, from then on the caller's to close, has no deadline, whatever
-// the server had set. The bufio pair is the server's own, 8 KiB that may be let go
-// of: frames that the client sent right behind its request come from either,
-// for conn yields what rw.Reader holds before it reads on.
-// Where there are such frames, conn is not the server's own connection but one
-// with a method NetConn that returns it.
+// The caller must close conn. Upgrade clears deadlines that the server had set.
+// rw is the server's buffer of 8 KiB, which the caller may drop. If the client
+// sent frames right after its request, both rw and conn return them: conn first
+// returns the bytes in rw.Reader. conn then wraps the server's connection, and
+// its method NetConn returns it.
 func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.Conn, rw *bufio.ReadWriter, hs Handshake, err error) {
 	if r == nil || isNil(w) {
 		return nil, nil, Handshake{}, refuseNil(w)
@@ -111,7 +113,7 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 	}
 	if err != nil {
 		if answered || errors.Is(err, http.ErrHijacked) {
-			return nil, nil, Handshake{}, &connError{"take over", err} // and nothing to answer on
+			return nil, nil, Handshake{}, &connError{"take over", err} // no connection to answer on
 		}
 		rejection(err).serve(w, r)
 		return nil, nil, Handshake{}, err
@@ -129,8 +131,8 @@ func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.
 	return unread(conn, rw.Reader), rw, hs, nil
 }
 
-// refuseNil returns the error of an Upgrade without a writer or a request. It is separate
-// to keep the stack of a handler small.
+// refuseNil returns the error for a nil writer or request. It is a separate
+// function to keep the stack of a handler small.
 //
 //go:noinline
 func refuseNil(w http.ResponseWriter) error {
@@ -151,15 +153,15 @@ func (s *upgrade) refuseStream() error {
 	return errExtendedConnect
 }
 
-// UpgradeStream checks r, an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC
-// 9220), as [Upgrader.Decide] checks a request, and answers it through w with
-// status 200. The stream is r.Body for reading and w for writing; each Write needs
-// a Flush. It lasts until the handler returns, and its deadlines are those that the
-// server had set. [websocket.Accept] makes a connection of it.
+// UpgradeStream checks r, an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441,
+// RFC 9220), like [Upgrader.Decide], and answers it through w with status 200.
+// The stream is then r.Body for reading and w for writing. Each Write needs a
+// Flush. The stream ends when the handler returns, and keeps the deadlines of
+// the server. [websocket.Accept] makes a connection of it.
 //
-// Timeout and AnswerThroughWriter have no effect. A request that it refuses it
-// answers through w; the errors are those of [Upgrader.Upgrade]. A request of
-// HTTP/1.1 is answered with status 505.
+// Timeout and AnswerThroughWriter have no effect. If it refuses the request, it
+// answers through w. The errors are those of [Upgrader.Upgrade]. The response
+// to an HTTP/1.1 request has status 505.
 //
 // [websocket.Accept]: https://pkg.go.dev/github.com/wskit/wskit/websocket#Accept
 func (u HTTPUpgrader) UpgradeStream(r *http.Request, w http.ResponseWriter) (Handshake, error) {
@@ -195,8 +197,8 @@ func (u HTTPUpgrader) UpgradeStream(r *http.Request, w http.ResponseWriter) (Han
 	return hs, nil
 }
 
-// policy sets raw, which is zero, to decide about r as u does. It changes raw in place
-// to keep the stack small, which a handler holds for as long as it runs.
+// policy sets raw, which is zero, to the policy of u for r. It modifies raw in
+// place to keep the stack of a handler small.
 func (u *HTTPUpgrader) policy(raw *Upgrader, r *http.Request) {
 	raw.Negotiate, raw.Extension, raw.chooseProtocol = u.Negotiate, u.Extension, u.ChooseProtocol
 	raw.Limits, raw.Hosts = u.Limits, u.Hosts
@@ -212,8 +214,8 @@ func (u *HTTPUpgrader) policy(raw *Upgrader, r *http.Request) {
 	}
 }
 
-// httpFields are the fields that a handshake reads, under the names by which net/http
-// keeps them; Host it keeps separately.
+// httpFields are the fields that a handshake reads, with their names in an
+// http.Header, which does not contain Host.
 var httpFields = [...]struct {
 	key   string
 	name  []byte
@@ -230,8 +232,8 @@ var httpFields = [...]struct {
 
 var host = []byte("Host")
 
-// takeRequest copies what the handshake reads of r to where a raw upgrade has it, and
-// sorts it: the questions are then the same, from wherever a request came.
+// takeRequest copies the data of r to s.req and sorts the fields, so that the
+// same checks apply as to a raw upgrade.
 func (s *upgrade) takeRequest(r *http.Request) error {
 	s.req.Major, s.req.Minor = r.ProtoMajor, r.ProtoMinor
 	s.req.secure = r.TLS != nil
@@ -243,14 +245,14 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	}
 	err := s.takeFields(r, false)
 	if err == nil && s.req.fields.count[fieldKey] == 0 && r.Header[fieldKey.String()] != nil {
-		err = s.takeFields(r, true) // it did not come through net/http
+		err = s.takeFields(r, true) // the request did not come from net/http
 	}
-	s.req.head.Fields = s.req.Fields // whose memory Reset keeps
+	s.req.head.Fields = s.req.Fields // Reset keeps its memory
 	return err
 }
 
-// takeFields copies the fields that the handshake reads. asSent says that names are
-// spelled as in the RFC.
+// takeFields copies the fields that the handshake reads. asSent says that names
+// are also spelled as in the RFC.
 func (s *upgrade) takeFields(r *http.Request, asSent bool) error {
 	s.req.Fields, s.req.fields = s.req.head.Fields[:0], headFields{}
 	room := s.u.Limits.bytes()
@@ -276,9 +278,9 @@ func (s *upgrade) takeFields(r *http.Request, asSent bool) error {
 	return nil
 }
 
-// takeConnect copies the pseudo-header fields of an extended CONNECT as far as the
-// handshake asks for them: net/http keeps :protocol among the fields, HTTP/3 servers
-// keep it in place of the version.
+// takeConnect copies the pseudo-headers of an extended CONNECT that the
+// handshake uses. net/http stores :protocol in the Header, and HTTP/3 servers
+// store it in Proto.
 func (s *upgrade) takeConnect(r *http.Request) {
 	protocol := r.Header.Get(":protocol")
 	if protocol == "" && !strings.HasPrefix(r.Proto, "HTTP/") {
@@ -287,11 +289,11 @@ func (s *upgrade) takeConnect(r *http.Request) {
 	const enough = 512 // for an error to show
 	s.req.Protocol = s.hold(protocol[:min(len(protocol), enough)])
 	if r.URL != nil && r.URL.Path != "" {
-		s.req.Target = s.hold("/") // it is there; nothing else is asked about it
+		s.req.Target = s.hold("/") // only its presence is checked
 	}
 }
 
-// takeField copies a field, if there is room for it: what is over the limit is not copied.
+// takeField copies a field. It returns an error for a field over the limit.
 func (s *upgrade) takeField(name []byte, f handshakeField, value string, room *int) error {
 	size := fieldSize(name, value)
 	if *room -= size; *room < 0 {
@@ -306,14 +308,14 @@ func (s *upgrade) takeField(name []byte, f handshakeField, value string, room *i
 	return nil
 }
 
-// hold returns a copy of v in s.in. What it returned before stays as it is.
+// hold returns a copy of v in s.in. Earlier results stay valid.
 func (s *upgrade) hold(v string) []byte {
 	n := len(s.in)
 	s.in = append(s.in, v...)
 	return s.in[n:len(s.in):len(s.in)]
 }
 
-// hijack takes the connection over, through any middleware that unwraps.
+// hijack takes over the connection, through any middleware that unwraps.
 func hijack(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if errors.Is(err, http.ErrNotSupported) {
@@ -322,8 +324,8 @@ func hijack(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// answerThrough has net/http send the answer, with what is in the header of w. The
-// connection can be taken over after that, or it is not answered.
+// answerThrough sends the response through net/http, with the header of w. It
+// checks first that the connection can be taken over.
 func (u *HTTPUpgrader) answerThrough(w http.ResponseWriter, agreed *Request) error {
 	if !offers[http.Hijacker](w) {
 		return ErrNotHijacker
@@ -332,7 +334,7 @@ func (u *HTTPUpgrader) answerThrough(w http.ResponseWriter, agreed *Request) err
 		return err
 	}
 	if timeout := handshakeTimeout(u.Timeout); timeout > 0 {
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout)) // or the server's holds
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout)) // or else that of the server applies
 	}
 	w.WriteHeader(http.StatusSwitchingProtocols)
 	return nil
@@ -352,8 +354,8 @@ func offers[T any](w http.ResponseWriter) bool {
 	}
 }
 
-// answer writes the answer within the time allowed, and lifts all deadlines,
-// those of the server, too.
+// answer writes the response within the timeout, and clears all deadlines,
+// including those of the server.
 func (u *HTTPUpgrader) answer(conn net.Conn, p []byte) error {
 	var deadline time.Time
 	if timeout := handshakeTimeout(u.Timeout); timeout > 0 {
@@ -368,8 +370,8 @@ func (u *HTTPUpgrader) answer(conn net.Conn, p []byte) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-// handshakeTimeout is the bound that a field named Timeout stands for, not above
-// 0 if there is none.
+// handshakeTimeout returns the effective limit for a field named Timeout. It is
+// not positive if there is none.
 func handshakeTimeout(d time.Duration) time.Duration {
 	return cmp.Or(d, DefaultHandshakeTimeout)
 }

@@ -263,8 +263,9 @@ func TestUpgradeHTTPRefusesStreams_RFC8441(t *testing.T) {
 	}
 }
 
-// stream returns an extended CONNECT as a server of HTTP/2 shows it, with changes: of
-// the method, path, host and proto, and of fields. An empty value removes a field.
+// stream returns an extended CONNECT as a server of HTTP/2 shows it, with
+// changes: of the method, path, host and proto, and of fields. An empty value
+// removes a field.
 func stream(change map[string]string) *http.Request {
 	r := &http.Request{
 		Method: http.MethodConnect, URL: &url.URL{Path: "/chat"}, Host: "server.example.com",
@@ -430,8 +431,8 @@ func TestUpgradeHTTPSpelling_RFC6455_11_3(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A refused request whose body does not come does not keep the connection: it gets its
-// answer at once, and its end soon.
+// A refused request whose body does not come does not keep the connection: it
+// gets its answer at once, and its end soon.
 func TestUpgradeHTTPDoesNotWaitForABody_RFC9112_9_6(t *testing.T) {
 	for name, fields := range map[string][]string{
 		"length":  {"Content-Length", "5"},

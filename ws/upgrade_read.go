@@ -11,7 +11,7 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// readRequest reads and parses the request, and takes no byte that follows it.
+// readRequest reads and parses the request. It does not read past the request.
 func (s *upgrade) readRequest(conn io.ReadWriter) error {
 	switch c := conn.(type) {
 	case *bufio.ReadWriter:
@@ -24,8 +24,8 @@ func (s *upgrade) readRequest(conn io.ReadWriter) error {
 	return s.readSteps(conn)
 }
 
-// readSocket looks at what has arrived, and takes of it what belongs to the
-// request, until that is whole, or malformed, or larger than it may be.
+// readSocket peeks at received bytes and reads those that belong to the
+// request, until it is complete, malformed or too large.
 func (s *upgrade) readSocket(conn io.ReadWriter, sc syscall.Conn) error {
 	raw, err := sc.SyscallConn()
 	if err != nil {
@@ -58,8 +58,8 @@ func (s *upgrade) readSocket(conn io.ReadWriter, sc syscall.Conn) error {
 	}
 }
 
-// readSteps reads as much at a time as the request must still bring at the least,
-// until it is whole, or malformed, or larger than it may be.
+// readSteps reads in steps of the minimum number of missing bytes, until the
+// request is complete, malformed or too large.
 func (s *upgrade) readSteps(r io.Reader) error {
 	due := newOutstanding()
 	for empty := 0; ; {
@@ -73,7 +73,7 @@ func (s *upgrade) readSteps(r io.Reader) error {
 		s.in = s.in[:len(s.in)+n]
 		switch {
 		case n > 0:
-			empty = 0 // an error comes again
+			empty = 0 // the next read returns the error again
 		case err == io.EOF:
 			return s.endOfRequest()
 		case err != nil:
@@ -86,8 +86,8 @@ func (s *upgrade) readSteps(r io.Reader) error {
 	}
 }
 
-// readAhead reads and parses the request. What has arrived after it is in s.in then,
-// from s.size on.
+// readAhead reads and parses the request. Bytes after it are then in s.in from
+// index s.size.
 func (s *upgrade) readAhead(r io.Reader) error {
 	for empty := 0; ; {
 		s.in = slices.Grow(s.in, 512)
@@ -95,7 +95,7 @@ func (s *upgrade) readAhead(r io.Reader) error {
 		s.in = s.in[:len(s.in)+n]
 		switch {
 		case n > 0:
-			empty = 0 // an error comes again
+			empty = 0 // the next read returns the error again
 			if s.size, err = ParseRequest(s.in, &s.req); err != io.ErrUnexpectedEOF {
 				return err
 			}
@@ -111,7 +111,8 @@ func (s *upgrade) readAhead(r io.Reader) error {
 	}
 }
 
-// endOfRequest is what the end of the stream makes of what has been read.
+// endOfRequest returns the error for a stream that ends inside or before the
+// request.
 func (s *upgrade) endOfRequest() error {
 	if len(s.in) == 0 {
 		return io.EOF

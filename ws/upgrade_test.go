@@ -775,7 +775,8 @@ func BenchmarkUpgrade(b *testing.B) {
 	}
 }
 
-// BenchmarkAccept is the yardstick of the handshakes: SHA-1 and base64 of a key.
+// BenchmarkAccept is the yardstick of the handshakes: SHA-1 and base64 of a
+// key.
 func BenchmarkAccept(b *testing.B) {
 	key := []byte("dGhlIHNhbXBsZSBub25jZQ==")
 	var out [28]byte
@@ -785,7 +786,8 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// noDeadlines is a connection that has SetDeadline, but no deadlines, as an os.File.
+// noDeadlines is a connection that has SetDeadline, but no deadlines, as an
+// os.File.
 type noDeadlines struct {
 	*script
 	set int

@@ -13,7 +13,7 @@ import (
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if fault, ok := errors.AsType[*url.Error](err); ok {
-		return nil, fault.Err // and not the URL, which may hold a password
+		return nil, fault.Err // without the URL, which may hold a password
 	}
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func parseURL(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// checkURL reports why u names no server to connect to.
+// checkURL returns an error if u does not name a server to connect to.
 func checkURL(u *url.URL) error {
 	if u == nil {
 		return errNilURL
@@ -41,15 +41,15 @@ func checkURL(u *url.URL) error {
 	case u.Opaque != "" || u.Hostname() == "":
 		return errors.New("URL names no host")
 	case !validHost(hostField(u)):
-		return fmt.Errorf("host %q cannot stand in a request; a name outside ASCII needs its xn-- form", u.Hostname())
+		return fmt.Errorf("host %q is not valid in a request: write a name outside ASCII in its xn-- form", u.Hostname())
 	}
 	return nil
 }
 
 var errNilURL = errors.New("nil URL")
 
-// escapeTarget escapes what may not stand in a request line: net/url leaves a raw query
-// as it is.
+// escapeTarget escapes bytes that are not valid in a request line. net/url does
+// not escape a raw query.
 func escapeTarget(s string) string {
 	plain := func(c byte) bool { return '!' <= c && c <= '~' }
 	i := 0
@@ -84,13 +84,13 @@ func defaultPort(u *url.URL) string {
 	return "80"
 }
 
-// isSOCKS reports whether u is a proxy that speaks SOCKS (RFC 1928).
+// isSOCKS reports whether u is a SOCKS proxy (RFC 1928).
 func isSOCKS(u *url.URL) bool { return u.Scheme == "socks5" || u.Scheme == "socks5h" }
 
 // hostPort returns the address to connect to.
 func hostPort(u *url.URL) string { return withPort(u.Hostname(), u) }
 
-// connectAddress is hostPort as a proxy is told it.
+// connectAddress is hostPort in the form for a proxy.
 func connectAddress(u *url.URL) string { return withPort(withoutZone(u.Hostname()), u) }
 
 // withPort joins the host with the port of u.
@@ -98,11 +98,11 @@ func withPort(hostname string, u *url.URL) string {
 	return net.JoinHostPort(hostname, port(u))
 }
 
-// port is the port of u, whether it names it or not.
+// port returns the port of u, or the default of its scheme.
 func port(u *url.URL) string { return cmp.Or(u.Port(), defaultPort(u)) }
 
-// withoutZone cuts the zone off an IPv6 address: it means something on this
-// machine alone (RFC 6874, section 4).
+// withoutZone removes the zone of an IPv6 address, which has a meaning only on
+// this machine (RFC 6874, section 4).
 func withoutZone(hostname string) string {
 	if strings.Contains(hostname, ":") {
 		hostname, _, _ = strings.Cut(hostname, "%")
@@ -110,13 +110,13 @@ func withoutZone(hostname string) string {
 	return hostname
 }
 
-// serverName returns the name that the server's certificate is to bear.
+// serverName returns the expected name of the server's certificate.
 func serverName(u *url.URL) string {
 	return strings.TrimSuffix(withoutZone(u.Hostname()), ".")
 }
 
-// hostField returns the value of field Host: the port is left out where it is
-// the default (RFC 6455, section 4.1).
+// hostField returns the value of the Host field. It omits a default port (RFC
+// 6455, section 4.1).
 func hostField(u *url.URL) string {
 	host := withoutZone(u.Hostname())
 	if port := u.Port(); port != "" && port != defaultPort(u) {
