@@ -2,11 +2,12 @@ package wsflate
 
 import "github.com/wskit/wskit/ws"
 
-// This file has names that programs use which come from github.com/gobwas/ws. New
-// programs use a Helper of their own, or a Sender and a Receiver, which give a
-// wsutil.Protocol its compression.
+// This file has names for programs that come from github.com/gobwas/ws. New
+// programs use a Helper of their own, or a Sender and a Receiver with a
+// wsutil.Protocol.
 
-// DefaultHelper is what the functions CompressFrame and DecompressFrame use.
+// DefaultHelper is the Helper of the functions CompressFrame and
+// DecompressFrame.
 var DefaultHelper Helper
 
 // CompressFrame is [Helper.CompressFrame] of [DefaultHelper].

@@ -8,20 +8,20 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// DefaultMaxMessage is the most bytes to which a message may inflate where nothing else
-// is said.
+// DefaultMaxMessage is the default limit of the size of an inflated message in
+// bytes.
 const DefaultMaxMessage = 16 << 20
 
-// What a peer does wrong that sends compressed messages. Each is found by [errors.Is] in what is
-// returned, which says more, and carries the code of the close frame that answers it.
+// Faults of the peer. Returned errors wrap these with more detail: use
+// [errors.Is]. The Code of each is that of the close frame to send.
 var (
-	// ErrCorrupt says that a message cannot be inflated.
+	// ErrCorrupt reports a message that cannot be inflated.
 	ErrCorrupt = &ws.ProtocolError{
 		Code: ws.StatusInvalidFramePayloadData, Section: "7.4.1", Reason: "compressed message is corrupt",
 	}
 
-	// ErrTooLarge says that a message inflates to more bytes than the limit. It is
-	// returned as soon as that is known.
+	// ErrTooLarge reports that a message inflates to more bytes than the limit.
+	// It is returned as soon as the limit is exceeded.
 	ErrTooLarge = &ws.ProtocolError{
 		Code: ws.StatusMessageTooBig, Section: "7.4.1", Reason: "message inflates to more than the limit",
 	}
@@ -32,13 +32,13 @@ var (
 	errNoSource      = errors.New("wsflate: Reader has no source")
 	errNoDestination = errors.New("wsflate: Writer has no destination")
 	errClosed        = errors.New("wsflate: used after Close")
-	errNoTail        = errors.New("wsflate: what the Compressor writes does not end in an empty block after Flush")
-	errNoProgress    = errors.New("wsflate: the Decompressor ends without reading")
+	errNoTail        = errors.New("wsflate: the output of the Compressor does not end in an empty block after Flush")
+	errNoProgress    = errors.New("wsflate: the Decompressor ended without reading")
 	errFragmented    = errors.New("wsflate: frame is a fragment: use a Reader or Writer")
-	errMasked        = errors.New("wsflate: frame is masked: unmask it first, mask it afterwards")
+	errMasked        = errors.New("wsflate: frame is masked: unmask it before, and mask it after")
 )
 
-// limitOf returns the limit that a setting stands for: 0 for the default.
+// limitOf returns n, or the default limit if n is 0.
 func limitOf(n int64) int64 {
 	if n == 0 {
 		return DefaultMaxMessage
@@ -46,7 +46,8 @@ func limitOf(n int64) int64 {
 	return n
 }
 
-// fault returns an error of the inflater as one that says who is at fault.
+// fault converts an error of the inflater. The type of the result says who is
+// at fault.
 func fault(err error) error {
 	switch {
 	case err == nil:

@@ -13,8 +13,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// A server accepts what a browser offers, within its own policy, and sends and receives as was
-// agreed on.
+// A server accepts what a browser offers, within its own policy, and sends and
+// receives as was agreed on.
 func ExampleExtension() {
 	e := wsflate.Extension{
 		Parameters: wsflate.SmallWindow(),
@@ -64,7 +64,8 @@ func ExampleParameters_Confirm() {
 	// Output: 10 false
 }
 
-// Both ends of a connection that has agreed on takeover: a message refers to those before it.
+// Both ends of a connection that has agreed on takeover: a message refers to
+// those before it.
 func ExampleSender() {
 	var agreed wsflate.Parameters
 	sender := wsflate.NewSender(agreed, ws.StateServerSide, nil)
@@ -104,7 +105,8 @@ func ExampleCompressFrame() {
 	// false 120
 }
 
-// A message is streamed, compressed, through the Writer and the Reader of wsutil.
+// A message is streamed, compressed, through the Writer and the Reader of
+// wsutil.
 func ExampleMessageState() {
 	var conn bytes.Buffer
 	var sending, receiving wsflate.MessageState
@@ -135,7 +137,8 @@ func ExampleMessageState() {
 	// Output: true Hello, Hello, Hello! <nil>
 }
 
-// A broadcast is compressed once for all connections that have agreed on the same parameters.
+// A broadcast is compressed once for all connections that have agreed on the
+// same parameters.
 func ExampleForm() {
 	message, err := wsutil.NewPreparedMessage(ws.OpText, bytes.Repeat([]byte(`{"price":64210.55}`), 10))
 	if err != nil {
@@ -179,7 +182,8 @@ func Example_protocol() {
 		}
 	}
 
-	// The client receives, until something ends the connection, and tells the server why.
+	// The client receives, until something ends the connection, and tells the
+	// server why.
 	var toServer []byte
 	for {
 		ev, n, err := client.NextMessage(toClient)

@@ -11,8 +11,9 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// FuzzTakeover sends sequences of messages, cut out of data, whole and in parts, and some of them
-// plain, from a Sender to a Receiver and to compress/flate.
+// FuzzTakeover sends sequences of messages, cut out of data, whole and in
+// parts, and some of them plain, from a Sender to a Receiver and to
+// compress/flate.
 func FuzzTakeover(f *testing.F) {
 	for i, m := range messages() {
 		if len(m) < 5000 {
@@ -45,8 +46,8 @@ func FuzzTakeover(f *testing.F) {
 	})
 }
 
-// FuzzReader gives any bytes to every Reader: what they make of it is the same as far as they
-// all make something, and within the limit.
+// FuzzReader gives any bytes to every Reader: what they make of it is the same
+// as far as they all make something, and within the limit.
 func FuzzReader(f *testing.F) {
 	for i, m := range messages() {
 		if len(m) < 5000 {

@@ -77,7 +77,7 @@ func (h *Helper) DecompressFrameBuffer(buf Buffer, f ws.Frame) (ws.Frame, error)
 	return reframe(buf, header, f.Payload, h.DecompressTo)
 }
 
-// whole returns an error for a frame that is not a whole message that can be read.
+// whole returns an error if the frame is a fragment or masked.
 func whole(h ws.Header) error {
 	switch {
 	case !h.Fin || h.OpCode == ws.OpContinuation:
@@ -88,7 +88,7 @@ func whole(h ws.Header) error {
 	return nil
 }
 
-// reframe returns a frame of what convert makes of p.
+// reframe returns a frame whose payload is the output of convert for p.
 func reframe(buf Buffer, h ws.Header, p []byte, convert func(io.Writer, []byte) error) (ws.Frame, error) {
 	before := len(buf.Bytes())
 	if err := convert(buf, p); err != nil {
@@ -107,8 +107,8 @@ func (h *Helper) Compress(p []byte) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// CompressTo writes the compressed payload of the message p to w, without the tail. It does not
-// retain p.
+// CompressTo writes the compressed payload of the message p to w, without the
+// tail. It does not retain p.
 func (h *Helper) CompressTo(w io.Writer, p []byte) error {
 	if h.Compressor == nil {
 		var enc deflate.Encoder
@@ -126,8 +126,8 @@ func (h *Helper) CompressTo(w io.Writer, p []byte) error {
 	return c.Close()
 }
 
-// Decompress returns the message whose compressed payload is p, without the tail. It does not
-// retain p. Errors are those of [Reader.Read].
+// Decompress returns the message whose compressed payload is p, without the
+// tail. It does not retain p. Errors are those of [Reader.Read].
 func (h *Helper) Decompress(p []byte) ([]byte, error) {
 	var out bytes.Buffer
 	if err := h.DecompressTo(&out, p); err != nil {

@@ -80,7 +80,8 @@ func TestHelperFrames(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, in, back, "plain: as it is")
 
-				// Compressing what is masked would send bytes that no peer can make sense of.
+				// Compressing what is masked would send bytes that no peer can
+				// make sense of.
 				_, err = h.CompressFrame(ws.MaskFrame(in))
 				require.Error(t, err)
 				_, err = h.DecompressFrame(ws.MaskFrame(c))

@@ -6,23 +6,25 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Answer is what a server with the policy p answers to offers, the client's extensions in
-// its order of preference (RFC 7692, sections 5 and 7.1). The first offer of
-// permessage-deflate that is well formed is accepted; the others are declined, as is what
-// is malformed. ok is false if there is none to accept, and the answer is then to
-// be left out. agreed is what answer says.
+// Answer returns the answer of a server with the policy p to offers, the
+// client's extensions in order of preference (RFC 7692, sections 5 and 7.1). It
+// accepts the first well-formed offer of permessage-deflate and declines all
+// others. If it accepts none, ok is false and the response must not contain an
+// answer. agreed holds the parameters in answer.
 //
-// The policy is honoured as follows. A bound of p and one that was offered make the narrower one
-// of both. The server gives up takeover if p or the client wants it, and the client has to if p
-// says so or it offered to. A bound on a client that did not offer to be bounded may not be
-// asked for: it has to give up takeover instead, so that it costs no more memory.
+// The policy applies as follows. Of a bound in p and one in the offer, the
+// narrower applies. The server disables takeover if p or the offer says so. The
+// client must disable takeover if p says so or if it offered to. A server may
+// not limit the window of a client that did not offer it: Answer then disables
+// the client's takeover instead, so that it costs no more memory.
 //
-// The error is the caller's: p has window bits that do not exist.
+// The error is the caller's fault: p has invalid window bits.
 func (p Parameters) Answer(offers []httphead.Option) (answer httphead.Option, agreed Parameters, ok bool, err error) {
 	return p.answer(offers, true)
 }
 
-// answer is Answer, for a server that adapts what it sends to any offer or to none.
+// answer is Answer. adapts says whether the server can send with any
+// parameters.
 func (p Parameters) answer(offers []httphead.Option, adapts bool) (answer httphead.Option, agreed Parameters, ok bool, err error) {
 	if err := p.check(); err != nil {
 		return answer, agreed, false, err
@@ -38,7 +40,8 @@ func (p Parameters) answer(offers []httphead.Option, adapts bool) (answer httphe
 	return answer, agreed, false, nil
 }
 
-// accept returns what the policy p makes of an offer. There is none that we cannot honour.
+// accept returns the agreement of the policy p with an offer. It can honor
+// every offer.
 func (p Parameters) accept(offer Parameters) Parameters {
 	agreed := Parameters{
 		ServerNoContextTakeover: p.ServerNoContextTakeover || offer.ServerNoContextTakeover,
@@ -54,30 +57,32 @@ func (p Parameters) accept(offer Parameters) Parameters {
 	return agreed
 }
 
-// sends reports whether a server that sends as the policy p says gives the client what it asks
-// for in an offer.
+// sends reports whether a server that always compresses as p says satisfies the
+// offer.
 func (p Parameters) sends(offer Parameters) bool {
 	return p.ServerMaxWindowBits.bits() <= offer.ServerMaxWindowBits.bits() &&
 		(p.ServerNoContextTakeover || !offer.ServerNoContextTakeover)
 }
 
-// Confirm is for a client that has offered p: it checks the server's answer and returns what
-// the two have agreed on (RFC 7692, section 7.1). A bound that we have offered for ourselves, and
-// the offer to give up takeover, hold even where the server does not repeat them.
+// Confirm checks the server's answer for a client that offered p, and returns
+// the agreement (RFC 7692, section 7.1). A limit that the client offered for
+// its own messages, and its offer to disable takeover, apply even if the server
+// does not repeat them.
 //
-// A server that was offered server_no_context_takeover and does not repeat it is accepted, as
-// servers in wide use behave so: agreed lacks the parameter then, and the client
-// keeps a window of what it receives, up to 32 KiB, between messages.
+// Confirm accepts a server that does not repeat an offered
+// server_no_context_takeover, because widely used servers do that. agreed then
+// lacks the parameter, and the client keeps a window of received data, up to 32
+// KiB, between messages.
 //
-// It returns a *[ParameterError] for an answer that does not fit the offer, and the client
-// must fail the connection then. Other errors are the caller's: p has window bits that do not
-// exist, or answer is that of another extension.
+// It returns a *[ParameterError] if the answer does not fit the offer; the
+// client must then fail the connection. Other errors are the caller's fault: p
+// has invalid window bits, or answer belongs to another extension.
 func (p Parameters) Confirm(answer httphead.Option) (agreed Parameters, err error) {
 	if err := p.check(); err != nil {
 		return agreed, err
 	}
 	if string(answer.Name) != ExtensionName {
-		return agreed, fmt.Errorf("wsflate: answer is about extension %q", answer.Name)
+		return agreed, fmt.Errorf("wsflate: unexpected extension %q in the answer", answer.Name)
 	}
 	if err := agreed.Parse(answer); err != nil {
 		return Parameters{}, err
@@ -90,7 +95,7 @@ func (p Parameters) Confirm(answer httphead.Option) (agreed Parameters, err erro
 	return agreed, nil
 }
 
-// fits returns an error for an answer to the offer p that no server may give.
+// fits returns an error if a server may not give this answer to the offer p.
 func (p Parameters) fits(answer Parameters) error {
 	switch {
 	case p.ServerMaxWindowBits.Defined() && !answer.ServerMaxWindowBits.Defined(): // section 7.1.2.1
@@ -107,30 +112,32 @@ func (p Parameters) fits(answer Parameters) error {
 	return nil
 }
 
-// Extension negotiates permessage-deflate for one connection of a server: its Negotiate is the
-// callback of [ws.Upgrader] and [ws.HTTPUpgrader]. Each handshake needs an Extension of its own, or
-// a Reset before it.
+// Extension negotiates permessage-deflate for one connection of a server: its
+// Negotiate is the callback of [ws.Upgrader] and [ws.HTTPUpgrader]. Each
+// handshake needs an Extension of its own, or a Reset before it.
 type Extension struct {
 	// Parameters are the server's policy: see [Parameters.Answer].
 	Parameters Parameters
 
-	// Adapts says that what the server sends is what Accepted says, as that of a [Sender] is,
-	// even where a client asks it for a narrower window than Parameters has, or to give up
-	// takeover: set it if Accepted goes to [NewSender]. Without it such offers are declined (RFC
-	// 7692, sections 7.1.1.1 and 7.1.2.1): a [Helper], and a [Writer] around a compressor of the
-	// caller's, have one window.
+	// Adapts says that the server compresses with the parameters of Accepted,
+	// even if the client asks for a narrower window than that of Parameters, or
+	// for no takeover. Set it if Accepted is passed to [NewSender]. Without it,
+	// Negotiate declines such offers (RFC 7692, sections 7.1.1.1 and 7.1.2.1),
+	// because a [Helper] and a [Writer] around the caller's compressor have a
+	// fixed window.
 	Adapts bool
 
 	agreed   Parameters
 	accepted bool
 }
 
-// Negotiate accepts or declines one offer, and declines all that follow once one is accepted. To
-// decline is to return an option without a name. With Adapts it accepts what [Parameters.Answer]
-// accepts, all but what is malformed (RFC 7692, section 7.1). Without, it also declines an offer
-// of server_max_window_bits below what Parameters.ServerMaxWindowBits stands for, and one of
-// server_no_context_takeover unless Parameters has it. It does not retain offer. The error is
-// that of Answer.
+// Negotiate accepts or declines one offer. Once it has accepted one, it
+// declines all others. It declines an offer by returning an option without a
+// name. With Adapts, it accepts every well-formed offer, as [Parameters.Answer]
+// does (RFC 7692, section 7.1). Without Adapts, it also declines an offer whose
+// server_max_window_bits is below Parameters.ServerMaxWindowBits, and an offer
+// of server_no_context_takeover unless Parameters has it. It does not retain
+// offer. The errors are those of Answer.
 func (e *Extension) Negotiate(offer httphead.Option) (accepted httphead.Option, err error) {
 	if e.accepted {
 		return httphead.Option{}, nil
@@ -140,7 +147,7 @@ func (e *Extension) Negotiate(offer httphead.Option) (accepted httphead.Option, 
 	return accepted, err
 }
 
-// Accepted returns what was agreed on, and whether there was an agreement.
+// Accepted returns the agreed parameters, and whether an offer was accepted.
 func (e *Extension) Accepted() (Parameters, bool) { return e.agreed, e.accepted }
 
 // Reset makes e ready for another handshake, with the same policy.

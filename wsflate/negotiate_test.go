@@ -86,7 +86,8 @@ func TestParse(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			// Written and read again, also as a handshake returns it: without nil values.
+			// Written and read again, also as a handshake returns it: without
+			// nil values.
 			var again Parameters
 			require.NoError(t, again.Parse(options(t, written(t, got.Option()))[0]))
 			require.Equal(t, tt.want, again)
@@ -170,7 +171,8 @@ func TestAnswer(t *testing.T) {
 			require.NoError(t, said.Parse(answer))
 			require.Equal(t, said, agreed, "agreed is what the answer says")
 
-			// The callback of the handshakes, offer by offer, comes to the same.
+			// The callback of the handshakes, offer by offer, comes to the
+			// same.
 			e := Extension{Parameters: tt.policy, Adapts: true}
 			var got []string
 			for _, o := range options(t, tt.offers) {
@@ -196,8 +198,9 @@ func TestAnswer(t *testing.T) {
 	require.ErrorContains(t, err, "ServerMaxWindowBits")
 }
 
-// RFC 7692, sections 7.1.1.1 and 7.1.2.1: a server that does not adapt declines what it would have
-// to do more for than its policy says, and takes the next offer.
+// RFC 7692, sections 7.1.1.1 and 7.1.2.1: a server that does not adapt declines
+// what it would have to do more for than its policy says, and takes the next
+// offer.
 func TestExtensionThatDoesNotAdapt(t *testing.T) {
 	const name = ExtensionName
 	for _, tt := range []struct {
@@ -303,8 +306,9 @@ func every(f func(p Parameters)) {
 	}
 }
 
-// Our client takes whatever our server answers, and what the client then sends and
-// receives is no more than what the server is ready for, and the other way around.
+// Our client takes whatever our server answers, and what the client then sends
+// and receives is no more than what the server is ready for, and the other way
+// around.
 func TestBothSidesAgree(t *testing.T) {
 	const client, server = ws.StateClientSide, ws.StateServerSide
 	within := func(sent, received direction) bool {

@@ -14,8 +14,8 @@ import (
 
 const tail = "\x00\x00\xff\xff"
 
-// An oracle is the inflating side of one direction, on compress/flate. It has no more of
-// the past than what was agreed on.
+// An oracle is the inflating side of one direction, on compress/flate. It has
+// no more of the past than what was agreed on.
 type oracle struct {
 	window   int
 	takeover bool
@@ -34,8 +34,8 @@ func (o *oracle) inflate(t testing.TB, payload []byte) []byte {
 	return p
 }
 
-// A stdSender is the compressing side of one direction, on compress/flate: a window of 15
-// bits.
+// A stdSender is the compressing side of one direction, on compress/flate: a
+// window of 15 bits.
 type stdSender struct {
 	takeover bool
 	out      bytes.Buffer
@@ -76,8 +76,8 @@ func noise(n int, seed uint64) []byte {
 	return p
 }
 
-// messages are of many kinds and sizes: short and long, compressible or not, with matches
-// at all distances up to the largest window.
+// messages are of many kinds and sizes: short and long, compressible or not,
+// with matches at all distances up to the largest window.
 func messages() (all [][]byte) {
 	far := noise(40000, 7)
 	for i := range 6 {

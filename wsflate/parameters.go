@@ -101,8 +101,8 @@ type direction struct {
 	takeover bool
 }
 
-// sent and received say which parameters concern which direction, seen from side. This is
-// the one place that knows.
+// sent and received return the parameters of one direction, as seen from side.
+// No other code maps parameters to directions.
 func (p Parameters) sent(side ws.State) direction {
 	if side.ClientSide() {
 		return direction{p.ClientMaxWindowBits.bits(), !p.ClientNoContextTakeover}
@@ -165,7 +165,7 @@ func (p *Parameters) Parse(o httphead.Option) (err error) {
 	return err
 }
 
-// set takes one parameter in.
+// set sets one parameter.
 func (p *Parameters) set(name, value []byte) error {
 	switch string(name) {
 	case serverNoContextTakeover:
@@ -206,8 +206,8 @@ func setBits(bits *WindowBits, name string, value []byte) error {
 	return nil
 }
 
-// parseBits returns the number 8 to 15 that value is, without leading zeros (RFC 7692,
-// section 7.1.2), or 0.
+// parseBits returns the number 8 to 15 that value is, without leading zeros
+// (RFC 7692, section 7.1.2), or 0.
 func parseBits(value []byte) WindowBits {
 	switch {
 	case len(value) == 1 && value[0] >= '8' && value[0] <= '9':
@@ -218,7 +218,7 @@ func parseBits(value []byte) WindowBits {
 	return 0
 }
 
-// check returns an error for Parameters that no offer, answer or policy may be.
+// check returns an error if p is not valid as an offer, answer or policy.
 func (p Parameters) check() error {
 	if !p.ServerMaxWindowBits.valid() {
 		return fmt.Errorf("wsflate: invalid Parameters.ServerMaxWindowBits %d: want 0 or 8 to 15", p.ServerMaxWindowBits)

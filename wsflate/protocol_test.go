@@ -30,8 +30,8 @@ type event struct {
 	compressed bool
 }
 
-// ways are the four ways to receive: each returns the messages and control frames of an
-// input in pieces, and what the connection has come to.
+// ways are the four ways to receive: each returns the messages and control
+// frames of an input in pieces, and what the connection has come to.
 var ways = map[string]func(c *wsutil.Protocol, pieces [][]byte) ([]event, error){
 	"Next":              chunks((*wsutil.Protocol).Next),
 	"NextMessage":       chunks((*wsutil.Protocol).NextMessage),
@@ -131,8 +131,8 @@ func connection(p wsflate.Parameters, side ws.State) *wsutil.Protocol {
 	})
 }
 
-// What one Protocol sends, whole, in parts and prepared, the other one receives, by all
-// ways and in any cut: whatever was agreed on, by both sides.
+// What one Protocol sends, whole, in parts and prepared, the other one
+// receives, by all ways and in any cut: whatever was agreed on, by both sides.
 func TestProtocolWays_RFC7692_7_2(t *testing.T) {
 	var prepared []*wsutil.PreparedMessage
 	for _, m := range messages() {
@@ -251,7 +251,8 @@ func TestProtocolWaysRefuse(t *testing.T) {
 	}
 }
 
-// A message that did not go out is no part of the window: the peer can read the next one.
+// A message that did not go out is no part of the window: the peer can read the
+// next one.
 func TestProtocolUndo(t *testing.T) {
 	eachAgreement(t, func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int) {
 		c, peer := connection(p, side), connection(p, other(side))
@@ -313,9 +314,9 @@ func TestProtocolBroadcast(t *testing.T) {
 	wg.Wait()
 }
 
-// FuzzProtocolWays gives any bytes, in a compressed message of two fragments with a ping
-// between them, or as they are, to all ways to receive: they see the same, cut anywhere, and
-// the same as compress/flate.
+// FuzzProtocolWays gives any bytes, in a compressed message of two fragments
+// with a ping between them, or as they are, to all ways to receive: they see
+// the same, cut anywhere, and the same as compress/flate.
 func FuzzProtocolWays(f *testing.F) {
 	for i, m := range messages() {
 		if len(m) < 5000 {

@@ -29,7 +29,7 @@ type ReadResetter interface {
 type Reader struct {
 	src      tailReader
 	receiver *Receiver // nil: dec inflates
-	alone    bool      // receiver is our own, and begins each message as new
+	alone    bool      // receiver belongs to this Reader and has no takeover
 	dec      Decompressor
 	newDec   func(io.Reader) Decompressor
 	limit    int64 // as it was set
@@ -74,7 +74,8 @@ func (r *Reader) Reset(src io.Reader) {
 	}
 }
 
-// resetDecompressor makes the Decompressor begin anew with what follows in the source.
+// resetDecompressor makes the Decompressor begin anew with what follows in the
+// source.
 func (r *Reader) resetDecompressor() {
 	switch dec := r.dec.(type) {
 	case ReadResetter:
@@ -108,7 +109,7 @@ func (r *Reader) Read(p []byte) (n int, err error) {
 	left := int64(len(p))
 	if limit := limitOf(r.limit); limit >= 0 && limit-r.made < left {
 		left = max(limit-r.made, 0)
-		p = p[:left+1] // one more, to see whether there is one
+		p = p[:left+1] // one more byte, to detect an excess
 	}
 	if r.receiver != nil {
 		n, err = r.receive(p)
@@ -123,7 +124,7 @@ func (r *Reader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// end notes how a call has ended.
+// end records the result of a call.
 func (r *Reader) end(err error) {
 	switch err {
 	case nil:
@@ -160,7 +161,7 @@ func (r *Reader) receive(p []byte) (int, error) {
 // decompress reads through a Decompressor.
 func (r *Reader) decompress(p []byte) (n int, err error) {
 	if r.src.taken == 0 && !r.src.fill() && r.src.err == io.EOF {
-		return 0, io.EOF // no payload at all: an empty message, as our own decoder takes it
+		return 0, io.EOF // no payload at all is an empty message, as in our own decoder
 	}
 	for {
 		if r.dec == nil {
@@ -178,7 +179,8 @@ func (r *Reader) decompress(p []byte) (n int, err error) {
 		case r.src.exhausted():
 			return n, io.EOF
 		}
-		// The peer has set BFINAL; the message may go on (RFC 7692, section 7.2.3.4).
+		// The peer has set BFINAL; the message may go on (RFC 7692, section
+		// 7.2.3.4).
 		if r.resetDecompressor(); n > 0 {
 			return n, nil
 		}
@@ -188,7 +190,7 @@ func (r *Reader) decompress(p []byte) (n int, err error) {
 	}
 }
 
-// release gives back what an open message holds.
+// release releases the memory of an open message.
 func (r *Reader) release() {
 	r.src.release()
 	if r.receiver != nil {

@@ -7,21 +7,22 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// What a SenderConfig stands for that does not say which messages are too short. A context
-// is worth the try for all but the shortest.
+// Default thresholds. With a context, compression pays for all but the shortest
+// messages.
 const (
 	defaultThreshold        = 64
 	defaultThresholdContext = 24
 )
 
-// SenderConfig says how a Sender compresses. The zero value, and nil, are the defaults.
+// SenderConfig configures a Sender. The zero value and nil mean the defaults.
 type SenderConfig struct {
-	// Level is 1 to 9: from fast to small. 0 stands for 1, which is made for messages of
-	// the size that the web sends; the others cost several times as much.
+	// Level is 1 to 9, from fast to small. 0 means 1, which is optimized for
+	// messages of up to 32 KiB. The other levels cost several times as much.
 	Level int
 
-	// Threshold is the length in bytes under which a message goes out plain. 0 stands for a default
-	// that depends on what was agreed on; a negative value for none.
+	// Threshold is the length in bytes below which a message is sent plain. 0
+	// means a default that depends on the agreed parameters. A negative value
+	// means no threshold.
 	Threshold int
 }
 
@@ -42,13 +43,14 @@ func (c *SenderConfig) threshold(takeover bool) int {
 	return defaultThreshold
 }
 
-// Sender compresses the messages that one side of a connection sends (RFC 7692, section 7.2.1).
-// With context takeover it holds the window that its peer holds, and every message has to go
-// through it in the order in which they are sent; without, it holds nothing between messages.
-// See the package comment for how much.
+// Sender compresses the messages that one side of a connection sends (RFC 7692,
+// section 7.2.1). With context takeover, it holds the window that its peer
+// holds, and every message must pass through it in the order of sending.
+// Without takeover, it holds nothing between messages. The package comment
+// lists how much memory it holds.
 //
-// A Sender is made by NewSender, or is a field of another struct and made ready by Reset. It must
-// not be copied, and is not for concurrent use.
+// Create a Sender with NewSender, or call Reset on a zero Sender. A Sender must
+// not be copied and is not safe for concurrent use.
 type Sender struct {
 	enc       deflate.Encoder
 	threshold int
@@ -57,15 +59,17 @@ type Sender struct {
 	entered   bool // the last message has entered the window; Undo takes it back
 }
 
-// NewSender returns a Sender for a connection that has agreed on p. side is the side
-// on which we are. A server that negotiates by an [Extension] sets its field Adapts.
+// NewSender returns a Sender for a connection with the agreed parameters p.
+// side is the side that sends. A server that negotiates with an [Extension]
+// must set its field Adapts.
 func NewSender(p Parameters, side ws.State, cfg *SenderConfig) *Sender {
 	s := new(Sender)
 	s.Reset(p, side, cfg)
 	return s
 }
 
-// Reset makes s what NewSender returns, whatever it was before. It does not retain cfg.
+// Reset makes s equivalent to the result of NewSender. It may be called at any
+// time. It does not retain cfg.
 func (s *Sender) Reset(p Parameters, side ws.State, cfg *SenderConfig) {
 	d, level := p.sent(side), min(max(cfg.level(), 1), 9)
 	s.enc.Reset(d.bits, d.takeover, level)
@@ -73,13 +77,15 @@ func (s *Sender) Reset(p Parameters, side ws.State, cfg *SenderConfig) {
 	s.bits, s.level, s.entered = uint8(d.bits), uint8(level), false
 }
 
-// AppendMessage appends the compressed payload of the message p to dst, to be sent in one frame
-// with RSV1. If compressed is false it returns dst as it was, and p itself is to be sent,
-// without RSV1: it is shorter than the threshold, or would not become smaller, and has not
-// entered the window. It does not retain p. Bytes behind the result may be written to, up to the
-// capacity of dst, whether p was compressed or not: p must not lie there. Messages of up to 32
-// KiB at level 1 allocate nothing if dst has room for len(p)+len(p)/8+16 bytes. dst may come back
-// with more room in either case: use it for the next message.
+// AppendMessage appends the compressed payload of the message p to dst. The
+// caller sends it in one frame with RSV1. If p is shorter than the threshold or
+// would not become smaller, compressed is false, out is dst with its length
+// unchanged, and the caller sends p itself without RSV1. p has then not entered
+// the window. AppendMessage does not retain p. It may use the capacity of dst
+// beyond the result as scratch space in both cases; p must not overlap it. At
+// level 1, messages of up to 32 KiB do not allocate if dst has room for
+// len(p)+len(p)/8+16 bytes. out may have a larger capacity than dst in both
+// cases: reuse it for the next message.
 func (s *Sender) AppendMessage(dst, p []byte) (out []byte, compressed bool) {
 	if s.entered = false; len(p) < s.threshold {
 		return dst, false
@@ -88,35 +94,36 @@ func (s *Sender) AppendMessage(dst, p []byte) (out []byte, compressed bool) {
 	return out, s.entered
 }
 
-// AppendPart appends the compressed form of a part of a message to dst: the payload of a frame.
-// The first frame of the message has RSV1; last ends the message. A part may be empty. Such a
-// message is compressed whatever its length; between its parts the window is held even without
-// takeover. It does not retain p. Bytes behind the result may be written to, up to the capacity of
-// dst: p must not lie there. Each part costs up to 5 bytes.
+// AppendPart appends the compressed form of a part of a message to dst: the
+// payload of a frame. The first frame of the message has RSV1; last ends the
+// message. A part may be empty. Such a message is compressed whatever its
+// length. Between its parts, s holds the window even without takeover.
+// AppendPart does not retain p. It may use the capacity of dst beyond the
+// result as scratch space; p must not overlap it. Each part costs up to 5
+// bytes.
 func (s *Sender) AppendPart(dst, p []byte, last bool) []byte {
 	s.entered = false
 	return s.enc.AppendPart(dst, p, last)
 }
 
-// endParts ends the message that AppendPart has begun, if any, whose last frame has no payload
-// to be made.
+// endParts ends a message that AppendPart began, without output.
 func (s *Sender) endParts() {
 	var end [1]byte
 	s.enc.AppendPart(end[:0], nil, true)
 }
 
-// Enter says that the message p goes out in a form that was compressed elsewhere without
-// reference to earlier messages, as [Form] makes it: the peer's window takes p in.
-// A message that goes out plain is not entered.
+// Enter adds p to the window after p was compressed with a [Form], without
+// reference to earlier messages. The peer does the same when it receives p. Do
+// not call Enter for a message that is sent plain.
 func (s *Sender) Enter(p []byte) {
 	s.entered = len(p) > 0
 	s.enc.Enter(p)
 }
 
-// Undo takes back the last message: no byte of what AppendMessage has returned, or
-// of what was given to Enter, was sent. Later messages do not refer to it. Undo
-// does nothing if that message went out plain, or if there was none since the last
-// Undo. Use Close for a message in parts.
+// Undo removes the last message from the window. The caller must not have sent
+// any byte of that message, whether from AppendMessage or passed to Enter. Undo
+// does nothing if that message was not compressed, or if there was none since
+// the last Undo. Use Close for a message in parts.
 func (s *Sender) Undo() {
 	if s.entered {
 		s.entered = false
@@ -124,21 +131,21 @@ func (s *Sender) Undo() {
 	}
 }
 
-// Size returns the bytes that s holds now, beyond its own struct.
+// Size returns the number of bytes that s holds now, without its own struct.
 func (s *Sender) Size() int { return s.enc.Size() }
 
-// Writer returns a Writer that compresses one message after the other through s: [Writer.Reset]
-// begins the next one. Until a message is ended by [Writer.Close], s is not to be used
-// otherwise.
+// Writer returns a Writer that compresses messages through s. [Writer.Reset]
+// begins the next message. Until [Writer.Close] ends a message, s must not be
+// used directly.
 func (s *Sender) Writer(dest io.Writer) *Writer {
 	w := &Writer{sender: s}
 	w.Reset(dest)
 	return w
 }
 
-// Close gives back all that s holds, also in the middle of a message. It is as new then: what
-// follows, on the same connection, too, refers to nothing that was compressed before. So it
-// is also the way out for a message in parts that could not be sent.
+// Close releases all memory of s, even inside a message. s can still be used on
+// the same connection: later messages do not refer to earlier ones. Call it for
+// a message in parts that could not be sent.
 func (s *Sender) Close() {
 	s.entered = false
 	s.enc.Release()

@@ -14,9 +14,9 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// eachAgreement runs f for both roles, the four combinations of takeover, and all windows, or
-// three of them.
-// takeover and bits are those of the direction in which that side sends.
+// eachAgreement runs f for both roles, the four combinations of takeover, and
+// all windows, or three of them. takeover and bits are those of the direction
+// in which that side sends.
 func eachAgreement(t *testing.T, f func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int)) {
 	for _, side := range []ws.State{ws.StateServerSide, ws.StateClientSide} {
 		for combination := range 4 {
@@ -24,7 +24,8 @@ func eachAgreement(t *testing.T, f func(t *testing.T, p wsflate.Parameters, side
 				if testing.Short() && bits != 8 && bits != 12 && bits != 15 {
 					continue
 				}
-				// The other direction has another window, so that mixing them up shows.
+				// The other direction has another window, so that mixing them
+				// up shows.
 				p := wsflate.Parameters{
 					ServerNoContextTakeover: combination&1 != 0,
 					ClientNoContextTakeover: combination&2 != 0,
@@ -53,8 +54,9 @@ func other(side ws.State) ws.State {
 	return ws.StateClientSide
 }
 
-// What a Sender makes can be inflated by compress/flate, which has no more of the past than what
-// was agreed on, and by a Receiver of the other side, which checks distances.
+// What a Sender makes can be inflated by compress/flate, which has no more of
+// the past than what was agreed on, and by a Receiver of the other side, which
+// checks distances.
 func TestSender(t *testing.T) {
 	for _, level := range []int{1, 6} {
 		eachAgreement(t, func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int) {
@@ -139,7 +141,8 @@ func TestSenderParts(t *testing.T) {
 	})
 }
 
-// An incompressible message goes out plain and has not entered the window; a short one, too.
+// An incompressible message goes out plain and has not entered the window; a
+// short one, too.
 func TestSenderPlain(t *testing.T) {
 	s := wsflate.NewSender(wsflate.Parameters{}, ws.StateServerSide, &wsflate.SenderConfig{Threshold: 20})
 	peer := oracle{window: 1 << 15, takeover: true}
@@ -150,7 +153,8 @@ func TestSenderPlain(t *testing.T) {
 		require.Empty(t, out)
 		_, compressed = s.AppendMessage(nil, []byte("aaaaaaaaaaaaaaaaaaa"))
 		require.False(t, compressed)
-		// It begins with what went out plain: what refers back to that is garbage.
+		// It begins with what went out plain: what refers back to that is
+		// garbage.
 		m := append(bytes.Clone(junk), bytes.Repeat(junk[:50], 20)...)
 		out, compressed = s.AppendMessage(nil, m)
 		require.True(t, compressed)
@@ -208,7 +212,8 @@ func TestReceiverErrors(t *testing.T) {
 	for _, p := range []wsflate.Parameters{{}, wsflate.DefaultParameters} {
 		r := wsflate.NewReceiver(p, ws.StateServerSide)
 		for range 2 {
-			// Section 10.4 of RFC 6455: limits. One over, and not much more has been made.
+			// Section 10.4 of RFC 6455: limits. One over, and not much more has
+			// been made.
 			got, err := r.Append(nil, payload, true, int64(len(m))-1)
 			require.ErrorIs(t, err, wsflate.ErrTooLarge)
 			require.LessOrEqual(t, len(got), len(m))
@@ -239,7 +244,8 @@ func TestReceiverErrors(t *testing.T) {
 	}
 }
 
-// The window that was agreed on is all there is: what refers back further is a fault.
+// The window that was agreed on is all there is: what refers back further is a
+// fault.
 func TestReceiverWindow(t *testing.T) {
 	far := noise(5000, 1)
 	for _, bits := range []wsflate.WindowBits{8, 10, 12} {
@@ -280,7 +286,8 @@ func TestBomb(t *testing.T) {
 	require.Equal(t, limit, n)
 }
 
-// What a connection holds between messages, in bytes: the table of the package comment.
+// What a connection holds between messages, in bytes: the table of the package
+// comment.
 func TestMemory(t *testing.T) {
 	for _, tt := range []struct {
 		p             wsflate.Parameters

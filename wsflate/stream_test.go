@@ -70,8 +70,8 @@ var compressors = map[string]func(io.Writer) wsflate.Compressor{
 	},
 }
 
-// RFC 7692, section 7.2: sizes 0 to 300 and more at all levels, through our Writer, Reader and
-// Helper.
+// RFC 7692, section 7.2: sizes 0 to 300 and more at all levels, through our
+// Writer, Reader and Helper.
 func TestTailAtAllSizes(t *testing.T) {
 	text := append(bytes.Repeat(tick(3), 3), noise(300, 2)...)
 	for level := -2; level <= 9; level++ {
@@ -100,7 +100,8 @@ func TestTailAtAllSizes(t *testing.T) {
 	}
 }
 
-// Every Writer and every Reader, over and over, with flushes in between, in all pieces.
+// Every Writer and every Reader, over and over, with flushes in between, in all
+// pieces.
 func TestStream(t *testing.T) {
 	for cname, c := range compressors {
 		for dname, d := range decompressors {
@@ -217,7 +218,8 @@ func TestReaderLimit(t *testing.T) {
 	}
 }
 
-// Faults of the peer carry a code, and those of the source come as they are; a Reset forgets both.
+// Faults of the peer carry a code, and those of the source come as they are; a
+// Reset forgets both.
 func TestReaderErrors(t *testing.T) {
 	boom := errors.New("boom")
 	payload := newStdSender(false, 6).deflate(t, bytes.Repeat(tick(1), 3))
@@ -307,8 +309,8 @@ type closer struct {
 
 func (c closer) Close() error { return errors.Join(c.Writer.Close(), c.err) }
 
-// A Compressor is closed with the Writer, and a Decompressor with the Reader; what a Compressor
-// writes then is no part of the message.
+// A Compressor is closed with the Writer, and a Decompressor with the Reader;
+// what a Compressor writes then is no part of the message.
 func TestCloseOfOthers(t *testing.T) {
 	boom := errors.New("boom")
 	var out bytes.Buffer
@@ -349,7 +351,8 @@ func TestWriterFlushIsEnough(t *testing.T) {
 	}
 }
 
-// A Receiver's Reader and a Sender's Writer go on with the window from message to message.
+// A Receiver's Reader and a Sender's Writer go on with the window from message
+// to message.
 func TestStreamTakeover(t *testing.T) {
 	eachAgreement(t, func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int) {
 		s, r := wsflate.NewSender(p, side, nil), wsflate.NewReceiver(p, other(side))
@@ -391,8 +394,8 @@ func TestStreamTakeover(t *testing.T) {
 	})
 }
 
-// A Writer that fails leaves no open message behind: the next one, without takeover, refers to
-// nothing.
+// A Writer that fails leaves no open message behind: the next one, without
+// takeover, refers to nothing.
 func TestWriterFailureEndsTheMessage(t *testing.T) {
 	m := bytes.Repeat(tick(1), 20)
 	for after := range 3 {

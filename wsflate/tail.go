@@ -7,26 +7,28 @@ import (
 	"github.com/wskit/wskit/internal/deflate"
 )
 
-// What ends a message for compressors and decompressors that know nothing of messages: RFC
-// 7692, section 7.2. Our own know of the tail by themselves.
+// The end of a message for compressors and decompressors of the caller (RFC
+// 7692, section 7.2). Those of this package handle the tail themselves.
 const (
-	// readTail is what a decompressor gets behind the payload: what the sender left off, and an
-	// empty last block, so that it comes to an end (RFC 1951, section 3.2.3).
+	// readTail follows the payload in the input of a decompressor: the tail
+	// that the sender removed, and an empty final block, so that the
+	// decompressor returns io.EOF (RFC 1951, section 3.2.3).
 	readTail = deflate.Tail + "\x01" + deflate.Tail
 
-	// emptyMessage is that of our own encoder, with the tail (RFC 7692, section 7.2.3.6).
+	// emptyMessage is an empty message with the tail, as our encoder produces
+	// it (RFC 7692, section 7.2.3.6).
 	emptyMessage = "\x00" + deflate.Tail
 )
 
-// tailWriter passes on what is written to it, and always holds the last four bytes back, in
-// whatever pieces they come: at the end of a message they are the tail, and are dropped.
+// tailWriter forwards all written bytes but the last four, which it holds back.
+// At the end of a message they are the tail, and are dropped.
 type tailWriter struct {
 	dest io.Writer
 	held [len(deflate.Tail)]byte
 	n    int // bytes in held
 }
 
-// Write writes p but for the last four bytes written in all.
+// Write implements io.Writer.
 func (t *tailWriter) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -55,16 +57,16 @@ func (t *tailWriter) Write(p []byte) (int, error) {
 // atTail reports whether the four bytes held are the tail.
 func (t *tailWriter) atTail() bool { return string(t.held[:t.n]) == deflate.Tail }
 
-// tailReader yields a payload in a buffer of its own and, if asked to, the tail behind it. Byte
-// by byte it is as fast: what decodes DEFLATE wants an io.ByteReader, and reads too far ahead
-// from anything else.
+// tailReader reads a payload through a buffer of its own, followed by the tail
+// if requested. It implements io.ByteReader, because decoders of DEFLATE read
+// too far ahead from other readers.
 type tailReader struct {
 	src  io.Reader
 	room *bufpool.Buffer // borrowed until the payload ends
 	size int             // of a read into room
 	full bool            // the last read has filled it
-	p    []byte          // in room, what was read and not yet taken
-	tail string          // what is to follow
+	p    []byte          // in room: read from src, not yet returned
+	tail string          // follows the payload
 	err  error           // of src: io.EOF at the end of the payload
 
 	taken int64 // bytes that Read and ReadByte have returned
@@ -73,11 +75,11 @@ type tailReader struct {
 // firstRead is the size of the first read of a payload.
 const firstRead = 1 << 10
 
-// emptyReads is how many reads in a row may yield nothing before we give up.
+// emptyReads is the number of consecutive empty reads after which a read fails.
 const emptyReads = 100
 
-// fill reads the next bytes of the payload into p, if it is empty. It reports whether
-// there are any.
+// fill reads the next bytes of the payload into p, if it is empty. It reports
+// whether there are any.
 func (t *tailReader) fill() bool {
 	for empty := 0; len(t.p) == 0; empty++ {
 		if empty == emptyReads && t.err == nil {
@@ -95,8 +97,9 @@ func (t *tailReader) fill() bool {
 	return true
 }
 
-// borrow makes room for the next read. Room grows only when a read has filled
-// it: a message that stalls holds about as much as has arrived.
+// borrow makes room for the next read. The room grows only after a read has
+// filled it, so that a stalled message holds about as much memory as has
+// arrived.
 func (t *tailReader) borrow() {
 	if t.room != nil && (!t.full || t.size == partSize) {
 		return
@@ -106,10 +109,10 @@ func (t *tailReader) borrow() {
 	t.room = bufpool.Get(t.size)
 }
 
-// exhausted reports whether all has been taken, the tail, too.
+// exhausted reports whether everything was returned, including the tail.
 func (t *tailReader) exhausted() bool { return len(t.p) == 0 && t.err == io.EOF && t.tail == "" }
 
-// release gives the buffer back.
+// release returns the buffer to its pool.
 func (t *tailReader) release() {
 	t.room.Free()
 	t.room, t.p = nil, nil

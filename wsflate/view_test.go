@@ -11,7 +11,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// A plain message is a view into the input, also after an event that was lent a buffer.
+// A plain message is a view into the input, also after an event that was lent a
+// buffer.
 func TestPlainMessageIsView(t *testing.T) {
 	end := func(side ws.State) *wsutil.Protocol {
 		return wsutil.NewProtocol(&wsutil.Config{

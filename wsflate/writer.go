@@ -7,7 +7,8 @@ import (
 	"github.com/wskit/wskit/internal/deflate"
 )
 
-// partSize is how much of a message is compressed or read in one piece.
+// partSize is the size in bytes of the pieces in which a message is compressed
+// or read.
 const partSize = 16 << 10
 
 // Compressor compresses what is written to it to DEFLATE data (RFC 1951), and
@@ -34,10 +35,10 @@ type WriteResetter interface {
 type Writer struct {
 	tail    tailWriter
 	sender  *Sender         // nil: comp compresses
-	room    *bufpool.Buffer // what sender has not yet got
+	room    *bufpool.Buffer // not yet passed to sender
 	comp    Compressor
 	newComp func(io.Writer) Compressor
-	begun   bool // something of the message has been flushed
+	begun   bool // a part of the message has been flushed
 	dirty   bool // something was written since
 	closed  bool
 	err     error
@@ -70,7 +71,7 @@ func (w *Writer) Reset(dest io.Writer) {
 	}
 }
 
-// ready makes w ready to be written to, or returns why it cannot be.
+// ready prepares w for a write, or returns an error.
 func (w *Writer) ready() error {
 	switch {
 	case w.err != nil:
@@ -187,7 +188,7 @@ func (w *Writer) Close() error {
 	return w.err
 }
 
-// release gives back what an open message holds.
+// release releases the memory of an open message.
 func (w *Writer) release() {
 	w.room.Free()
 	w.room = nil

@@ -18,8 +18,8 @@ var (
 	_ wsutil.SendExtension = (*wsflate.MessageState)(nil)
 )
 
-// messageFrames reads the frames of a message off the wire, as the side that received them,
-// with the payload of all of them.
+// messageFrames reads the frames of a message off the wire, as the side that
+// received them, with the payload of all of them.
 func messageFrames(t *testing.T, wire *bytes.Buffer) (frames []ws.Header, payload []byte) {
 	t.Helper()
 	for {
@@ -33,7 +33,8 @@ func messageFrames(t *testing.T, wire *bytes.Buffer) (frames []ws.Header, payloa
 	}
 }
 
-// wsutil's Writer and Reader stream, in fragments, with a MessageState as their extension.
+// wsutil's Writer and Reader stream, in fragments, with a MessageState as their
+// extension.
 func TestWithReaderAndWriter(t *testing.T) {
 	eachAgreement(t, func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int) {
 		var wire, copied bytes.Buffer
@@ -84,7 +85,8 @@ func TestWithReaderAndWriter(t *testing.T) {
 	})
 }
 
-// RFC 7692, section 6: RSV1 on a continuation and on a control frame ends the connection with 1002.
+// RFC 7692, section 6: RSV1 on a continuation and on a control frame ends the
+// connection with 1002.
 func TestReservedBitInTheWrongPlace(t *testing.T) {
 	first := ws.Frame{Header: ws.Header{Rsv: 4, OpCode: ws.OpText, Length: 1}, Payload: []byte{0}}
 	for _, bad := range []ws.Header{
@@ -116,7 +118,8 @@ func TestReservedBitInTheWrongPlace(t *testing.T) {
 	}
 }
 
-// The connection without I/O: whole messages in one frame, and messages in parts.
+// The connection without I/O: whole messages in one frame, and messages in
+// parts.
 func TestWithProtocol(t *testing.T) {
 	eachAgreement(t, func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int) {
 		here := wsutil.NewProtocol(&wsutil.Config{State: side | ws.StateRSV1})
@@ -163,7 +166,8 @@ func withoutPings(t *testing.T, wire []byte) *bytes.Buffer {
 	return &out
 }
 
-// receive gives wire to c in pieces of n bytes, and inflates the message that it is.
+// receive gives wire to c in pieces of n bytes, and inflates the message that
+// it is.
 func receive(t *testing.T, c *wsutil.Protocol, r *wsflate.Receiver, wire []byte, n int) (got []byte) {
 	t.Helper()
 	for in := bytes.Clone(wire); len(in) > 0; {
@@ -185,8 +189,9 @@ func receive(t *testing.T, c *wsutil.Protocol, r *wsflate.Receiver, wire []byte,
 	return got
 }
 
-// One compression serves all peers with the same parameters, and those with a larger window if
-// the message is short; peers with takeover can go on behind it.
+// One compression serves all peers with the same parameters, and those with a
+// larger window if the message is short; peers with takeover can go on behind
+// it.
 func TestWithPreparedMessage(t *testing.T) {
 	for i, m := range messages() {
 		if i%3 != 0 && len(m) > 300 {
