@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	acceptMost   = 64 // connections that a turn accepts
-	refusingMost = 64 // connections that are told of a limit at the same time
+	acceptMost   = 64 // connections accepted in an iteration
+	refusingMost = 64 // connections that are being refused at the same time
 	minDelay     = time.Millisecond
 	maxDelay     = time.Second
 )
@@ -29,12 +29,14 @@ type listening struct {
 	err      error // set before done is closed
 }
 
-// Serve accepts connections from l, does the opening handshake of each and hands it to
-// the loop that has the fewest. It closes l when it returns: with [ErrServerClosed] after
-// Shutdown or Close, or with an error of l. It may be called for several listeners.
+// Serve accepts connections from l, performs the opening handshake of each, and
+// gives it to the loop with the fewest connections. When Serve returns, l is
+// closed. It returns [ErrServerClosed] after Shutdown or Close, or an error of
+// l. It may be called for several listeners.
 //
-// From a *net.TCPListener or *net.UnixListener it takes a duplicate of the
-// descriptor: l.Close alone does not end Serve then. From others it calls Accept.
+// From a *net.TCPListener or *net.UnixListener Serve uses a duplicate of the
+// descriptor, so that closing l does not end Serve. It calls Accept of other
+// listeners.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	ln := &listening{s: s, l: l, done: make(chan struct{})}
@@ -65,7 +67,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return ErrServerClosed
 }
 
-// listen notes the listener. It reports false if the server is closing.
+// listen registers the listener. It reports false if the server is closing.
 func (s *Server) listen(ln *listening) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +97,7 @@ func (ln *listening) stop() {
 	ln.l.Close()
 }
 
-// acceptAll calls Accept until that fails for good.
+// acceptAll calls Accept until it returns a permanent error.
 func (ln *listening) acceptAll() error {
 	delay := time.Duration(0)
 	for {
@@ -136,13 +138,14 @@ func (s *Server) newConn(from netip.AddrPort) *Conn {
 	return c
 }
 
-// incoming takes a connection of a listener that is no socket, or runs without a
-// poller.
+// incoming adds a connection of a listener without a descriptor, or of a server
+// without a poller.
 func (s *Server) incoming(conn net.Conn) {
 	s.adopt(s.newConn(addrOf(conn)), conn)
 }
 
-// incomingDescriptor takes a connection that the server has accepted by itself.
+// incomingDescriptor adds a connection that the server accepted from a
+// descriptor.
 func (s *Server) incomingDescriptor(fd int, from netip.AddrPort) {
 	c := s.newConn(from)
 	c.fd = int32(fd)
@@ -156,8 +159,8 @@ func (s *Server) incomingDescriptor(fd int, from netip.AddrPort) {
 	c.askFor(askOpen)
 }
 
-// limit applies MaxConns and MaxConnsPerAddr to a connection that was counted. mu is
-// held.
+// limit applies MaxConns and MaxConnsPerAddr to a connection that was counted.
+// mu is held.
 func (s *Server) limit(c *Conn) {
 	ip := c.addr.expand().Addr()
 	if s.cfg.MaxConnsPerAddr > 0 && ip.IsValid() {
@@ -177,7 +180,7 @@ func (s *Server) limit(c *Conn) {
 			c.flags &^= flagCounted
 		}
 		if s.refusing > refusingMost || c.phase == phaseSecure {
-			c.asks |= askAbort // there is no time to be polite, or no TLS to be polite in
+			c.asks |= askAbort // an answer would take too long, or would need TLS
 		}
 	}
 }
@@ -190,7 +193,7 @@ type acceptor struct {
 	watched  bool
 	delay    time.Duration // the last one
 	resumeAt time.Duration
-	reserve  int // a descriptor to refuse with when there is no other one, or -1
+	reserve  int // a descriptor kept for refusing clients when no other is left, or -1
 }
 
 // open begins to accept.
@@ -208,7 +211,7 @@ func (a *acceptor) watch(l *loop) {
 	a.watched = true
 }
 
-// accept accepts what waits, up to the most of a turn.
+// accept accepts waiting connections, up to acceptMost.
 func (a *acceptor) accept(l *loop) {
 	for i := 0; i < acceptMost && a.fd >= 0; i++ {
 		fd, from, result, err := accept(a.fd)
@@ -228,10 +231,10 @@ func (a *acceptor) accept(l *loop) {
 	}
 }
 
-// pause takes the listener out of the poller for a while: there is no descriptor for
-// another connection, and the poller would report the same client over and over.
-// Clients wait in the queue of the kernel until then. When that has gone on for a
-// second, they are refused.
+// pause removes the listener from the poller for a while, because no descriptor
+// is left for another connection and the poller would report the same client
+// repeatedly. Clients wait in the queue of the kernel. After a second, they are
+// refused.
 func (a *acceptor) pause(l *loop) {
 	if a.delay == maxDelay {
 		a.refuse()
@@ -246,14 +249,14 @@ func (a *acceptor) pause(l *loop) {
 
 func (a *acceptor) paused() bool { return a.fd >= 0 && !a.watched }
 
-// resume goes on after a pause that is over.
+// resume ends a pause when its time has come.
 func (a *acceptor) resume(l *loop) {
 	if a.paused() && a.resumeAt <= l.now {
 		a.watch(l)
 	}
 }
 
-// refuse gives up the reserved descriptor to accept clients and to refuse them.
+// refuse uses the reserved descriptor to accept clients and refuse them.
 func (a *acceptor) refuse() {
 	for range acceptMost {
 		if a.reserve < 0 {

@@ -13,7 +13,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// The limits and times of a [Config] that does not set them.
+// Defaults of the limits and timeouts of [Config].
 const (
 	DefaultMaxMessage       = 32 << 10 // bytes
 	DefaultHandshakeTimeout = 10 * time.Second
@@ -21,56 +21,58 @@ const (
 	DefaultReceiveBuffer    = 64 << 10 // bytes
 )
 
-// Handler is what a program does with its connections. All functions may be nil.
-// Those of one connection are called one at a time and in order, on its loop: they
-// must not block. [Conn.Go] is for what takes longer. All that they send leaves when
-// the turn of the loop ends, in one system call for each connection.
+// Handler holds the callbacks of a connection. All of them may be nil. For one
+// connection, they are called one at a time and in order on its loop, so they
+// must not block. Use [Conn.Go] for work that takes longer. Messages that they
+// send are written at the end of the current iteration of the loop, in one
+// system call for each connection.
 //
-// A function that panics ends its connection with [ws.StatusInternalServerError] and
-// no other one. See [Config].Panicked.
+// If a callback panics, its connection ends with
+// [ws.StatusInternalServerError], and others continue. See [Config].Panicked.
 type Handler struct {
-	// Open is called first, once the handshake is done.
+	// Open is called first, after the handshake.
 	Open func(c *Conn)
 
 	// Message is called with each message: op is ws.OpText or ws.OpBinary. The
-	// payload is valid until it returns; it may be changed.
+	// payload is valid until Message returns, and Message may modify it.
 	Message func(c *Conn, op ws.OpCode, payload []byte)
 
-	// Drain is called when all that had been queued was taken by the transport,
-	// after a Send that returned something else than [wsutil.SendSent].
+	// Drain is called when the transport has accepted all queued data, after a
+	// Send that did not return [wsutil.SendSent].
 	Drain func(c *Conn)
 
-	// Pong is called with the payload of each pong, valid until it returns.
+	// Pong is called with the payload of each pong. The payload is valid until
+	// Pong returns.
 	Pong func(c *Conn, payload []byte)
 
-	// Close is called last, and once if Open was. Nothing can be sent any longer.
+	// Close is called last, and exactly once if Open was called. Nothing can be
+	// sent after it.
 	Close func(c *Conn, end End)
 }
 
-// End says how a connection has ended.
+// End describes how a connection ended.
 type End struct {
-	// Code and Reason are those of the first close frame, the peer's or ours:
-	// ws.StatusNoStatusRcvd for a frame without a code, and
-	// ws.StatusAbnormalClosure if there was none. The reason of our own frame is
-	// not kept.
+	// Code and Reason are those of the first close frame, whether received or
+	// sent. Code is ws.StatusNoStatusRcvd for a frame without a code, and
+	// ws.StatusAbnormalClosure if there was no close frame. Reason is empty if
+	// the first frame was ours.
 	Code   ws.StatusCode
 	Reason string
 
-	// PeerFirst says that the peer closed: its close frame came before ours, or its
-	// transport ended before there was any.
+	// PeerFirst says that the peer closed the connection: its close frame came
+	// before ours, or the transport ended before any close frame.
 	PeerFirst bool
 
-	// Err says more: a wsutil.ClosedError after the peer's close frame, a
-	// *ws.ProtocolError if the peer broke a rule, a *PanicError, or the error of
-	// the transport or of a timeout. It is nil if the connection was over before
-	// any of that.
+	// Err is the cause: a wsutil.ClosedError after the peer's close frame, a
+	// *ws.ProtocolError if the peer violated the protocol, a *PanicError, or an
+	// error of the transport or a timeout. It is nil if none of these happened.
 	Err error
 }
 
-// PanicError is the error of a connection whose handler has panicked or has ended its
-// goroutine.
+// PanicError is the error of a connection whose handler panicked or called
+// runtime.Goexit.
 type PanicError struct {
-	Value any // of the panic; nil after runtime.Goexit
+	Value any // passed to panic; nil after runtime.Goexit
 	Stack []byte
 }
 
@@ -79,124 +81,129 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("wsloop: handler panicked: %v\n%s", e.Value, e.Stack)
 }
 
-// Unwrap returns the value of the panic if that is an error.
+// Unwrap returns Value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// Config configures a [Server]. The zero value is ready to use. In each limit and
-// time 0 means the default and a negative value none.
+// Config configures a [Server]. The zero value is ready to use. In each limit
+// and timeout, 0 means the default and a negative value means none.
 type Config struct {
-	// Loops is the number of loops, each of which is one goroutine. 0 and negative
+	// Loops is the number of loops. Each loop is one goroutine. 0 and negative
 	// values mean GOMAXPROCS.
 	Loops int
 
-	// Goroutines runs all connections with goroutines that read and write, in
-	// place of the system's poller. The handler is called as otherwise, on the
-	// loops. Systems without a poller that this package knows always do this. It
-	// is for tests, in memory or with the clock of testing/synctest.
+	// Goroutines makes goroutines read from and write to all connections,
+	// instead of the system's poller. The handler still runs on the loops. It
+	// is always on for systems whose poller this package does not support. It
+	// is for tests with connections in memory or with testing/synctest.
 	Goroutines bool
 
-	// Upgrader is the policy of Serve for opening handshakes. Its callbacks are
-	// called on the loops. Timeout, Negotiate and ExtensionCustom are not used: see
+	// Upgrader is the policy of Serve for opening handshakes. Its callbacks run
+	// on the loops. Timeout, Negotiate and ExtensionCustom are not used: see
 	// HandshakeTimeout and Compression.
 	Upgrader ws.Upgrader
 
-	// OnRequest is called on a loop with each request, before the Upgrader decides.
-	// It may refuse the request as the callbacks of [ws.Upgrader] do, and set up the
-	// connection: o has the handler of the server. The request is valid until it
-	// returns.
+	// OnRequest is called on a loop with each request, before the Upgrader
+	// decides. It may refuse the request with an error, as the callbacks of
+	// [ws.Upgrader] do, and may set the options of the connection. o.Handler is
+	// the handler of the server at first. r is valid until OnRequest returns.
 	OnRequest func(r *ws.Request, o *Options) error
 
 	// CheckOrigin reports whether a page of this origin may connect. nil allows
-	// requests without Origin and those of the same origin: see [ws.SameOrigin].
-	// Another origin is refused with status 403.
+	// requests without Origin and from the same origin: see [ws.SameOrigin]. If
+	// it returns false, the request is refused with status 403.
 	CheckOrigin func(r *ws.Request) bool
 
-	// TLS makes Serve speak TLS. The connections negotiate HTTP/1.1.
+	// TLS makes Serve use TLS. Connections negotiate HTTP/1.1.
 	TLS *tls.Config
 
-	// Compression is the policy for permessage-deflate (RFC 7692). nil turns it off.
+	// Compression is the policy for permessage-deflate (RFC 7692). nil turns it
+	// off.
 	Compression *wsflate.Parameters
 
 	// CompressionThreshold is the length in bytes from which messages are
-	// compressed. 0 means a default that depends on what was agreed on.
+	// compressed. 0 means a default that depends on the agreed parameters.
 	CompressionThreshold int
 
-	// CompressionLevel is 1 to 9, from fast to small: see [wsflate.SenderConfig]. 0
-	// means 1.
+	// CompressionLevel is 1 to 9, from fast to small: see
+	// [wsflate.SenderConfig]. 0 means 1.
 	CompressionLevel int
 
 	// MaxMessage is the maximum size of a received message in bytes, after
 	// decompression. 0 means DefaultMaxMessage, 32 KiB.
 	MaxMessage int64
 
-	// MaxFragments and FragmentSize are those of [wsutil.Config].
+	// MaxFragments and FragmentSize are the fields of [wsutil.Config].
 	MaxFragments, FragmentSize int
 
-	// CheckUTF8 makes Send refuse text that is not UTF-8.
+	// CheckUTF8 makes Send return an error for text that is not UTF-8.
 	CheckUTF8 bool
 
-	// Queue bounds what waits to be sent on each connection: 64 KiB and 256
-	// messages unless it says otherwise.
+	// Queue limits the messages that wait to be sent on each connection. The
+	// default is 64 KiB and 256 messages.
 	Queue wsutil.SendQueueOptions
 
-	// CloseTimeout bounds the closing handshake, and what is still to be written
-	// before it. 0 means [wsutil.DefaultCloseTimeout].
+	// CloseTimeout limits the time for the closing handshake and for data that
+	// is written before it. 0 means [wsutil.DefaultCloseTimeout].
 	CloseTimeout time.Duration
 
-	// ReadIdleTimeout, KeepAlive and KeepAliveTimeout are those of
+	// ReadIdleTimeout, KeepAlive and KeepAliveTimeout are the fields of
 	// [wsutil.Config]: 0 means none.
 	ReadIdleTimeout, KeepAlive, KeepAliveTimeout time.Duration
 
-	// WriteTimeout ends a connection whose peer takes none of the bytes that wait
-	// for so long. 0 means DefaultWriteTimeout, 30 s.
+	// WriteTimeout is the time after which a connection ends if data waits and
+	// the peer accepts none of it. 0 means DefaultWriteTimeout, 30 s.
 	WriteTimeout time.Duration
 
 	// Lifetime is the time after which a connection is closed with
-	// [ws.StatusGoingAway], less a random part of LifetimeJitter. 0 and negative
-	// values mean no limit.
+	// [ws.StatusGoingAway]. A random part of LifetimeJitter is subtracted. 0
+	// and negative values mean no limit.
 	Lifetime, LifetimeJitter time.Duration
 
-	// HandshakeTimeout bounds the opening handshake and that of TLS, both together.
-	// 0 means DefaultHandshakeTimeout, 10 s.
+	// HandshakeTimeout limits the time for the TLS handshake and the opening
+	// handshake together. 0 means DefaultHandshakeTimeout, 10 s.
 	HandshakeTimeout time.Duration
 
-	// MaxConns bounds the connections that Serve accepts, and MaxConnsPerAddr those
-	// from one IP address. A client above a limit gets status 503. Connections that
-	// are attached count, and are never refused. 0 and negative values mean no limit.
+	// MaxConns limits the number of connections, and MaxConnsPerAddr the number
+	// from one IP address. Serve refuses clients above a limit with status 503.
+	// Attached connections count, but are never refused. 0 and negative values
+	// mean no limit.
 	MaxConns, MaxConnsPerAddr int
 
-	// ReceiveBuffer is the size in bytes of the buffer of each loop, and the most
-	// that a turn reads from one connection. 0 and negative values mean
-	// DefaultReceiveBuffer, 64 KiB.
+	// ReceiveBuffer is the size in bytes of the buffer of each loop, and the
+	// maximum that one iteration of the loop reads from one connection. 0 and
+	// negative values mean DefaultReceiveBuffer, 64 KiB.
 	ReceiveBuffer int
 
-	// ShutdownSpread is the time over which Shutdown spreads its close frames, so
-	// that clients do not all come back at once. 0 and negative values mean at once.
+	// ShutdownSpread is the time over which Shutdown spreads its close frames,
+	// so that clients do not all reconnect at once. 0 and negative values mean
+	// no spread.
 	ShutdownSpread time.Duration
 
-	// Stats, if not nil, counts what the connections of the server do. Several servers
-	// may share one, also with connections of package websocket, whose Stats embeds it.
-	// A close frame counts when its connection is over. It costs three atomic
-	// operations for a message that is sent, and three for all that a turn receives.
-	// See [Server.Stats] for the counters of the loops, which are always there.
+	// Stats, if not nil, counts messages and close frames of the server.
+	// Servers may share one, also with connections of package websocket, whose
+	// Stats embeds it. A close frame counts when its connection is over.
+	// Counting costs three atomic operations for each sent message, and three
+	// for all messages that one iteration of a loop receives. The counters of
+	// [Server.Stats] are always kept.
 	Stats *wsutil.Stats
 
-	// Panicked is called, if set, after a function of the Handler has panicked.
+	// Panicked, if not nil, is called after a callback of the Handler has
+	// panicked.
 	Panicked func(c *Conn, err *PanicError)
 }
 
-// Options are what a program decides for one connection.
+// Options configure one connection.
 type Options struct {
-	// Handler, if not nil, takes the place of the handler of the server.
+	// Handler, if not nil, replaces the handler of the server.
 	Handler *Handler
 
 	// Value is what [Conn.Value] returns.
 	Value any
 
-	// Header is sent with the answer of the handshake. Attach does not use it.
+	// Header is sent in the response of the handshake. Attach ignores it.
 	Header ws.HandshakeHeader
 }
 
@@ -214,7 +221,8 @@ func (cfg *Config) receiveBuffer() int {
 	return DefaultReceiveBuffer
 }
 
-// orDefault returns the time that d stands for, where none is the end of time.
+// orDefault returns d, byDefault if d is 0, or the maximum duration if d is
+// negative.
 func orDefault(d, byDefault time.Duration) time.Duration {
 	if d < 0 {
 		return math.MaxInt64
@@ -222,11 +230,12 @@ func orDefault(d, byDefault time.Duration) time.Duration {
 	return cmp.Or(d, byDefault)
 }
 
-// later returns the time d after now, or the end of time.
+// later returns now+d, or the maximum duration if that overflows.
 func later(now, d time.Duration) time.Duration { return now + min(d, math.MaxInt64-now) }
 
-// corkMost is how many encoded bytes a connection collects before they are written
-// within a turn: as many as may wait, and 64 KiB at most.
+// corkMost returns how many encoded bytes a connection collects within an
+// iteration of the loop before it writes them: the limit of the queue, and at
+// most 64 KiB.
 func (cfg *Config) corkMost() int {
 	const most = 64 << 10
 	if n := cfg.Queue.MaxBytes; n > 0 {
@@ -235,7 +244,7 @@ func (cfg *Config) corkMost() int {
 	return most
 }
 
-// protocol returns what the protocol of a connection is to be like.
+// protocol returns the configuration of the protocol of a connection.
 func (cfg *Config) protocol(side ws.State, flate *wsflate.Parameters, now time.Duration) *wsutil.Config {
 	p := &wsutil.Config{
 		State:            side,

@@ -14,30 +14,30 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Who may touch what:
+// Ownership:
 //
 //   - The loop owns the receiving half of the protocol, its times, and the fields
-//     below "of the loop". Its goroutine alone touches them.
+//     below "of the loop". Only its goroutine accesses them.
 //   - mu guards the sending half of the protocol and the fields below "under mu". It
 //     is held for no callback and for no call that may block. The descriptor is
 //     written and closed under it.
 //   - loop.mu may be taken while mu is held, not the reverse.
 
-// Conn is a connection on a loop. It is made by [Server.Serve] and [Server.Attach].
-// All methods may be called by any number of goroutines at once, also after the end,
-// and none of them blocks but [Conn.SendWait].
+// Conn is a connection on a loop. [Server.Serve] and [Server.Attach] create it.
+// All methods are safe for concurrent use, also after the end of the
+// connection. Only [Conn.SendWait] blocks.
 type Conn struct {
 	protocol wsutil.Protocol
 	loop     *loop
 	handler  *Handler
-	held     atomic.Int32 // why the next message is not given to the handler: heldByUser and so on
-	settles  atomic.Bool  // the loop is about to write what is sent; cleared under mu
+	held     atomic.Int32 // why the next message is held back from the handler: heldByUser etc.
+	settles  atomic.Bool  // the loop will write what is sent; cleared under mu
 
 	// Of the loop.
 	phase   phase
 	flags   connFlags
 	id      identity
-	began   time.Duration   // when the handshake began, and then when the connection was opened
+	began   time.Duration   // start of the handshake, and later of the open connection
 	until   time.Duration   // the end of the handshake, or of the life; 0 for none
 	stash   *bufpool.Buffer // input that was received and not consumed, or nil
 	dropped uint32          // bytes that came after a refusal
@@ -48,7 +48,7 @@ type Conn struct {
 	blocked  bool     // the transport takes no more for now; the poller waits for it
 	reads    bool     // the poller waits for input
 	broken   bool     // nothing can be written any longer
-	queued   bool     // a Send has said so, and Drain is due for it
+	queued   bool     // a Send has queued a message: Drain is due
 	finished bool     // Close was called, or would have been
 	armed    interest // what the poller was told
 	closing  ws.StatusCode
@@ -106,15 +106,15 @@ const (
 	flagAttached                       // the descriptor is a duplicate
 	flagRefused                        // the handshake was refused
 	flagPing                           // a keepalive ping is due and could not be sent yet
-	flagGone                           // it is out of all counts
-	flagRefusing                       // a limit was reached: it is told so
+	flagGone                           // it no longer counts
+	flagRefusing                       // a limit was reached: it is being refused
 	flagLimited                        // the limits of Serve apply
 	flagCounted                        // it counts among the connections of its address
 	flagUnread                         // input came that was not decoded
 	flagLingers                        // nothing more is sent; input is dropped
 )
 
-// asks is what a connection wants of its loop.
+// asks is a set of requests of a connection to its loop.
 type asks uint16
 
 const (
@@ -140,7 +140,7 @@ const (
 // ErrClosed is returned by methods of a connection that is over or closing.
 var ErrClosed = wsutil.ErrClosing
 
-// rarely returns c.rare, which is not nil. The caller holds mu.
+// rarely returns c.rare, and allocates it if it is nil. The caller holds mu.
 func (c *Conn) rarely() *rare {
 	if c.rare == nil {
 		c.rare = new(rare)
@@ -148,7 +148,7 @@ func (c *Conn) rarely() *rare {
 	return c.rare
 }
 
-// ask enters c in the list of its loop. The caller holds mu.
+// ask adds c to the list of its loop. The caller holds mu.
 func (c *Conn) ask(a asks) {
 	listed := c.asks&askListed != 0
 	c.asks |= a | askListed
@@ -164,11 +164,11 @@ func (c *Conn) askFor(a asks) {
 	c.mu.Unlock()
 }
 
-// Close begins the closing handshake. The close frame goes out after what was sent
-// before; messages that arrive from now on are dropped. If the peer does not answer
-// within CloseTimeout, the connection ends without it. An error, for a code that may
-// not be sent or a connection that is closing, changes nothing (RFC 6455, section
-// 7.1.2).
+// Close begins the closing handshake (RFC 6455, section 7.1.2). The close frame
+// follows the messages that were sent before. Messages that arrive after the
+// call are dropped. If the peer does not answer within CloseTimeout, the
+// connection ends without its close frame. Close returns an error, and does
+// nothing, if the code may not be sent or the connection is already closing.
 func (c *Conn) Close(code ws.StatusCode, reason string) error {
 	if code == 0 {
 		code = ws.StatusNoStatusRcvd
@@ -201,16 +201,17 @@ func (c *Conn) startClose(code ws.StatusCode, reason string) {
 	c.ask(askClose)
 }
 
-// CloseNow ends the connection without a closing handshake. What waits is dropped.
+// CloseNow ends the connection without a closing handshake. Messages that wait
+// are dropped.
 func (c *Conn) CloseNow() {
 	c.held.Or(heldByAbort)
 	c.askFor(askAbort)
 }
 
-// Pause stops reading: messages stay with the peer until Resume, and with them its
-// pongs and its close frame. What was received already waits, 64 KiB at most. A
-// peer is not silent while nobody listens: ReadIdleTimeout and KeepAliveTimeout do
-// not run. Inside Message, the next message waits.
+// Pause stops reading until Resume. Messages, pongs and the close frame of the
+// peer stay in the transport. Data that was already received, at most 64 KiB,
+// waits. ReadIdleTimeout and KeepAliveTimeout do not run while reading is
+// paused. If Message calls Pause, the next message waits.
 func (c *Conn) Pause() { c.held.Or(heldByUser) }
 
 // Resume undoes Pause.
@@ -220,12 +221,13 @@ func (c *Conn) Resume() {
 	}
 }
 
-// Go runs f on another goroutine, which may block: the rest of a handler that takes
-// time. Until f returns, messages are not read, and no function of the Handler but
-// Drain is called for this connection, so that order stays; other connections go on. The functions
-// of several calls run one after the other. f must not use the payload of a message,
-// which is valid until Message returns. Go returns false, and f does not run, if Close
-// was called for the connection. A panic of f is as one of the handler.
+// Go runs f on another goroutine, where it may block. Until f returns, no
+// messages are read from this connection, and Drain is the only callback that
+// is called for it, so that the order of messages is kept. Other connections
+// continue. Functions of several calls run one after another. f must not use
+// the payload of a message, because it is only valid until Message returns. If
+// Close of the Handler was already called, Go returns false and does not run f.
+// A panic of f has the same effect as a panic of the handler.
 func (c *Conn) Go(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -243,7 +245,7 @@ func (c *Conn) Go(f func()) bool {
 	return true
 }
 
-// runTasks runs what Go was given, until nothing is left.
+// runTasks runs the functions given to Go until none is left.
 func (c *Conn) runTasks() {
 	returned := false
 	defer func() {
@@ -272,14 +274,15 @@ func (c *Conn) runTasks() {
 	}
 }
 
-// OnEnd has f called once the connection is over, after Close of the Handler, on the
-// loop. It takes the place of a function that was given with the same key; a nil f takes
-// that out. OnEnd returns false, and f is not called, if Close was called for the
-// connection. It is for what holds connections, such as a group of package websocket:
+// OnEnd registers f, which the loop calls after the connection has ended and
+// Close of the Handler has returned. f replaces a function with the same key; a
+// nil f removes it. If Close of the Handler was already called, OnEnd returns
+// false and does not register f. OnEnd is for containers of connections, such
+// as a group of package websocket:
 //
 //	group.JoinMember(c)
 //
-// f must not block. A panic of f is as one of the handler.
+// f must not block. A panic of f has the same effect as a panic of the handler.
 func (c *Conn) OnEnd(key any, f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -297,8 +300,8 @@ func (c *Conn) OnEnd(key any, f func()) bool {
 	return true
 }
 
-// SetMaxMessage changes MaxMessage of the Config for this connection, from the next
-// message on.
+// SetMaxMessage overrides Config.MaxMessage for this connection, starting with
+// the next message.
 func (c *Conn) SetMaxMessage(n int64) {
 	if n == 0 {
 		n = DefaultMaxMessage
@@ -306,27 +309,28 @@ func (c *Conn) SetMaxMessage(n int64) {
 	c.protocol.SetMaxMessage(n)
 }
 
-// SetValue makes v what Value returns.
+// SetValue sets the value that Value returns.
 func (c *Conn) SetValue(v any) {
 	c.mu.Lock()
 	c.value = v
 	c.mu.Unlock()
 }
 
-// Value returns the value of [Options], or the last one of SetValue.
+// Value returns the value of the last call to SetValue, or else the value of
+// [Options].
 func (c *Conn) Value() any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.value
 }
 
-// ValueOf returns [Conn.Value] of c as a T, or the zero value if it is none.
+// ValueOf returns [Conn.Value] of c as a T, or the zero value if it is not a T.
 func ValueOf[T any](c *Conn) T {
 	v, _ := c.Value().(T)
 	return v
 }
 
-// Subprotocol returns the subprotocol that the handshake agreed on, or "".
+// Subprotocol returns the negotiated subprotocol, or "".
 func (c *Conn) Subprotocol() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -336,8 +340,8 @@ func (c *Conn) Subprotocol() string {
 	return c.rare.subprotocol
 }
 
-// RemoteAddr returns the address of the peer: the zero value unless that is one of
-// TCP. It is valid after the end.
+// RemoteAddr returns the TCP address of the peer, or the zero value if the
+// transport is not TCP. It may be called after the end of the connection.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.addr.expand() }
 
 // Server returns the server that runs c.
@@ -346,7 +350,7 @@ func (c *Conn) Server() *Server { return c.loop.s }
 // Status returns the state of the connection.
 func (c *Conn) Status() wsutil.Status { return c.protocol.Status() }
 
-// compactAddr is a netip.AddrPort without a zone, in two thirds of its size.
+// compactAddr is a netip.AddrPort without a zone, in two thirds of the size.
 type compactAddr struct {
 	ip   [16]byte
 	port uint16
@@ -371,7 +375,7 @@ func (c compactAddr) expand() netip.AddrPort {
 	return netip.AddrPortFrom(ip, c.port)
 }
 
-// addrOf returns the address of a connection, if that is one of TCP.
+// addrOf returns the remote address of a TCP connection, or the zero value.
 func addrOf(conn any) netip.AddrPort {
 	if c, ok := conn.(net.Conn); ok {
 		if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
@@ -383,7 +387,7 @@ func addrOf(conn any) netip.AddrPort {
 }
 
 var (
-	errWriteStalled = errors.New("wsloop: the peer took no bytes for longer than WriteTimeout")
+	errWriteStalled = errors.New("wsloop: the peer did not read what was written in time")
 	errAborted      = errors.New("wsloop: CloseNow was called")
 	errServerClosed = errors.New("wsloop: the server was closed")
 )

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 )
 
-// On these systems all connections are pumped: see pump.
+// On these systems goroutines read from and write to all connections: see pump.
 
 func newPoller() (poller, error) { return newChannelPoller(), nil }
 

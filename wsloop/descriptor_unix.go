@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// duplicate returns a duplicate of the descriptor of a TCP or Unix stream socket. ok
-// is false for everything else. Close of the original makes the runtime's poller
-// forget it. (File().Fd() would make the shared description blocking.)
+// duplicate returns a duplicate of the descriptor of a TCP or Unix stream
+// socket. ok is false for everything else. Closing the original removes it from
+// the runtime's poller. (File().Fd() would make the shared file description
+// blocking.)
 func duplicate(conn any) (fd int, ok bool, err error) {
 	var sc syscall.Conn
 	switch c := conn.(type) {
@@ -56,7 +57,7 @@ func closeDescriptor(fd int) { unix.Close(fd) }
 
 func closeWriteDescriptor(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }
 
-// tune sets what package net sets on connections that it accepts.
+// tune sets the socket options that package net sets on accepted connections.
 func tune(fd int, from netip.AddrPort) {
 	if from.IsValid() {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
@@ -75,7 +76,7 @@ func addrPort(from unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// accepted is what accept has come to.
+// accepted is the outcome of accept.
 type accepted int
 
 const (
@@ -104,12 +105,14 @@ func accept(fd int) (conn int, from netip.AddrPort, result accepted, err error) 
 	return -1, from, acceptedAborted, nil // accept(2): errors of the new socket count like EAGAIN
 }
 
-// isExhausted reports whether err says that there is no descriptor or memory left.
+// isExhausted reports whether err says that there is no descriptor or memory
+// left.
 func isExhausted(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
 
-// reserve returns a descriptor that can be given up for another one.
+// reserve returns a descriptor that can later be closed to make room for
+// another one.
 func reserve() int {
 	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -1,14 +1,15 @@
-// Package wsloop runs very many WebSocket connections on a few goroutines: servers and
-// clients without a goroutine for each connection. The protocol is that of package
-// wsutil, with compression. It is driven by epoll on Linux, by kqueue on macOS and the
-// BSDs, and by goroutines on other systems and in tests; the API and the behavior are
-// the same.
+// Package wsloop runs very many WebSocket connections on a few goroutines:
+// servers and clients without a goroutine for each connection. The protocol is
+// that of package wsutil, with compression. It is driven by epoll on Linux, by
+// kqueue on macOS and the BSDs, and by goroutines on other systems and in
+// tests; the API and the behavior are the same.
 //
 // # When to use it
 //
-// Package websocket is simpler: a handler is straight code that may block. This package
-// is for servers whose connections mostly wait, or all get the same messages. A
-// connection that waits takes some 400 bytes here, and some 4 KiB there.
+// Package websocket is simpler: its handlers are sequential code that may
+// block. This package is for servers whose connections are mostly idle, or all
+// receive the same messages. An idle connection takes about 400 bytes here, and
+// about 4 KiB there.
 //
 //	s, err := wsloop.New(nil, &wsloop.Handler{
 //		Message: func(c *wsloop.Conn, op ws.OpCode, payload []byte) {
@@ -20,41 +21,45 @@
 //
 // # Loops
 //
-// There are [Config].Loops loops, each of which is one goroutine. A connection stays on
-// the loop that had the fewest connections when it came. Only the first loop accepts: new
-// connections take time of its turns, and none of the others'.
+// There are [Config].Loops loops, each of which is one goroutine. A connection
+// is assigned to the loop with the fewest connections, and stays there. Only
+// the first loop accepts connections. In each iteration, a loop handles the
+// events of its connections and then writes what they send.
 //
-// The kqueue poller is compiled and vetted for macOS and FreeBSD by CI, whose tests run on
-// Linux. [Config].Goroutines does without a poller.
+// CI compiles and vets the kqueue poller for macOS and FreeBSD, but runs tests
+// on Linux only. [Config].Goroutines does not use a poller.
 //
 // # Handlers
 //
-// The functions of a [Handler] run on the loop of their connection, one at a time and
-// in order. They must not block: [Conn.Go] moves the rest of a handler to a goroutine.
-// All that one turn of the loop sends to a connection, whoever sends it, leaves in one
-// system call. A payload is valid until the function returns.
+// The functions of a [Handler] run on the loop of their connection, one at a
+// time and in order. They must not block: [Conn.Go] moves the rest of a handler
+// to a goroutine. All messages that are sent to a connection during one
+// iteration of the loop are written in one system call. A payload is valid
+// until the function returns.
 //
 // # Sending
 //
-// [Conn.Send] and its like never block and may be called by any goroutine. What waits
-// is bounded, by 64 KiB unless [Config].Queue says otherwise; its policy says what
-// happens to messages above the bound. [Conn.SendKey] replaces the value that waits
-// under the same key, for tickers. [Conn.SendWait] blocks up to a context. A group of
-// package websocket holds connections of both packages: its JoinMember takes a Conn, and
-// a broadcast costs one system call for each receiver and turn.
+// [Conn.Send] and its variants never block and may be called by any goroutine.
+// Messages that the transport does not accept wait in a queue, by default of at
+// most 64 KiB. The policy in [Config].Queue applies to messages above that
+// limit. [Conn.SendKey] replaces a waiting message with the same key, for
+// tickers. [Conn.SendWait] blocks until there is room or a context ends. A
+// group of package websocket holds connections of both packages: its method
+// JoinMember accepts a Conn. Broadcasts cost one system call for each receiver
+// and iteration.
 //
 // # Attaching
 //
-// [Server.Attach] takes connections whose handshake was done by net/http, by [ws.Dial],
-// or by anything else, and [Server.Serve] does the handshake by itself: that costs
-// least. With [Config].TLS a connection holds some 8 KiB more, and up to 20 KiB after
-// large messages, in crypto/tls. A *tls.Conn that is attached needs a goroutine besides,
-// since crypto/tls reads from the connection that it was made with. A proxy that ends TLS
-// saves both.
+// [Server.Attach] adds connections after a handshake by net/http, [ws.Dial] or
+// others. [Server.Serve] performs the handshake itself and costs least. With
+// [Config].TLS, crypto/tls holds about 8 KiB more for each connection, and up
+// to 20 KiB after large messages. An attached *tls.Conn also needs a goroutine,
+// because crypto/tls reads from the connection that it was created with. A
+// proxy that terminates TLS avoids both costs.
 //
 // # Security
 //
-// Requests from pages of another origin are refused: see [Config].CheckOrigin. Limits
-// and timeouts are on by default, except for the number of connections: see
-// [Config].MaxConns and MaxConnsPerAddr.
+// Requests from pages of another origin are refused: see [Config].CheckOrigin.
+// Limits and timeouts are on by default, except for the number of connections:
+// see [Config].MaxConns and MaxConnsPerAddr.
 package wsloop

@@ -7,8 +7,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// settle ends the turn of a connection: it writes what was sent, looks whether the
-// connection is over, and starts or stops reading.
+// settle ends the iteration for a connection: it writes what was sent, checks
+// whether the connection is over, and starts or stops reading.
 func (l *loop) settle(c *Conn) {
 	if c.phase == phaseDead {
 		return
@@ -32,7 +32,7 @@ func (l *loop) settle(c *Conn) {
 	}
 }
 
-// advance looks whether an open connection is over.
+// advance checks whether an open connection is over.
 func (l *loop) advance(c *Conn, broken bool) {
 	if broken {
 		c.protocol.CloseBy(later(l.now, wsutil.LingerTime))
@@ -52,12 +52,12 @@ func (l *loop) advance(c *Conn, broken bool) {
 	l.finish(c)
 }
 
-// action returns what is to be done with the transport.
+// action returns what to do with the transport.
 func (c *Conn) action() wsutil.Action {
 	return c.protocol.Transport(c.flags&flagUnread != 0 || c.stash != nil, true)
 }
 
-// wind goes through the end of a connection, as far as the transport allows it.
+// wind advances the end of a connection as far as the transport allows.
 func (l *loop) wind(c *Conn) {
 	c.mu.Lock()
 	left, broken := c.pending(), c.broken
@@ -69,7 +69,7 @@ func (l *loop) wind(c *Conn) {
 	switch {
 	case broken, c.flags&flagEOF != 0 && left == 0:
 		l.release(c)
-	case left > 0, c.flags&flagLingers != 0: // until the peer takes it, or ends; or time runs out
+	case left > 0, c.flags&flagLingers != 0: // until the peer reads it or ends, or until the timeout
 	case action == wsutil.Shut:
 		l.release(c)
 	default:
@@ -91,7 +91,7 @@ func (c *Conn) halfClose() bool {
 	return closeWriteDescriptor(int(c.fd)) == nil
 }
 
-// ended takes the end of the input in front of, or after, the open phase.
+// ended handles the end of the input before or after the open phase.
 func (l *loop) ended(c *Conn) {
 	c.mu.Lock()
 	left := c.pending()
@@ -101,7 +101,7 @@ func (l *loop) ended(c *Conn) {
 	}
 }
 
-// closes notes that our close frame is due or sent.
+// closes records that our close frame is due or sent.
 func (c *Conn) closes() {
 	if c.phase != phaseOpen || c.flags&flagClosing != 0 {
 		return
@@ -113,18 +113,18 @@ func (c *Conn) closes() {
 	c.protocol.Discard()
 	c.mu.Lock()
 	if c.emptyQueue() {
-		c.encodeClose() // even if the peer takes nothing now: its close frame must not come before ours
+		c.encodeClose() // even if the transport is blocked: the peer's close frame must not come before ours
 	}
 	c.mu.Unlock()
 	if c.flags&flagOpened != 0 {
-		c.resume() // input that was held is of no use any longer
+		c.resume() // held input is not needed any more
 	}
 }
 
 const maxTime = time.Duration(1<<63 - 1)
 
-// endFor makes a close frame due that tells the peer of err, a fault on our side. It
-// may be called by any goroutine.
+// endFor makes a close frame due for err, a fault on our side. It may be called
+// by any goroutine.
 func (c *Conn) endFor(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,8 +141,8 @@ func (c *Conn) fail(err error) {
 	}
 }
 
-// release closes the transport, gives everything back, and calls Close if that was not
-// called yet. The connection is gone from the loop then.
+// release closes the transport, releases all memory, and calls Close if it was
+// not called yet. Then the connection is no longer on the loop.
 func (l *loop) release(c *Conn) {
 	if c.phase == phaseDead {
 		return
@@ -153,7 +153,7 @@ func (l *loop) release(c *Conn) {
 	c.dropOutput()
 	c.reads, c.blocked = false, false
 	if c.flags&flagAttached != 0 {
-		c.arm() // the description may live on elsewhere
+		c.arm() // a duplicate may keep the file description open
 	}
 	c.closeTransport()
 	if r := c.rare; r != nil && r.head != nil {
@@ -186,8 +186,8 @@ func (c *Conn) closeTransport() {
 	}
 }
 
-// leave takes a connection out of the counts, once its transport is closed and Close
-// was called.
+// leave uncounts a connection after its transport was closed and Close was
+// called.
 func (l *loop) leave(c *Conn) {
 	const opened, over = flagOpened, flagOpened | flagFinished
 	if is := c.flags & over; is == opened || c.flags&flagGone != 0 {
@@ -198,7 +198,8 @@ func (l *loop) leave(c *Conn) {
 	l.s.released(c)
 }
 
-// finish calls Close and the functions of OnEnd, unless a function of Go still runs.
+// finish calls Close and the functions of OnEnd, unless a function of Go still
+// runs.
 func (l *loop) finish(c *Conn) {
 	if c.flags&flagOpened == 0 {
 		return
@@ -227,7 +228,7 @@ func (l *loop) finish(c *Conn) {
 	}
 }
 
-// nextEnd takes out the next function of OnEnd, or nil.
+// nextEnd removes and returns the next function of OnEnd, or nil.
 func (c *Conn) nextEnd() (f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,20 +238,20 @@ func (c *Conn) nextEnd() (f func()) {
 	return f
 }
 
-// guardClose calls f, whose panic ends nothing more.
+// guardClose calls f and recovers its panic.
 func (l *loop) guardClose(c *Conn, f func(*Conn, End), end End) {
 	returned := false
 	defer func() {
 		if !returned {
 			c.panicked(recover())
-			c.askFor(0) // the loop goes on with c, if this goroutine ends
+			c.askFor(0) // the loop continues with c if this goroutine ends
 		}
 	}()
 	f(c, end)
 	returned = true
 }
 
-// end returns how the connection has ended. mu is held.
+// end returns how the connection ended. mu is held.
 func (c *Conn) end() End {
 	s := c.protocol.Status()
 	e := End{Code: ws.StatusAbnormalClosure, Err: s.Err, PeerFirst: s.PeerFirst}

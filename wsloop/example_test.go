@@ -49,8 +49,8 @@ func Example() {
 	// wsloop: the server is closed
 }
 
-// A handler that takes time leaves its loop. Messages of the same connection wait for
-// it, and those of others do not.
+// A handler that takes time leaves its loop. Messages of the same connection
+// wait for it, and those of others do not.
 func ExampleConn_Go() {
 	handler := &wsloop.Handler{
 		Message: func(c *wsloop.Conn, op ws.OpCode, payload []byte) {

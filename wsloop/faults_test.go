@@ -22,8 +22,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// What comes in front of a FIN is read first: the message is echoed and the close frame
-// answered (RFC 6455, section 5.5.1).
+// What comes in front of a FIN is read first: the message is echoed and the
+// close frame answered (RFC 6455, section 5.5.1).
 func TestDataBeforeFIN(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		ends := make(chan End, 1)
@@ -61,7 +61,8 @@ func TestSendDoesNotRetain(t *testing.T) {
 	})
 }
 
-// Frames that come with the request are not lost, and Open is called before them.
+// Frames that come with the request are not lost, and Open is called before
+// them.
 func TestFirstMessageWithRequest(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		h := echo()
@@ -139,8 +140,8 @@ func TestAttachClient(t *testing.T) {
 	})
 }
 
-// Everything that a slow peer is sent arrives once and in order, over many partial
-// writes, and the loop reads from the same peer meanwhile.
+// Everything that a slow peer is sent arrives once and in order, over many
+// partial writes, and the loop reads from the same peer meanwhile.
 func TestPartialWrites(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		cfg.Queue = wsutil.SendQueueOptions{MaxBytes: -1, MaxMessages: -1}
@@ -211,8 +212,8 @@ func TestFewest(t *testing.T) {
 	}
 }
 
-// Descriptors are reused at once, while other goroutines write to connections that
-// end: nobody gets the bytes of another one.
+// Descriptors are reused at once, while other goroutines write to connections
+// that end: nobody gets the bytes of another one.
 func TestCloseStorm(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		cfg.Loops = 2
@@ -291,8 +292,8 @@ func TestCloseStorm(t *testing.T) {
 	})
 }
 
-// Close and CloseNow of itself, of another connection and of the server may be called
-// by any function of the handler.
+// Close and CloseNow of itself, of another connection and of the server may be
+// called by any function of the handler.
 func TestCloseInHandler(t *testing.T) {
 	for _, what := range []string{"close", "close now", "close other", "close server", "close all"} {
 		t.Run(what, func(t *testing.T) {
@@ -350,8 +351,8 @@ func TestCloseInHandler(t *testing.T) {
 	}
 }
 
-// Any callback may close the server: all its loops end, each connection with its Close, and
-// nothing waits for anything.
+// Any callback may close the server: all its loops end, each connection with
+// its Close, and nothing waits for anything.
 func TestServerCloseInCallbacks(t *testing.T) {
 	for _, where := range []string{"request", "open", "message", "pong", "drain", "close", "end", "go"} {
 		t.Run(where, func(t *testing.T) {
@@ -422,9 +423,9 @@ func TestServerCloseInCallbacks(t *testing.T) {
 	}
 }
 
-// A panic, and the end of the goroutine, end the connection with 1011 and no other one.
-// The peer learns of a panic (1011), even if it has read nothing, and has sent a
-// close frame, before it could be told.
+// A panic, and the end of the goroutine, end the connection with 1011 and no
+// other one. The peer learns of a panic (1011), even if it has read nothing,
+// and has sent a close frame, before it could be told.
 func TestPanicWhileBlocked(t *testing.T) {
 	for name, waits := range map[string]bool{"with messages that wait": true, "with an empty queue": false} {
 		t.Run(name, func(t *testing.T) {
@@ -512,8 +513,8 @@ func TestPanics(t *testing.T) {
 	})
 }
 
-// Every function of the handler may end its goroutine: the loop goes on, and the counts
-// are right.
+// Every function of the handler may end its goroutine: the loop goes on, and
+// the counts are right.
 func TestGoexitEverywhere(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		for _, where := range []string{"request", "open", "message", "close"} {
@@ -643,7 +644,8 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// A connection that floods gets one buffer of each turn, as everybody else does.
+// A connection that floods gets one buffer of each turn, as everybody else
+// does.
 func TestFairness(t *testing.T) {
 	inPoller(t, func(t *testing.T, cfg *Config) {
 		cfg.ReceiveBuffer = 4 << 10
@@ -672,8 +674,8 @@ func TestFairness(t *testing.T) {
 	})
 }
 
-// A peer that resets its connection while nobody listens to it does not make the loop
-// spin.
+// A peer that resets its connection while nobody listens to it does not make
+// the loop spin.
 func TestResetWhilePaused(t *testing.T) {
 	inPoller(t, func(t *testing.T, cfg *Config) {
 		paused := make(chan *Conn, 1)

@@ -35,7 +35,8 @@ func member(t *testing.T, addr string) *client {
 	return c
 }
 
-// goroutineMember joins a connection of package websocket to g, and returns its peer.
+// goroutineMember joins a connection of package websocket to g, and returns its
+// peer.
 func goroutineMember(t *testing.T, g *websocket.Group) *websocket.Conn {
 	here, there := socketPair(t)
 	c, err := websocket.NewConn(there, nil, ws.Handshake{}, ws.StateServerSide, &websocket.ConnOptions{Group: g})
@@ -48,8 +49,8 @@ func goroutineMember(t *testing.T, g *websocket.Group) *websocket.Conn {
 	return peer
 }
 
-// One group has connections of both packages: all get what is broadcast, in the same
-// order, and leave when they are over.
+// One group has connections of both packages: all get what is broadcast, in the
+// same order, and leave when they are over.
 func TestGroupOfBothPackages(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		var g websocket.Group
@@ -85,8 +86,8 @@ func TestGroupOfBothPackages(t *testing.T) {
 	})
 }
 
-// Shutdown closes members of both packages with the code of the group, waits for them,
-// and lets nobody join any more.
+// Shutdown closes members of both packages with the code of the group, waits
+// for them, and lets nobody join any more.
 func TestGroupShutdownOfBothPackages(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		g := websocket.Group{Code: 4001, Reason: "maintenance"}
@@ -157,8 +158,8 @@ func TestGroupDrainWaitsForGo(t *testing.T) {
 	})
 }
 
-// A connection that is over joins no group, and functions of OnEnd are called once each,
-// also if the others, or Close, do not return.
+// A connection that is over joins no group, and functions of OnEnd are called
+// once each, also if the others, or Close, do not return.
 func TestOnEnd(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		conns := make(chan *Conn, 1)

@@ -11,8 +11,9 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// request takes p, the next bytes of the opening handshake. Once the request is whole,
-// it answers and returns what follows the request (RFC 6455, section 4.2).
+// request handles p, the next bytes of the opening handshake. When the request
+// is complete, it answers and returns the bytes after it (RFC 6455, section
+// 4.2).
 func (c *Conn) request(p []byte) (rest []byte) {
 	head, rest, whole := c.gatherHead(p)
 	if !whole {
@@ -21,7 +22,7 @@ func (c *Conn) request(p []byte) (rest []byte) {
 	r := &c.loop.req
 	r.Reset()
 	r.HeadLimits = c.loop.s.cfg.Upgrader.HeadLimits
-	var gathered *bufpool.Buffer // where head lies, or nil
+	var gathered *bufpool.Buffer // holds head, or nil
 	if c.rare != nil {
 		gathered, c.rare.head = c.rare.head, nil
 	}
@@ -39,8 +40,8 @@ func (c *Conn) request(p []byte) (rest []byte) {
 	return rest
 }
 
-// gatherHead returns the request head, if it is whole, or so large that it will be
-// refused. It lies in p if it came at once.
+// gatherHead returns the request head if it is complete, or too large. If it
+// came at once, it is a part of p.
 func (c *Conn) gatherHead(p []byte) (head, rest []byte, whole bool) {
 	limits := c.loop.s.cfg.Upgrader.HeadLimits
 	r := c.rare
@@ -72,7 +73,7 @@ func (c *Conn) gatherHead(p []byte) (head, rest []byte, whole bool) {
 	return nil, nil, false
 }
 
-// decide answers a request that was parsed, and opens the connection.
+// decide answers a parsed request and opens the connection.
 func (c *Conn) decide(r *ws.Request, rest []byte) ([]byte, error) {
 	s := c.loop.s
 	if !s.allowsOrigin(r, s.cfg.TLS != nil) {
@@ -110,7 +111,7 @@ func (c *Conn) decide(r *ws.Request, rest []byte) ([]byte, error) {
 	return rest, nil
 }
 
-// accept encodes the answer to the request, and takes what was decided.
+// accept encodes the response and applies the agreement.
 func (c *Conn) accept(agreed *ws.Agreement, o *Options) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,7 +119,8 @@ func (c *Conn) accept(agreed *ws.Agreement, o *Options) {
 	c.encode(func(dst []byte) ([]byte, error) { return ws.AppendResponse(dst, *agreed), nil })
 }
 
-// take takes the options of the connection. mu is held, or the loop does not know c.
+// take applies the options of the connection. mu is held, or c is not on a loop
+// yet.
 func (c *Conn) take(o *Options, subprotocol string) {
 	if o != nil {
 		c.value = o.Value
@@ -150,8 +152,8 @@ func (s *Server) allowsOrigin(r *ws.Request, secure bool) bool {
 	return ws.SameOrigin(string(r.Host), secure, origins...)
 }
 
-// refuse answers the request with the refusal that err describes, and ends the
-// connection. r is nil before there is a request.
+// refuse answers the request with the refusal in err, and ends the connection.
+// r is nil if there was no request.
 func (c *Conn) refuse(r *ws.Request, err error) {
 	c.loop.s.countRefused(ws.RefusalStatus(err))
 	c.mu.Lock()
@@ -165,17 +167,17 @@ func (c *Conn) refuse(r *ws.Request, err error) {
 // errUnavailable is the refusal of a client above a limit.
 var errUnavailable = ws.RejectConnectionError(
 	ws.RejectionStatus(http.StatusServiceUnavailable),
-	ws.RejectionReason("wsloop: the server has as many connections as it may"),
+	ws.RejectionReason("wsloop: the maximum number of connections is reached"),
 )
 
-// agreedCompression returns the parameters of permessage-deflate that a handshake has
-// agreed on, or nil.
+// agreedCompression returns the negotiated parameters of permessage-deflate, or
+// nil.
 func agreedCompression(hs *ws.Handshake) (*wsflate.Parameters, error) {
 	if len(hs.Extensions) == 0 {
 		return nil, nil
 	}
 	if len(hs.Extensions) > 1 || string(hs.Extensions[0].Name) != wsflate.ExtensionName {
-		return nil, fmt.Errorf("wsloop: cannot speak the extensions agreed on, %q", hs.Extensions)
+		return nil, fmt.Errorf("wsloop: unsupported extensions were negotiated: %q", hs.Extensions)
 	}
 	p := new(wsflate.Parameters)
 	if err := p.Parse(hs.Extensions[0]); err != nil {

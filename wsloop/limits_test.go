@@ -15,7 +15,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// A client above a limit is told so; when another one has gone, there is room again.
+// A client above a limit is told so; when another one has gone, there is room
+// again.
 func TestMaxConns(t *testing.T) {
 	for name, set := range map[string]func(*Config){
 		"in all":   func(cfg *Config) { cfg.MaxConns = 2 },
@@ -86,8 +87,8 @@ func TestConnSize(t *testing.T) {
 	require.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(320))
 }
 
-// Connections that have echoed and wait hold little, and nothing when they are gone:
-// no descriptor, no goroutine, no heap.
+// Connections that have echoed and wait hold little, and nothing when they are
+// gone: no descriptor, no goroutine, no heap.
 func TestIdleMemory(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector needs memory of its own")
@@ -135,7 +136,8 @@ func TestIdleMemory(t *testing.T) {
 	}
 	disconnect()
 	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+2)
-	// The clients of the test are in the same heap: what they take is part of it.
+	// The clients of the test are in the same heap: what they take is part of
+	// it.
 	t.Log((held-before)/n, "bytes a connection, with that of the client")
 	require.Less(t, (held-before)/n, int64(1500))
 	require.Less(t, heap()-before, int64(100<<10))
@@ -205,8 +207,8 @@ func TestStats(t *testing.T) {
 	require.NotZero(t, st.LongestTurn)
 }
 
-// All that one turn sends to a connection is one write, by whichever connection it is
-// sent.
+// All that one turn sends to a connection is one write, by whichever connection
+// it is sent.
 func TestCorking(t *testing.T) {
 	var other *Conn
 	writes := make(chan int, 100)

@@ -26,7 +26,8 @@ func descriptors(t *testing.T) int {
 	return len(entries) - 1
 }
 
-// limitWithFree returns the limit under which this process gets n descriptors more.
+// limitWithFree returns the limit under which this process gets n descriptors
+// more.
 func limitWithFree(n int) (limit uint64) {
 	for ; n > 0; limit++ {
 		if _, err := unix.FcntlInt(uintptr(limit), unix.F_GETFD, 0); err == unix.EBADF {
@@ -36,8 +37,8 @@ func limitWithFree(n int) (limit uint64) {
 	return limit
 }
 
-// Out of descriptors, nobody who is connected is lost, nothing spins, those who wait
-// are served when others go, and accepting goes on.
+// Out of descriptors, nobody who is connected is lost, nothing spins, those who
+// wait are served when others go, and accepting goes on.
 func TestOutOfDescriptors(t *testing.T) {
 	s, addr := serve(t, &Config{Loops: 1}, echo())
 	var limit syscall.Rlimit
@@ -95,7 +96,8 @@ func TestOutOfDescriptors(t *testing.T) {
 	c.want("x")
 }
 
-// A client that has waited for a second is refused with the descriptor in reserve.
+// A client that has waited for a second is refused with the descriptor in
+// reserve.
 func TestRefusesWithReserve(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -190,8 +192,8 @@ func TestSendWaitForRoom(t *testing.T) {
 	require.Greater(t, await(t, left), most/10)
 }
 
-// Five thousand peers that send half a frame hold up nobody. Each takes two descriptors of
-// this process.
+// Five thousand peers that send half a frame hold up nobody. Each takes two
+// descriptors of this process.
 func TestHalfFrames5000(t *testing.T) {
 	if race.Enabled || testing.Short() {
 		t.Skip("TestHalfFrames does the same with fewer peers")

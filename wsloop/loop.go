@@ -19,14 +19,14 @@ type loop struct {
 	free       []uint32 // slots without a connection
 	generation uint32
 	events     []event
-	pending    []event // those of the current turn that are not handled yet
+	pending    []event // events of this iteration that are not handled yet
 	listed     []*Conn // and connections
-	buf        []byte  // what is received goes here
-	plain      []byte  // and here once it is decrypted
+	buf        []byte  // received data
+	plain      []byte  // decrypted data
 	rest       []byte  // the part of the input that the handler has not seen, for a panic
 	now        time.Duration
 	swept      time.Duration // when the last sweep began
-	cursor     int           // the slot that the sweep looks at next
+	cursor     int           // the next slot of the sweep
 	sweeping   bool
 	acceptors  []*acceptor
 	spare      []*Conn // memory for list
@@ -36,19 +36,19 @@ type loop struct {
 
 	// Shared.
 	mu     sync.Mutex
-	list   []*Conn       // connections that want something
-	tasks  []func(*loop) // to be run on the loop
+	list   []*Conn       // connections with requests
+	tasks  []func(*loop) // run on the loop
 	asleep bool
 	quit   bool
 
-	conns atomic.Int64 // connections that it has, or is about to get
+	conns atomic.Int64 // assigned connections, including those still on the way
 	counters
 }
 
 const (
 	maxEvents  = 256 // of a turn
 	sweepEvery = 500 * time.Millisecond
-	sweepMost  = 4096 // connections that a sweep visits in a turn
+	sweepMost  = 4096 // connections that a sweep visits in an iteration
 )
 
 func newLoop(s *Server) (*loop, error) {
@@ -62,7 +62,7 @@ func newLoop(s *Server) (*loop, error) {
 	return l, nil
 }
 
-// enter adds c to the connections that want something, and wakes the loop.
+// enter adds c to the connections with requests, and wakes the loop.
 func (l *loop) enter(c *Conn) {
 	l.mu.Lock()
 	l.list = append(l.list, c)
@@ -91,8 +91,8 @@ func (l *loop) do(f func(*loop)) bool {
 	return true
 }
 
-// run is the goroutine of the loop. If a handler ends the goroutine, another one goes
-// on after the connection of that handler.
+// run is the goroutine of the loop. If a handler ends the goroutine, another
+// one continues with the next connection.
 func (l *loop) run() {
 	ended := false
 	defer func() {
@@ -108,7 +108,7 @@ func (l *loop) run() {
 	ended = true
 }
 
-// turn is one turn of the loop. It reports whether the loop is over.
+// turn is one iteration of the loop. It reports whether the loop is over.
 func (l *loop) turn() (over bool) {
 	if len(l.pending) == 0 && len(l.listed) == 0 {
 		n, err := l.poller.wait(l.events, l.timeout())
@@ -132,8 +132,8 @@ func (l *loop) turn() (over bool) {
 	return quit && l.endAll()
 }
 
-// timeout returns for how long the loop may wait for events, and marks it as asleep
-// if that is not 0.
+// timeout returns how long the loop may wait for events. If that is not 0, it
+// marks the loop as asleep.
 func (l *loop) timeout() time.Duration {
 	d := time.Duration(-1)
 	if l.conns.Load() > 0 || l.sweeping {
@@ -171,7 +171,7 @@ func (l *loop) handle(ev event) {
 	if ev.out {
 		l.settle(c)
 	}
-	if ev.in && c.phase != phaseDead && c.reads { // or it is an error that the write has found
+	if ev.in && c.phase != phaseDead && c.reads { // or the write has found the error
 		l.readable(c)
 	}
 }
@@ -186,15 +186,16 @@ func (l *loop) lookup(id identity) *Conn {
 	return nil
 }
 
-// readable receives once, and gives the connection what has come.
+// readable receives once and passes the data to the connection.
 func (l *loop) readable(c *Conn) {
 	c.settles.Store(true)
 	l.guard(c, (*Conn).receive)
 	l.settle(c)
 }
 
-// runListed serves the connections that want something, and runs tasks. What is
-// added meanwhile belongs to the next turn. It reports whether the loop is to end.
+// runListed serves the connections with requests, and runs tasks. Requests that
+// are added meanwhile belong to the next iteration. It reports whether the loop
+// must end.
 func (l *loop) runListed() (quit bool) {
 	l.mu.Lock()
 	l.asleep = false
@@ -218,7 +219,7 @@ func (l *loop) runListed() (quit bool) {
 	return quit
 }
 
-// serve does what a connection has asked for.
+// serve handles the requests of a connection.
 func (l *loop) serve(c *Conn) {
 	c.mu.Lock()
 	asked := c.asks
@@ -229,7 +230,7 @@ func (l *loop) serve(c *Conn) {
 		l.guard(c, (*Conn).begin)
 	}
 	if c.phase >= phaseOver {
-		l.finish(c) // if that had to wait for Go
+		l.finish(c) // if it had to wait for Go
 	}
 	if c.phase == phaseDead {
 		l.leave(c)
@@ -255,21 +256,21 @@ func (l *loop) serve(c *Conn) {
 	l.settle(c)
 }
 
-// guard calls f, which calls the handler. A panic ends the connection only.
+// guard calls f, which calls the handler. A panic ends only the connection.
 func (l *loop) guard(c *Conn, f func(*Conn)) {
 	returned := false
 	defer func() {
 		if !returned {
 			c.panicked(recover())
 			l.afterPanic(c)
-			c.askFor(0) // the loop goes on with c, if this goroutine ends
+			c.askFor(0) // the loop continues with c if this goroutine ends
 		}
 	}()
 	f(c)
 	returned = true
 }
 
-// afterPanic goes on with the input that the handler has not seen.
+// afterPanic continues with the input that the handler has not seen.
 func (l *loop) afterPanic(c *Conn) {
 	rest := l.rest
 	l.rest = nil
@@ -283,13 +284,13 @@ func (l *loop) afterPanic(c *Conn) {
 	}
 }
 
-// panicked makes the connection end after a panic of the handler with v, or after
-// the end of its goroutine.
+// panicked ends the connection after the handler panicked with v, or ended its
+// goroutine.
 func (c *Conn) panicked(v any) {
 	err := &PanicError{Value: v, Stack: debug.Stack()}
 	c.endFor(err)
 	if f := c.loop.s.cfg.Panicked; f != nil {
-		defer func() { recover() }() // nobody is left to be told of this one
+		defer func() { recover() }() // a panic of Panicked is dropped
 		f(c, err)
 	}
 }

@@ -5,16 +5,17 @@ import (
 	"time"
 )
 
-// poller tells a loop which connections may be read or written. There are three:
-// epoll, kqueue, and channelPoller, which knows no descriptors. All methods but
-// wake belong to the loop, and arm to whoever holds the lock of the connection.
+// poller tells a loop which connections may be read or written. There are
+// three: epoll, kqueue, and channelPoller, which has no descriptors. Only the
+// loop calls the methods, with two exceptions: any goroutine may call wake, and
+// arm may be called with the lock of the connection held.
 type poller interface {
 	// arm replaces what the descriptor is watched for: was is the previous
-	// interest. Without any interest the descriptor is not watched at all, so that
-	// an error of the peer cannot raise the same event over and over.
+	// interest. Without any interest the descriptor is not watched, so that an
+	// error cannot raise the same event repeatedly.
 	arm(fd int, id identity, was, want interest) error
 
-	// wait fills events and returns their number. It waits at most until timeout,
+	// wait fills events and returns their number. It waits at most for timeout,
 	// without a limit if that is negative, and returns early after wake.
 	wait(events []event, timeout time.Duration) (int, error)
 
@@ -24,14 +25,15 @@ type poller interface {
 	close()
 }
 
-// identity names a connection to a poller: its slot, and the generation of the slot.
+// identity names a connection to a poller: its slot, and the generation of the
+// slot.
 type identity struct{ slot, generation uint32 }
 
 // listenerSlot is the slot of listeners, whose generation is their index.
 const listenerSlot = 1<<32 - 2
 
-// event says that a connection may be read, or written, or has an error that a read
-// or a write will return.
+// event says that a connection may be read, or written, or has an error that a
+// read or a write will return.
 type event struct {
 	id      identity
 	in, out bool
@@ -45,10 +47,11 @@ const (
 	wantOut
 )
 
-// errAgain says that a descriptor has nothing to read, or takes no more bytes.
+// errAgain reports that a descriptor has nothing to read, or accepts no more
+// bytes.
 var errAgain = errors.New("wsloop: try again")
 
-// channelPoller waits for wake and the time only.
+// channelPoller waits only for wake and for the timeout.
 type channelPoller chan struct{}
 
 func newChannelPoller() channelPoller { return make(channelPoller, 1) }
@@ -78,8 +81,8 @@ func (p channelPoller) wake() {
 
 func (channelPoller) close() {}
 
-// milliseconds returns d for a system call that counts milliseconds: rounded up, so
-// that a loop does not spin until something is due.
+// milliseconds returns d for a system call that counts milliseconds: rounded
+// up, so that a loop does not spin until something is due.
 func milliseconds(d time.Duration) int {
 	if d < 0 {
 		return -1

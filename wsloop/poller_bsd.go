@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kqueue finds identities by descriptor: the data of a kevent is a pointer on these
-// systems, and may not hold a number.
+// kqueue finds identities by descriptor: the data of a kevent is a pointer on
+// these systems, and may not hold a number.
 type kqueue struct {
 	fd         int
 	wakeR      int // a pipe wakes the loop: not all of these systems have user events

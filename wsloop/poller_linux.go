@@ -59,9 +59,9 @@ func (p *epoll) arm(fd int, id identity, was, want interest) error {
 	return nil
 }
 
-// wait asks first without waiting, by a system call that the scheduler is not told
-// of: under load there are always events. Otherwise it lets other goroutines run
-// and waits.
+// wait first polls without waiting, in a system call that is hidden from the
+// scheduler: under load there are always events. If there are none, it lets
+// other goroutines run and waits.
 func (p *epoll) wait(events []event, timeout time.Duration) (int, error) {
 	if len(p.raw) < len(events) {
 		p.raw = make([]unix.EpollEvent, len(events))
@@ -118,9 +118,9 @@ func (p *epoll) close() {
 	unix.Close(p.fd)
 }
 
-// The descriptors are non-blocking, so that the scheduler need not be told of the
-// system calls that read and write them. errAgain stands for EAGAIN. The calls of sockets
-// cost less than read and write, and do not raise a signal.
+// The descriptors are non-blocking, so that system calls which read and write
+// them can be hidden from the scheduler. errAgain stands for EAGAIN. The calls
+// for sockets cost less than read and write, and do not raise a signal.
 
 func readDescriptor(fd int, p []byte) (int, error) {
 	return transfer(unix.SYS_RECVFROM, fd, p, 0)
@@ -148,7 +148,8 @@ func writeBoth(fd int, a, b []byte) (int, error) {
 	}
 }
 
-// transfer makes a call that moves the bytes of p. Calls without flags ignore them.
+// transfer makes a call that moves the bytes of p. Calls without flags ignore
+// them.
 func transfer(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 	for {
 		n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)

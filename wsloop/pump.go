@@ -8,11 +8,12 @@ import (
 	"github.com/wskit/wskit/internal/bufpool"
 )
 
-// pump is the link of a connection that no poller can watch: anything that is not a
-// socket, and everything with Config.Goroutines. One goroutine reads; another one
-// writes while there is something to write. The handler runs on the loop.
+// pump is the link of a connection that no poller can watch: anything that is
+// not a socket, and everything with Config.Goroutines. One goroutine reads;
+// another one writes while there is something to write. The handler runs on the
+// loop.
 //
-// All fields are guarded by Conn.mu, but for conn and what the reader lends.
+// Conn.mu guards all fields except conn and the buffer that the reader lends.
 type pump struct {
 	conn    io.ReadWriteCloser
 	more    chan struct{} // asks the reader for the next read; closed at the end
@@ -26,7 +27,7 @@ type pump struct {
 }
 
 const (
-	pumpSmall = 512 // what a connection that waits holds
+	pumpSmall = 512 // held by an idle connection
 	pumpLarge = 64 << 10
 )
 
@@ -40,7 +41,7 @@ func (p *pump) read(c *Conn) {
 	small := make([]byte, pumpSmall)
 	var large *bufpool.Buffer
 	full := false
-	for range p.more { // the loop has done with the read before
+	for range p.more { // the loop has consumed the previous read
 		switch {
 		case full && large == nil:
 			large = bufpool.Get(pumpLarge)
@@ -59,7 +60,7 @@ func (p *pump) read(c *Conn) {
 		c.ask(askRead)
 		c.mu.Unlock()
 		if err != nil {
-			return // the loop still looks at buf
+			return // the loop still uses buf
 		}
 	}
 	if large != nil {
@@ -74,7 +75,7 @@ func (p *pump) listen(c *Conn, on bool) {
 	}
 }
 
-// next asks for another read, if one is wanted. mu is held.
+// next requests another read if one is needed. mu is held.
 func (p *pump) next(c *Conn) {
 	if !p.idle || p.closed || !c.reads {
 		return
@@ -103,10 +104,10 @@ func (p *pump) receive(c *Conn) {
 	}
 }
 
-// consumed goes on after the loop has done with what the reader brought.
+// consumed continues after the loop has consumed the data of the reader.
 func (p *pump) consumed(c *Conn, err error) {
 	if l := c.loop; l.rest != nil {
-		l.rest = bytes.Clone(l.rest) // it lies where the reader receives next
+		l.rest = bytes.Clone(l.rest) // the reader receives into the same memory next
 	}
 	switch {
 	case err == io.EOF:
@@ -157,11 +158,11 @@ func (p *pump) waiting() int {
 	return len(p.out.B)
 }
 
-// counted is link.counted. What is being written stands for what a socket would have
-// taken, up to 64 KiB.
+// counted is link.counted. Data that is being written, up to 64 KiB, does not
+// count: a socket would have accepted it.
 func (p *pump) counted() int { return 0 }
 
-// closeWrite is link.closeWrite. It may block, as that of TLS does.
+// closeWrite is link.closeWrite. It may block, as CloseWrite of TLS does.
 func (p *pump) closeWrite(c *Conn) bool {
 	half, ok := p.conn.(interface{ CloseWrite() error })
 	if ok {

@@ -11,8 +11,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// fill makes a connection whose peer reads nothing, and sends until messages wait. It
-// runs on the loop.
+// fill makes a connection whose peer reads nothing, and sends until messages
+// wait. It runs on the loop.
 func fill(t *testing.T, c *Conn) (sent int) {
 	p := make([]byte, 16<<10)
 	for range 10_000 {
@@ -27,8 +27,8 @@ func fill(t *testing.T, c *Conn) (sent int) {
 	return sent
 }
 
-// stuck starts a server with a connection whose peer reads nothing until it is told
-// to, and calls f on the loop once messages wait.
+// stuck starts a server with a connection whose peer reads nothing until it is
+// told to, and calls f on the loop once messages wait.
 func stuck(t *testing.T, cfg *Config, h *Handler, f func(c *Conn, sent int)) *client {
 	done := make(chan struct{})
 	h.Message = func(c *Conn, _ ws.OpCode, p []byte) {
@@ -42,7 +42,8 @@ func stuck(t *testing.T, cfg *Config, h *Handler, f func(c *Conn, sent int)) *cl
 	return c
 }
 
-// At the bound, each policy does what it says, and never more waits than the bound.
+// At the bound, each policy does what it says, and never more waits than the
+// bound.
 func TestPolicies(t *testing.T) {
 	const most = 64 << 10
 	small := func(i int) []byte { return fmt.Appendf(nil, "%05d", i) }
@@ -129,8 +130,8 @@ func TestSendKey(t *testing.T) {
 	})
 }
 
-// Pings are answered at the bound: a pong waits in a reserve of its own, and goes out
-// between the messages.
+// Pings are answered at the bound: a pong waits in a reserve of its own, and
+// goes out between the messages.
 func TestControlFramesAtTheBound(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		cfg.Queue.Policy = wsutil.SendDropNew
@@ -242,9 +243,9 @@ func TestQueueOfTheDead(t *testing.T) {
 	})
 }
 
-// A long message is written at once, from the memory of the caller. What the transport
-// does not take is copied: the caller may change its memory, and everything arrives once
-// and in order.
+// A long message is written at once, from the memory of the caller. What the
+// transport does not take is copied: the caller may change its memory, and
+// everything arrives once and in order.
 func TestLongSends(t *testing.T) {
 	inPoller(t, func(t *testing.T, cfg *Config) {
 		cfg.Queue = wsutil.SendQueueOptions{MaxBytes: -1, MaxMessages: -1}

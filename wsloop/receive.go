@@ -9,7 +9,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// begin is the first that the loop does with a connection.
+// begin is the first step of the loop with a connection.
 func (c *Conn) begin() {
 	l := c.loop
 	l.place(c)
@@ -24,13 +24,13 @@ func (c *Conn) begin() {
 	case c.phase == phaseSecure:
 		c.link.(*secure).start(c)
 	}
-	if l.s.leaving.Load() { // Shutdown has gone through the others already
+	if l.s.leaving.Load() { // Shutdown has already visited the others
 		l.dismiss(c)
 	}
 	c.listen()
 }
 
-// place gives c a slot.
+// place assigns a slot to c.
 func (l *loop) place(c *Conn) {
 	l.generation++
 	c.id.generation = l.generation
@@ -77,8 +77,8 @@ func (c *Conn) receive() {
 	}
 }
 
-// received takes p, the next bytes that have arrived, decrypted. It may change them,
-// and does not retain them.
+// received handles p, the next bytes received, after decryption. It may modify
+// them and does not retain them.
 func (c *Conn) received(p []byte) {
 	c.loop.tally.bytesIn += uint64(len(p))
 	if c.phase == phaseHead {
@@ -98,11 +98,12 @@ func (c *Conn) received(p []byte) {
 	c.feed(p)
 }
 
-// dropMost is how much a client may send after its request was refused. It would
-// miss the answer if the transport were closed with unread input.
+// dropMost is how many bytes a client may send after its request was refused.
+// The client would miss the response if the transport were closed with unread
+// input.
 const dropMost = 256 << 10
 
-// drop takes n bytes that came after the end.
+// drop counts n bytes that came after the end.
 func (c *Conn) drop(n int) {
 	if c.phase != phaseOver || c.flags&flagRefused == 0 {
 		return
@@ -112,8 +113,8 @@ func (c *Conn) drop(n int) {
 	}
 }
 
-// feed decodes p and calls the handler, until p is consumed, the input is held, or
-// the connection is over.
+// feed decodes p and calls the handler, until p is consumed, the input is held,
+// or the connection is over.
 func (c *Conn) feed(p []byte) {
 	l := c.loop
 	for {
@@ -146,15 +147,15 @@ func (c *Conn) feed(p []byte) {
 	}
 }
 
-// goesOn reports whether input is decoded that is held for these reasons.
+// goesOn reports whether held input is decoded in spite of these reasons.
 func (c *Conn) goesOn(held int32) bool {
 	if held&heldByClose != 0 {
-		c.closes() // from here messages are dropped, and the peer's close frame is looked for
+		c.closes() // from here on messages are dropped until the peer's close frame
 	}
 	return held&heldByAbort == 0 && c.flags&flagClosing != 0
 }
 
-// resume goes on with the input that was held.
+// resume continues with the held input.
 func (c *Conn) resume() {
 	if c.phase != phaseOpen || c.held.Load()&heldInput != 0 && c.flags&flagClosing == 0 {
 		return
@@ -193,7 +194,7 @@ func (c *Conn) control(ev wsutil.Event) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.dropWaiting() // a close frame follows what is encoded
-		c.encodeClose() // ours, if it waited, says more than an echo
+		c.encodeClose() // our waiting close frame says more than an echo
 		c.reply(ev)
 	}
 }
@@ -205,7 +206,7 @@ func (c *Conn) reply(ev wsutil.Event) {
 	}
 }
 
-// fault ends the connection after its input came to an end by what it says.
+// fault ends the connection because of an error in the input.
 func (c *Conn) fault(err error, unread bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,8 +220,7 @@ func (c *Conn) fault(err error, unread bool) {
 	c.encode(func(dst []byte) ([]byte, error) { return c.protocol.AppendCloseFor(dst, err), nil })
 }
 
-// inputEnded takes the end of the transport's input: err is nil, or what a read has
-// returned.
+// inputEnded handles the end of the input. err is nil or the error of a read.
 func (c *Conn) inputEnded(err error) {
 	c.flags |= flagEOF
 	c.listen()
@@ -232,7 +232,7 @@ func (c *Conn) inputEnded(err error) {
 	switch {
 	case c.phase != phaseOpen:
 		c.loop.ended(c)
-	case c.stash != nil: // it is decoded first, once the input is no longer held
+	case c.stash != nil: // it is decoded first, when the input is no longer held
 		if err != nil {
 			c.protocol.Fail(err)
 		}
@@ -247,7 +247,7 @@ func (c *Conn) inputEnded(err error) {
 // listen starts or stops reading.
 func (c *Conn) listen() {
 	reads := c.flags&flagEOF == 0 && c.phase != phaseDead && (c.phase != phaseOpen || c.held.Load()&heldInput == 0 || c.flags&flagClosing != 0)
-	if reads != c.reads { // which the loop alone changes
+	if reads != c.reads { // which only the loop changes
 		c.mu.Lock()
 		c.reads = reads
 		c.arm()

@@ -13,12 +13,12 @@ import (
 	"github.com/wskit/wskit/internal/bufpool"
 )
 
-// secure is the link of a connection that speaks TLS over a descriptor. crypto/tls
-// reads from and writes to the memory below, in two ways. During the handshake, which
-// has a goroutine of its own, a read waits until the loop has received something.
-// After it, a read that finds nothing returns errWouldBlock, the only kind of error
-// that crypto/tls does not keep; and a write takes everything, since it keeps all
-// errors of writes.
+// secure is the link of a connection that speaks TLS over a descriptor.
+// crypto/tls reads from and writes to the type memory below. During the
+// handshake, which has a goroutine of its own, a read waits until the loop has
+// received data. After it, a read without data returns errWouldBlock, the only
+// kind of error that crypto/tls does not keep. A write always accepts
+// everything, because crypto/tls keeps all errors of writes.
 type secure struct {
 	conn *tls.Conn
 	c    *Conn
@@ -34,8 +34,8 @@ type secure struct {
 	gone   int             // bytes of out that are written
 }
 
-// mostInHandshake is how many bytes a client may send before its handshake is over: a
-// TLS record and more than a request head may take.
+// mostInHandshake is how many bytes a client may send before its handshake is
+// over: more than a TLS record with a request head of the maximum size.
 const mostInHandshake = 64 << 10
 
 func newSecure(c *Conn, cfg *tls.Config) *secure {
@@ -60,7 +60,7 @@ func (s *secure) start(c *Conn) {
 	})
 }
 
-// secured is what the loop does after the handshake.
+// secured continues after the TLS handshake.
 func (c *Conn) secured() {
 	s := c.link.(*secure)
 	if c.phase != phaseSecure {
@@ -68,7 +68,7 @@ func (c *Conn) secured() {
 	}
 	if s.done != nil {
 		c.loop.s.countRefused(0)
-		c.phase = phaseOver // what is left to be written is an alert
+		c.phase = phaseOver // only an alert is left to write
 		c.flags |= flagRefused
 		c.until = min(c.until, later(c.loop.now, time.Second))
 		return
@@ -84,10 +84,10 @@ func (s *secure) receive(c *Conn) {
 	handshake := c.phase == phaseSecure
 	s.mu.Lock()
 	switch {
-	case err == errAgain: // what a panic has left may still be here
+	case err == errAgain: // data may be left from before a panic
 	case n <= 0:
 		s.eof = true
-	case handshake, len(s.in) > 0: // what came before is decrypted first
+	case handshake, len(s.in) > 0: // earlier data is decrypted first
 		s.in = append(s.in, l.buf[:n]...)
 	default:
 		s.in = l.buf[:n]
@@ -103,11 +103,11 @@ func (s *secure) receive(c *Conn) {
 	}
 }
 
-// decrypt gives the connection what was received.
+// decrypt decrypts received data and passes it to the connection.
 func (s *secure) decrypt(c *Conn) {
 	l := c.loop
 	if l.plain == nil {
-		l.plain = make([]byte, 16<<10) // the most that a record holds
+		l.plain = make([]byte, 16<<10) // the maximum of a record
 	}
 	finished := false
 	defer func() {
@@ -226,15 +226,15 @@ func (wouldBlock) Timeout() bool   { return true }
 func (wouldBlock) Temporary() bool { return true }
 func (wouldBlock) Unwrap() error   { return os.ErrDeadlineExceeded }
 
-// memory is secure as crypto/tls sees it: the connection that it encrypts.
+// memory is the net.Conn that crypto/tls encrypts.
 type memory secure
 
-// Read returns what the loop has received.
+// Read returns data that the loop has received.
 func (m *memory) Read(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for len(m.in) == 0 && !m.closed && !m.eof && m.waits {
-		// Who waits for the peer does not hold up the handshakes of others.
+		// A handshake that waits for the peer does not delay other handshakes.
 		compute := m.c.loop.s.compute
 		<-compute
 		m.filled.Wait()
@@ -258,7 +258,7 @@ func (m *memory) Read(p []byte) (int, error) {
 	return 0, errWouldBlock
 }
 
-// Write takes p, which the loop writes.
+// Write appends p to the output, which the loop writes.
 func (m *memory) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	if m.closed && m.waits {

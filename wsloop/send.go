@@ -9,48 +9,52 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// A message that is sent while nothing waits is encoded into out at once, and leaves
-// when the turn of the loop ends. A long one leaves at once, without a copy. Once the transport takes no more, messages wait in
-// the queue, and pongs in replies; flush encodes them when it takes more.
+// A message that is sent while nothing waits is encoded into out immediately,
+// and written at the end of the loop's iteration. A long message is written
+// immediately, without a copy. When the transport accepts no more, messages
+// wait in the queue and pongs in replies. flush encodes them when the transport
+// accepts data again.
 
-// link is a transport that is not a plain descriptor. Its methods but send, writable
-// and close are for the loop.
+// link is a transport that is not a plain descriptor. All methods except send,
+// waiting, counted and close are called on the loop.
 type link interface {
-	// receive gives what has arrived to c.received, and the end to c.inputEnded.
+	// receive passes received data to c.received, and the end of the input to
+	// c.inputEnded.
 	receive(c *Conn)
 
-	// send takes the bytes of p that it can: n of them, with errAgain if the
-	// transport takes no more for now, although n may be len(p). mu is held.
+	// send sends the first n bytes of p. It returns errAgain if the transport
+	// accepts no more for now, even if n is len(p). mu is held.
 	send(c *Conn, p []byte) (n int, err error)
 
-	// waiting returns how many bytes were taken and are not written. mu is held.
+	// waiting returns how many bytes were accepted but not written. mu is held.
 	waiting() int
 
-	// counted returns how many of those bytes count toward the bound of the queue.
-	// mu is held.
+	// counted returns how many of those bytes count toward the limit of the
+	// queue. mu is held.
 	counted() int
 
 	// listen starts or stops reading. mu is held.
 	listen(c *Conn, on bool)
 
-	// closeWrite ends sending. It reports false if the transport cannot.
+	// closeWrite ends sending. It returns false if the transport does not
+	// support that.
 	closeWrite(c *Conn) bool
 
-	// close closes the transport, and does not wait. mu is held.
+	// close closes the transport without waiting. mu is held.
 	close(c *Conn)
 }
 
-// Send sends a message: op is ws.OpText or ws.OpBinary. It never blocks and does not
-// retain p. The result says what became of the message:
+// Send sends a message: op is ws.OpText or ws.OpBinary. It never blocks and
+// does not retain p. The result is one of:
 //
-//   - [wsutil.SendSent]: nothing waits before it; it leaves with the current turn, or
-//     at once if it is 16 KiB or more;
+//   - [wsutil.SendSent]: nothing waits before it; it is written at the end of the
+//     loop's iteration, or immediately if it has 16 KiB or more;
 //   - [wsutil.SendQueued], or one of the other results that Taken reports: the peer is
 //     behind, and the message waits;
-//   - [wsutil.SendDropped]: the policy of the queue has dropped it;
+//   - [wsutil.SendDropped]: the policy of the queue dropped it;
 //   - [wsutil.SendFailed] with an error: [ErrClosed]; [wsutil.ErrSendTooLarge] for a
 //     message of more than Config.Queue.MaxBytes; [wsutil.ErrSendQueueFull], after
-//     which the connection is being closed; or [wsutil.ErrNotSendable].
+//     which the connection closes; or [wsutil.ErrNotSendable].
 func (c *Conn) Send(op ws.OpCode, p []byte) (wsutil.SendResult, error) {
 	c.mu.Lock()
 	r, err := c.send(op, p, nil, "")
@@ -58,8 +62,8 @@ func (c *Conn) Send(op ws.OpCode, p []byte) (wsutil.SendResult, error) {
 	return r, err
 }
 
-// SendKey is Send for a value that newer values of the same key replace while it
-// waits: a peer that is behind gets the newest one.
+// SendKey is Send for a message that replaces a waiting message with the same
+// key, so that a slow peer gets only the newest value.
 func (c *Conn) SendKey(op ws.OpCode, p []byte, key string) (wsutil.SendResult, error) {
 	c.mu.Lock()
 	r, err := c.send(op, p, nil, key)
@@ -67,8 +71,8 @@ func (c *Conn) SendKey(op ws.OpCode, p []byte, key string) (wsutil.SendResult, e
 	return r, err
 }
 
-// SendPrepared is Send for a message that is encoded once for many connections. It
-// must be a text or binary message.
+// SendPrepared is Send for a message that is encoded once for many connections.
+// m must be a text or binary message.
 func (c *Conn) SendPrepared(m *wsutil.PreparedMessage) (wsutil.SendResult, error) {
 	return c.SendPreparedKey(m, "")
 }
@@ -81,9 +85,9 @@ func (c *Conn) SendPreparedKey(m *wsutil.PreparedMessage, key string) (wsutil.Se
 	return r, err
 }
 
-// SendWait is Send that waits until the message fits the queue, at most until ctx
-// ends. It is for goroutines and for functions given to [Conn.Go]: on a loop it would
-// stop all connections of that loop.
+// SendWait is Send, but waits until the message fits into the queue or ctx
+// ends. It must not be called on a loop, where it would stop all connections of
+// that loop. Call it from goroutines and from functions given to [Conn.Go].
 func (c *Conn) SendWait(ctx context.Context, op ws.OpCode, p []byte) error {
 	for {
 		c.mu.Lock()
@@ -106,7 +110,7 @@ func (c *Conn) SendWait(ctx context.Context, op ws.OpCode, p []byte) error {
 	}
 }
 
-// roomMade lets those try again that wait in SendWait. mu is held.
+// roomMade wakes the callers of SendWait. mu is held.
 func (c *Conn) roomMade() {
 	if r := c.rare; r != nil && r.room != nil {
 		close(r.room)
@@ -114,8 +118,8 @@ func (c *Conn) roomMade() {
 	}
 }
 
-// Ping sends a ping. p is at most 125 bytes long and is not retained. If the peer is
-// behind, the ping takes the place of an earlier one that waits.
+// Ping sends a ping. p is at most 125 bytes long and is not retained. If an
+// earlier ping still waits, the new one replaces it.
 func (c *Conn) Ping(p []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -140,8 +144,8 @@ func (c *Conn) ping(p []byte) error {
 	return err
 }
 
-// Buffered returns how many bytes wait to be sent: those encoded, with their frame
-// headers, and the payload of those in the queue.
+// Buffered returns how many bytes wait to be sent: those encoded, with their
+// frame headers, and the payload of those in the queue.
 func (c *Conn) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,7 +171,7 @@ func (c *Conn) pending() int {
 	return n
 }
 
-// sendable reports whether messages are taken. mu is held.
+// sendable reports whether messages are accepted. mu is held.
 func (c *Conn) sendable() bool { return c.closing == 0 && !c.broken && !c.finished }
 
 func (c *Conn) tooLarge(n int) bool {
@@ -175,8 +179,9 @@ func (c *Conn) tooLarge(n int) bool {
 	return most >= 0 && n > most
 }
 
-// directFrom is the length in bytes from which a payload is written from the memory of the
-// caller at once: a copy would cost more than the system call that it saves.
+// directFrom is the length in bytes from which a payload is written immediately
+// from the memory of the caller. A copy would cost more than the system call
+// that it saves.
 const directFrom = 16 << 10
 
 // send is Send with mu held. m is the prepared message, or nil.
@@ -185,7 +190,7 @@ func (c *Conn) send(op ws.OpCode, p []byte, m *wsutil.PreparedMessage, key strin
 		return wsutil.SendFailed, ErrClosed
 	}
 	if c.tooLarge(len(p)) {
-		return wsutil.SendFailed, fmt.Errorf("%w: %d bytes, at most %d", wsutil.ErrSendTooLarge, len(p), c.loop.s.queueMost)
+		return wsutil.SendFailed, fmt.Errorf("%w: %d bytes, limit %d", wsutil.ErrSendTooLarge, len(p), c.loop.s.queueMost)
 	}
 	if n := c.pending(); !c.blocked && n > 0 && n+len(p)+ws.MaxHeaderSize > c.loop.s.corkMost {
 		c.flush()
@@ -253,8 +258,7 @@ func (c *Conn) buffer(n int) *bufpool.Buffer {
 	return b
 }
 
-// encoded notes that out is the memory of b, longer than before, and asks for the end of
-// the turn.
+// encoded stores out, which is in the memory of b, and requests settle.
 func (c *Conn) encoded(b *bufpool.Buffer, out []byte) {
 	b.Adopt(out)
 	b.B = out
@@ -265,8 +269,7 @@ func (c *Conn) encoded(b *bufpool.Buffer, out []byte) {
 	c.askToSettle()
 }
 
-// askToSettle asks for the end of the turn, unless the loop is about to come to it. mu is
-// held.
+// askToSettle requests settle, unless the loop is about to call it. mu is held.
 func (c *Conn) askToSettle() {
 	if !c.settles.Load() {
 		c.ask(0)
@@ -297,7 +300,7 @@ func (c *Conn) enqueue(op ws.OpCode, p []byte, m *wsutil.PreparedMessage, key st
 	return r, err
 }
 
-// queueOf returns the queue, which counts the bytes that are encoded already.
+// queueOf returns the queue, which also counts the encoded bytes.
 func (c *Conn) queueOf() *wsutil.SendQueue {
 	if c.queue == nil {
 		c.queue = new(wsutil.SendQueue)
@@ -307,7 +310,8 @@ func (c *Conn) queueOf() *wsutil.SendQueue {
 	return c.queue
 }
 
-// unwritten returns how many encoded bytes count toward the bound of the queue. mu is held.
+// unwritten returns how many encoded bytes count toward the limit of the queue.
+// mu is held.
 func (c *Conn) unwritten() int {
 	n := c.pending()
 	if c.link != nil {
@@ -316,8 +320,8 @@ func (c *Conn) unwritten() int {
 	return n
 }
 
-// flush writes what is encoded, and encodes and writes what waits, as far as the
-// transport takes it. mu is held. It reports whether Drain is due.
+// flush writes encoded data, and encodes and writes waiting messages, as far as
+// the transport accepts them. mu is held. It reports whether Drain is due.
 func (c *Conn) flush() (drained bool) {
 	for {
 		if !c.write() {
@@ -340,7 +344,7 @@ func (c *Conn) flush() (drained bool) {
 	return drained
 }
 
-// write writes out. It reports whether all of it is gone. mu is held.
+// write writes out. It reports whether all of it was written. mu is held.
 func (c *Conn) write() bool {
 	for c.pending() > 0 {
 		var p []byte
@@ -374,8 +378,8 @@ func (c *Conn) write() bool {
 	return true
 }
 
-// writeDirect writes out, and then body. What the transport does not take is copied to
-// out. mu is held.
+// writeDirect writes out, and then body. Bytes that the transport does not
+// accept are copied to out. mu is held.
 func (c *Conn) writeDirect(body []byte) {
 	head := c.out.B[c.written:]
 	n, err := writeBoth(int(c.fd), head, body)
@@ -395,7 +399,7 @@ func (c *Conn) writeDirect(body []byte) {
 	c.block()
 }
 
-// block notes that the transport takes no more for now. mu is held.
+// block records that the transport accepts no more for now. mu is held.
 func (c *Conn) block() {
 	if !c.blocked {
 		c.blocked, c.stalled = true, c.loop.s.now()
@@ -403,7 +407,7 @@ func (c *Conn) block() {
 	}
 }
 
-// transmit hands p to the transport. mu is held.
+// transmit passes p to the transport. mu is held.
 func (c *Conn) transmit(p []byte) (int, error) {
 	if c.link != nil {
 		return c.link.send(c, p)
@@ -411,8 +415,9 @@ func (c *Conn) transmit(p []byte) (int, error) {
 	return writeDescriptor(int(c.fd), p)
 }
 
-// refill encodes what waits: pongs, and then messages up to 64 KiB, and the close
-// frame after the last one. It reports whether there was anything. mu is held.
+// refill encodes waiting pongs, then messages of up to 64 KiB in all, and the
+// close frame after the last one. It reports whether there were any. mu is
+// held.
 func (c *Conn) refill() bool {
 	c.replies.All(func(op ws.OpCode, p []byte) bool {
 		c.encode(func(dst []byte) ([]byte, error) {
@@ -423,7 +428,7 @@ func (c *Conn) refill() bool {
 	})
 	if q := c.queue; q != nil {
 		for m, ok := q.Next(); ok; m, ok = q.Next() {
-			c.encodeOutgoing(&m) // what may no longer be sent, or is no UTF-8, is left out
+			c.encodeOutgoing(&m) // messages that may not be sent, or are not UTF-8, are skipped
 			q.Encoded()
 		}
 	}
@@ -436,7 +441,8 @@ func (c *Conn) refill() bool {
 // emptyQueue reports whether all messages are encoded and written. mu is held.
 func (c *Conn) emptyQueue() bool { return c.queue == nil || c.queue.Len() == 0 }
 
-// encodeClose encodes our close frame, if it is due. No message follows it. mu is held.
+// encodeClose encodes our close frame, if it is due. No message follows it. mu
+// is held.
 func (c *Conn) encodeClose() {
 	if c.closing == 0 || c.broken || c.protocol.Closing().Sent != 0 {
 		return
@@ -450,8 +456,9 @@ func (c *Conn) encodeClose() {
 	})
 }
 
-// encodeOutgoing encodes all frames of a message at the end of out. A frame with a long
-// payload is written at once, from the memory of the caller, if nothing waits. mu is held.
+// encodeOutgoing encodes all frames of a message at the end of out. If nothing
+// waits, a frame with a long payload is written immediately from the memory of
+// the caller. mu is held.
 func (c *Conn) encodeOutgoing(m *wsutil.Outgoing) error {
 	for m.Pending() {
 		b := c.buffer(c.protocol.FrameRoom(m))
@@ -471,7 +478,7 @@ func (c *Conn) encodeOutgoing(m *wsutil.Outgoing) error {
 	return nil
 }
 
-// giveUpWriting drops what is to be sent, for good. What has arrived can still be
+// giveUpWriting drops all output and stops sending. Received data can still be
 // read. mu is held.
 func (c *Conn) giveUpWriting(err error) {
 	if c.broken {
@@ -489,7 +496,7 @@ func (c *Conn) giveUpWriting(err error) {
 	c.ask(0)
 }
 
-// dropOutput drops what is to be sent. mu is held.
+// dropOutput drops all output. mu is held.
 func (c *Conn) dropOutput() {
 	if c.out != nil {
 		c.freeOut()
@@ -497,7 +504,7 @@ func (c *Conn) dropOutput() {
 	c.dropWaiting()
 }
 
-// dropWaiting drops what is not encoded yet. mu is held.
+// dropWaiting drops messages and pongs that are not encoded yet. mu is held.
 func (c *Conn) dropWaiting() {
 	if c.queue != nil {
 		c.queue.Release()

@@ -19,14 +19,14 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Server is a number of loops with their connections. It is made by [New]. All methods
-// may be called by any number of goroutines at once.
+// Server runs connections on a number of loops. [New] creates it. All methods
+// are safe for concurrent use.
 type Server struct {
 	cfg              Config
 	handler          *Handler
 	handshakeTimeout time.Duration
 	writeTimeout     time.Duration
-	queueMost        int // the longest message that may wait, or negative
+	queueMost        int // maximum size of a waiting message, or negative
 	corkMost         int
 	loops            []*loop
 	begin            time.Time
@@ -38,11 +38,11 @@ type Server struct {
 	leaving          atomic.Bool // Shutdown was called
 
 	mu        sync.Mutex
-	addrs     map[netip.Addr]int // connections of each address, with MaxConnsPerAddr
+	addrs     map[netip.Addr]int // number of connections by address, with MaxConnsPerAddr
 	listeners map[*listening]struct{}
 	closing   bool // Shutdown or Close was called
 	conns     int
-	refusing  int           // connections that are told so
+	refusing  int           // connections that are being refused
 	idle      chan struct{} // closed once closing and without connections
 	running   int           // loops
 	ended     chan struct{} // closed when all loops have ended
@@ -52,9 +52,9 @@ type Server struct {
 // ErrServerClosed is returned by Serve and Attach after Shutdown or Close.
 var ErrServerClosed = errors.New("wsloop: the server is closed")
 
-// New starts a server with the given handler; nil stands for the zero value of either.
-// It copies cfg. The server has to be ended with [Server.Shutdown] or [Server.Close].
-// An error means that the system has refused a poller, or that an entry of
+// New starts a server. nil for cfg or h means the zero value. New copies cfg.
+// The caller must end the server with [Server.Shutdown] or [Server.Close]. New
+// returns an error if the system provides no poller, or if an entry of
 // Upgrader.Hosts is not valid.
 func New(cfg *Config, h *Handler) (*Server, error) {
 	s := &Server{
@@ -112,7 +112,8 @@ func (s *Server) now() time.Duration {
 	return time.Since(s.begin)
 }
 
-// endOfLife returns when a connection that opens now has to be closed, or 0.
+// endOfLife returns when a connection that opens now must close because of
+// Lifetime, or 0.
 func (s *Server) endOfLife(now time.Duration) time.Duration {
 	d := s.cfg.Lifetime
 	if d <= 0 {
@@ -141,7 +142,7 @@ func (s *Server) fewest() *loop {
 	return best
 }
 
-// add counts a connection and gives it a loop. It reports false if the server is
+// add counts a connection and assigns a loop. It returns false if the server is
 // closing.
 func (s *Server) add(c *Conn) bool {
 	s.mu.Lock()
@@ -157,7 +158,7 @@ func (s *Server) add(c *Conn) bool {
 	return true
 }
 
-// released takes a connection out of the counts.
+// released uncounts a connection.
 func (s *Server) released(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +175,7 @@ func (s *Server) released(c *Conn) {
 	s.checkIdle()
 }
 
-// checkIdle notes the moment when nothing is left to wait for. mu is held.
+// checkIdle closes idle when the last connection is gone. mu is held.
 func (s *Server) checkIdle() {
 	if s.closing && s.conns == 0 && s.idle != nil {
 		close(s.idle)
@@ -182,22 +183,22 @@ func (s *Server) checkIdle() {
 	}
 }
 
-// Attach gives the server a connection whose handshake was done elsewhere: by
-// [ws.Upgrade], [ws.Dial], [ws.UpgradeHTTP] or their like. hs is what they agreed on, br
-// what they have read after it, which may be nil. side is [ws.StateServerSide] or
-// [ws.StateClientSide]. o may be nil.
+// Attach adds a connection after its handshake by [ws.Upgrade], [ws.Dial],
+// [ws.UpgradeHTTP] or a similar function. hs is the result of the handshake.
+// br, which may be nil, holds data read after it. side is [ws.StateServerSide]
+// or [ws.StateClientSide]. o may be nil.
 //
-// The server owns conn from then on. Of a *net.TCPConn or *net.UnixConn it takes the
-// descriptor and closes conn; everything else, such as a *tls.Conn, is read by a
-// goroutine of its own. Open is called before Attach returns or after it. On an error
-// conn is closed.
+// The server owns conn from then on. It duplicates the descriptor of a
+// *net.TCPConn or *net.UnixConn and closes conn. Other connections, such as a
+// *tls.Conn, need a goroutine that reads. Open may be called before or after
+// Attach returns. If Attach returns an error, it has closed conn.
 func (s *Server) Attach(conn io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.State, o *Options) (*Conn, error) {
 	if conn == nil {
 		return nil, errors.New("wsloop: attach: nil connection")
 	}
 	flate, err := agreedCompression(&hs)
 	if err == nil && side.ServerSide() == side.ClientSide() {
-		err = errors.New("wsloop: attach: the side is neither that of the server nor that of the client")
+		err = errors.New("wsloop: attach: invalid side: want ws.StateServerSide or ws.StateClientSide")
 	}
 	if err != nil {
 		conn.Close()
@@ -217,7 +218,8 @@ func (s *Server) Attach(conn io.ReadWriteCloser, br *bufio.Reader, hs ws.Handsha
 	return c, nil
 }
 
-// adopt gives c its transport and a loop. On an error the transport is closed.
+// adopt assigns the transport and a loop to c. On an error, it closes the
+// transport.
 func (s *Server) adopt(c *Conn, transport io.ReadWriteCloser) error {
 	if !s.cfg.Goroutines {
 		fd, ok, err := duplicate(transport)
@@ -249,19 +251,20 @@ func (s *Server) adopt(c *Conn, transport io.ReadWriteCloser) error {
 	return nil
 }
 
-// Conns returns the number of connections, those in a handshake or at their end
-// included.
+// Conns returns the number of connections, including those in an opening or
+// closing handshake.
 func (s *Server) Conns() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.conns
 }
 
-// Shutdown ends the server: it stops accepting, sends each connection a close frame
-// with [ws.StatusGoingAway], spread over ShutdownSpread, and waits until all
-// connections have ended and all their functions have returned. When ctx ends before that, it closes what is left,
-// and returns the cause. A handler must not call it without a goroutine: it waits for
-// the handler.
+// Shutdown ends the server: it stops accepting, sends each connection a close
+// frame with [ws.StatusGoingAway], spread over ShutdownSpread, and waits until
+// all connections have ended and all their functions have returned. When ctx
+// ends before that, it closes the remaining connections and returns the cause.
+// Shutdown waits for handlers, so that a handler must not call it except on
+// another goroutine.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.stop()
 	s.leaving.Store(true)
@@ -293,8 +296,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// stop stops accepting. It returns a channel that is closed once there are no more
-// connections, or nil if there are none.
+// stop stops accepting. It returns a channel that is closed when no connections
+// are left, or nil if there are none now.
 func (s *Server) stop() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -308,8 +311,8 @@ func (s *Server) stop() <-chan struct{} {
 }
 
 // Close ends the server at once: it closes all connections without a closing
-// handshake, and calls Close of their handlers. It does not wait, so that a handler
-// may call it.
+// handshake, and calls Close of their handlers. It does not wait. A handler may
+// call it.
 func (s *Server) Close() error {
 	s.stop()
 	for _, l := range s.loops {
@@ -325,7 +328,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// loopEnded notes that a loop is over.
+// loopEnded records that a loop has ended.
 func (s *Server) loopEnded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -334,7 +337,7 @@ func (s *Server) loopEnded() {
 	}
 }
 
-// fail ends the server because of an error that a loop cannot go on after.
+// fail ends the server because of a permanent error of a loop.
 func (s *Server) fail(err error) {
 	s.mu.Lock()
 	if s.err == nil {
@@ -344,7 +347,8 @@ func (s *Server) fail(err error) {
 	s.Close()
 }
 
-// endAll releases what is left when the loop ends. It reports whether nothing is.
+// endAll releases the remaining connections when the loop ends. It reports
+// whether none is left.
 func (l *loop) endAll() bool {
 	l.ending = true
 	for _, a := range l.acceptors {
@@ -388,7 +392,7 @@ func (l *loop) dismiss(c *Conn) {
 	}
 }
 
-// queueMost returns the longest message that may wait, or -1.
+// queueMost returns the maximum size of a waiting message, or -1 for no limit.
 func queueMost(n int) int {
 	switch {
 	case n < 0:

@@ -8,25 +8,26 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Stats are the counters of a server, all since it began. Reading them costs the
-// loops nothing.
+// Stats are the counters of a server since its start. Reading them does not
+// slow down the loops.
 type Stats struct {
-	Conns    int    // connections now, those in a handshake or at their end included
+	Conns    int    // connections now, including those in an opening or closing handshake
 	Accepted uint64 // connections that Serve has accepted
 	Refused  uint64 // handshakes that were refused
 
 	MessagesIn, MessagesOut uint64
-	BytesIn, BytesOut       uint64 // of the transport; decrypted ones with TLS
+	BytesIn, BytesOut       uint64 // of the transport; after decryption and before encryption with TLS
 
 	Waiting int64  // bytes that wait to be sent, as of half a second ago
-	Behind  int64  // connections whose transport takes no more, as of half a second ago
-	Dropped uint64 // messages that the policy of a queue has dropped
+	Behind  int64  // connections whose transport is blocked, as of half a second ago
+	Dropped uint64 // messages dropped by the policy of a queue
 
-	Turns       uint64        // of all loops
-	LongestTurn time.Duration // with all handlers that one turn has called
+	Turns       uint64        // iterations of all loops
+	LongestTurn time.Duration // including all handlers called in it
 }
 
-// counters are published by a loop at the end of a turn, or added to by anybody.
+// counters are published by a loop at the end of each iteration, or incremented
+// by any goroutine.
 type counters struct {
 	messagesIn, messagesOut atomic.Uint64
 	bytesIn, bytesOut       atomic.Uint64
@@ -35,7 +36,7 @@ type counters struct {
 	longest                 atomic.Int64
 }
 
-// tally is what a loop counts during a turn.
+// tally holds the counts of one iteration.
 type tally struct {
 	messagesIn, bytesIn uint64
 	waiting, behind     int64
@@ -44,7 +45,7 @@ type tally struct {
 	messages, size, wire int64
 }
 
-// publish publishes the counters of a turn.
+// publish publishes the counts of one iteration.
 func (l *loop) publish() {
 	l.turns.Add(1)
 	if l.tally.messagesIn > 0 {
@@ -67,7 +68,7 @@ func (l *loop) publish() {
 	}
 }
 
-// countRead counts a message that is given to the handler.
+// countRead counts a message that is passed to the handler.
 func (l *loop) countRead(c *Conn, ev *wsutil.Event) {
 	l.tally.messagesIn++
 	if l.s.cfg.Stats == nil {
@@ -110,7 +111,7 @@ func (c *Conn) countOpened() {
 	if s := c.loop.s.cfg.Stats; s != nil {
 		s.Opened.Add(1)
 		s.Open.Add(1)
-		if c.flags&flagLimited != 0 { // nobody knows when the handshake of others began
+		if c.flags&flagLimited != 0 { // attached connections have no known start of the handshake
 			s.Handshakes.Add(now - c.began)
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Stats of both packages are the same counters: what one side of a connection counts as
-// written, the other side counts as read.
+// Stats of both packages are the same counters: what one side of a connection
+// counts as written, the other side counts as read.
 func TestSharedStats(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		var stats, peer websocket.Stats
@@ -74,7 +74,8 @@ func TestSharedStats(t *testing.T) {
 	})
 }
 
-// Messages that have waited count once, when they are encoded, and pongs as well.
+// Messages that have waited count once, when they are encoded, and pongs as
+// well.
 func TestStatsOfWhatWaits(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		cfg.Stats = new(wsutil.Stats)

@@ -5,8 +5,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// sweep visits the connections whose time may have come: all of them twice a second,
-// and no more than sweepMost in a turn.
+// sweep checks the timeouts of all connections twice a second, of at most
+// sweepMost in an iteration.
 func (l *loop) sweep() {
 	if !l.sweeping {
 		if l.now-l.swept < sweepEvery || len(l.slots) == 0 {
@@ -27,7 +27,7 @@ func (l *loop) sweep() {
 	}
 }
 
-// visit does what time has made due.
+// visit handles the timeouts of a connection that are due.
 func (l *loop) visit(c *Conn) {
 	if c.phase != phaseOpen {
 		if c.until <= l.now {
@@ -55,7 +55,8 @@ func (l *loop) visit(c *Conn) {
 	l.settle(c)
 }
 
-// stalled reports whether the peer has taken nothing for too long.
+// stalled reports whether the peer has accepted no data for longer than
+// WriteTimeout.
 func (l *loop) stalled(c *Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +76,7 @@ func (l *loop) stalled(c *Conn) bool {
 	return true
 }
 
-// expire closes a connection that has lived long enough.
+// expire closes a connection at the end of its lifetime.
 func (l *loop) expire(c *Conn) {
 	c.mu.Lock()
 	c.startClose(ws.StatusGoingAway, "")
@@ -83,7 +84,8 @@ func (l *loop) expire(c *Conn) {
 	c.closes()
 }
 
-// timedOut ends a connection because of a timeout. The peer is told if nothing waits.
+// timedOut ends a connection because of a timeout. It sends a close frame if
+// nothing waits.
 func (l *loop) timedOut(c *Conn, err error) {
 	c.protocol.Fail(err)
 	c.mu.Lock()
@@ -97,7 +99,7 @@ func (l *loop) timedOut(c *Conn, err error) {
 	}
 }
 
-// keepAlive sends the ping that is due, unless something else waits.
+// keepAlive sends a ping that is due, unless other data waits.
 func (l *loop) keepAlive(c *Conn) {
 	c.flags |= flagPing
 	c.mu.Lock()

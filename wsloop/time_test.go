@@ -15,8 +15,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// inMemory runs a test with the clock of synctest. ends tells how connections end, if
-// the handler does not do that itself.
+// inMemory runs a test with the clock of synctest. ends tells how connections
+// end, if the handler does not do that itself.
 func inMemory(t *testing.T, cfg Config, h *Handler, test func(t *testing.T, s *Server, dial func() *client, ends chan End)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -51,7 +51,8 @@ func inMemory(t *testing.T, cfg Config, h *Handler, test func(t *testing.T, s *S
 	})
 }
 
-// about requires that d has passed since start, and no more than two sweeps besides.
+// about requires that d has passed since start, and no more than two sweeps
+// besides.
 func about(t *testing.T, d time.Duration, start time.Time) {
 	t.Helper()
 	passed := time.Since(start)
@@ -195,8 +196,8 @@ func TestHandshakeTimeout(t *testing.T) {
 	})
 }
 
-// Shutdown spreads its close frames, waits for the peers, and closes those that do not
-// answer when its context ends.
+// Shutdown spreads its close frames, waits for the peers, and closes those that
+// do not answer when its context ends.
 func TestShutdown(t *testing.T) {
 	h := echo()
 	cfg := Config{ShutdownSpread: 10 * time.Second, CloseTimeout: time.Hour}
@@ -228,8 +229,8 @@ func (nopCloser) Read([]byte) (int, error)    { select {} }
 func (nopCloser) Write(p []byte) (int, error) { return len(p), nil }
 func (nopCloser) Close() error                { return nil }
 
-// What Go runs delays the next message, the end of the connection and Close, and keeps
-// its order; other connections go on.
+// What Go runs delays the next message, the end of the connection and Close,
+// and keeps its order; other connections go on.
 func TestGo(t *testing.T) {
 	var events []string
 	var closed chan struct{}

@@ -56,8 +56,8 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sealer encrypts records in place of crypto/tls, which sends no KeyUpdate and no second
-// handshake.
+// sealer encrypts records in place of crypto/tls, which sends no KeyUpdate and
+// no second handshake.
 type sealer struct {
 	secret []byte // of TLS 1.3
 	aead   cipher.AEAD
@@ -65,7 +65,8 @@ type sealer struct {
 	seq    uint64
 }
 
-// dialSealed dials with TLS, and returns what goes on in place of the client's writing.
+// dialSealed dials with TLS, and returns what goes on in place of the client's
+// writing.
 func dialSealed(t *testing.T, addr string, version uint16) (*client, *wire, *sealer) {
 	t.Helper()
 	_, cfg := certificate(t)
@@ -178,8 +179,8 @@ var (
 	hello     = ws.AppendFrame(nil, ws.MaskFrame(ws.NewTextFrame([]byte("hello"))))
 )
 
-// A KeyUpdate is answered at once, without any data to send, and messages go on under the
-// new keys.
+// A KeyUpdate is answered at once, without any data to send, and messages go on
+// under the new keys.
 func TestTLSKeyUpdate(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		_, addr := serveTLS(t, cfg, echo())
@@ -229,7 +230,8 @@ func TestTLSKeyUpdateFlood(t *testing.T) {
 	})
 }
 
-// A client that asks for another handshake, which TLS 1.2 has, is told so and cut off.
+// A client that asks for another handshake, which TLS 1.2 has, is told so and
+// cut off.
 func TestTLSRenegotiation(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		ends := make(chan End, 2)
@@ -270,8 +272,8 @@ func (c *cut) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A fault in any third of the bytes that a client sends in a session with TLS leaves
-// nothing behind; -short takes fewer.
+// A fault in any third of the bytes that a client sends in a session with TLS
+// leaves nothing behind; -short takes fewer.
 func TestTLSFaultsAllAlong(t *testing.T) {
 	_, cfg := certificate(t)
 	session := func(addr string, left int) (done bool, used int) {

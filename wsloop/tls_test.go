@@ -35,8 +35,8 @@ func serveTLS(t *testing.T, cfg *Config, h *Handler) (*Server, string) {
 	return serve(t, cfg, h)
 }
 
-// One record holds several messages, and the TLS layer keeps what follows the first:
-// that raises no event, and all are read.
+// One record holds several messages, and the TLS layer keeps what follows the
+// first: that raises no event, and all are read.
 func TestTLSMessagesInOneRecord(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		_, addr := serveTLS(t, cfg, echo())
@@ -150,8 +150,8 @@ func TestAttachTLS(t *testing.T) {
 	})
 }
 
-// What came in one record with a message whose handler panics is not lost: the peer's
-// close frame is read.
+// What came in one record with a message whose handler panics is not lost: the
+// peer's close frame is read.
 func TestTLSPanic(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		ends := make(chan End, 1)
