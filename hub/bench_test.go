@@ -7,8 +7,8 @@ import (
 	"github.com/wskit/wskit/hub"
 )
 
-// BenchmarkPublish publishes to receivers that do nothing. It measures only the time of
-// the hub for each delivery.
+// BenchmarkPublish publishes to receivers that do nothing. It measures only the
+// time of the hub for each delivery.
 func BenchmarkPublish(b *testing.B) {
 	for _, c := range []struct{ topics, receivers int }{{1, 5000}, {1000, 5}} {
 		b.Run(fmt.Sprintf("topics=%d/receivers=%d", c.topics, c.receivers), func(b *testing.B) {

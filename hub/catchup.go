@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// catching are the topics for which publications are missing that the history may
-// have.
+// catching holds the topics with missing publications that may be in the
+// history.
 type catching struct {
 	mu   sync.Mutex
 	list []*source
@@ -18,9 +18,9 @@ type catching struct {
 const (
 	catchers   = 4                     // goroutines that catch up
 	catchStep  = 32                    // publications at once
-	catchPause = 10 * time.Millisecond // between two steps, for queues to become empty
+	catchPause = 10 * time.Millisecond // between two steps, so that queues can drain
 	catchRetry = 500 * time.Millisecond
-	catchTries = 5 // with a history that lacks what has been published
+	catchTries = 5 // with a history that does not contain the newest publication yet
 )
 
 // Gap implements [Handler]. It is for brokers.
@@ -32,7 +32,7 @@ func (h *Hub) Gap(topic string) {
 	}
 }
 
-// missing notes that publications of s may be missing.
+// missing records that publications of s may be missing.
 func (h *Hub) missing(s *source) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (c *catching) add(s *source) {
 	}
 }
 
-// take returns the next topic, and waits for one until ctx ends.
+// take returns the next topic. It waits for one until ctx ends.
 func (c *catching) take(ctx context.Context) (*source, bool) {
 	for {
 		c.mu.Lock()
@@ -83,7 +83,7 @@ func (c *catching) take(ctx context.Context) (*source, bool) {
 	}
 }
 
-// catchUp gets what is missing, until ctx ends.
+// catchUp recovers missing publications until ctx ends.
 func (h *Hub) catchUp(ctx context.Context) {
 	var all sync.WaitGroup
 	for range catchers {
@@ -96,8 +96,8 @@ func (h *Hub) catchUp(ctx context.Context) {
 	all.Wait()
 }
 
-// catchUpOn gets what is missing on one topic and delivers it. It goes step by step,
-// so that queues of receivers are not flooded.
+// catchUpOn recovers and delivers the missing publications of one topic, in
+// small steps that do not overflow the queues of receivers.
 func (h *Hub) catchUpOn(ctx context.Context, s *source) {
 	for tries := 0; ; {
 		since, alive := s.lastDelivered()
@@ -132,14 +132,15 @@ func (h *Hub) catchUpOn(ctx context.Context, s *source) {
 	}
 }
 
-// lastDelivered returns the position of s, and whether s is there.
+// lastDelivered returns the position of s, and whether s still exists.
 func (s *source) lastDelivered() (Position, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.position, !s.dead
 }
 
-// caughtUp delivers what was missing. It reports whether nothing more is.
+// caughtUp delivers missing publications. It reports whether none is missing
+// any more.
 func (h *Hub) caughtUp(s *source, pubs []Publication) bool {
 	patterns := h.matching(s.name)
 	s.mu.Lock()
@@ -155,9 +156,9 @@ func (h *Hub) caughtUp(s *source, pubs []Publication) bool {
 	return !s.behind
 }
 
-// giveUp tells the receivers that what is missing up to a position is gone. The zero
-// Position stands for that of what has arrived last. It reports whether nothing
-// after it is missing.
+// giveUp reports a gap up to a position to the receivers. The zero Position
+// means that of the last received publication. It reports whether nothing after
+// it is missing.
 func (s *source) giveUp(h *Hub, at Position) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

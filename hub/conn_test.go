@@ -21,8 +21,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// serve makes each client that connects a member, on a goroutine of its own, which is
-// subscribed to the topics that the client names.
+// serve makes each client that connects a member, on a goroutine of its own,
+// which is subscribed to the topics that the client names.
 func serve(t *testing.T, h *hub.Hub, o websocket.ConnOptions) (url string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
@@ -136,8 +136,8 @@ func TestConnections(t *testing.T) {
 	require.Equal(t, 0, h.Stats().Members)
 }
 
-// A client that never reads is closed or misses messages, as its policy says, and
-// nobody waits for it.
+// A client that never reads is closed or misses messages, as its policy says,
+// and nobody waits for it.
 func TestClientsThatDoNotRead(t *testing.T) {
 	text := strings.Repeat("x", 8<<10)
 	for _, policy := range []wsutil.SendPolicy{wsutil.SendClose, wsutil.SendDropNew, wsutil.SendDropOldest} {
@@ -172,7 +172,8 @@ func TestClientsThatDoNotRead(t *testing.T) {
 	}
 }
 
-// Clients that come, subscribe and are killed at any moment leave nothing behind.
+// Clients that come, subscribe and are killed at any moment leave nothing
+// behind.
 func TestClientsThatDie(t *testing.T) {
 	h := hub.New(&hub.Options{Broker: keep(10)})
 	ctx, stop := context.WithCancel(background)

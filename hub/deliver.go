@@ -10,9 +10,9 @@ import (
 type delivery struct {
 	*Message
 	exact             *source   // the topic, locked, or nil
-	patterns          []*source // those that match; locked
-	served            int       // how many of them had their turn
-	gone              []*Member // whose receiver has failed
+	patterns          []*source // matching patterns, locked
+	served            int       // number of patterns that were served
+	gone              []*Member // members whose receiver failed
 	delivered, missed uint64
 }
 
@@ -25,7 +25,7 @@ func (h *Hub) Publication(topic string, p Publication) {
 		}
 		return
 	}
-	if s.pattern { // nobody may publish to it
+	if s.pattern { // a pattern, which cannot be published to
 		return
 	}
 	s.mu.Lock()
@@ -33,7 +33,8 @@ func (h *Hub) Publication(topic string, p Publication) {
 	s.publication(h, p, patterns)
 }
 
-// publication delivers p unless it has to wait or was delivered before. s.mu is held.
+// publication delivers p unless it must wait or was already delivered. s.mu is
+// held.
 func (s *source) publication(h *Hub, p Publication, patterns []*source) {
 	previous := s.position
 	if !s.advance(h, p.Position) {
@@ -46,10 +47,10 @@ func (s *source) publication(h *Hub, p Publication, patterns []*source) {
 	h.deliver(&delivery{Message: m, exact: s, patterns: patterns})
 }
 
-// deliver offers d to the receivers of its topic, whose lock is held, and of the
-// patterns. All locks are held together, so that a receiver on several of them gets d
-// once. [patterns.match] returns those that match two topics in the same order for
-// both, which rules out a deadlock.
+// deliver offers d to the receivers of its topic, whose lock is held, and of
+// the patterns. It holds all locks together, so that a receiver on several of
+// them gets d once. There is no deadlock, because [patterns.match] returns
+// patterns that match two topics in the same order for both.
 func (h *Hub) deliver(d *delivery) {
 	for _, w := range d.patterns {
 		w.mu.Lock()
@@ -65,7 +66,7 @@ func (h *Hub) deliver(d *delivery) {
 	h.delivered(d)
 }
 
-// delivered counts, and lets members leave whose receivers have failed.
+// delivered updates counters, and removes members whose receivers failed.
 func (h *Hub) delivered(d *delivery) {
 	h.stats.delivered.Add(d.delivered)
 	h.stats.dropped.Add(d.missed)
@@ -78,8 +79,8 @@ func (h *Hub) delivered(d *delivery) {
 	}
 }
 
-// advance notes a position. It reports whether its publication has to be delivered:
-// it is new, and nothing is missing before it. s.mu is held.
+// advance records a position. It reports whether its publication can be
+// delivered: it is new, and nothing before it is missing. s.mu is held.
 func (s *source) advance(h *Hub, at Position) bool {
 	last := s.position
 	switch {
@@ -88,7 +89,7 @@ func (s *source) advance(h *Hub, at Position) bool {
 	case at.Epoch == last.Epoch && at.Offset <= last.Offset:
 		return false
 	case s.behind:
-		s.newest = at // catchUp finds it in the history
+		s.newest = at // catchUp will find it in the history
 		return false
 	case at.Epoch != last.Epoch && last.Epoch != 0:
 		s.gap(h)
@@ -97,7 +98,7 @@ func (s *source) advance(h *Hub, at Position) bool {
 	return true
 }
 
-// gap tells all receivers of a gap. s.mu is held.
+// gap reports a gap to all receivers. s.mu is held.
 func (s *source) gap(h *Hub) {
 	h.stats.gaps.Add(1)
 	for _, sub := range s.subs {
@@ -118,7 +119,8 @@ func (s *source) offer(h *Hub, d *delivery) {
 	s.dropped += d.missed - missed
 }
 
-// offerFrom is offer from an index on. It returns where to go on, after a panic.
+// offerFrom is offer starting at an index. It returns the index to continue
+// from after a panic.
 func (s *source) offerFrom(h *Hub, i int, d *delivery) (next int) {
 	defer func() {
 		if next < len(s.subs) {
@@ -138,8 +140,8 @@ func (s *source) offerFrom(h *Hub, i int, d *delivery) (next int) {
 	return next
 }
 
-// skips reports whether sub of s gets d otherwise: it was replayed, or the member is
-// on the topic, or on a pattern that was served before.
+// skips reports whether sub of s gets d in another way: it was replayed, or the
+// member is subscribed to the topic or to a pattern that was served before.
 func (d *delivery) skips(s *source, sub *subscription) bool {
 	if !s.pattern {
 		return sub.has(d.Position)
@@ -170,22 +172,22 @@ func (d *delivery) offer(sub *subscription) {
 	}
 }
 
-// offerGap tells a receiver that it has missed something of this topic.
+// offerGap reports a gap of this topic to a receiver.
 func (d *delivery) offerGap(sub *subscription) bool {
 	result, err := sub.member.receiver.Deliver(newMessage(sub.source.name, Publication{Kind: Gap}))
 	sub.gap = err != nil || !result.Taken()
 	return !sub.gap
 }
 
-// drop notes that a receiver does not get d.
+// drop records that a receiver does not get d.
 func (d *delivery) drop(sub *subscription) {
 	d.missed++
 	sub.dropped++
 	sub.gap = true
 }
 
-// displaced notes that a receiver has dropped messages that waited, of any topic, and
-// tells it once there is room.
+// displaced records that a receiver dropped waiting messages, of any topic, and
+// reports a gap when there is room.
 func (d *delivery) displaced(sub *subscription, result wsutil.SendResult) {
 	m := sub.member
 	if result == wsutil.SendDisplaced {

@@ -17,7 +17,7 @@ type members struct {
 	mu     sync.Mutex
 	joined map[*Member]struct{}
 	closed bool
-	empty  chan struct{} // closed once the hub drains and has no members; nil before
+	empty  chan struct{} // closed when the hub drains and has no members; nil before
 }
 
 func (ms *members) add(m *Member) bool {
@@ -40,7 +40,7 @@ func (ms *members) remove(m *Member) {
 	if len(ms.joined) > 0 {
 		return
 	}
-	ms.joined = nil // its memory comes back
+	ms.joined = nil // releases its memory
 	if ms.closed {
 		ms.close()
 	}
@@ -67,7 +67,7 @@ func (ms *members) count() int {
 	return len(ms.joined)
 }
 
-// drain lets no more members in, and returns those that are there.
+// drain admits no more members and returns the current ones.
 func (ms *members) drain() (joined []*Member, empty <-chan struct{}) {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
@@ -80,11 +80,12 @@ func (ms *members) drain() (joined []*Member, empty <-chan struct{}) {
 	return slices.Collect(maps.Keys(ms.joined)), ms.empty
 }
 
-// Drain ends the hub's members for a restart: nobody can join or subscribe any more,
-// each receiver is closed with [ws.StatusServiceRestart] at a moment of its own within
-// spread, so that clients do not all come back at once, and Drain waits until all
-// members have left. If ctx ends before, it closes the others at once and returns an
-// error that wraps the cause. Messages are delivered until then.
+// Drain closes all members for a restart. From then on, Join and Subscribe
+// return [ErrDraining]. Drain closes each receiver with
+// [ws.StatusServiceRestart] at a different time within spread, so that clients
+// do not all reconnect at once, and waits until all members have left. Messages
+// are delivered until then. If ctx ends earlier, Drain closes the remaining
+// receivers immediately and returns an error that wraps the cause.
 func (h *Hub) Drain(ctx context.Context, spread time.Duration) error {
 	joined, empty := h.members.drain()
 	rand.Shuffle(len(joined), func(i, k int) { joined[i], joined[k] = joined[k], joined[i] })

@@ -252,7 +252,8 @@ func TestRepeatedPublication(t *testing.T) {
 	require.Equal(t, []string{"a: x", "a: y", "a: z", "a: x"}, f.take())
 }
 
-// remote is a broker of another kind: a Memory behind a connection that tests cut.
+// remote is a broker of another kind: a Memory behind a connection that tests
+// cut.
 type remote struct {
 	*hub.Memory // for its history
 	mu          sync.Mutex
@@ -368,8 +369,8 @@ func runWith(t *testing.T, b hub.Broker, r *remote) (h *hub.Hub, end func()) {
 	return h, end
 }
 
-// A broker that is away delays the calls that need it, up to their limit, and no
-// other one.
+// A broker that is away delays the calls that need it, up to their limit, and
+// no other one.
 func TestBrokerAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRemote(10)
@@ -443,8 +444,8 @@ func TestAbandonedSubscription(t *testing.T) {
 	})
 }
 
-// What was missed while the broker was away comes from the history, in order and
-// once, or is reported.
+// What was missed while the broker was away comes from the history, in order
+// and once, or is reported.
 func TestGapIsRecovered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRemote(1000)

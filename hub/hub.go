@@ -15,7 +15,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// The limits of [Options] that are not set.
+// Defaults of [Options].
 const (
 	DefaultMaxTopic      = 1024 // bytes
 	DefaultBrokerTimeout = 5 * time.Second
@@ -23,59 +23,62 @@ const (
 )
 
 var (
-	// ErrDraining is returned by [Hub.Join] and [Member.Subscribe] after [Hub.Drain].
+	// ErrDraining is returned by [Hub.Join] and [Member.Subscribe] after
+	// [Hub.Drain].
 	ErrDraining = errors.New("hub: the hub is draining")
 
 	// ErrLeft is returned by methods of a member that has left, and by
-	// [Member.Subscribe] if the member unsubscribes meanwhile.
+	// [Member.Subscribe] if the member unsubscribes in the meantime.
 	ErrLeft = errors.New("hub: the member has left")
 
-	// ErrSubscribed is returned by [Member.Subscribe] if the member is subscribed to
-	// the topic already.
-	ErrSubscribed = errors.New("hub: the member is subscribed to the topic already")
+	// ErrSubscribed is returned by [Member.Subscribe] if the member is already
+	// subscribed to the topic.
+	ErrSubscribed = errors.New("hub: the member is already subscribed to the topic")
 
-	// ErrBroker is in the chain of errors that come from the broker: it is away or
-	// slow, for instance. It may be gone if the call is repeated.
+	// Errors of the broker, for example if it is unreachable or slow, wrap
+	// ErrBroker. The call may succeed if it is repeated.
 	ErrBroker = errors.New("hub: the broker failed")
 
-	// ErrTopic is returned for a topic that is empty, too long or not UTF-8, and for
-	// a pattern where a topic is needed.
+	// ErrTopic is returned for a topic that is empty, too long or not UTF-8,
+	// and for a pattern where only a topic is allowed.
 	ErrTopic = errors.New("hub: invalid topic")
 )
 
-// Options are the options of [New]. The zero value is ready to use. In each limit
-// and time 0 means the default and a negative value none.
+// Options are the options of [New]. The zero value is ready to use. In each
+// limit and timeout, 0 means the default and a negative value means none.
 type Options struct {
 	// Broker carries publications. nil means NewMemory(nil): one copy of the
 	// program, without history.
 	Broker Broker
 
-	// CanSubscribe and CanPublish authorize [Member.Subscribe] and [Member.Publish],
-	// if they are set. Their error goes to the caller. They may block until ctx ends.
-	// The topic of CanSubscribe may be a pattern, which stands for all topics that it
-	// matches: see [IsPattern]. CanPublish may change the publication.
+	// CanSubscribe and CanPublish, if not nil, authorize [Member.Subscribe] and
+	// [Member.Publish]. Their error is returned to the caller. They may block
+	// until ctx ends. The topic of CanSubscribe may be a pattern: see
+	// [IsPattern]. CanPublish may modify the publication.
 	CanSubscribe func(ctx context.Context, m *Member, topic string) error
 	CanPublish   func(ctx context.Context, m *Member, topic string, p *Publication) error
 
-	// MaxTopic is the maximum length of a topic in bytes. 0 means DefaultMaxTopic.
+	// MaxTopic is the maximum length of a topic in bytes. 0 means
+	// DefaultMaxTopic.
 	MaxTopic int
 
-	// BrokerTimeout bounds each call of the broker. 0 means DefaultBrokerTimeout.
+	// BrokerTimeout limits each call of the broker. 0 means
+	// DefaultBrokerTimeout.
 	BrokerTimeout time.Duration
 
-	// PresenceTTL is how long an entry of a PresenceStore lives unless it is renewed.
-	// The hub renews it in a third of this time. 0 and negative values mean
+	// PresenceTTL is the lifetime of an entry in a PresenceStore. The hub
+	// renews it after a third of this time. 0 and negative values mean
 	// DefaultPresenceTTL.
 	PresenceTTL time.Duration
 
-	// Panicked is called, if set, after a method of a receiver or an Encoder has
-	// panicked with v. The member leaves. It must not call methods of the hub or of
-	// its members.
+	// Panicked, if not nil, is called after a method of a receiver or an
+	// Encoder panicked with v. The member leaves the hub. Panicked must not
+	// call methods of the hub or of its members.
 	Panicked func(m *Member, v any)
 }
 
-// Hub is the topics of one copy of a program. It is made by [New]. All methods may
-// be called by any number of goroutines at once.
+// Hub holds the topics and members of one copy of a program. [New] creates it.
+// All methods are safe for concurrent use.
 type Hub struct {
 	opts   Options
 	broker Broker
@@ -94,15 +97,15 @@ type Hub struct {
 
 const shards = 256 // a power of two
 
-// shard is a part of the sources. Its lock is taken after those of sources, and before
-// those of patterns.
+// shard is a part of the sources. Its lock is taken after those of sources, and
+// before those of patterns.
 type shard struct {
 	mu      sync.RWMutex
 	sources table[*source]
 }
 
-// New returns a hub. It copies opts, which may be nil. [Hub.Run] has to be called
-// for every broker but the one in memory.
+// New returns a hub. It copies opts, which may be nil. The caller must call
+// [Hub.Run] unless the broker is in memory.
 func New(opts *Options) *Hub {
 	h := &Hub{seed: maphash.MakeSeed()}
 	if opts != nil {
@@ -124,9 +127,9 @@ func New(opts *Options) *Hub {
 	return h
 }
 
-// Run connects the broker and does what is due from time to time, until ctx ends:
-// it returns nil then, or the error of a broker that cannot go on. It is called
-// once. With the broker in memory it only removes history that is too old.
+// Run connects the broker and does periodic work until ctx ends. It returns nil
+// when ctx ends, or the error of a broker that cannot continue. It must be
+// called only once. With the broker in memory, it only removes old history.
 func (h *Hub) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var due sync.WaitGroup
@@ -137,9 +140,10 @@ func (h *Hub) Run(ctx context.Context) error {
 	return h.broker.Run(ctx, h)
 }
 
-// Publish publishes p on a topic: to this hub and, through the broker, to all
-// others. It does not retain p.Payload, and waits for no receiver. The position is
-// that of a topic with history. See [Broker] for p.ID, and p.Kind is ignored.
+// Publish publishes p on a topic of this hub and, through the broker, of all
+// others. It does not retain p.Payload, and does not wait for receivers. For a
+// topic with history, it returns the position of p. See [Broker] for p.ID.
+// Publish ignores p.Kind.
 func (h *Hub) Publish(ctx context.Context, topic string, p Publication) (Position, error) {
 	if err := h.checkTopic(topic, false); err != nil {
 		return Position{}, err
@@ -164,7 +168,7 @@ func (h *Hub) Publish(ctx context.Context, topic string, p Publication) (Positio
 // brokerError wraps an error of the broker.
 func brokerError(op string, err error) error { return fmt.Errorf("%w: %s: %w", ErrBroker, op, err) }
 
-// bound returns ctx for a call of the broker.
+// bound returns ctx with BrokerTimeout.
 func (h *Hub) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if h.local || h.opts.BrokerTimeout < 0 {
 		return ctx, func() {}
@@ -176,7 +180,7 @@ func (h *Hub) shard(name string) *shard {
 	return &h.shards[maphash.String(h.seed, name)%shards]
 }
 
-// patternsOf returns where a pattern is kept.
+// patternsOf returns the trie for a pattern.
 func (h *Hub) patternsOf(pattern string) *patterns {
 	segment, _, _ := strings.Cut(pattern, ".")
 	if segment == "*" || pattern == ">" {
@@ -203,7 +207,7 @@ func (h *Hub) find(name string) *source {
 	return sh.sources.entries[name]
 }
 
-// open returns the source of this name, and makes it if there is none.
+// open returns the source of this name. It creates it if there is none.
 func (h *Hub) open(name string) *source {
 	if s := h.find(name); s != nil {
 		return s
@@ -235,7 +239,7 @@ func (h *Hub) remove(s *source) {
 	}
 }
 
-// all calls f for each source. No lock is held meanwhile.
+// all calls f for each source without holding a lock.
 func (h *Hub) all(f func(*source)) {
 	for i := range h.shards {
 		sh := &h.shards[i]

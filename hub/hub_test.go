@@ -235,7 +235,8 @@ func TestAuthorization(t *testing.T) {
 	require.Equal(t, []string{"open: ann says hi", "open: the program may"}, f.take())
 }
 
-// Receivers that do not keep up are told of the gap, and the others are not delayed.
+// Receivers that do not keep up are told of the gap, and the others are not
+// delayed.
 func TestSlowReceivers(t *testing.T) {
 	drop := func(*hub.Message) (wsutil.SendResult, error) { return wsutil.SendDropped, nil }
 	t.Run("drop new", func(t *testing.T) {
@@ -320,7 +321,8 @@ func TestSlowReceivers(t *testing.T) {
 	})
 }
 
-// A receiver that has failed, or that panics, leaves, and the others get everything.
+// A receiver that has failed, or that panics, leaves, and the others get
+// everything.
 func TestFailedReceivers(t *testing.T) {
 	for name, answer := range map[string]func(*hub.Message) (wsutil.SendResult, error){
 		"error": func(*hub.Message) (wsutil.SendResult, error) { return wsutil.SendFailed, errClosed },
@@ -476,8 +478,8 @@ func (e *countingEncoder) Encode(m *hub.Message) (ws.OpCode, []byte, error) {
 	return ws.OpText, append(append([]byte("<"), m.Payload...), '>'), nil
 }
 
-// Publications of goroutines reach all receivers in the same order; those of one
-// goroutine in its order. Members come and go meanwhile.
+// Publications of goroutines reach all receivers in the same order; those of
+// one goroutine in its order. Members come and go meanwhile.
 func TestStorm(t *testing.T) {
 	const publishers, each = 4, 200
 	h := hub.New(&hub.Options{Broker: keep(10)})

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 )
 
-// Member is a receiver that has joined a hub: see [Hub.Join]. All methods may be
-// called by any number of goroutines at once.
+// Member is a receiver that has joined a hub: see [Hub.Join]. All methods are
+// safe for concurrent use.
 type Member struct {
 	hub      *Hub
 	receiver Receiver
@@ -26,11 +26,11 @@ type Member struct {
 	id   string                    // see ID
 }
 
-// manySubs is how many subscriptions are searched one by one.
+// manySubs is the maximum length of a list of subscriptions.
 const manySubs = 16
 
-// Join makes r a member, which has to leave with [Member.Leave] when its connection
-// has ended. value is what [Member.Value] returns: what the program knows of it.
+// Join makes r a member. The caller must call [Member.Leave] when the
+// connection has ended. [Member.Value] returns value.
 func (h *Hub) Join(r Receiver, value any) (*Member, error) {
 	m := &Member{hub: h, receiver: r, value: value}
 	if !h.members.add(m) {
@@ -45,31 +45,31 @@ func (m *Member) Value() any { return m.value }
 // Receiver returns the receiver that was given to [Hub.Join].
 func (m *Member) Receiver() Receiver { return m.receiver }
 
-// SubscribeOptions are the options of [Member.Subscribe]. The zero value is ready to
-// use.
+// SubscribeOptions are the options of [Member.Subscribe]. The zero value is
+// ready to use.
 type SubscribeOptions struct {
-	// Since, if not zero, is the position of the last publication that the receiver
-	// has: those after it are replayed.
+	// Since, if not zero, is the position of the last publication that the
+	// receiver has. Later ones are replayed.
 	Since Position
 
-	// Presence, if not nil, makes the member visible on the topic, with this data.
-	// It is not for patterns.
+	// Presence, if not nil, makes the member visible on the topic, with this
+	// data. It is not allowed for patterns.
 	Presence []byte
 
-	// Live, if set, is called once everything is replayed, before the first live
-	// message. It must not block, and must not call methods of the hub. If it returns
+	// Live, if not nil, is called after the replay and before the first live
+	// message. It must not block or call methods of the hub. If it returns
 	// false, the subscription ends with ErrLeft.
 	Live func(Subscribed) bool
 }
 
 // Subscribed is the result of [Member.Subscribe].
 type Subscribed struct {
-	// Position is where the topic was when live delivery began. It is zero for a
-	// pattern, and for a topic without history.
+	// Position is the position of the topic when live delivery began. It is
+	// zero for a pattern, and for a topic without history.
 	Position Position
 
-	// Recovered says that everything after Since was replayed. If it is false after
-	// Since was set, publications are missing: they are gone.
+	// Recovered says that all publications after Since were replayed. If Since
+	// was set and Recovered is false, publications are lost.
 	Recovered bool
 
 	// Replayed is the position of the last publication that was replayed, or Since if
@@ -78,10 +78,10 @@ type Subscribed struct {
 	Replayed Position
 }
 
-// Subscribe makes the member a subscriber of a topic or pattern. It returns once live
-// delivery has begun, and waits for the broker until ctx ends at the latest. o may
-// be nil. While it replays, it waits for the receiver, and for no other one. A pattern
-// has no positions.
+// Subscribe subscribes the member to a topic or pattern. It waits for the
+// broker, at most until ctx ends, and returns when live delivery has begun.
+// During a replay it also waits for this receiver, but not for others. o may be
+// nil. A pattern has no positions.
 func (m *Member) Subscribe(ctx context.Context, topic string, o *SubscribeOptions) (Subscribed, error) {
 	if o == nil {
 		o = new(SubscribeOptions)
@@ -121,8 +121,8 @@ func (m *Member) Subscribe(ctx context.Context, topic string, o *SubscribeOption
 }
 
 // Unsubscribe ends the subscription to a topic or pattern, if there is one. It
-// reports whether there was one. Messages that wait in the queue of the connection
-// still arrive.
+// reports whether there was one. Messages that wait in the queue of the
+// connection still arrive.
 func (m *Member) Unsubscribe(topic string) bool {
 	s := m.hub.find(topic)
 	if s == nil {
@@ -141,7 +141,7 @@ func (m *Member) Unsubscribe(topic string) bool {
 	return true
 }
 
-// Publish is [Hub.Publish] if CanPublish of the options allows it.
+// Publish is [Hub.Publish] after CanPublish has allowed it.
 func (m *Member) Publish(ctx context.Context, topic string, p Publication) (Position, error) {
 	if err := m.hub.checkTopic(topic, false); err != nil {
 		return Position{}, err
@@ -154,8 +154,8 @@ func (m *Member) Publish(ctx context.Context, topic string, p Publication) (Posi
 	return m.hub.Publish(ctx, topic, p)
 }
 
-// Leave ends all subscriptions and the membership. It may be called again, and
-// waits for the broker only where the member is present on a topic.
+// Leave ends all subscriptions and the membership. It waits for the broker only
+// if the member is present on a topic. It may be called more than once.
 func (m *Member) Leave() {
 	m.mu.Lock()
 	if m.left {
@@ -174,8 +174,8 @@ func (m *Member) Leave() {
 	m.hub.members.remove(m)
 }
 
-// IsSubscribed reports whether the member is subscribed to a topic or pattern, by
-// this name.
+// IsSubscribed reports whether the member is subscribed to a topic or pattern,
+// with exactly this name.
 func (m *Member) IsSubscribed(topic string) bool {
 	s := m.hub.find(topic)
 	m.mu.Lock()
@@ -194,9 +194,9 @@ func (m *Member) Topics() []string {
 	return names
 }
 
-// Drained tells the receiver of gaps that it does not know of yet. A program whose
-// queues drop messages calls it when a queue has become empty: otherwise a receiver
-// learns of a gap with the next message.
+// Drained reports pending gaps to the receiver. Programs whose queues drop
+// messages call it when a queue has become empty. Otherwise a receiver learns
+// about a gap only with the next message.
 func (m *Member) Drained() {
 	m.mu.Lock()
 	subs := m.all()
@@ -274,8 +274,8 @@ func (h *Hub) replay(ctx context.Context, sub *subscription, since Position, las
 	return *last, nil
 }
 
-// start makes sub live if everything up to what was delivered to others is replayed,
-// or if there is nothing to replay.
+// start makes sub live if all publications that were delivered to others are
+// replayed, or if there is nothing to replay.
 func (sub *subscription) start(at Position, result *Subscribed, live func(Subscribed) bool) (bool, error) {
 	s := sub.source
 	s.mu.Lock()
@@ -299,7 +299,7 @@ func (sub *subscription) start(at Position, result *Subscribed, live func(Subscr
 	return true, nil
 }
 
-// add enters sub in the list of the member.
+// add adds sub to the list of the member.
 func (m *Member) add(sub *subscription) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -324,7 +324,7 @@ func (m *Member) add(sub *subscription) error {
 	return nil
 }
 
-// forget takes sub out of the list of the member.
+// forget removes sub from the list of the member.
 func (m *Member) forget(sub *subscription) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -353,7 +353,7 @@ func (m *Member) remove(sub *subscription) {
 		if m.many[sub.source] == sub {
 			delete(m.many, sub.source)
 		}
-		if len(m.many) <= manySubs/2 { // the memory of the map comes back
+		if len(m.many) <= manySubs/2 { // releases the memory of the map
 			m.few = slices.Collect(maps.Values(m.many))
 			m.many = nil
 		}
@@ -377,8 +377,8 @@ func (m *Member) all() []*subscription {
 	return slices.Clone(m.few)
 }
 
-// isOn reports whether the member gets the publication at a position by one of these
-// sources, which are locked. exact may be nil.
+// isOn reports whether the member gets the publication at a position through
+// one of these sources, which are locked. exact may be nil.
 func (m *Member) isOn(exact *source, patterns []*source, at Position) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

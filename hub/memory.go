@@ -12,30 +12,33 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// The limits of a [History] that are not set.
+// Defaults of [History].
 const (
 	DefaultHistoryBytes = 1 << 20
 	DefaultHistoryAge   = 10 * time.Minute
 )
 
-// History says how much of a topic a broker keeps. The zero value is a topic without
-// history. In Bytes and Age 0 means the default and a negative value no limit.
+// History configures how many publications of a topic a broker keeps. The zero
+// value means no history. In Bytes and Age, 0 means the default and a negative
+// value means no limit.
 type History struct {
-	// Messages is the maximum number of publications. 0 and negative values mean
-	// that nothing is kept, and that publications have no position.
+	// Messages is the maximum number of publications. 0 and negative values
+	// mean that nothing is kept, and that publications have no position.
 	Messages int
 
-	// Bytes is the maximum of what they take, with 128 bytes for each besides its
-	// payload, key and ID. 0 means DefaultHistoryBytes, 1 MiB. The newest one is
-	// kept in any case.
+	// Bytes is their maximum total size: payload, key, ID, and 128 bytes for
+	// each publication. 0 means DefaultHistoryBytes, 1 MiB. The newest
+	// publication is always kept.
 	Bytes int
 
-	// Age is how long a publication is kept. 0 means DefaultHistoryAge, 10 minutes.
+	// Age is how long a publication is kept. 0 means DefaultHistoryAge, 10
+	// minutes.
 	Age time.Duration
 }
 
-// Memory is the [Broker] of a program with one copy: it calls the hub at once. Its
-// history is lost when the program ends. It serves one hub.
+// Memory is the [Broker] of a program with one copy. It calls the hub
+// synchronously. Its history is lost when the program ends. A Memory serves one
+// hub.
 type Memory struct {
 	history func(topic string) History
 	handler Handler
@@ -44,10 +47,11 @@ type Memory struct {
 	shards  [shards]memoryShard
 }
 
-// memoryShard is a part of the topics with history. All of its topics take their
-// offsets from one counter: so a topic can be forgotten without its epoch.
+// memoryShard is a part of the topics with history. Its topics share one
+// counter of offsets, so that a topic can be forgotten without keeping its
+// epoch.
 type memoryShard struct {
-	mu     sync.Mutex // guards what follows; nobody waits for the lock of a ring with it
+	mu     sync.Mutex // guards the fields below; not held while waiting for the lock of a ring
 	rings  table[*ring]
 	offset uint64 // the last one
 	gone   uint64 // the highest offset that a forgotten ring has had
@@ -72,9 +76,9 @@ type entry struct {
 // size returns what e counts toward the limit of bytes.
 func (e *entry) size() int { return 128 + len(e.Payload) + len(e.Key) + len(e.ID) }
 
-// NewMemory returns the broker of one copy of a program. history says what is kept
-// of a topic: it is called with each publication, and must return the same for the
-// same topic. nil means that nothing is kept.
+// NewMemory returns the broker of a program with one copy. history returns the
+// History of a topic. It is called for each publication, and must always return
+// the same value for the same topic. nil means no history.
 func NewMemory(history func(topic string) History) *Memory {
 	if history == nil {
 		history = func(string) History { return History{} }
@@ -127,7 +131,7 @@ func (b *Memory) open(topic string) (*ring, uint64) {
 			sh.rings.set(topic, r)
 		}
 		sh.mu.Unlock()
-		r.mu.Lock() // a publication to the topic may be under way
+		r.mu.Lock() // a publication to the topic may be in progress
 		if !r.dead {
 			return r, sh.next()
 		}
@@ -154,7 +158,7 @@ func (r *ring) add(e entry) {
 	}
 }
 
-// trim removes what is above the limits.
+// trim removes publications above the limits.
 func (r *ring) trim(limits History, now time.Time) {
 	most, age := cmp.Or(limits.Bytes, DefaultHistoryBytes), cmp.Or(limits.Age, DefaultHistoryAge)
 	n := 0
@@ -221,11 +225,11 @@ func (r *ring) after(offset uint64, limit int) (pubs []Publication) {
 	return pubs
 }
 
-// sweepEvery is how often Run looks for history that is too old.
+// sweepEvery is how often Run removes old history.
 const sweepEvery = 10 * time.Second
 
-// Run implements [Broker]. It removes history that is too old. The hub it is called
-// for must be the one that was made with b.
+// Run implements [Broker]. It removes old history. It must be called only by
+// the hub that was created with b.
 func (b *Memory) Run(ctx context.Context, _ Handler) error {
 	due := time.NewTicker(sweepEvery)
 	defer due.Stop()
@@ -246,7 +250,7 @@ func (b *Memory) sweep(sh *memoryShard, now time.Time) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for topic, r := range sh.rings.entries {
-		if !r.mu.TryLock() { // it is used: next time
+		if !r.mu.TryLock() { // in use: try again next time
 			continue
 		}
 		if r.trim(b.history(topic), now); len(r.entries) == 0 {

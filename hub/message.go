@@ -8,8 +8,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Message is a publication on its way to receivers. It must not be changed. Its
-// methods may be called by any number of goroutines at once.
+// Message is a publication that is delivered to receivers. It must not be
+// modified. Its methods are safe for concurrent use.
 type Message struct {
 	Topic string
 	Publication
@@ -21,8 +21,8 @@ type Message struct {
 
 	Replayed bool // it comes from the history: see [SubscribeOptions.Since]
 
-	slot  string     // what Key means in a send queue: that of the topic
-	mu    sync.Mutex // held while a form is made
+	slot  string     // Key with the topic, for send queues
+	mu    sync.Mutex // held while a form is encoded
 	forms atomic.Pointer[form]
 }
 
@@ -34,17 +34,18 @@ func newMessage(topic string, p Publication) *Message {
 	return m
 }
 
-// Encoder turns messages into what is sent to receivers. It is called once for each
-// message, however many receivers have this encoder. Encoders are compared with ==.
+// Encoder encodes messages for receivers. Encode is called once for each
+// message, for any number of receivers with the same encoder. Encoders are
+// compared with ==.
 type Encoder interface {
-	// Encode returns opcode and payload of what to send for m. An opcode of 0 means
-	// that nothing is sent. A message whose Encode fails is dropped. The payload may
-	// be that of m.
+	// Encode returns the opcode and payload to send for m. If the opcode is 0,
+	// nothing is sent. If Encode returns an error, the message is dropped. The
+	// payload may be that of m.
 	Encode(m *Message) (op ws.OpCode, payload []byte, err error)
 }
 
-// Payloads is the [Encoder] that sends the payload of each publication of kind Data
-// as it is, and nothing else. A receiver does not learn of a gap from it.
+// Payloads is an [Encoder] that sends only the payloads of publications of kind
+// Data. It does not report gaps to receivers.
 type Payloads struct{}
 
 // Encode implements [Encoder].
@@ -55,7 +56,7 @@ func (Payloads) Encode(m *Message) (ws.OpCode, []byte, error) {
 	return m.Op, m.Payload, nil
 }
 
-// form is a message as one encoder sends it.
+// form is a message encoded by one encoder.
 type form struct {
 	encoder Encoder
 	message *wsutil.PreparedMessage // nil if nothing is sent
@@ -63,8 +64,8 @@ type form struct {
 	next    *form
 }
 
-// Prepared returns m as e encodes it, or nil if nothing is sent for it. nil stands
-// for [Payloads]. The same message is returned to all who ask with the same encoder.
+// Prepared returns m encoded by e, or nil if nothing is sent for m. A nil e
+// means [Payloads]. All calls with the same encoder return the same message.
 func (m *Message) Prepared(e Encoder) (*wsutil.PreparedMessage, error) {
 	f := m.form(e)
 	return f.message, f.err

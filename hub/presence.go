@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// ID returns the text that identifies the member in [Presence], in the same way as
-// long as it is a member. It is random.
+// ID returns the ID of the member in [Presence]. It is random and does not
+// change.
 func (m *Member) ID() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -21,9 +21,10 @@ func (m *Member) ID() string {
 	return m.id
 }
 
-// Presence returns up to limit members that are present on a topic, in no particular
-// order, and how many there are: of all hubs if the broker is a [PresenceStore], and
-// otherwise of this one. With limit 0 it only counts; a negative limit means all.
+// Presence returns up to limit members that are present on a topic, in no
+// particular order, and their total number. They are the members of all hubs if
+// the broker is a [PresenceStore], and otherwise of this hub. With limit 0 it
+// only counts; a negative limit means all.
 func (h *Hub) Presence(ctx context.Context, topic string, limit int) ([]Presence, int, error) {
 	if err := h.checkTopic(topic, false); err != nil {
 		return nil, 0, err
@@ -60,8 +61,8 @@ func (s *source) presence(limit int) (found []Presence, count int) {
 	return found, len(s.present)
 }
 
-// appear makes sub visible with this data, unless that is nil. The broker may be
-// away: then the entry is made when it is renewed, and nobody is told.
+// appear makes sub visible with this data, unless data is nil. If the broker is
+// unreachable, the next renewal adds the entry, and no Join is published.
 func (h *Hub) appear(ctx context.Context, sub *subscription, data []byte) {
 	if data == nil {
 		return
@@ -88,7 +89,7 @@ func (h *Hub) appear(ctx context.Context, sub *subscription, data []byte) {
 	h.broker.Publish(ctx, s.name, Publication{Kind: Join, ID: p.ID, Payload: p.Data})
 }
 
-// drop ends a subscription, and tells others if the member was visible.
+// drop ends a subscription. If the member was visible, it publishes a Leave.
 func (h *Hub) drop(ctx context.Context, sub *subscription) {
 	data, visible := h.end(sub)
 	if !visible {

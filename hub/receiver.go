@@ -9,27 +9,27 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Receiver is what gets messages: a connection. [Conn] and [LoopConn] return those
-// of this toolkit's connections. Its methods may be called by any number of
-// goroutines at once. They must not call methods of the hub or of its members.
+// Receiver is a connection that receives messages. [Conn] and [LoopConn] return
+// Receivers for the connections of this module. The methods must be safe for
+// concurrent use, and must not call methods of the hub or of its members.
 type Receiver interface {
 	// Deliver queues m and never blocks. The result is that of a send queue. An
-	// error that wraps [wsutil.ErrSendTooLarge] counts as a dropped message; after
-	// any other one the member leaves the hub.
+	// error that wraps [wsutil.ErrSendTooLarge] counts as a dropped message.
+	// After any other error, the member leaves the hub.
 	Deliver(m *Message) (wsutil.SendResult, error)
 
-	// Replay is Deliver that waits for room until ctx ends.
+	// Replay is Deliver, but waits for room in the queue until ctx ends.
 	Replay(ctx context.Context, m *Message) error
 
 	// Buffered returns how many bytes wait to be sent.
 	Buffered() int
 
-	// Close begins to close the connection. It may wait for the peer for a bounded
-	// time.
+	// Close begins to close the connection. It may wait for the peer for a
+	// bounded time.
 	Close(code ws.StatusCode, reason string) error
 }
 
-// connection is what both kinds of connections have.
+// connection has the common methods of both kinds of connections.
 type connection interface {
 	SendPreparedKey(m *wsutil.PreparedMessage, key string) (wsutil.SendResult, error)
 	Buffered() int
@@ -52,7 +52,7 @@ func (r sender) Deliver(m *Message) (wsutil.SendResult, error) {
 	return r.SendPreparedKey(p, m.slot)
 }
 
-// replay is Replay by a write that waits.
+// replay implements Replay with a blocking write.
 func (r sender) replay(m *Message, write func(p *wsutil.PreparedMessage) error) error {
 	p, err := m.Prepared(r.e)
 	if p == nil {
@@ -61,8 +61,9 @@ func (r sender) replay(m *Message, write func(p *wsutil.PreparedMessage) error) 
 	return write(p)
 }
 
-// Conn returns c as a Receiver that sends what e encodes: nil stands for
-// [Payloads]. What happens if c is slow is decided by Queue of its options.
+// Conn returns a Receiver that sends messages to c as e encodes them. A nil e
+// means [Payloads]. Queue in the options of c decides what happens if c is
+// slow.
 func Conn(c *websocket.Conn, e Encoder) Receiver { return conn{sender{c, e}, c} }
 
 type conn struct {

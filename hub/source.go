@@ -6,30 +6,31 @@ import (
 	"sync"
 )
 
-// source is what members are subscribed to: a topic or a pattern. It exists while
-// there are subscriptions, or calls that are about to make one.
+// source is a topic or a pattern with subscriptions. It exists while there are
+// subscriptions, or calls that create one.
 type source struct {
 	name    string
 	pattern bool
 
-	// mu guards what follows. It is taken after the one of a topic in the case of
-	// a pattern, and before those of members.
+	// mu guards the fields below. The lock of a pattern is taken after that of
+	// a topic, and both before those of members.
 	mu       sync.Mutex
-	attached bool     // the broker has been told that the hub wants this source
-	dead     bool     // it is removed: look for another one
+	attached bool     // subscribed at the broker
+	dead     bool     // removed from the hub
 	history  bool     // the broker keeps its history
 	behind   bool     // publications are missing: see catchUp
 	pins     int      // calls that hold the source without a subscription
-	attempt  *attempt // a call of the broker that is under way, or nil
+	attempt  *attempt // a call of the broker in progress, or nil
 	subs     []*subscription
-	position Position // of what was delivered last
-	newest   Position // of what has arrived last while behind
+	position Position // of the last delivered publication
+	newest   Position // of the last received publication while behind
 	present  map[*subscription][]byte
 
 	delivered, dropped uint64
 }
 
-// attempt is a call of the broker about a source. Others wait for its end.
+// attempt is a call of the broker about a source. Other callers wait for its
+// end.
 type attempt struct {
 	done chan struct{}
 	err  error // valid once done is closed; the source is dead then
@@ -49,12 +50,12 @@ type subscription struct {
 	after   uint64 // the offset up to which publications were replayed
 	at      int32  // the index in source.subs, or -1
 	dropped uint32
-	gap     bool // the receiver has to be told of a gap
-	ended   bool // it was cancelled, maybe before it went live
+	gap     bool // a gap must be reported to the receiver
+	ended   bool // canceled, possibly before it went live
 }
 
-// attach returns the source of this name with a pin, once the broker knows that the
-// hub wants it. It waits until ctx ends at the latest.
+// attach returns the pinned source of this name after the hub is subscribed at
+// the broker. It waits at most until ctx ends.
 func (h *Hub) attach(ctx context.Context, name string) (*source, error) {
 	for {
 		s := h.open(name)
@@ -77,7 +78,7 @@ func (h *Hub) attach(ctx context.Context, name string) (*source, error) {
 	}
 }
 
-// pin pins s. It returns what the caller has to wait for, or nil.
+// pin pins s. It returns the attempt that the caller must wait for, or nil.
 func (h *Hub) pin(s *source) *attempt {
 	s.mu.Lock()
 	s.pins++
@@ -92,7 +93,7 @@ func (h *Hub) pin(s *source) *attempt {
 	case first && h.local:
 		h.link(s, a)
 	case first:
-		go h.link(s, a) // it may take longer than the caller waits
+		go h.link(s, a) // it may outlive the call
 	}
 	return a
 }
@@ -103,7 +104,7 @@ func (s *source) alive() bool {
 	return !s.dead
 }
 
-// link tells the broker that the hub wants s.
+// link subscribes to s at the broker.
 func (h *Hub) link(s *source, a *attempt) {
 	ctx, cancel := h.bound(context.Background())
 	defer cancel()
@@ -127,8 +128,8 @@ func (h *Hub) link(s *source, a *attempt) {
 	h.release(s)
 }
 
-// linked subscribes at the broker and returns the newest position of a topic with
-// history.
+// linked subscribes at the broker and returns the newest position of a topic
+// with history.
 func (h *Hub) linked(ctx context.Context, s *source) (Position, error) {
 	if err := h.broker.Subscribe(ctx, s.name); err != nil || s.pattern {
 		return Position{}, err
@@ -150,7 +151,7 @@ func (h *Hub) unpin(s *source) {
 	h.release(s)
 }
 
-// release removes s if nothing holds it any longer.
+// release removes s if it is no longer used.
 func (h *Hub) release(s *source) {
 	s.mu.Lock()
 	if s.attempt != nil || s.pins > 0 || len(s.subs) > 0 {
@@ -158,7 +159,7 @@ func (h *Hub) release(s *source) {
 		return
 	}
 	s.dead = true
-	if h.local { // there is nothing to wait for
+	if h.local { // nothing to wait for
 		h.remove(s)
 		s.attempt = ended
 		s.mu.Unlock()

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 )
 
-// Stats are the counters of a hub, since it was made.
+// Stats are the counters of a hub since its creation.
 type Stats struct {
 	Members       int // now
 	Topics        int // topics that have subscriptions now
@@ -12,14 +12,14 @@ type Stats struct {
 	Subscriptions int // now
 
 	Published uint64 // publications of this hub
-	Delivered uint64 // messages that receivers have taken
-	Dropped   uint64 // messages that receivers have not taken, or have dropped later
+	Delivered uint64 // messages that receivers accepted
+	Dropped   uint64 // messages that receivers did not accept, or dropped later
 	Gaps      uint64 // gaps of a whole topic
 
 	Recovered, NotRecovered uint64 // subscriptions from a position, by their result
 }
 
-// counters are those of Stats that events change.
+// counters are the counters of Stats that events change.
 type counters struct {
 	published, delivered, dropped, gaps atomic.Uint64
 	recovered, notRecovered             atomic.Uint64
@@ -57,25 +57,25 @@ func (h *Hub) Stats() Stats {
 	return st
 }
 
-// TopicStats are figures of a topic or pattern, since it has had subscriptions
-// without interruption.
+// TopicStats are the counters of a topic or pattern since it last had no
+// subscription.
 type TopicStats struct {
 	Subscribers int
-	Delivered   uint64 // messages that receivers have taken
-	Dropped     uint64 // messages that receivers have not taken, or have dropped later
+	Delivered   uint64 // messages that receivers accepted
+	Dropped     uint64 // messages that receivers did not accept, or dropped later
 	Position    Position
-	Behind      []Behind // the subscribers that are behind, in no particular order
+	Behind      []Behind // slow subscribers, in no particular order
 }
 
-// Behind is a subscriber that does not keep up.
+// Behind is a subscriber with queued or dropped messages.
 type Behind struct {
 	Member   *Member
 	Buffered int    // bytes that wait to be sent to it, of all topics
-	Dropped  uint64 // messages of this topic that it has lost
+	Dropped  uint64 // messages of this topic that it lost
 }
 
-// TopicStats returns the figures of a topic or pattern. Those of a topic that has no
-// subscription are zero.
+// TopicStats returns the counters of a topic or pattern. They are zero if it
+// has no subscription.
 func (h *Hub) TopicStats(topic string) (st TopicStats) {
 	s := h.find(topic)
 	if s == nil {

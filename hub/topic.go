@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// IsPattern reports whether topic is a pattern: one of its segments is "*", which
-// stands for one segment, or its last segment is ">", which stands for one or more.
-// Segments are separated by dots: "prices.*" matches "prices.eur", and "prices.>"
-// matches "prices.eur.spot" as well. Neither matches "prices".
+// IsPattern reports whether topic is a pattern: a segment is "*", which matches
+// one segment, or the last segment is ">", which matches one or more. Segments
+// are separated by dots: "prices.*" matches "prices.eur", and "prices.>" also
+// matches "prices.eur.spot". Neither matches "prices".
 func IsPattern(topic string) bool {
 	for more := true; more; {
 		var segment string
@@ -39,8 +39,8 @@ func (h *Hub) checkTopic(topic string, pattern bool) error {
 	return nil
 }
 
-// table is a map by name that gives memory back: it is copied when it has become much
-// too large. The zero value is empty.
+// table is a map by name that releases memory: it is copied when it has become
+// much too large. The zero value is empty.
 type table[V any] struct {
 	entries map[string]V
 	most    int // entries since the map was made

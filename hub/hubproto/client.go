@@ -18,11 +18,11 @@ import (
 	"github.com/wskit/wskit/websocket/reconnect"
 )
 
-// ErrLost is returned by methods of a [Client] whose connection was lost before the
-// answer came: it is unknown whether the server has done what was asked for.
+// ErrLost is returned by methods of a [Client] whose connection was lost before
+// the answer came. It is unknown whether the server has processed the request.
 var ErrLost = errors.New("hubproto: the connection was lost before the answer came")
 
-// EventKind says what an [Event] is.
+// EventKind is the kind of an [Event].
 type EventKind int
 
 const (
@@ -30,19 +30,19 @@ const (
 	Join                     // a member has joined
 	Leave                    // a member has left
 
-	// Live is the answer to a subscription: live delivery begins, also again after
-	// a reconnect. What was missed meanwhile has come before as messages.
+	// Live says that live delivery begins, for the first time or after a
+	// reconnect. Missed publications were delivered before it.
 	Live
 
-	// Gap says that publications were missed that cannot be recovered.
+	// Gap says that some publications were missed and cannot be recovered.
 	Gap
 
-	// Refused says that the server has refused the subscription, which has ended.
-	// Err says why.
+	// Refused says that the server refused the subscription, which has ended.
+	// Err is the reason.
 	Refused
 )
 
-// Event is what a subscription hands over. The handler owns it.
+// Event is an event of a subscription. The handler owns it.
 type Event struct {
 	Kind  EventKind
 	Topic string // of the publication, or of the subscription
@@ -59,21 +59,21 @@ type Event struct {
 
 // ClientOptions are the options of [NewClient]. The zero value is ready to use.
 type ClientOptions struct {
-	// Reconnect says how to dial and when to dial again. Its OnConnect must not be
-	// set. A KeepAlive of 0 means 25 s, and a WriteTimeout of 0 means 10 s. Queue does
-	// not count.
+	// Reconnect configures dialing and reconnecting. Its OnConnect must not be
+	// set. A KeepAlive of 0 means 25 s, and a WriteTimeout of 0 means 10 s.
+	// Queue is ignored.
 	Reconnect reconnect.Options
 }
 
-// Client is a client of a [Server]: it reconnects, and resumes its subscriptions
-// from their positions. It is made by [NewClient]. All methods may be called by any
-// number of goroutines at once.
+// Client is a client of a [Server]: it reconnects, and resumes its
+// subscriptions from their positions. [NewClient] creates it. All methods are
+// safe for concurrent use.
 type Client struct {
 	conns *reconnect.Client
 
 	mu      sync.Mutex
-	conn    *websocket.Conn // nil while away
-	opened  chan struct{}   // closed once conn has the subscriptions, or Run has ended
+	conn    *websocket.Conn // nil while not connected
+	opened  chan struct{}   // closed when conn has the subscriptions, or Run has ended
 	stopped error           // why Run has ended, or nil
 	lastID  uint64
 	calls   map[uint64]func(reply, error)
@@ -85,15 +85,15 @@ type clientSub struct {
 	topic    string
 	presence json.RawMessage
 	handle   func(Event)
-	at       hub.Position // of the last message that was handed over
+	at       hub.Position // of the last delivered message
 	seen     bool         // it was live before
 	live     bool         // the server has answered: before, only what is replayed counts
 	again    bool         // it is ended at the server, in order to begin anew: nothing counts
 	ended    bool         // guarded by Client.mu, as all of it but handle
 }
 
-// NewClient returns a client for the server of the URL, as [websocket.Dial] takes
-// it. It copies o, which may be nil. [Client.Run] connects.
+// NewClient returns a client for the server at url: see [websocket.Dial]. It
+// copies o, which may be nil. [Client.Run] connects.
 func NewClient(url string, o *ClientOptions) *Client {
 	var options reconnect.Options
 	if o != nil {
@@ -115,9 +115,9 @@ func NewClient(url string, o *ClientOptions) *Client {
 	}
 }
 
-// Run connects, and connects again, until ctx ends or the server refuses for good.
-// The error is that of [reconnect.Client.Run]. Handlers are called by Run. It is
-// called once; when it has ended, all calls return its error.
+// Run connects and reconnects until ctx ends or the server refuses permanently.
+// It calls the handlers. The error is that of [reconnect.Client.Run]. Run must
+// be called only once. After it has ended, all methods return its error.
 func (c *Client) Run(ctx context.Context) error {
 	err := c.conns.Run(ctx, func(ctx context.Context, conn *websocket.Conn) error {
 		c.connected(conn)
@@ -141,21 +141,22 @@ func (c *Client) Run(ctx context.Context) error {
 	return err
 }
 
-// SubscribeOptions are the options of [Client.Subscribe]. The zero value is ready to
-// use.
+// SubscribeOptions are the options of [Client.Subscribe]. The zero value is
+// ready to use.
 type SubscribeOptions struct {
-	// Since, if not zero, is the position to continue from: one that an Event had.
+	// Since, if not zero, is the position to continue from, taken from an
+	// Event.
 	Since hub.Position
 
 	// Presence, if not nil, is JSON that makes the client visible on the topic.
 	Presence json.RawMessage
 }
 
-// Subscribe subscribes to a topic or pattern, now or once there is a connection, and
-// again after each reconnect. Events are handed to handle, one at a time and in
-// order, by Run. handle may subscribe and unsubscribe, but must not call methods
-// that wait for an answer. o may be nil. The error says that there is a
-// subscription by this name already, or that Presence is not JSON.
+// Subscribe subscribes to a topic or pattern as soon as there is a connection,
+// and again after each reconnect. Run calls handle with events, one at a time
+// and in order. handle may subscribe and unsubscribe, but must not call methods
+// that wait for an answer. o may be nil. Subscribe returns an error if there
+// already is a subscription with this name, or if Presence is not JSON.
 func (c *Client) Subscribe(topic string, o *SubscribeOptions, handle func(Event)) error {
 	sub := &clientSub{topic: topic, handle: handle}
 	if o != nil {
@@ -167,7 +168,7 @@ func (c *Client) Subscribe(topic string, o *SubscribeOptions, handle func(Event)
 	c.mu.Lock()
 	if c.subs[topic] != nil {
 		c.mu.Unlock()
-		return fmt.Errorf("hubproto: there is a subscription to %.40q already", topic)
+		return fmt.Errorf("hubproto: already subscribed to %.40q", topic)
 	}
 	c.subs[topic] = sub
 	conn := c.conn
@@ -178,8 +179,8 @@ func (c *Client) Subscribe(topic string, o *SubscribeOptions, handle func(Event)
 	return nil
 }
 
-// Unsubscribe ends a subscription. Its handler is not called any more, except for an
-// event that is being handed over.
+// Unsubscribe ends a subscription. Its handler is not called any more, but a
+// call in progress may continue.
 func (c *Client) Unsubscribe(topic string) {
 	c.mu.Lock()
 	sub, conn := c.subs[topic], c.conn
@@ -193,15 +194,16 @@ func (c *Client) Unsubscribe(topic string) {
 	}
 }
 
-// PublishOptions are the options of [Client.Publish]. The zero value is ready to use.
+// PublishOptions are the options of [Client.Publish]. The zero value is ready
+// to use.
 type PublishOptions struct {
 	Key  string // see Key of [hub.Publication]
 	Once string // see ID of [hub.Publication]
 }
 
-// Publish publishes data, as JSON, and waits for the answer of the server, and before
-// that for a connection. After [ErrLost] a call with the same Once is safe to
-// repeat on topics with history.
+// Publish publishes data as JSON. It waits for a connection and for the answer
+// of the server. After [ErrLost], a call with the same Once can be repeated
+// safely on topics with history.
 func (c *Client) Publish(ctx context.Context, topic string, data any, o *PublishOptions) (hub.Position, error) {
 	p, err := json.Marshal(data)
 	if err != nil {
@@ -215,8 +217,9 @@ func (c *Client) Publish(ctx context.Context, topic string, data any, o *Publish
 	return answer.At, err
 }
 
-// Presence returns up to limit members that are visible on a topic, and how many
-// there are. With limit 0 it only counts. The client has to be subscribed.
+// Presence returns up to limit members that are visible on a topic, and their
+// total number. With limit 0 it only counts. The client must be subscribed to
+// the topic.
 func (c *Client) Presence(ctx context.Context, topic string, limit int) (members []hub.Presence, count int, err error) {
 	answer, err := c.call(ctx, request{Do: doPresence, Topic: topic, Limit: limit})
 	if err != nil {
@@ -231,7 +234,7 @@ func (c *Client) Presence(ctx context.Context, topic string, limit int) (members
 	return members, count, nil
 }
 
-// Ping waits for an answer of the server, and before that for a connection.
+// Ping waits for a connection and for an answer of the server.
 func (c *Client) Ping(ctx context.Context) error {
 	_, err := c.call(ctx, request{Do: doPing})
 	return err
@@ -281,8 +284,8 @@ func (c *Client) wait(ctx context.Context) (*websocket.Conn, error) {
 	}
 }
 
-// register makes r a request that done waits for, and returns what to send. done is
-// called once: by Run with the answer or ErrLost, or by fail.
+// register assigns an ID to r and returns the encoded request. done is called
+// once: by Run with the answer or ErrLost, or by fail.
 func (c *Client) register(conn *websocket.Conn, r *request, done func(reply, error)) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -298,19 +301,20 @@ func (c *Client) register(conn *websocket.Conn, r *request, done func(reply, err
 	return p, err
 }
 
-// send sends a request and does not wait: the goroutine of Run calls it, which reads
-// what the server sends before that reads on.
+// send sends a request without waiting. It is called by the goroutine of Run,
+// which must continue to read: the server may not read while it writes.
 func (c *Client) send(conn *websocket.Conn, r request, done func(reply, error)) {
 	p, err := c.register(conn, &r, done)
 	if err != nil {
-		return // the next connection begins anew
+		return // the next connection subscribes again
 	}
 	if _, err := conn.Send(websocket.MessageText, p); err != nil {
 		c.fail(r.ID, err)
 	}
 }
 
-// take returns what waits for the answer to a request, or nil.
+// take removes and returns the function that waits for the answer to a request,
+// or nil.
 func (c *Client) take(id uint64) func(reply, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -326,8 +330,8 @@ func (c *Client) fail(id uint64, err error) {
 	}
 }
 
-// connected begins with a new connection: it subscribes again. Calls that wait for
-// the connection come after that.
+// connected subscribes again on a new connection, and then releases the calls
+// that wait for a connection.
 func (c *Client) connected(conn *websocket.Conn) {
 	c.mu.Lock()
 	c.conn = conn
@@ -340,7 +344,7 @@ func (c *Client) connected(conn *websocket.Conn) {
 	close(opened)
 }
 
-// lost ends what depends on the connection.
+// lost fails the requests of a lost connection.
 func (c *Client) lost() {
 	c.mu.Lock()
 	c.conn, c.opened = nil, make(chan struct{})
@@ -364,11 +368,11 @@ func (c *Client) subscribe(conn *websocket.Conn, sub *clientSub) {
 	}
 }
 
-// subscribed takes the answer to a subscription.
+// subscribed handles the answer to a subscription.
 func (c *Client) subscribed(conn *websocket.Conn, sub *clientSub, r request, answer reply, err error) {
 	var refused *Error
 	switch {
-	case errors.Is(err, ErrLost): // connected will try again
+	case errors.Is(err, ErrLost): // connected will subscribe again
 		return
 	case errors.As(err, &refused) && (refused.Code == CodeAway || refused.Code == CodeRestart):
 		time.AfterFunc(time.Second+rand.N(2*time.Second), func() { c.subscribe(conn, sub) })
@@ -401,7 +405,7 @@ func (c *Client) subscribed(conn *websocket.Conn, sub *clientSub, r request, ans
 	c.tell(sub, Event{Kind: Live, Topic: sub.topic, At: answer.At})
 }
 
-// tell hands an event over, unless the subscription has ended.
+// tell passes an event to the handler, unless the subscription has ended.
 func (c *Client) tell(sub *clientSub, e Event) {
 	c.mu.Lock()
 	ended := sub.ended
@@ -421,11 +425,11 @@ type incoming struct {
 	Members   []member `json:"members"`
 }
 
-// receive takes a message of the server.
+// receive handles a message of the server.
 func (c *Client) receive(p []byte) error {
 	var m incoming
 	if err := json.Unmarshal(p, &m); err != nil {
-		return fmt.Errorf("hubproto: malformed message of the server: %w", err)
+		return fmt.Errorf("hubproto: malformed message from the server: %w", err)
 	}
 	if m.Re == nil {
 		c.dispatch(m.message)
@@ -433,7 +437,7 @@ func (c *Client) receive(p []byte) error {
 	}
 	done := c.take(*m.Re)
 	if done == nil {
-		return nil // its caller has given up
+		return nil // its caller no longer waits
 	}
 	var err error
 	if m.Error != "" {
@@ -447,7 +451,7 @@ func (c *Client) receive(p []byte) error {
 	return nil
 }
 
-// dispatch hands a message to the subscriptions that it is for.
+// dispatch passes a message to the matching subscriptions.
 func (c *Client) dispatch(m message) {
 	e := Event{Topic: m.Topic, At: m.At, Key: m.Key, Data: m.Data, Bytes: m.Bytes, Member: m.Member}
 	if m.Text != nil {
@@ -478,7 +482,8 @@ func (c *Client) lacks(m *message) bool {
 	return sub != nil && sub.live != m.Replay && !sub.again && !sub.at.IsZero() && !m.Prev.IsZero() && !sub.has(m.Prev)
 }
 
-// takers returns the subscriptions that a message is for, and notes its position.
+// takers returns the subscriptions that match a message, and records its
+// position.
 func (c *Client) takers(m *message) (subs []*clientSub) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -499,7 +504,7 @@ func (c *Client) takers(m *message) (subs []*clientSub) {
 	return subs
 }
 
-// has reports whether the message at this position was handed over.
+// has reports whether the message at this position was delivered.
 func (s *clientSub) has(at hub.Position) bool {
 	return !at.IsZero() && at.Epoch == s.at.Epoch && at.Offset <= s.at.Offset
 }
@@ -521,9 +526,9 @@ func matches(pattern, topic string) bool {
 	}
 }
 
-// missed takes the news that messages of a topic, or of any if it is empty, were
-// missed: they are recovered if the position is known. Even the answer to a
-// subscription may be among them.
+// missed handles a gap of a topic, or of all topics if topic is empty. It
+// recovers the missed messages if the position is known. The answer to a
+// subscription may also be lost.
 func (c *Client) missed(topic string) {
 	c.mu.Lock()
 	conn := c.conn

@@ -14,8 +14,8 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// Whatever a client sends, it gets one answer in JSON with its ID, or the connection
-// ends with a reason. Nothing is left behind.
+// Whatever a client sends, it gets one answer in JSON with its ID, or the
+// connection ends with a reason. Nothing is left behind.
 func FuzzRequests(f *testing.F) {
 	for _, text := range []string{
 		`{"id":1,"do":"ping"}`,

@@ -60,7 +60,7 @@ export class Hub {
   // missed for good, and refused(error), after which the subscription has ended.
   // since continues from a position; presence is data that makes the client visible.
   subscribe(topic, {since = "", presence, ...handlers} = {}) {
-    if (this.#subs.has(topic)) throw new HubError("subscribed", `there is a subscription to ${topic} already`);
+    if (this.#subs.has(topic)) throw new HubError("subscribed", `already subscribed to ${topic}`);
     const sub = {topic, presence, handlers, at: since, seen: false, live: false, again: false};
     this.#subs.set(topic, sub);
     if (this.#open) this.#subscribe(sub);

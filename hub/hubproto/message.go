@@ -54,8 +54,9 @@ type member struct {
 	Data json.RawMessage `json:"data"`
 }
 
-// message is what a server sends by itself. A publication has no event. Its payload
-// is in Data if it is JSON, else in Text, and in Bytes if it is binary.
+// message is sent by the server without a request. A publication has no event.
+// Its payload is in Bytes if it is binary, in Data if it is JSON, and otherwise
+// in Text.
 type message struct {
 	Topic string       `json:"topic,omitempty"`
 	Event string       `json:"event,omitempty"`
@@ -68,7 +69,7 @@ type message struct {
 	Bytes []byte          `json:"bytes,omitempty"` // in base64
 
 	Member string `json:"member,omitempty"` // of a join or leave
-	Replay bool   `json:"replay,omitempty"` // it comes from the history, for the topic only
+	Replay bool   `json:"replay,omitempty"` // it comes from the history, and only for the topic
 }
 
 // The events of messages.
@@ -80,23 +81,23 @@ const (
 
 // The codes of an [Error].
 const (
-	CodeRequest    = "request"    // the request lacks something, or asks for something unknown
+	CodeRequest    = "request"    // the request is incomplete or unknown
 	CodeTopic      = "topic"      // the topic is invalid
 	CodeDenied     = "denied"     // the program does not allow it
-	CodeSubscribed = "subscribed" // the client is subscribed to the topic already
+	CodeSubscribed = "subscribed" // the client is already subscribed to the topic
 	CodeLimit      = "limit"      // the client has too many subscriptions
 	CodeAway       = "away"       // try again later: the broker does not answer
 	CodeRestart    = "restart"    // try again later: the server is about to restart
 )
 
-// Error is an error that the server tells the client. A hook of the hub may return
-// one, possibly wrapped. The text of all other errors of hooks stays on the server.
+// Error is an error that the server sends to the client. A hook of the hub may
+// return one, possibly wrapped. The text of other errors is not sent.
 type Error struct {
-	Code string // one of the constants, or one of the program's own
+	Code string // one of the constants, or defined by the program
 	Text string // for people
 }
 
-// Error returns code and text.
+// Error returns the code and the text.
 func (e *Error) Error() string { return fmt.Sprintf("hubproto: %s: %s", e.Code, e.Text) }
 
 // encoder encodes the messages of a hub.
@@ -127,16 +128,16 @@ func (encoder) Encode(m *hub.Message) (ws.OpCode, []byte, error) {
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // data stays as short as it was
+	e.SetEscapeHTML(false) // keeps data short
 	err := e.Encode(out)
 	return ws.OpText, bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// asJSON returns p if it is JSON, and else a string of it.
+// asJSON returns p if it is JSON, and otherwise p as a JSON string.
 func asJSON(p []byte) json.RawMessage {
 	if json.Valid(p) {
 		return p
 	}
-	text, _ := json.Marshal(string(p)) // a string is no error
+	text, _ := json.Marshal(string(p)) // strings do not fail
 	return text
 }

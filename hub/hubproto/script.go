@@ -8,8 +8,8 @@ import (
 //go:embed hub.js
 var script []byte
 
-// Script serves the client in JavaScript, a module that exports Hub. It is one file,
-// and may be copied as well.
+// Script serves the JavaScript client, a module that exports Hub. It is a
+// single file that can also be copied.
 func Script() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -29,8 +29,8 @@ type node struct {
 	lines *bufio.Scanner
 }
 
-// startNode starts the client. Without Node the test is skipped, but not where CI is
-// set.
+// startNode starts the client. Without Node the test is skipped, but not where
+// CI is set.
 func startNode(t *testing.T, url string) *node {
 	path, err := exec.LookPath("node")
 	if err != nil && os.Getenv("CI") == "" {
@@ -88,8 +88,8 @@ func (n *node) do(command string, lines ...string) {
 	n.want(lines...)
 }
 
-// The client in JavaScript subscribes, publishes, and resumes after its connection was
-// lost.
+// The client in JavaScript subscribes, publishes, and resumes after its
+// connection was lost.
 func TestScriptInNode(t *testing.T) {
 	h := hub.New(&hub.Options{Broker: keep(100), CanSubscribe: func(_ context.Context, _ *hub.Member, topic string) error {
 		if topic == "secret" {

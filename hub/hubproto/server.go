@@ -18,35 +18,36 @@ import (
 )
 
 const (
-	// DefaultMaxTopics is how many subscriptions a client may have.
+	// DefaultMaxTopics is the default of Server.MaxTopics.
 	DefaultMaxTopics = 128
 
-	// DefaultWriteTimeout is what ServeHTTP sets if Options do not.
+	// DefaultWriteTimeout is the default WriteTimeout of ServeHTTP.
 	DefaultWriteTimeout = 30 * time.Second
 
-	// maxPresence is how many members an answer lists.
+	// maxPresence is the maximum number of members in an answer.
 	maxPresence = 1000
 
 	// restarting is why a client is closed when the hub drains.
 	restarting = "server restarts"
 )
 
-// Server serves the protocol. Its fields must not be changed once it is used.
+// Server serves the protocol. Its fields must not be modified after its first
+// use.
 type Server struct {
 	Hub *hub.Hub // required
 
-	// Options are those of the handshake and the connection; nil stands for the
-	// zero value. A WriteTimeout of 0 means DefaultWriteTimeout. The policy of the
-	// queue decides about slow clients: with [websocket.SendClose] they reconnect
-	// and recover; with the others they learn of a gap and recover.
+	// Options configure the handshake and the connection. nil means the zero
+	// value. A WriteTimeout of 0 means DefaultWriteTimeout. The policy of the
+	// queue applies to slow clients: with [websocket.SendClose] they reconnect
+	// and recover; with the others they are notified of a gap and recover.
 	Options *websocket.AcceptOptions
 
-	// Value returns what [hub.Member.Value] is for a client, for instance the user;
-	// the hooks of the hub have it. nil stands for nil.
+	// Value, if not nil, returns the [hub.Member.Value] of a client, for
+	// example the user, for the hooks of the hub.
 	Value func(r *http.Request) any
 
-	// MaxTopics is how many subscriptions a client may have. 0 means
-	// DefaultMaxTopics, a negative value no limit.
+	// MaxTopics is the maximum number of subscriptions of a client. 0 means
+	// DefaultMaxTopics. A negative value means no limit.
 	MaxTopics int
 }
 
@@ -77,7 +78,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(context.WithoutCancel(r.Context()), c, value, member.Store)
 }
 
-// withDrained returns the hooks with one more function for Drained. h may be nil.
+// withDrained returns h with an additional function for Drained. h may be nil.
 func withDrained(h *websocket.Hooks, drained func()) *websocket.Hooks {
 	var hooks websocket.Hooks
 	if h != nil {
@@ -93,15 +94,16 @@ func withDrained(h *websocket.Hooks, drained func()) *websocket.Hooks {
 	return &hooks
 }
 
-// Serve serves a connection until it ends or ctx does, and returns why. The
-// connection should have a WriteTimeout, since Serve waits for a client while it
-// replays. Serve closes the connection if the client breaks the protocol; in all
-// other cases the caller has to close it. value is what [hub.Member.Value] returns.
+// Serve serves a connection until it or ctx ends, and returns the reason. The
+// connection should have a WriteTimeout, because Serve waits for the client
+// during a replay. Serve closes the connection if the client violates the
+// protocol. In all other cases the caller must close it. [hub.Member.Value]
+// returns value.
 func (s *Server) Serve(ctx context.Context, c *websocket.Conn, value any) error {
 	return s.serve(ctx, c, value, func(*hub.Member) {})
 }
 
-// serve is Serve that calls joined with the member.
+// serve is Serve, but calls joined with the member.
 func (s *Server) serve(ctx context.Context, c *websocket.Conn, value any, joined func(*hub.Member)) error {
 	m, err := s.Hub.Join(hub.Conn(c, encoder{}), value)
 	if err != nil {
@@ -172,7 +174,7 @@ func (s *session) answer(ctx context.Context, r request) (err error) {
 	case err == errAnswered:
 		return nil
 	case errors.Is(err, hub.ErrLeft):
-		return err // the connection has ended, or takes no more
+		return err // the connection has ended or is blocked
 	}
 	answer.fail(err)
 	p, err := json.Marshal(answer)
@@ -194,23 +196,23 @@ func parse(p []byte) (r request, err error) {
 	return r, nil
 }
 
-// malformedError says that a message is no request.
+// malformedError reports a message that is not a request.
 type malformedError struct{ err error }
 
 func (e *malformedError) Error() string { return "hubproto: malformed request: " + e.err.Error() }
 func (e *malformedError) Unwrap() error { return e.err }
 
-// errAnswered says that a request is answered already.
+// errAnswered says that a request was already answered.
 var errAnswered = errors.New("hubproto: answered")
 
-// do does what a request asks for.
+// do executes a request.
 func (s *session) do(ctx context.Context, r request, answer *reply) error {
 	switch r.Do {
 	case doSubscribe:
 		return s.subscribe(ctx, r, answer)
 	case doUnsubscribe:
 		if !s.member.Unsubscribe(r.Topic) {
-			return &Error{CodeRequest, "there is no subscription to the topic"}
+			return &Error{CodeRequest, "the client is not subscribed to the topic"}
 		}
 		s.topics--
 		return nil
@@ -264,7 +266,8 @@ func (s *session) publish(ctx context.Context, r request, answer *reply) (err er
 	return err
 }
 
-// presence answers who is on a topic. The client has to be subscribed to it.
+// presence answers with the members on a topic. The client must be subscribed
+// to it.
 func (s *session) presence(ctx context.Context, r request, answer *reply) error {
 	if !s.member.IsSubscribed(r.Topic) {
 		return &Error{CodeDenied, "presence is for subscribers of the topic"}
@@ -284,7 +287,7 @@ func (s *session) presence(ctx context.Context, r request, answer *reply) error 
 	return nil
 }
 
-// fail makes err the error of an answer, without what is the program's own.
+// fail sets the error of an answer. It does not disclose errors of the program.
 func (a *reply) fail(err error) {
 	var told *Error
 	switch {
@@ -295,7 +298,7 @@ func (a *reply) fail(err error) {
 	case errors.Is(err, hub.ErrTopic):
 		a.Error, a.Text = CodeTopic, err.Error()
 	case errors.Is(err, hub.ErrSubscribed):
-		a.Error, a.Text = CodeSubscribed, "the client is subscribed to the topic already"
+		a.Error, a.Text = CodeSubscribed, "the client is already subscribed to the topic"
 	case errors.Is(err, hub.ErrDraining):
 		a.Error, a.Text = CodeRestart, "the server is about to restart"
 	case errors.Is(err, hub.ErrBroker):

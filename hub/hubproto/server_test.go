@@ -164,8 +164,8 @@ func testDrainedServer(t *testing.T, newNetwork opener) {
 	require.Equal(t, websocket.StatusServiceRestart, websocket.CloseStatus(err))
 }
 
-// ServeHTTP accepts, and a client that drops messages learns of it once its queue is
-// empty.
+// ServeHTTP accepts, and a client that drops messages learns of it once its
+// queue is empty.
 func TestServeHTTP(t *testing.T) {
 	h := hub.New(&hub.Options{Broker: keep(10_000)})
 	s := &hubproto.Server{

@@ -16,28 +16,29 @@ import (
 	"github.com/wskit/wskit/hub"
 )
 
-// The options that are not set.
+// Defaults of [Options].
 const (
 	DefaultPrefix   = "wskit"
 	DefaultMaxAge   = 5 * time.Minute
 	DefaultMaxBytes = 256 << 20
 )
 
-// ErrNotConnected is returned while there is no connection to NATS. The call had no
-// effect.
+// ErrNotConnected is returned while there is no connection to NATS. The call
+// then had no effect.
 var ErrNotConnected = errors.New("natsbroker: not connected")
 
-// Options are the options of [New]. All copies of a program need the same Prefix and
-// History, and the options of the stream.
+// Options are the options of [New]. All copies of a program need the same
+// Prefix and History, and the options of the stream.
 type Options struct {
-	// URL is where NATS listens, as nats://host:4222, or several of these with commas
-	// between. It is not used with Server.
+	// URL is the address of NATS, such as nats://host:4222, or several of these
+	// separated by commas. It is ignored if Server is set.
 	URL string
 
 	// Server, if not nil, is a server in this process to connect to.
 	Server *Server
 
-	// NATS are further options of the connection, such as credentials and TLS.
+	// NATS holds additional options of the connection, such as credentials and
+	// TLS.
 	NATS []nats.Option
 
 	// Prefix is the first token of all subjects, and the name of the stream. ""
@@ -49,9 +50,9 @@ type Options struct {
 	// It must return the same for the same topic always.
 	History func(topic string) bool
 
-	// MaxAge and MaxBytes are how much the stream keeps of all topics with history
-	// together. 0 means DefaultMaxAge and DefaultMaxBytes. The first copy of the
-	// program creates the stream; the options of later ones do not change it.
+	// MaxAge and MaxBytes limit the stream, which holds all topics with
+	// history. 0 means DefaultMaxAge and DefaultMaxBytes. The first copy of the
+	// program creates the stream. The options of later copies do not change it.
 	MaxAge   time.Duration
 	MaxBytes int64
 
@@ -60,17 +61,17 @@ type Options struct {
 	// fewer servers, one of them holds it.
 	Replicas int
 
-	// Storage is where the stream is: in files or in memory.
+	// Storage says whether the stream is in files or in memory.
 	Storage jetstream.StorageType
 
-	// OnError, if not nil, is called for what goes wrong outside of a call: a lost
-	// connection, a stream that cannot be read, a message of another program. It must
-	// not block.
+	// OnError, if not nil, is called with errors outside of calls: a lost
+	// connection, a stream that cannot be read, or a message of another
+	// program. It must not block.
 	OnError func(error)
 }
 
-// maxPending is how many publications may wait for the hub. One that finds no room
-// is dropped and reported as a gap.
+// maxPending is the maximum number of publications that wait for the hub.
+// Others are dropped and reported as a gap.
 const maxPending = 8192
 
 // Broker is a [hub.Broker] over NATS. With History it shares presence: it implements
@@ -93,12 +94,12 @@ type Broker struct {
 	memberStream atomic.Pointer[jetstream.Stream] // of presence; nil if it is not known
 	opened       chan *jetstream.StreamInfo       // of memberStream
 
-	sending chan struct{} // a lock for sender, which a context can give up on
+	sending chan struct{} // a lock for sender that respects contexts
 	sender  sender
 
 	mu     sync.Mutex
-	begin  hub.Position                  // where the reading of the stream begins
-	topics map[string]*nats.Subscription // what the hub wants; nil for topics with history
+	begin  hub.Position                  // start of reading the stream
+	topics map[string]*nats.Subscription // subscriptions of the hub; nil values for topics with history
 }
 
 var (
@@ -106,8 +107,9 @@ var (
 	_ hub.PresenceStore = (*Broker)(nil)
 )
 
-// New returns a broker that connects in the background: that NATS is away is no
-// error. The caller must call [Broker.Run] or [Broker.Close].
+// New returns a broker that connects in the background. It does not return an
+// error if NATS is unreachable. The caller must call [Broker.Run] or
+// [Broker.Close].
 func New(opts Options) (*Broker, error) {
 	opts.Prefix = cmp.Or(opts.Prefix, DefaultPrefix)
 	opts.MaxAge = cmp.Or(opts.MaxAge, DefaultMaxAge)
@@ -149,8 +151,8 @@ func (b *Broker) connecting() []nats.Option {
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.CustomReconnectDelay(reconnectDelay),
-		nats.ReconnectBufSize(-1),            // what cannot be sent is an error
-		nats.FlusherTimeout(2 * time.Second), // for a write, so that no Publish hangs
+		nats.ReconnectBufSize(-1),            // do not buffer while disconnected
+		nats.FlusherTimeout(2 * time.Second), // limits a write, so that Publish does not hang
 		nats.PingInterval(5 * time.Second),
 		nats.ErrorHandler(b.failed),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -183,12 +185,12 @@ func reconnectDelay(attempts int) time.Duration {
 // Close ends the connection. Run returns.
 func (b *Broker) Close() { b.nc.Close() }
 
-// Run hands to h what arrives, until ctx ends or the broker is closed. Then it ends
-// the connection. It returns an error if NATS has ended the connection for good, for
-// instance because it does not accept the credentials.
+// Run passes received publications to h until ctx ends or the broker is closed.
+// Then it closes the connection. It returns an error if NATS has closed the
+// connection permanently, for example because it rejects the credentials.
 func (b *Broker) Run(ctx context.Context, h hub.Handler) error {
 	if !b.running.CompareAndSwap(false, true) {
-		return errors.New("natsbroker: Run was called before")
+		return errors.New("natsbroker: Run was already called")
 	}
 	b.handler.Store(&h)
 	defer b.Close()
@@ -203,9 +205,9 @@ func (b *Broker) Run(ctx context.Context, h hub.Handler) error {
 	return b.deliver(ctx, h)
 }
 
-// Publish implements [hub.Broker]. To a topic with history it is complete when the
-// stream has p, and is repeated until ctx ends or 10 s have passed; to any other one
-// NATS delivers p at most once.
+// Publish implements [hub.Broker]. For a topic with history, it returns when
+// the stream has stored p, and retries until ctx ends or 10 s have passed. For
+// other topics NATS delivers p at most once.
 func (b *Broker) Publish(ctx context.Context, topic string, p hub.Publication) (hub.Position, error) {
 	if hub.IsPattern(topic) {
 		return hub.Position{}, fmt.Errorf("natsbroker: %w: a pattern cannot be published to: %.40q", hub.ErrTopic, topic)
@@ -219,8 +221,8 @@ func (b *Broker) Publish(ctx context.Context, topic string, p hub.Publication) (
 // keeps reports whether a topic has history.
 func (b *Broker) keeps(topic string) bool { return b.opts.History != nil && b.opts.History(topic) }
 
-// Subscribe implements [hub.Broker]. When it returns, the server that this copy is
-// connected to has the subscription, and has sent it on to the other ones.
+// Subscribe implements [hub.Broker]. When it returns, the server that this copy
+// is connected to has the subscription and has forwarded it to the others.
 func (b *Broker) Subscribe(ctx context.Context, topic string) error {
 	subject, err := subject(b.live, topic)
 	if err != nil {
@@ -263,12 +265,12 @@ func (b *Broker) Unsubscribe(topic string) {
 	delete(b.topics, topic)
 	b.mu.Unlock()
 	if sub != nil {
-		_ = sub.Unsubscribe() // it fails if the connection has ended, and the subscription with it
+		_ = sub.Unsubscribe() // fails only if the connection has ended
 	}
 }
 
-// wanted returns the topics and patterns that the hub wants: those with history, or
-// those that come live. A pattern may stand for topics of both.
+// wanted returns the topics and patterns that the hub subscribes to, with
+// history or without. A pattern may match topics of both kinds.
 func (b *Broker) wanted(stored bool) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -281,7 +283,7 @@ func (b *Broker) wanted(stored bool) []string {
 	return topics
 }
 
-// report gives an error to OnError.
+// report passes an error to OnError.
 func (b *Broker) report(err error) {
 	if b.opts.OnError != nil {
 		b.opts.OnError(err)

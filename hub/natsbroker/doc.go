@@ -1,17 +1,20 @@
-// Package natsbroker connects the hubs of a program's copies by NATS: as clients of
-// a NATS cluster, or with a NATS server in each process. Servers in processes form a
-// cluster by themselves.
+// Package natsbroker connects the hubs of several copies of a program with
+// NATS. The copies are clients of a NATS cluster, or each process runs a NATS
+// server. The servers in the processes form a cluster without configuration
+// files.
 //
-// Topics without history are subjects of core NATS. A publication arrives at most
-// once: NATS does not repeat what was on its way while a connection was lost. A
-// broker reports a gap when its own connection was lost, or when NATS had to drop
-// messages for it. It cannot notice a connection lost between two servers.
+// Topics without history are subjects of core NATS. A publication arrives at
+// most once: NATS does not repeat messages that are lost with a connection. A
+// broker reports a gap when its own connection was lost, or when NATS dropped
+// messages for it. It cannot detect that a connection between two servers was
+// lost.
 //
-// Topics with history are in one JetStream stream. Each copy reads all of it, and goes
-// on where it was after an interruption. So publications arrive once and in order, as
-// long as the stream keeps them: by age and by size, of all topics together. A
-// position is a sequence of the stream, and its epoch is the time at which the stream
-// was created. A client can recover on another copy than before.
+// Topics with history are in one JetStream stream. Each copy reads the whole
+// stream, and resumes after an interruption. Publications therefore arrive once
+// and in order, as long as the stream keeps them. The limits of age and size
+// apply to all topics together. The offset of a position is a sequence number
+// of the stream, and its epoch is the creation time of the stream. A client can
+// recover on any copy.
 //
 // Presence is in another stream, in memory: it has a message for each member of a
 // topic, which NATS removes when it was not renewed in time. It needs NATS 2.11.

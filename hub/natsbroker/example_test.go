@@ -10,8 +10,9 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Each copy of a program runs a server, and they join each other. What is published on
-// the hub of one arrives on those of all. Connections are members: see [hub.Conn].
+// Each copy of a program runs a server, and they join each other. What is
+// published on the hub of one arrives on those of all. Connections are members:
+// see [hub.Conn].
 func Example() {
 	server, err := natsbroker.StartServer(natsbroker.ServerOptions{
 		Listen: "127.0.0.1:0",

@@ -37,8 +37,8 @@ func freePort(t *testing.T) int {
 	return int(addr.Port())
 }
 
-// A server that ends and comes back: what is kept arrives, once, and the rest is a
-// gap.
+// A server that ends and comes back: what is kept arrives, once, and the rest
+// is a gap.
 func TestServerAwayAndBack(t *testing.T) {
 	dir := t.TempDir()
 	port := freePort(t)
@@ -103,7 +103,8 @@ func publishUntilBack(t *testing.T, b *Broker, topic, payload string) error {
 	}
 }
 
-// A server that comes back without its stream: another epoch, a gap on each topic.
+// A server that comes back without its stream: another epoch, a gap on each
+// topic.
 func TestStreamLost(t *testing.T) {
 	port := freePort(t)
 	s := startNATS(t, t.TempDir(), port)
@@ -126,8 +127,8 @@ func TestStreamLost(t *testing.T) {
 	require.Equal(t, after, newest)
 }
 
-// What the stream has dropped cannot be recovered. A position that is not of the topic
-// recovers as long as nothing after it is gone.
+// What the stream has dropped cannot be recovered. A position that is not of
+// the topic recovers as long as nothing after it is gone.
 func TestHistoryIsBounded(t *testing.T) {
 	s := startNATS(t, t.TempDir(), server.RANDOM_PORT)
 	b, err := New(Options{URL: s.ClientURL(), History: brokertest.Kept, MaxBytes: 64 << 10})
@@ -200,7 +201,8 @@ func TestHistoryInBatches(t *testing.T) {
 	require.Equal(t, newest, pubs[7].Position)
 }
 
-// stuck is a handler that does not return from a publication until it is released.
+// stuck is a handler that does not return from a publication until it is
+// released.
 type stuck struct {
 	brokertest.Recorder
 	release chan struct{}

@@ -13,7 +13,7 @@ import (
 	"github.com/wskit/wskit/hub"
 )
 
-// errBehind says that the replica which has answered does not have all messages yet.
+// errBehind says that the replica that answered does not have all messages yet.
 var errBehind = errors.New("a replica is behind")
 
 // History implements [hub.Broker]. The newest position of a topic of which nothing
@@ -34,8 +34,9 @@ func (b *Broker) History(ctx context.Context, topic string, since hub.Position, 
 	return q.pubs, hub.Position{Epoch: q.epoch, Offset: q.newest}, err
 }
 
-// query is a call of History. The leader of the stream says which message is the
-// newest one. The messages come from any replica, which may not have that one yet.
+// query is a call of History. The leader of the stream returns the newest
+// message. Other messages come from any replica, which may not have the newest
+// one yet.
 type query struct {
 	*Broker
 	subject string
@@ -44,8 +45,8 @@ type query struct {
 
 	epoch, newest uint64
 	pubs          []hub.Publication
-	reached       uint64 // sequence of the last message that was read, or since
-	contains      bool   // the message at since is there, and so is all after it
+	reached       uint64 // sequence of the last message read, or since
+	contains      bool   // the message at since exists, and so do all after it
 }
 
 func (q *query) run(ctx context.Context) (err error) {
@@ -71,9 +72,9 @@ func (q *query) run(ctx context.Context) (err error) {
 	return q.check(ctx)
 }
 
-// findNewest sets newest: to the last message of the topic if there is one, and else
-// to the end of the stream. That is read between two looks: so a message that comes
-// later is after it.
+// findNewest sets newest to the last message of the topic, or if there is none,
+// to the end of the stream. It reads the end between two searches for a
+// message, so that a later message is after it.
 func (q *query) findNewest(ctx context.Context) (found bool, err error) {
 	if found, err = q.last(ctx); found || err != nil {
 		return found, err
@@ -89,8 +90,8 @@ func (q *query) findNewest(ctx context.Context) (found bool, err error) {
 	return false, nil
 }
 
-// last sets newest to the last message of the topic, if there is one. It asks the
-// leader.
+// last sets newest to the last message of the topic, if there is one, as the
+// leader knows it.
 func (q *query) last(ctx context.Context) (found bool, err error) {
 	request, err := json.Marshal(map[string]string{"last_by_subj": q.subject})
 	if err != nil {
@@ -122,7 +123,7 @@ func (q *query) last(ctx context.Context) (found bool, err error) {
 	return false, answer.Error
 }
 
-// read reads messages from q.reached on.
+// read reads messages after q.reached.
 func (q *query) read(ctx context.Context) error {
 	more, err := q.get(ctx, q.opts.Prefix, getRequest{
 		Sequence: max(q.reached, 1), Subject: q.subject, Batch: min(q.limit-len(q.pubs), math.MaxInt32-1) + 1,
@@ -148,14 +149,14 @@ func (q *query) take(sequence uint64, m *nats.Msg) error {
 		q.report(err)
 		return nil
 	}
-	if p.Kind == hub.Data { // who came and went is not repeated
+	if p.Kind == hub.Data { // Join and Leave are not replayed
 		q.pubs = append(q.pubs, p)
 	}
 	return nil
 }
 
-// check returns [hub.ErrCannotRecover] if messages after since were dropped, or if
-// the stream does not reach to since.
+// check returns [hub.ErrCannotRecover] if messages after since were dropped, or
+// if since is after the end of the stream.
 func (q *query) check(ctx context.Context) error {
 	if q.since.IsZero() || q.contains {
 		return nil

@@ -12,13 +12,14 @@ import (
 	"github.com/wskit/wskit/hub/internal/wire"
 )
 
-// headSize is the length of what precedes a live publication: who has sent it, and
-// how many that one had sent before.
+// headSize is the length of the header of a live publication: the ID of its
+// sender, and how many it had sent before.
 const headSize = 16
 
-// sender numbers what a broker sends. NATS delivers a message once for each
-// subscription that matches, and what came over one connection in order: a number
-// that is not greater than the one before is a repetition, or was overtaken.
+// sender numbers the publications of a broker. NATS delivers a message once for
+// each matching subscription, and the messages of one connection in order. A
+// number that is not greater than the previous one is therefore a repetition,
+// or was overtaken.
 type sender struct {
 	id, sent uint64
 	buf      []byte // encodes the next message
@@ -56,7 +57,7 @@ func (b *Broker) send(ctx context.Context, topic string, p *hub.Publication) err
 	return err
 }
 
-// deliver hands over what arrives on topics without history.
+// deliver delivers publications of topics without history.
 func (b *Broker) deliver(ctx context.Context, h hub.Handler) error {
 	last := make(map[uint64]uint64)
 	for {
@@ -82,15 +83,15 @@ func (b *Broker) deliver(ctx context.Context, h hub.Handler) error {
 	}
 }
 
-// maxSenders is how many senders are known at once: one for each copy.
+// maxSenders is the maximum number of known senders. Each copy is one sender.
 const maxSenders = 4096
 
-// parse decodes a live publication. The topic is "" for one that came before, for
-// another subscription.
+// parse decodes a live publication. The topic is "" if it was already received
+// for another subscription.
 func (b *Broker) parse(m *nats.Msg, last map[uint64]uint64) (topic string, p hub.Publication, err error) {
 	topic, ok := topicOf(b.live, m.Subject)
 	if !ok || len(m.Data) < headSize {
-		return "", p, fmt.Errorf("natsbroker: message of another program on subject %.80q", m.Subject)
+		return "", p, fmt.Errorf("natsbroker: subject %.80q: the message is not a publication", m.Subject)
 	}
 	if p, err = wire.Parse(m.Data[headSize:]); err != nil {
 		return "", p, fmt.Errorf("natsbroker: subject %.80q: %w", m.Subject, err)
@@ -105,7 +106,8 @@ func (b *Broker) parse(m *nats.Msg, last map[uint64]uint64) (topic string, p hub
 	return topic, p, nil
 }
 
-// tellLost reports a gap on all topics that come live, if the connection was lost.
+// tellLost reports a gap on all topics without history if the connection was
+// lost.
 func (b *Broker) tellLost(h hub.Handler) {
 	if !b.nc.IsConnected() || !b.lost.CompareAndSwap(true, false) {
 		return
@@ -115,8 +117,8 @@ func (b *Broker) tellLost(h hub.Handler) {
 	}
 }
 
-// failed is called by the connection for errors outside of calls. A subscription that
-// has dropped messages is a gap.
+// failed is called by the connection for errors outside of calls. If a
+// subscription dropped messages, it reports a gap.
 func (b *Broker) failed(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if sub == nil || !errors.Is(err, nats.ErrSlowConsumer) {
 		b.report(fmt.Errorf("natsbroker: %w", err))

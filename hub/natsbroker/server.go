@@ -13,54 +13,55 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// startTimeout bounds how long a server takes to start, without the other ones.
+// startTimeout limits the time to start a server, not including the cluster.
 const startTimeout = 10 * time.Second
 
 // ServerOptions are the options of [StartServer].
 type ServerOptions struct {
-	// Listen is the host:port at which the servers of the other copies connect. The
-	// connections are not encrypted: it belongs into a private network. Port 0
-	// chooses one: see [Server.Addr].
+	// Listen is the host:port for connections from the servers of other copies.
+	// The connections are not encrypted, so use a private network. Port 0
+	// chooses a free port: see [Server.Addr].
 	Listen string
 
-	// Join are the host:port of other servers, at least one that runs. The address of
-	// this server may be among them. Without any, it is the first one of the cluster.
+	// Join lists the host:port of other servers, at least one of which must be
+	// running. It may contain the address of this server. If it is empty, this
+	// is the first server of the cluster.
 	Join []string
 
-	// Name tells the servers of a cluster apart. It must stay the same when a copy is
-	// started again. "" means the name of the host and the port.
+	// Name identifies the server in the cluster. It must stay the same when a
+	// copy is restarted. "" means the host name and the port.
 	Name string
 
-	// Secret is what all servers of the cluster know. A server with another one is not
-	// let in. "" lets in everyone who can connect.
+	// Secret is a password that all servers of the cluster share. Servers with
+	// a different one are refused. "" admits every server that can connect.
 	Secret string
 
-	// Dir is where streams are kept. "" means a temporary directory, which Shutdown
-	// removes: what the other servers of the cluster have is then copied at the next
-	// start.
+	// Dir is the directory of the streams. "" means a temporary directory,
+	// which Shutdown removes; at the next start, the server copies the streams
+	// from the others.
 	Dir string
 
-	// MaxStore is how many bytes the streams may take, in files and in memory each. 0
-	// means four times DefaultMaxBytes.
+	// MaxStore is the maximum size of all streams in bytes, separately for
+	// files and for memory. 0 means four times DefaultMaxBytes.
 	MaxStore int64
 
-	// Logger gets what the server logs. nil means nothing.
+	// Logger receives the log of the server. nil means no log.
 	Logger server.Logger
 }
 
-// Server is a NATS server in this process. Servers that join each other are a
-// cluster. Streams need more than half of the servers that ever joined to be there,
-// and two at least.
+// Server is a NATS server in this process. Servers that join each other form a
+// cluster. Streams need at least two servers, and more than half of all servers
+// that ever joined.
 type Server struct {
 	server    *server.Server
-	password  string // of clients, which only this process knows
+	password  string // of clients, known only to this process
 	temporary string // the directory to remove
 }
 
 // clusterName is the name of the cluster, and the user name of its servers.
 const clusterName = "wskit"
 
-// StartServer starts a server. It does not wait for the other ones.
+// StartServer starts a server. It does not wait for others.
 func StartServer(o ServerOptions) (*Server, error) {
 	options, err := o.server()
 	if err != nil {
@@ -91,8 +92,8 @@ func StartServer(o ServerOptions) (*Server, error) {
 	return s, nil
 }
 
-// checkFree returns an error if nobody can listen at addr. The server would not say
-// so.
+// checkFree returns an error if addr is not available. The server would not
+// return one.
 func checkFree(addr string) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -101,8 +102,8 @@ func checkFree(addr string) error {
 	return ln.Close()
 }
 
-// server returns the options of the server. It does not start its cluster without a
-// listener for clients: that one is for this machine, with a secret password.
+// server returns the options of the server. A cluster requires a listener for
+// clients, so there is one on the loopback address with a secret password.
 func (o *ServerOptions) server() (*server.Options, error) {
 	host, port, err := splitAddr("Listen", o.Listen)
 	if err != nil {
@@ -140,8 +141,8 @@ func (o *ServerOptions) server() (*server.Options, error) {
 	return options, o.addRoutes(options)
 }
 
-// addRoutes adds the servers to join. JetStream takes part in a cluster only with a
-// route, so the first server has one to itself.
+// addRoutes adds the servers to join. JetStream requires a route in a cluster,
+// so the first server has one to itself.
 func (o *ServerOptions) addRoutes(options *server.Options) error {
 	join := o.Join
 	if len(join) == 0 {
@@ -176,7 +177,7 @@ func splitAddr(option, addr string) (host string, port int, err error) {
 	return host, int(n), nil
 }
 
-// Addr returns the address for the other servers to join.
+// Addr returns the address that other servers join.
 func (s *Server) Addr() string {
 	if a := s.server.ClusterAddr(); a != nil {
 		return a.String()
@@ -187,8 +188,8 @@ func (s *Server) Addr() string {
 // Peers returns how many other servers are connected.
 func (s *Server) Peers() int { return s.server.NumRoutes() }
 
-// Shutdown hands what the server leads over to the other ones, ends it and waits for
-// that.
+// Shutdown transfers leadership to other servers, ends the server and waits for
+// its end.
 func (s *Server) Shutdown() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()

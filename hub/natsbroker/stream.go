@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	// callTimeout bounds a call whose context has no earlier deadline.
+	// callTimeout limits a call whose context has no earlier deadline.
 	callTimeout = 10 * time.Second
 
-	// tryTimeout bounds one attempt of a call: a server that has just ended
-	// answers nobody.
+	// tryTimeout limits one attempt of a call. A server that has just ended
+	// does not answer.
 	tryTimeout = 2 * time.Second
 
-	// heartbeat is how often a consumer without messages says that it is there. It
-	// is lost when two are missing.
+	// heartbeat is the interval of heartbeats of an idle consumer. It is lost
+	// when two are missing.
 	heartbeat = time.Second
 
 	// inactive is how long a consumer stays when its copy was killed.
@@ -36,7 +36,7 @@ const (
 	releaseTimeout = time.Second
 )
 
-// try calls f until that succeeds, fails for good, or ctx ends.
+// try calls f until it succeeds, fails permanently, or ctx ends.
 func try(ctx context.Context, f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -55,8 +55,8 @@ func try(ctx context.Context, f func(ctx context.Context) error) error {
 	}
 }
 
-// passes reports whether an error may be over soon: a stream has no leader while its
-// servers choose one, and a replica that was just written to may not know it.
+// passes reports whether an error may be temporary: a stream has no leader
+// during an election, and a replica may not have the stream yet.
 func passes(err error) bool {
 	for _, passing := range []error{
 		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, jetstream.ErrNoStreamResponse,
@@ -70,8 +70,8 @@ func passes(err error) bool {
 	return ok && answer.Code == 503
 }
 
-// store publishes to a topic with history. Each attempt has the same ID, so that the
-// stream has one of them.
+// store publishes to a topic with history. All attempts have the same ID, so
+// that the stream stores only one.
 func (b *Broker) store(ctx context.Context, topic string, p *hub.Publication) (hub.Position, error) {
 	subject, err := subject(b.stored, topic)
 	if err != nil {
@@ -94,7 +94,7 @@ func (b *Broker) store(ctx context.Context, topic string, p *hub.Publication) (h
 	return hub.Position{Epoch: b.epoch.Load(), Offset: ack.Sequence}, nil
 }
 
-// messageID returns the ID that the stream knows p by.
+// messageID returns the ID of p in the stream.
 func messageID(topic string, p *hub.Publication) string {
 	if p.ID == "" || p.Kind != hub.Data {
 		return nuid.Next()
@@ -129,8 +129,7 @@ func (b *Broker) open(ctx context.Context) (*jetstream.StreamInfo, error) {
 	return info, nil
 }
 
-// beginning returns where the reading of the stream begins: at its end when it was
-// called first.
+// beginning returns the start of reading the stream: its end at the first call.
 func (b *Broker) beginning(ctx context.Context) (hub.Position, error) {
 	b.mu.Lock()
 	at := b.begin
@@ -174,7 +173,7 @@ func (b *Broker) stream(ctx context.Context, config jetstream.StreamConfig) (jet
 	return stream, err
 }
 
-// isFew reports whether a server says that the cluster has not enough servers for
+// isFew reports whether the error says that the cluster has too few servers for
 // the replicas.
 func isFew(err error) bool {
 	const noSuitablePeers, replicasNotSupported = 10005, 10074
@@ -182,9 +181,9 @@ func isFew(err error) bool {
 	return ok && (answer.ErrorCode == noSuitablePeers || answer.ErrorCode == replicasNotSupported)
 }
 
-// config returns the configuration of the stream. It is bounded by age and bytes only,
-// which drop what is oldest: so all after a position is there if the first message
-// of the stream is not later.
+// config returns the configuration of the stream. It is limited only by age and
+// size, which drop the oldest messages. All messages after a position therefore
+// exist if the first message of the stream is not later.
 func (b *Broker) config() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        b.opts.Prefix,
@@ -214,7 +213,7 @@ func (b *Broker) grow(ctx context.Context, info *jetstream.StreamInfo) {
 	}
 }
 
-// sleep waits, and reports whether ctx is still alive.
+// sleep waits for d, and reports whether ctx has not ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -226,7 +225,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// follow hands over what the stream gets, until ctx ends.
+// follow delivers new messages of the stream until ctx ends.
 func (b *Broker) follow(ctx context.Context, h hub.Handler) {
 	f := follower{Broker: b, handler: h}
 	for ctx.Err() == nil {
@@ -242,8 +241,8 @@ func (b *Broker) follow(ctx context.Context, h hub.Handler) {
 	}
 }
 
-// follower reads the stream. It goes on where it was after an interruption. If that
-// cannot be, it starts at the end and reports a gap on all topics with history.
+// follower reads the stream. It resumes after an interruption. If that is not
+// possible, it starts at the end and reports a gap on all topics with history.
 type follower struct {
 	*Broker
 	handler hub.Handler
@@ -252,7 +251,8 @@ type follower struct {
 	next    uint64 // sequence of the next message
 }
 
-// run reads the stream until something fails. It returns nil if it missed messages.
+// run reads the stream until something fails. It returns nil if it missed
+// messages.
 func (f *follower) run(ctx context.Context) error {
 	var growing sync.WaitGroup
 	defer growing.Wait()
@@ -316,7 +316,7 @@ func (f *follower) release(c jetstream.Consumer) {
 	_ = f.js.DeleteConsumer(ctx, f.opts.Prefix, c.CachedInfo().Name)
 }
 
-// read hands over messages.
+// read delivers messages.
 func (f *follower) read(ctx context.Context, messages jetstream.MessagesContext) error {
 	for {
 		m, err := messages.Next(jetstream.NextContext(ctx))
@@ -329,9 +329,9 @@ func (f *follower) read(ctx context.Context, messages jetstream.MessagesContext)
 		}
 		switch sequence := meta.Sequence.Stream; {
 		case sequence < f.next:
-			continue // the stream repeats itself
+			continue // a repetition
 		case sequence > f.next:
-			f.epoch = 0 // what is between is gone
+			f.epoch = 0 // messages in between are lost
 			return nil
 		default:
 			f.next++
@@ -350,7 +350,7 @@ func (f *follower) read(ctx context.Context, messages jetstream.MessagesContext)
 func (b *Broker) decode(subject string, data []byte, at hub.Position) (topic string, p hub.Publication, err error) {
 	topic, ok := topicOf(b.stored, subject)
 	if !ok {
-		return "", p, fmt.Errorf("natsbroker: message of another program on subject %.80q", subject)
+		return "", p, fmt.Errorf("natsbroker: subject %.80q: the message is not a publication", subject)
 	}
 	if p, err = wire.Parse(data); err != nil {
 		return "", p, fmt.Errorf("natsbroker: subject %.80q: %w", subject, err)

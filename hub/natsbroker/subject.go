@@ -9,16 +9,17 @@ import (
 // ErrTopic is returned for a topic that makes a subject longer than MaxSubject.
 var ErrTopic = errors.New("natsbroker: topic is too long")
 
-// MaxSubject is the maximum length of the subject of a topic in bytes: NATS bounds
-// a line of its protocol to 4 KiB. A byte of a topic takes one byte there, or
-// three if a subject cannot hold it.
+// MaxSubject is the maximum length of the subject of a topic in bytes: NATS
+// limits a line of its protocol to 4 KiB. A byte of a topic takes one byte in
+// the subject, or three if it must be escaped.
 const MaxSubject = 3500
 
 const hexDigits = "0123456789ABCDEF"
 
-// subject returns the subject of a topic or a pattern: its segments are the tokens.
-// A byte that a subject cannot hold is written as "=" and two hexadecimal digits,
-// and an empty segment as "=". The wildcards of patterns are those of NATS.
+// subject returns the subject of a topic or a pattern: its segments become
+// tokens. A byte that a subject cannot contain is written as "=" and two
+// hexadecimal digits, and an empty segment as "=". Patterns have the same
+// wildcards as NATS.
 func subject(prefix, topic string) (string, error) {
 	b := make([]byte, 0, len(prefix)+len(topic)+16)
 	b = append(b, prefix...)
@@ -55,8 +56,8 @@ func appendToken(dst []byte, segment string) []byte {
 	return dst
 }
 
-// topicOf is the inverse of subject. It reports false for a subject that is not of
-// a topic.
+// topicOf is the inverse of subject. ok is false for a subject that does not
+// belong to a topic.
 func topicOf(prefix, subject string) (topic string, ok bool) {
 	rest, ok := strings.CutPrefix(subject, prefix)
 	if !ok {

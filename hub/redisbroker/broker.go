@@ -19,38 +19,38 @@ import (
 	"github.com/wskit/wskit/hub/internal/wire"
 )
 
-// The options that are not set.
+// Defaults of [Options].
 const (
 	DefaultPrefix = "wskit:"
 	DefaultMaxAge = 10 * time.Minute
 )
 
-// metaAge is how long the newest position of a topic is known after the stream is
-// gone.
+// metaAge is how long the newest position of a topic is kept after its stream
+// has expired.
 const metaAge = 24 * time.Hour
 
-// Options are the options of [New]. All copies of a program need the same Prefix and
-// History.
+// Options are the options of [New]. All copies of a program need the same
+// Prefix and History.
 type Options struct {
-	// Redis is where Redis is, with credentials, TLS and timeouts. nil means
-	// 127.0.0.1:6379. MaxRetries and Protocol do not count: a command is not repeated,
-	// since that could publish twice.
+	// Redis holds the address, credentials, TLS and timeouts. nil means
+	// 127.0.0.1:6379. MaxRetries and Protocol are ignored. Commands are not
+	// repeated, because that could publish twice.
 	Redis *redis.UniversalOptions
 
-	// Prefix begins the names of all keys and channels. "" means DefaultPrefix.
+	// Prefix is the prefix of all keys and channels. "" means DefaultPrefix.
 	Prefix string
 
-	// History returns how many publications of a topic are kept. nil, 0 and negative
-	// values mean that it has no history. It must return the same for the same topic
-	// always.
+	// History returns how many publications of a topic are kept. 0 and negative
+	// values mean no history. It must always return the same value for the same
+	// topic. A nil function means that no topic has history.
 	History func(topic string) int
 
-	// MaxAge is how long the history of a topic is kept after its newest publication.
-	// 0 means DefaultMaxAge.
+	// MaxAge is how long the history of a topic is kept after its newest
+	// publication. 0 means DefaultMaxAge.
 	MaxAge time.Duration
 
-	// OnError, if not nil, is called for what goes wrong outside of a call: a lost
-	// connection, a message of another program. It must not block.
+	// OnError, if not nil, is called with errors outside of calls: a lost
+	// connection, or a message of another program. It must not block.
 	OnError func(error)
 }
 
@@ -58,14 +58,14 @@ type Options struct {
 type Broker struct {
 	opts    Options
 	client  redis.UniversalClient
-	from    uint64        // a random number that stands for this broker
-	sent    atomic.Uint64 // how many publications it has sent
+	from    uint64        // a random ID of this broker
+	sent    atomic.Uint64 // number of publications sent
 	running atomic.Bool
 
 	mu     sync.Mutex
 	wanted map[string]*subscription // by topic or pattern
-	globs  map[string]string        // the pattern that each pattern of Redis stands for
-	dirty  map[string]bool          // topics of which Redis does not know whether they are wanted
+	globs  map[string]string        // patterns by their Redis patterns
+	dirty  map[string]bool          // topics whose subscription changed since the last command
 	wake   chan struct{}            // dirty is not empty
 }
 
@@ -74,12 +74,12 @@ var (
 	_ hub.PresenceStore = (*Broker)(nil)
 )
 
-// New returns a broker. It connects when it is used, so that an error of the network
-// is none of New.
+// New returns a broker. It connects when it is first used, so New returns no
+// error of the network.
 func New(opts Options) (*Broker, error) {
 	opts.Prefix = cmp.Or(opts.Prefix, DefaultPrefix)
 	if strings.ContainsAny(opts.Prefix, "{}") {
-		return nil, fmt.Errorf("redisbroker: Prefix %q: want no braces", opts.Prefix)
+		return nil, fmt.Errorf("redisbroker: Prefix %q contains a brace", opts.Prefix)
 	}
 	opts.MaxAge = cmp.Or(opts.MaxAge, DefaultMaxAge)
 	var o redis.UniversalOptions
@@ -87,7 +87,7 @@ func New(opts Options) (*Broker, error) {
 		o = *opts.Redis
 	}
 	o.MaxRetries = -1
-	o.Protocol = 2 // replies and publications are all that is needed
+	o.Protocol = 2 // no newer features are needed
 	o.ContextTimeoutEnabled = true
 	return &Broker{
 		opts:   opts,
@@ -113,8 +113,9 @@ func (b *Broker) keeps(topic string) int {
 
 func (b *Broker) channel(topic string) string { return b.opts.Prefix + "c:" + topic }
 
-// headSize is the length of what precedes a publication: who has sent it, and how
-// many that one had sent before. It tells apart what Redis repeats for a pattern.
+// headSize is the length of the header of a publication: the ID of its sender,
+// and how many it had sent before. It identifies repetitions, which Redis sends
+// for patterns.
 const headSize = 16
 
 func (b *Broker) encode(p *hub.Publication) []byte {
@@ -124,7 +125,7 @@ func (b *Broker) encode(p *hub.Publication) []byte {
 	return wire.Append(dst, p)
 }
 
-// Publish implements [hub.Broker]. Who comes and goes is not kept.
+// Publish implements [hub.Broker]. Join and Leave are not kept.
 func (b *Broker) Publish(ctx context.Context, topic string, p hub.Publication) (at hub.Position, err error) {
 	if hub.IsPattern(topic) {
 		return at, fmt.Errorf("redisbroker: %w: a pattern cannot be published to: %.40q", hub.ErrTopic, topic)
@@ -159,7 +160,7 @@ func (b *Broker) store(ctx context.Context, topic string, keep int, id string, d
 	return at, at.UnmarshalText([]byte(text))
 }
 
-// newEpoch returns an epoch as it stands in a position.
+// newEpoch returns a random epoch in the form of a position.
 func newEpoch() string { return strconv.FormatUint(rand.Uint64()|1, 16) }
 
 // History implements [hub.Broker].
@@ -184,8 +185,8 @@ func (b *Broker) History(ctx context.Context, topic string, since hub.Position, 
 	return pubs, newest, nil
 }
 
-// follows reports whether nothing is missing between since and pubs. Offsets of a
-// topic have no holes.
+// follows reports whether nothing is missing between since and pubs. Offsets of
+// a topic have no gaps.
 func follows(pubs []hub.Publication, newest, since hub.Position) bool {
 	if since.Epoch != newest.Epoch || since.Offset > newest.Offset {
 		return false
@@ -221,8 +222,8 @@ func parseHistory(reply []any) (pubs []hub.Publication, newest hub.Position, err
 	return pubs, newest, nil
 }
 
-// parseEntry decodes an entry of a stream: an ID as 0-17, and a list of a name and a
-// value.
+// parseEntry decodes an entry of a stream: an ID such as 0-17, and a list of a
+// name and a value.
 func parseEntry(entry any, epoch uint64) (p hub.Publication, err error) {
 	pair, _ := entry.([]any)
 	if len(pair) != 2 {
@@ -235,7 +236,7 @@ func parseEntry(entry any, epoch uint64) (p hub.Publication, err error) {
 	}
 	data, _ := fields[1].(string)
 	if len(data) < headSize {
-		return p, fmt.Errorf("entry %q is of another program", id)
+		return p, fmt.Errorf("entry %q is not a publication", id)
 	}
 	if p, err = wire.Parse([]byte(data[headSize:])); err != nil {
 		return p, err
@@ -294,7 +295,7 @@ func (b *Broker) presenceKeys(topic string) []string {
 	return []string{b.key(topic, presenceKey), b.key(topic, dataKey)}
 }
 
-// report gives an error to OnError.
+// report passes an error to OnError.
 func (b *Broker) report(err error) {
 	if b.opts.OnError != nil {
 		b.opts.OnError(err)

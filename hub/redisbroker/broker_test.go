@@ -119,7 +119,8 @@ func TestContract(t *testing.T) {
 	})
 }
 
-// Redis is killed and comes back with its data: what was missed is in the history.
+// Redis is killed and comes back with its data: what was missed is in the
+// history.
 func TestServerAwayAndBack(t *testing.T) {
 	s := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	b, writer := s.open(t, Options{}), s.open(t, Options{})
@@ -284,7 +285,8 @@ func TestSlowReader(t *testing.T) {
 	brokertest.Live(t, writer, "live.a", &h.Recorder)
 }
 
-// stuck is a handler that does not return from a publication until it is released.
+// stuck is a handler that does not return from a publication until it is
+// released.
 type stuck struct {
 	brokertest.Recorder
 	release chan struct{}

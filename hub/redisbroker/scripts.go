@@ -2,9 +2,9 @@ package redisbroker
 
 import "github.com/redis/go-redis/v9"
 
-// The keys of a topic: a hash with its epoch (e) and its newest offset (n), its stream,
-// the positions of publications with an ID, and who is present: members by the time at
-// which they expire, and their data.
+// The keys of a topic: a hash with its epoch (e) and its newest offset (n), its
+// stream, the positions of publications with an ID, and its present members, by
+// expiry time, with their data.
 const (
 	metaKey     = ":m"
 	streamKey   = ":s"
@@ -13,17 +13,17 @@ const (
 	dataKey     = ":d"
 )
 
-// key returns a key of a topic. What is in braces has a slot of its own, and all keys
-// of a topic have it.
+// key returns a key of a topic. The part in braces determines the slot, so all
+// keys of a topic are in one slot.
 func (b *Broker) key(topic, kind string) string {
 	return b.opts.Prefix + "{:" + topic + "}" + kind
 }
 
-// publishScript adds a publication to the stream of a topic and publishes it with its
-// position. It returns the position.
+// publishScript adds a publication to the stream of a topic and publishes it
+// with its position. It returns the position.
 //
 //	KEYS  the hash, the stream, the ID
-//	ARGV  channel, publication, an epoch if there is none, the most messages, the age
+//	ARGV  channel, publication, an epoch if there is none, the maximum number of messages, the age
 //	      of the stream and of the hash in ms, whether there is an ID
 var publishScript = redis.NewScript(`
 local epoch = redis.call('HGET', KEYS[1], 'e')
@@ -45,7 +45,8 @@ redis.call('PUBLISH', ARGV[1], position .. ' ' .. ARGV[2])
 return position
 `)
 
-// historyScript returns the newest position of a topic, and entries of its stream.
+// historyScript returns the newest position of a topic, and entries of its
+// stream.
 //
 //	KEYS  the hash, the stream
 //	ARGV  an epoch if there is none, the age of the hash in ms, the offset to start
@@ -73,7 +74,8 @@ for i = 1, 2 do
 end
 `)
 
-// presenceScript returns how many are present, and some of them with their data.
+// presenceScript returns how many are present, and some of them with their
+// data.
 //
 //	KEYS  the set by time, the data
 //	ARGV  the last index of those to return: -1 for all, -2 for none

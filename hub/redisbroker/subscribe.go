@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// silence is how long nothing may come from Redis before it is asked for an
-	// answer, and how long that may take.
+	// silence is how long Redis may be silent before the broker sends a ping,
+	// and how long it waits for the answer.
 	silence = 5 * time.Second
 
-	// callTimeout bounds a subscription whose context has no earlier deadline.
+	// callTimeout limits a subscription whose context has no earlier deadline.
 	callTimeout = 10 * time.Second
 
 	minPause, maxPause = 50 * time.Millisecond, 2 * time.Second
 )
 
-// subscription is a topic or pattern that the hub wants.
+// subscription is a topic or pattern that the hub subscribes to.
 type subscription struct {
 	confirmed chan struct{} // closed when Redis has confirmed it for the first time
 }
@@ -58,7 +58,8 @@ func (b *Broker) Subscribe(ctx context.Context, topic string) error {
 // Unsubscribe implements [hub.Broker].
 func (b *Broker) Unsubscribe(topic string) { b.mark(topic, nil) }
 
-// mark notes whether a topic is wanted, for the writer of a session.
+// mark records whether the hub is subscribed to a topic, for the writer of a
+// session.
 func (b *Broker) mark(topic string, s *subscription) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -80,10 +81,11 @@ func (b *Broker) mark(topic string, s *subscription) {
 	}
 }
 
-// Run hands to h what arrives, until ctx ends. Then it closes the broker.
+// Run passes received publications to h until ctx ends. Then it closes the
+// broker.
 func (b *Broker) Run(ctx context.Context, h hub.Handler) error {
 	if !b.running.CompareAndSwap(false, true) {
-		return errors.New("redisbroker: Run was called before")
+		return errors.New("redisbroker: Run was already called")
 	}
 	defer b.Close()
 	for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
@@ -102,8 +104,8 @@ func (b *Broker) Run(ctx context.Context, h hub.Handler) error {
 	return nil
 }
 
-// session is a connection for pub/sub. It subscribes to all that is wanted: where that
-// was confirmed before, publications may be missing.
+// session runs a connection for pub/sub. It subscribes to all topics of the
+// hub. It reports a gap for those that were confirmed on an earlier connection.
 func (b *Broker) session(ctx context.Context, h hub.Handler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -140,7 +142,7 @@ type reader struct {
 	last    string // the head of the last message
 }
 
-// write tells Redis what is wanted, until ctx ends.
+// write sends changes of the subscriptions to Redis until ctx ends.
 func (r *reader) write(ctx context.Context) error {
 	for {
 		if err := r.flush(ctx); err != nil {
@@ -154,7 +156,7 @@ func (r *reader) write(ctx context.Context) error {
 	}
 }
 
-// flush subscribes to what is wanted, and unsubscribes from what is not.
+// flush sends the changed subscriptions.
 func (r *reader) flush(ctx context.Context) error {
 	var topics, patterns, noTopics, noPatterns []string
 	r.mu.Lock()
@@ -191,8 +193,9 @@ func (r *reader) flush(ctx context.Context) error {
 	return nil
 }
 
-// glob returns the pattern of Redis for a pattern, which is another one for each. Its
-// wildcards also stand for dots, and the hub drops what does not match.
+// glob returns the Redis pattern for a pattern. Different patterns have
+// different Redis patterns. Its wildcards also match dots; the hub drops
+// publications that do not match.
 func (b *Broker) glob(pattern string) string {
 	var g strings.Builder
 	g.WriteString(escape(b.channel("")))
@@ -218,7 +221,7 @@ var escaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]
 
 func escape(s string) string { return escaper.Replace(s) }
 
-// read hands over what arrives.
+// read delivers received messages.
 func (r *reader) read(ctx context.Context) error {
 	asked := false
 	for {
@@ -244,8 +247,8 @@ func (r *reader) read(ctx context.Context) error {
 	}
 }
 
-// confirm notes that Redis has confirmed a subscription. If it had done so before, on
-// another connection, what was published between is missing.
+// confirm records that Redis has confirmed a subscription. If it was confirmed
+// before on another connection, it reports a gap.
 func (r *reader) confirm(m *redis.Subscription) {
 	if m.Kind != "subscribe" && m.Kind != "psubscribe" {
 		return
@@ -273,13 +276,13 @@ func (r *reader) topicOf(m *redis.Subscription) string {
 	return r.globs[m.Channel]
 }
 
-// message hands over a publication. Redis sends it to a channel and to all patterns
-// in a row.
+// message delivers a publication. Redis sends it consecutively for a channel
+// and for all matching patterns.
 func (r *reader) message(m *redis.Message) {
 	topic := strings.TrimPrefix(m.Channel, r.channel(""))
 	position, data, ok := strings.Cut(m.Payload, " ")
 	if !ok || len(data) < headSize {
-		r.report(fmt.Errorf("redisbroker: message of another program on channel %.80q", m.Channel))
+		r.report(fmt.Errorf("redisbroker: channel %.80q: the message is not a publication", m.Channel))
 		return
 	}
 	if data[:headSize] == r.last {

@@ -1,5 +1,4 @@
-// Package brokertest is the contract of [hub.Broker] as tests, which each broker
-// passes.
+// Package brokertest contains the tests that every [hub.Broker] must pass.
 package brokertest
 
 import (
@@ -14,8 +13,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Contract tests brokers. open returns those of two copies of a program, with history
-// on topics for which [Kept] is true.
+// Contract tests brokers. open returns the brokers of two copies of a program,
+// with history on topics for which [Kept] is true.
 func Contract(t *testing.T, open func(t *testing.T) (one, other hub.Broker)) {
 	for name, test := range map[string]func(t *testing.T, one, other hub.Broker){
 		"every field arrives, in order and once": testFields,
@@ -68,7 +67,7 @@ func testFields(t *testing.T, one, other hub.Broker) {
 			}
 			require.Equal(t, want, got)
 		}
-		if Kept(topic) { // of those, the history has what is data
+		if Kept(topic) { // their history contains only data
 			pubs, _, err := other.History(t.Context(), topic, hub.Position{}, 1000)
 			require.NoError(t, err)
 			require.Equal(t, "with ID", string(pubs[len(pubs)-2].Payload))
@@ -77,7 +76,8 @@ func testFields(t *testing.T, one, other hub.Broker) {
 	}
 }
 
-// subscribe runs the brokers if nobody does, and subscribes all to a topic.
+// subscribe runs the brokers if they do not run yet, and subscribes all of them
+// to a topic.
 func subscribe(t *testing.T, topic string, brokers ...hub.Broker) (recorders []*Recorder) {
 	t.Helper()
 	for _, b := range brokers {
@@ -221,7 +221,7 @@ func testUnsubscribe(t *testing.T, one, other hub.Broker) {
 	recorders := subscribe(t, "live.left", one, other)
 	subscribe(t, "live.stays", one, other)
 	other.Unsubscribe("live.left")
-	// The end of a subscription may take a moment to come to the other copy.
+	// The end of a subscription may reach the other copy with a delay.
 	for recorders[1].quiet(t, one, "live.left", "live.stays") {
 	}
 	_, err := one.Publish(t.Context(), "live.left", hub.Publication{Payload: []byte("late")})
@@ -237,8 +237,8 @@ func testUnsubscribe(t *testing.T, one, other hub.Broker) {
 	other.Unsubscribe("live.left") // of a topic that is not subscribed to
 }
 
-// quiet publishes probes on both topics and reports whether that on the first one has
-// arrived when the second one does.
+// quiet publishes probes on both topics, waits for the second and reports
+// whether the first has arrived.
 func (r *Recorder) quiet(t *testing.T, b hub.Broker, left, stays string) bool {
 	before, marks := len(r.Got(left)), len(r.Got(stays))
 	for _, topic := range []string{left, stays} {
@@ -281,7 +281,8 @@ func testStorm(t *testing.T, one, other hub.Broker) {
 	}
 }
 
-// requireOrder checks that what each publisher has sent is complete and in order.
+// requireOrder checks that the messages of each publisher are complete and in
+// order.
 func requireOrder(t *testing.T, payloads []string, publishers, each int) {
 	t.Helper()
 	require.Len(t, payloads, publishers*each)

@@ -12,10 +12,11 @@ import (
 	"github.com/wskit/wskit/hub"
 )
 
-// patience bounds each wait of a test. It is reached only if something is wrong.
+// patience limits each wait of a test. Only failing tests reach it.
 const patience = 60 * time.Second
 
-// Recorder is a [hub.Handler] that notes what it gets, as a hub would.
+// Recorder is a [hub.Handler] that records publications as a hub would see
+// them.
 type Recorder struct {
 	mu      sync.Mutex
 	topics  map[string][]hub.Publication
@@ -23,8 +24,8 @@ type Recorder struct {
 	changed chan struct{} // closed at the next change
 }
 
-// Publication implements [hub.Handler]. It drops what is not newer than the last
-// publication with a position.
+// Publication implements [hub.Handler]. It drops publications with a position
+// that is not newer than the last one.
 func (r *Recorder) Publication(topic string, p hub.Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,7 +58,8 @@ func (r *Recorder) signal() {
 	}
 }
 
-// Payloads returns what has arrived on a topic, without the probes of [Live].
+// Payloads returns the received payloads of a topic, without the probes of
+// [Live].
 func (r *Recorder) Payloads(topic string) (payloads []string) {
 	for _, p := range r.Got(topic) {
 		if string(p.Payload) != probe {
@@ -67,14 +69,14 @@ func (r *Recorder) Payloads(topic string) (payloads []string) {
 	return payloads
 }
 
-// Got returns the publications that have arrived on a topic.
+// Got returns the received publications of a topic.
 func (r *Recorder) Got(topic string) []hub.Publication {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]hub.Publication(nil), r.topics[topic]...)
 }
 
-// Gaps returns the topics of the gaps that were reported.
+// Gaps returns the topics of the reported gaps.
 func (r *Recorder) Gaps() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,11 +113,11 @@ func (r *Recorder) WaitPayloads(t testing.TB, topic string, want ...string) {
 	require.Equal(t, want, r.Payloads(topic))
 }
 
-// probe is the payload of publications that find out whether a subscription has come
-// to the other copies.
+// probe is the payload of publications that test whether a subscription has
+// reached the other copies.
 const probe = "is it there?"
 
-// Live publishes probes by b until each recorder gets them.
+// Live publishes probes through b until each recorder gets them.
 func Live(t testing.TB, b hub.Broker, topic string, recorders ...*Recorder) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -139,7 +141,7 @@ func (r *Recorder) probed(topic string) bool {
 	return false
 }
 
-// settle gives a probe a moment to arrive.
+// settle waits a moment for a probe.
 func (r *Recorder) settle(topic string) {
 	for range 20 {
 		if r.probed(topic) {
@@ -149,7 +151,7 @@ func (r *Recorder) settle(topic string) {
 	}
 }
 
-// Start runs b until the end of the test, and returns what records for it.
+// Start runs b until the end of the test, and returns its recorder.
 func Start(t testing.TB, b hub.Broker) *Recorder {
 	t.Helper()
 	r := new(Recorder)
@@ -157,8 +159,7 @@ func Start(t testing.TB, b hub.Broker) *Recorder {
 	return r
 }
 
-// Run runs b with h until the end of the test. The function that it returns ends that
-// earlier.
+// Run runs b with h until the end of the test, or until stop is called.
 func Run(t testing.TB, b hub.Broker, h hub.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

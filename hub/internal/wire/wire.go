@@ -10,8 +10,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// version is the high half of the first byte, which tells apart what other
-// programs send.
+// version is the high half of the first byte, which identifies messages of
+// other programs.
 const version = 0xA0
 
 // binaryOp is the bit of the first byte that says [ws.OpBinary].
@@ -48,7 +48,7 @@ func Size(p *hub.Publication) int {
 	return 1 + 2*binary.MaxVarintLen64 + len(p.Key) + len(p.ID) + len(p.Payload)
 }
 
-// Parse decodes what Append has appended. The payload of the publication is a part
+// Parse decodes the output of Append. The payload of the publication is a part
 // of b.
 func Parse(b []byte) (p hub.Publication, err error) {
 	if len(b) == 0 || b[0]&0xF0 != version || hub.Kind(b[0]&0x07) > hub.Leave {
