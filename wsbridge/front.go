@@ -32,7 +32,7 @@ func upgrade(u *ws.HTTPUpgrader, w http.ResponseWriter, r *http.Request) (io.Rea
 	return &prefixed{behind, bytes.NewReader(received)}, hs, nil
 }
 
-// prefixed is a connection of which something was read already.
+// prefixed is a connection with bytes that were already read.
 type prefixed struct {
 	io.ReadWriteCloser
 	first *bytes.Reader
@@ -47,11 +47,12 @@ func (c *prefixed) Read(p []byte) (int, error) {
 
 func (c *prefixed) CloseWrite() error { return closeWrite(c.ReadWriteCloser) }
 
-// handlerStream is an extended CONNECT. It ends when the handler returns, and nothing
-// can be sent without a reader of what comes back: to end one direction is to end both.
+// handlerStream is an extended CONNECT. It ends when the handler returns.
+// Sending requires a reader of the other direction, so the end of one direction
+// ends both.
 type handlerStream struct{ *httpstream.Stream }
 
-// Close ends calls that are under way, a Write by a reset of the stream.
+// Close ends pending calls. It resets the stream to end a Write.
 func (s handlerStream) Close() error {
 	s.Finish(false)
 	return nil
@@ -59,8 +60,7 @@ func (s handlerStream) Close() error {
 
 func (s handlerStream) CloseWrite() error { return s.Close() }
 
-// release ends the use of the stream. The stream is reset unless it has ended as it
-// should.
+// release ends the use of the stream. It resets the stream unless clean is set.
 func (s handlerStream) release(clean bool) {
 	s.Finish(false)
 	if !clean {
@@ -68,7 +68,7 @@ func (s handlerStream) release(clean bool) {
 	}
 }
 
-// closeWrite ends the direction of writes, where the stream can.
+// closeWrite ends writing, if the stream supports that.
 func closeWrite(s io.Writer) error {
 	if half, ok := s.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -17,61 +17,67 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// Handler bridges WebSockets to backends. It is an [http.Handler]. Backend is required;
-// otherwise the zero value is ready. Its fields must not change after its first use.
+// Handler is an [http.Handler] that bridges WebSockets to backends. Backend is
+// required. A Handler must not be copied, and its fields must not be modified,
+// after its first use.
 //
-// A request that is no handshake is answered as [websocket.Accept] answers it, and the
-// backend is not asked. If the backend refuses, its status and up to 4 KiB of its body
-// are the answer; if it cannot be reached, that is 502, or 504 after a timeout.
+// A request that is not a handshake gets the response of [websocket.Accept],
+// without a request to the backend. If the backend refuses, the response has
+// its status and up to 4 KiB of its body. If the backend cannot be reached, the
+// status is 502, or 504 after a timeout.
 //
-// ServeHTTP returns when the bridge ends. Over HTTP/2 and HTTP/3 that ends the stream;
-// to reset it after a loss of the backend, ServeHTTP panics with [http.ErrAbortHandler].
-// Shutdown ends all bridges. A Handler must not be copied after its first use.
+// ServeHTTP returns when the bridge ends, which ends the stream over HTTP/2 and
+// HTTP/3. If the connection to the backend was lost, ServeHTTP panics with
+// [http.ErrAbortHandler] to reset the stream. Shutdown ends all bridges.
 type Handler struct {
-	// Backend returns the URL of the backend for a request, of scheme ws, wss, http
-	// or https. An error refuses the request: with its status if it is a
-	// *[ws.ConnectionRejectedError], and with 502 otherwise.
+	// Backend returns the URL of the backend for a request, of scheme ws, wss,
+	// http or https. An error refuses the request with its status if it is a
+	// *[ws.ConnectionRejectedError], and otherwise with 502.
 	Backend func(r *http.Request) (*url.URL, error)
 
-	// Transport opens the stream to the backend. nil means HTTP/1.1, through Dialer.
+	// Transport opens the stream to the backend. nil means HTTP/1.1, through
+	// Dialer.
 	Transport websocket.Transport
 
-	// Dialer opens connections of HTTP/1.1 to the backend. Its Protocols, Extensions,
-	// Header, OnHeader and Host are not used. Its Timeout bounds the handshake with the
-	// backend also where Transport makes it.
+	// Dialer opens HTTP/1.1 connections to the backend. Its Protocols,
+	// Extensions, Header, OnHeader and Host are ignored. Its Timeout limits the
+	// handshake with the backend, also if Transport is set.
 	Dialer ws.Dialer
 
-	// Rewrite changes the header of the request to the backend. It begins as that of
-	// r, without the fields of the handshake and those of the connection. The bridge
-	// adds no X-Forwarded-For: Rewrite does if the backend trusts it.
+	// Rewrite, if not nil, modifies the header of the request to the backend.
+	// At first, it is the header of r without the fields of the handshake and
+	// the connection. The bridge does not add X-Forwarded-For. Rewrite must add
+	// it if the backend uses it.
 	Rewrite func(r *http.Request, header http.Header)
 
-	// Compression is what the bridge agrees to with clients by itself. The backend is
-	// then offered no compression. nil passes the offers of clients on.
+	// Compression, if not nil, is the policy for compression between the bridge
+	// and its clients. The bridge then offers no compression to the backend. If
+	// it is nil, the bridge forwards the offers of clients.
 	Compression *wsflate.Parameters
 
-	// ReadLimit is the maximum size of a message in bytes, as it arrives: in
-	// compressed form if it is compressed, and inflated where Compression is used. 0
-	// means 32 MiB, a negative value no limit. The side that sends a longer one is
-	// closed with status 1009 and the other with 1001.
+	// ReadLimit is the maximum size of a message in bytes, in compressed form
+	// if it is compressed. If Compression is set, it is the size after
+	// decompression. 0 means 32 MiB. A negative value means no limit. For a
+	// larger message, the bridge closes the side that sent it with status 1009
+	// and the other with 1001.
 	ReadLimit int64
 
-	// IdleTimeout ends a bridge over which nothing has passed for that time, with
-	// status 1001 for both sides. 0 means 1 hour, a negative value no limit.
+	// IdleTimeout is the time without traffic after which the bridge closes
+	// both sides with status 1001. 0 means 1 hour, a negative value no limit.
 	IdleTimeout time.Duration
 
-	// OnError, if set, is called with the error of a backend that did not open the
-	// connection. The client is told only its status.
+	// OnError, if not nil, is called if the connection to the backend cannot be
+	// opened. The client gets only the status.
 	OnError func(r *http.Request, err error)
 
-	// CloseTimeout is how long a bridge lasts once one direction has ended. 0 means
-	// 5 s.
+	// CloseTimeout is how long a bridge continues after one direction has
+	// ended. 0 means 5 s.
 	CloseTimeout time.Duration
 
 	open open
 }
 
-// What the zero value of Handler stands for.
+// Defaults of [Handler].
 const (
 	defaultReadLimit    = 32 << 20
 	defaultIdleTimeout  = time.Hour
@@ -105,22 +111,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bridge is one request and what becomes of it.
+// bridge is the state of one request.
 type bridge struct {
 	h         *Handler
 	r         *http.Request
 	ctx       context.Context // of the handshake with the backend
 	back      io.ReadWriteCloser
 	agreed    ws.Handshake // with the backend
-	answer    http.Header  // fields of the backend's answer for the client
+	answer    http.Header  // fields of the backend's response for the client
 	extension *wsflate.Extension
 
-	negotiated bool // the backend's choice was passed on
+	negotiated bool // the backend's choice was forwarded
 
 	leave, abort func() // close the bridge, and reset it: see open
 }
 
-// connect makes the handshake with the backend, before the client gets its answer.
+// connect performs the handshake with the backend, before the response to the
+// client.
 func (b *bridge) connect(r *http.Request) error {
 	if b.h.Backend == nil {
 		return errors.New("wsbridge: Handler has no Backend")
@@ -165,12 +172,12 @@ func (b *bridge) dial(u *url.URL) (err error) {
 		b.back, b.agreed, err = websocket.OpenStream(b.ctx, b.h.Transport, d, u.String())
 	}
 	if err != nil {
-		b.back = nil // and not an interface that holds nil
+		b.back = nil // not an interface that holds nil
 	}
 	return err
 }
 
-// keep keeps a field of the backend's answer for the client.
+// keep stores a field of the backend's response for the client.
 func (b *bridge) keep(name, value []byte) error {
 	if slices.Contains(passedBack[:], string(name)) {
 		b.answer.Add(string(name), string(value))
@@ -178,8 +185,8 @@ func (b *bridge) keep(name, value []byte) error {
 	return nil
 }
 
-// passedBack are the fields of the backend's answer that the client gets, beside those of
-// the handshake.
+// passedBack are the fields of the backend's response that are forwarded to the
+// client, in addition to those of the handshake.
 var passedBack = [...]string{"Set-Cookie", "Server", "Date", "Strict-Transport-Security", "Content-Security-Policy"}
 
 // header returns the fields of the request for the backend.
@@ -206,7 +213,7 @@ func (b *bridge) header() http.Header {
 	return h
 }
 
-// passOn returns the answer of a backend that refuses as one for the client.
+// passOn returns a backend's refusal as a refusal for the client.
 func passOn(e *ws.ConnectionRejectedError) error {
 	h := make(http.Header)
 	for _, name := range [...]string{"Content-Type", "Location", "Retry-After", "Www-Authenticate", "Set-Cookie"} {
@@ -228,8 +235,8 @@ func refusal(status int) error {
 // choose returns the subprotocol that the backend has chosen.
 func (b *bridge) choose([]string) (string, error) { return b.agreed.Protocol, nil }
 
-// negotiate returns the backend's answer to the first offer of its name, or that of the
-// bridge itself.
+// negotiate returns the backend's answer to the first offer with its name, or
+// the bridge's own answer.
 func (b *bridge) negotiate(offer httphead.Option) (httphead.Option, error) {
 	if b.extension != nil {
 		return b.extension.Negotiate(offer)
@@ -249,8 +256,8 @@ func fieldsOf(r *http.Request, name string) (fields httphead.Fields) {
 	return fields
 }
 
-// offeredProtocols returns the subprotocols that the client offers. The upgrader refuses
-// a list that is malformed.
+// offeredProtocols returns the subprotocols that the client offers. The
+// upgrader refuses a malformed list.
 func offeredProtocols(r *http.Request) (offered []string) {
 	const name = "Sec-Websocket-Protocol"
 	for p, err := range fieldsOf(r, name).Tokens(name) {
@@ -262,8 +269,8 @@ func offeredProtocols(r *http.Request) (offered []string) {
 	return offered
 }
 
-// offeredDeflate returns the client's offers of permessage-deflate, the one extension
-// whose frames the bridge can tell from faults.
+// offeredDeflate returns the client's offers of permessage-deflate, the only
+// extension whose frames the bridge can check.
 func offeredDeflate(r *http.Request) (offered []httphead.Option) {
 	const name = "Sec-Websocket-Extensions"
 	for o, err := range fieldsOf(r, name).Options(name) {
@@ -277,7 +284,7 @@ func offeredDeflate(r *http.Request) (offered []httphead.Option) {
 	return offered
 }
 
-// cloneOption is Clone of the option that keeps parameters without a value such.
+// cloneOption is Clone, but keeps parameters without a value.
 func cloneOption(o httphead.Option) httphead.Option {
 	c := httphead.Option{Name: bytes.Clone(o.Name)}
 	o.Parameters.ForEach(func(name, value []byte) bool {

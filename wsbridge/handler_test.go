@@ -282,8 +282,8 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// A stream without deadlines would end with the timeouts of the server. It is refused,
-// and the backend is not asked.
+// A stream without deadlines would end with the timeouts of the server. It is
+// refused, and the backend is not asked.
 func TestMiddlewareWithoutUnwrap(t *testing.T) {
 	h := &wsbridge.Handler{Backend: func(*http.Request) (*url.URL, error) {
 		t.Error("the backend was asked")
@@ -300,8 +300,8 @@ func TestMiddlewareWithoutUnwrap(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
 }
 
-// Offers go to the backend as the client makes them; what the bridge cannot follow, and
-// what concerns the connection to it, does not.
+// Offers go to the backend as the client makes them; what the bridge cannot
+// follow, and what concerns the connection to it, does not.
 func TestOffersPass(t *testing.T) {
 	got := make(chan *http.Request, 1)
 	backend := start(t, false, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -335,7 +335,8 @@ func TestOffersPass(t *testing.T) {
 	}
 }
 
-// A message that is too long ends the bridge: its sender gets 1009, the other side 1001.
+// A message that is too long ends the bridge: its sender gets 1009, the other
+// side 1001.
 func TestReadLimit(t *testing.T) {
 	pairs(t, func(t *testing.T, front, back bool) {
 		for _, compression := range []*wsflate.Parameters{nil, new(wsflate.Parameters)} {
@@ -375,7 +376,8 @@ func TestIdleTimeout(t *testing.T) {
 	})
 }
 
-// A client that does not read stops its backend, and nothing piles up in between.
+// A client that does not read stops its backend, and nothing piles up in
+// between.
 func TestBackpressure(t *testing.T) {
 	pairs(t, func(t *testing.T, front, back bool) {
 		stuck := make(chan error, 1)
@@ -416,7 +418,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// A bridge that waits holds little, with both of its connections and their ends.
+// A bridge that waits holds little, with both of its connections and their
+// ends.
 func TestIdleMemory(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector needs memory of its own")

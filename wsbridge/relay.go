@@ -12,12 +12,13 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// relay passes messages between two sides that speak different compressions: each is
-// decoded, and encoded anew as it arrives. It reports whether the client got a close frame.
+// relay forwards messages between two sides with different compression. It
+// decodes and encodes each message as it arrives. It reports whether the client
+// got a close frame.
 func (b *bridge) relay(front io.ReadWriteCloser, hs ws.Handshake) (clean bool) {
 	opts := &websocket.ConnOptions{ReadLimit: cmp.Or(b.h.ReadLimit, defaultReadLimit), CloseTimeout: b.h.CloseTimeout}
 	if s, ok := front.(handlerStream); ok {
-		front = s.Stream // which package websocket knows
+		front = s.Stream // package websocket knows this type
 	}
 	client, err := websocket.NewConn(front, nil, hs, ws.StateServerSide, opts)
 	if err != nil {
@@ -52,7 +53,8 @@ func (b *bridge) relay(front io.ReadWriteCloser, hs ws.Handshake) (clean bool) {
 	return client.CloseRecord().Sent != 0
 }
 
-// copyMessages passes messages on until one side ends, and then that.
+// copyMessages forwards messages until one side ends, and then forwards the
+// end.
 func copyMessages(to, from *websocket.Conn, active func()) {
 	p := make([]byte, smallBuffer)
 	for {

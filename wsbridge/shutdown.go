@@ -6,22 +6,24 @@ import (
 	"sync"
 )
 
-// open are the bridges of a Handler. mu guards it, and leave and abort of each bridge.
+// open holds the bridges of a Handler. mu guards it, and leave and abort of
+// each bridge.
 type open struct {
 	mu      sync.Mutex
 	over    bool // Shutdown was called
 	bridges map[*bridge]struct{}
-	none    chan struct{} // closed once over is set and the last bridge has ended
+	none    chan struct{} // closed when over is set and the last bridge has ended
 }
 
-// Shutdown closes all bridges with status 1001 for both sides, and returns when they
-// have ended, each after CloseTimeout at the latest. If ctx ends before that, it resets
-// those that are left and returns the error of ctx. Requests are refused with status 503
-// from the first call on. It may be called more than once.
+// Shutdown closes both sides of all bridges with status 1001, and returns when
+// all bridges have ended. Each ends within CloseTimeout. If ctx ends before
+// that, Shutdown resets the remaining ones and returns the error of ctx. From
+// the first call on, requests are refused with status 503. Shutdown may be
+// called more than once.
 //
-// [http.Server.Shutdown] waits for bridges over HTTP/2, and does not know those over
-// HTTP/1.1. A program calls Shutdown beside it, in [http.Server.RegisterOnShutdown] for
-// instance.
+// [http.Server.Shutdown] waits for bridges over HTTP/2 and ignores those over
+// HTTP/1.1. Also call this method, for example with
+// [http.Server.RegisterOnShutdown].
 func (h *Handler) Shutdown(ctx context.Context) error {
 	o := &h.open
 	o.mu.Lock()
@@ -63,8 +65,8 @@ func (o *open) enter(b *bridge) error {
 	return nil
 }
 
-// begin notes how a bridge is closed: leave and abort may be called by any goroutine,
-// once and more than once, also after its end.
+// begin stores the functions that close a bridge. leave and abort may be called
+// by any goroutine, any number of times, also after its end.
 func (o *open) begin(b *bridge, leave, abort func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -13,7 +13,8 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// Shutdown closes both sides with a close frame, and refuses what comes after it.
+// Shutdown closes both sides with a close frame, and refuses what comes after
+// it.
 func TestShutdown(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	pairs(t, func(t *testing.T, front, back bool) {
@@ -50,8 +51,8 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// A bridge whose sides do not answer ends with the context of Shutdown, and so does one
-// whose backend has not answered the handshake.
+// A bridge whose sides do not answer ends with the context of Shutdown, and so
+// does one whose backend has not answered the handshake.
 func TestShutdownEndsWithItsContext(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	pairs(t, func(t *testing.T, front, back bool) {

@@ -13,12 +13,12 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// tunnel passes the bytes of frames between two streams that speak the same
-// compression. It looks at the headers of frames, and at nothing else.
+// tunnel forwards frames between two streams with the same compression. It
+// parses only the headers of frames.
 type tunnel struct {
 	h           *Handler
 	front, back side
-	closing     atomic.Bool // a close frame has passed or was sent, in one direction at least
+	closing     atomic.Bool // a close frame was forwarded or sent, in at least one direction
 	idle        *time.Timer
 	ending      sync.Once
 }
@@ -29,12 +29,12 @@ type side struct {
 	client bool // the bridge is the client of this side
 
 	mu      sync.Mutex // held for each write
-	within  bool       // a frame to this side is cut in the middle for now
-	stopped bool       // a close frame of ours was written: nothing follows it
+	within  bool       // a frame to this side is partly written
+	stopped bool       // our close frame was written: nothing follows it
 }
 
-// tunnel passes frames between front and the backend until both directions have ended. It
-// reports whether a close frame has come before that.
+// tunnel forwards frames between front and the backend until both directions
+// have ended. It reports whether there was a close frame.
 func (b *bridge) tunnel(front io.ReadWriteCloser, _ ws.Handshake) (clean bool) {
 	t := &tunnel{h: b.h, front: side{stream: front}, back: side{stream: b.back, client: true}}
 	var extended ws.State
@@ -65,33 +65,34 @@ func (h *Handler) readLimit() int64 {
 
 func (h *Handler) idleTimeout() time.Duration { return cmp.Or(h.IdleTimeout, defaultIdleTimeout) }
 
-// active notes that something has passed.
+// active records traffic.
 func (t *tunnel) active() {
 	if t.idle != nil {
 		t.idle.Reset(t.h.idleTimeout())
 	}
 }
 
-// finish has both streams end soon. It is called once a direction has ended.
+// finish makes both streams end within CloseTimeout. It is called after a
+// direction has ended.
 func (t *tunnel) finish() {
 	t.ending.Do(func() { time.AfterFunc(cmp.Or(t.h.CloseTimeout, defaultCloseTimeout), t.abort) })
 }
 
-// abort ends both streams, and with them reads and writes that are under way.
+// abort ends both streams and their pending reads and writes.
 func (t *tunnel) abort() {
 	t.front.stream.Close()
 	t.back.stream.Close()
 }
 
-// end has the bridge close both sides with these codes.
+// end closes both sides with these codes.
 func (t *tunnel) end(front, back ws.StatusCode, reason string) {
-	t.finish() // first, since a write to a side may be stuck
+	t.finish() // first, because a write to a side may block
 	t.closing.Store(true)
 	t.front.close(front, reason)
 	t.back.close(back, reason)
 }
 
-// close sends a close frame of the bridge's own, where a frame may begin.
+// close sends a close frame of the bridge, if a frame can begin.
 func (s *side) close(code ws.StatusCode, reason string) {
 	f := ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason))
 	if s.client {
@@ -108,14 +109,14 @@ func (s *side) close(code ws.StatusCode, reason string) {
 	}
 }
 
-// told reports whether the bridge has sent a close frame of its own to s.
+// told reports whether the bridge itself has sent a close frame to s.
 func (s *side) told() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stopped
 }
 
-// write passes p on; within says that it ends in the middle of a frame.
+// write writes p. within says that p ends inside a frame.
 func (s *side) write(p []byte, within bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,15 +128,15 @@ func (s *side) write(p []byte, within bool) error {
 	return err
 }
 
-// direction passes what one side sends to the other.
+// direction forwards frames from one side to the other.
 type direction struct {
 	t        *tunnel
 	from, to *side
 	frames   frames
 }
 
-// The sizes of the buffer of a direction: it has the small one while it waits, and the
-// large one while much passes.
+// Sizes of the buffer of a direction: small while idle, and large while there
+// is much traffic.
 const (
 	smallBuffer = 2 << 10
 	largeBuffer = 32 << 10
@@ -145,7 +146,7 @@ func (d *direction) run() {
 	defer d.t.finish()
 	buffer := bufpool.Get(smallBuffer)
 	defer func() { buffer.Free() }()
-	held := 0 // bytes at the start of the buffer: a header that is not whole
+	held := 0 // bytes at the start of the buffer: an incomplete header
 	for {
 		p := buffer.All()
 		n, err := d.from.stream.Read(p[held:])
@@ -173,8 +174,9 @@ func resized(b *bufpool.Buffer, held []byte, size int) *bufpool.Buffer {
 	return other
 }
 
-// pass passes on what of p may be, and moves the rest, a part of a header, to its start.
-// It returns the size of that, or a negative number if the direction has ended.
+// pass forwards p up to an incomplete header at its end, which it moves to the
+// start of p. It returns the size of that part, or a negative number if the
+// direction has ended.
 func (d *direction) pass(p []byte) (held int) {
 	d.t.active()
 	n, fault := d.frames.walk(p)
@@ -190,12 +192,12 @@ func (d *direction) pass(p []byte) (held int) {
 		return -1
 	}
 	if d.frames.closed && d.frames.left == 0 && d.from.told() {
-		return -1 // the closing handshake with the bridge itself is over
+		return -1 // the closing handshake with the bridge is complete
 	}
 	return copy(p, p[n:])
 }
 
-// fail closes both sides because of a fault of what has arrived.
+// fail closes both sides because of a fault in the received frames.
 func (d *direction) fail(fault error) {
 	code, reason := ws.StatusMessageTooBig, fault.Error()
 	if e, ok := errors.AsType[*ws.ProtocolError](fault); ok {
@@ -208,8 +210,8 @@ func (d *direction) fail(fault error) {
 	}
 }
 
-// ended passes the end of one direction on: after a close frame as such, and otherwise
-// as the loss that it is.
+// ended forwards the end of one direction: after a close frame as a clean end,
+// and otherwise as a loss.
 func (d *direction) ended(err error) {
 	if err == io.EOF && d.t.closing.Load() {
 		closeWrite(d.to.stream)
@@ -221,7 +223,7 @@ func (d *direction) ended(err error) {
 // frames follows the frames of one direction.
 type frames struct {
 	state  ws.State
-	left   int64 // payload of the frame under way that is still to come
+	left   int64 // remaining payload of the current frame
 	size   int64 // of the message so far
 	limit  int64
 	closed bool // a close frame has begun
@@ -229,8 +231,8 @@ type frames struct {
 
 var errTooBig = errors.New("message too big")
 
-// walk returns how many bytes of p may be passed on: all but a part of a header at the
-// end, or what comes before a fault.
+// walk returns how many bytes of p can be forwarded: all except an incomplete
+// header at the end, or the bytes before a fault.
 func (f *frames) walk(p []byte) (n int, err error) {
 	for {
 		more := min(f.left, int64(len(p)-n))
@@ -252,7 +254,7 @@ func (f *frames) walk(p []byte) (n int, err error) {
 	}
 }
 
-// begin takes the header of a frame.
+// begin handles the header of a frame.
 func (f *frames) begin(h ws.Header) error {
 	if err := ws.CheckHeader(h, f.state); err != nil {
 		return err

@@ -17,8 +17,8 @@ import (
 	"github.com/wskit/wskit/wsh2"
 )
 
-// A server of package websocket survives hostile streams, and serves the honest ones of
-// the same connection.
+// A server of package websocket survives hostile streams, and serves the honest
+// ones of the same connection.
 func TestServerSurvivesAttacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := wstest.Listen(nil)

@@ -50,8 +50,8 @@ func bareEcho(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// BenchmarkEcho is one echo after the other, beside the same bytes without WebSocket over
-// the same transport.
+// BenchmarkEcho is one echo after the other, beside the same bytes without
+// WebSocket over the same transport.
 func BenchmarkEcho(b *testing.B) {
 	for _, size := range []int{64, 16 << 10} {
 		b.Run(fmt.Sprintf("bare/size=%d", size), func(b *testing.B) {
@@ -97,8 +97,8 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle reports what an open WebSocket holds on both sides, without a read that
-// waits on the client's.
+// BenchmarkIdle reports what an open WebSocket holds on both sides, without a
+// read that waits on the client's.
 func BenchmarkIdle(b *testing.B) {
 	const n = 250
 	url := cleartext(b, acceptEcho)

@@ -18,7 +18,8 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// bubble runs a test with a clock of its own, and fails if it leaves a goroutine.
+// bubble runs a test with a clock of its own, and fails if it leaves a
+// goroutine.
 func bubble(t *testing.T, tr *Transport, f func(t *testing.T, tr *Transport, next func() *script)) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, next := scripted(t, tr)
@@ -71,7 +72,8 @@ func TestConnect_RFC8441_5(t *testing.T) {
 	})
 }
 
-// withoutWindows returns the frames that have arrived, but for those about windows.
+// withoutWindows returns the frames that have arrived, but for those about
+// windows.
 func withoutWindows(s *script) (lines []string) {
 	synctest.Wait()
 	for {
@@ -161,7 +163,7 @@ func TestConnectRefused(t *testing.T) {
 			s.answer(1, false, ":status", "200", "X-Upper", "b")
 			s.want("RST_STREAM 1 PROTOCOL_ERROR")
 		}, "X-Upper", false},
-		{"interim answer that ends the stream", func(s *script) {
+		{"interim response ends the stream", func(s *script) {
 			s.settle()
 			s.want("HEADERS 1")
 			s.answer(1, true, ":status", "103")
@@ -174,7 +176,7 @@ func TestConnectRefused(t *testing.T) {
 				s.answer(1, false, ":status", "103")
 			}
 			s.want("RST_STREAM 1 PROTOCOL_ERROR")
-		}, "too many interim answers", false},
+		}, "too many interim responses", false},
 		{"DATA before the answer", func(s *script) {
 			s.settle()
 			s.want("HEADERS 1")
@@ -250,7 +252,7 @@ func TestConnectRefused(t *testing.T) {
 		}, "overflow", false},
 		{"request larger than the server allows", func(s *script) {
 			s.settle(http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: 100})
-		}, "where the server allows 100", false},
+		}, "exceeds the limit of the server, 100", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
@@ -406,7 +408,8 @@ func TestStreamEnds(t *testing.T) {
 	}
 }
 
-// Padding counts in the windows and comes back at once; empty frames change nothing.
+// Padding counts in the windows and comes back at once; empty frames change
+// nothing.
 func TestPaddedAndEmptyData_RFC9113_6_1(t *testing.T) {
 	bubble(t, &Transport{StreamWindow: 1000}, func(t *testing.T, tr *Transport, next func() *script) {
 		stream, s := opened(t, tr, next)
@@ -562,8 +565,8 @@ func TestReadDeadline(t *testing.T) {
 	})
 }
 
-// A stream with much to send takes turns with one that has little, also where the server
-// reads nothing for a while.
+// A stream with much to send takes turns with one that has little, also where
+// the server reads nothing for a while.
 func TestStreamsTakeTurns(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
 		o := connect(t.Context(), tr)
@@ -605,8 +608,8 @@ func TestClose_RFC8441_5(t *testing.T) {
 	})
 }
 
-// Bytes that arrive on a stream that was closed are no fault, and count for the window of
-// the connection.
+// Bytes that arrive on a stream that was closed are no fault, and count for the
+// window of the connection.
 func TestDataAfterClose(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
 		stream, s := opened(t, tr, next)

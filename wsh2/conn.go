@@ -14,10 +14,10 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// conn is a connection of HTTP/2 on the client's side that carries extended CONNECT
-// alone (receive.go, send.go, stream.go). Its reader handles one frame after the other
-// and never waits for the writer, which writes what stands in out. mu guards all that is
-// below it and all streams; it is held for no I/O.
+// conn is a client connection of HTTP/2 that carries only extended CONNECT
+// (receive.go, send.go, stream.go). Its reader handles one frame after another
+// and never waits for the writer, which writes the content of out. mu guards
+// the fields below it and all streams. It is not held during I/O.
 type conn struct {
 	t    *Transport
 	pool *pool
@@ -26,21 +26,21 @@ type conn struct {
 	reader *http2.Framer // belongs to the goroutine that reads
 	input  *bufio.Reader
 
-	ready chan struct{} // closed by the server's first SETTINGS, and by the end
+	ready chan struct{} // closed after the server's first SETTINGS, and at the end
 
 	mu     sync.Mutex
-	err    error // what has ended the connection
+	err    error // why the connection ended
 	health *time.Timer
 	idle   *time.Timer // runs while there are no streams
 	heard  bool        // a frame arrived since the timer fired last
-	pinged bool        // a PING went out, and nothing arrived since
+	pinged bool        // a PING was sent, and nothing arrived since
 
 	streams map[uint32]*stream // open ones
-	active  int                // streams that are open, to be opened, or reserved
+	active  int                // streams that are open, being opened, or reserved
 	nextID  uint32             // of the next stream
-	leaving bool               // the server has sent GOAWAY, or the numbers are used up
+	leaving bool               // the server has sent GOAWAY, or no stream IDs are left
 
-	// What the server allows.
+	// Limits of the server.
 	settled       bool // its first SETTINGS have arrived
 	extended      bool // it accepts extended CONNECT
 	maxStreams    uint32
@@ -48,35 +48,36 @@ type conn struct {
 	maxHeaderList uint32
 	initialWindow int64
 
-	// What arrives: window is what the server may still send, credit what it has sent
-	// and is not told yet that it may send again.
+	// Receiving: window is how many bytes the server may still send, and credit
+	// how many bytes are not yet returned to its window.
 	window, credit int
 
-	// What is sent.
-	out        bytes.Buffer // frames, as they go out
-	answers    int          // bytes of out that the server has asked for
+	// Sending.
+	out        bytes.Buffer // encoded frames
+	answers    int          // bytes of out that answer the server
 	writer     *http2.Framer
 	flush      sync.Cond // out is not empty, or err is set
 	fields     *hpack.Encoder
-	block      bytes.Buffer // where fields encodes to
+	block      bytes.Buffer // output of the header encoder
 	sendWindow int64
-	requests   []*stream // whose request is to be sent
+	requests   []*stream // with a request to send
 	queue      []*stream // with bytes to send and a window for them
 }
 
 const (
 	maxWindow     = 1<<31 - 1 // RFC 9113, section 6.9.1
 	initialWindow = 1<<16 - 1 // section 6.5.2
-	minFrame      = 1 << 14   // section 4.2: what every peer takes
+	minFrame      = 1 << 14   // section 4.2: every peer accepts this
 	maxStreamID   = 1<<31 - 1
 
-	// What may wait to be written: frames of streams fill out up to maxOut, and answers
-	// to the server may add maxAnswers. A request goes out whole.
+	// Limits of out: frames of streams fill it up to maxOut, and answers to the
+	// server may add maxAnswers. A request is never split.
 	maxOut     = 64 << 10
 	maxAnswers = 64 << 10
 
-	// The largest frames of both directions, if the server takes them: 32 KiB with the
-	// header of a WebSocket frame. Streams take turns frame by frame.
+	// The maximum frame size in both directions, if the server accepts it: 32
+	// KiB with the header of a WebSocket frame. Streams take turns after each
+	// frame.
 	largestFrame = 32<<10 + 64
 )
 
@@ -115,14 +116,15 @@ func newConn(t *Transport, p *pool, nc net.Conn) *conn {
 	return c
 }
 
-// connWindow is the receive window of a connection. What arrives is given back at once,
-// so that it bounds only what is on the way: the sum of the streams' windows bounds what
-// is held.
+// connWindow is the receive window of a connection. Received bytes are returned
+// to it immediately, so that it limits only data in flight. The sum of the
+// windows of the streams limits the memory.
 func (t *Transport) connWindow() int {
 	return max(initialWindow, min(4*min(t.streamWindow(), maxWindow/4), maxWindow))
 }
 
-// awaitSettings waits for the server's SETTINGS. On an error the connection is closed.
+// awaitSettings waits for the server's SETTINGS. On an error the connection is
+// closed.
 func (c *conn) awaitSettings(ctx context.Context) error {
 	select {
 	case <-c.ready:
@@ -144,7 +146,7 @@ func (c *conn) awaitSettings(ctx context.Context) error {
 	return c.err
 }
 
-// limitTime returns what d stands for; 0 is none.
+// limitTime returns the effective limit for d. 0 means none.
 func limitTime(d, byDefault time.Duration) time.Duration {
 	if d == 0 {
 		return byDefault
@@ -158,10 +160,10 @@ type reservation int
 const (
 	reserved  reservation = iota
 	full                  // for now
-	forbidden             // the server allows no stream at all now
+	forbidden             // the server allows no streams at all for now
 )
 
-// reserve takes the place of one stream.
+// reserve reserves one stream.
 func (c *conn) reserve() reservation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -180,14 +182,14 @@ func (c *conn) reserve() reservation {
 	return reserved
 }
 
-// release gives the place of a stream back. c.mu is held.
+// release releases a reserved stream. c.mu is held.
 func (c *conn) release() {
 	c.active--
 	c.rest()
 	c.pool.changed.tell()
 }
 
-// rest has a connection without streams end, at once or later.
+// rest ends a connection without streams, immediately or after IdleTimeout.
 func (c *conn) rest() {
 	d := limitTime(c.t.IdleTimeout, defaultIdleTimeout)
 	switch {
@@ -210,7 +212,7 @@ func (c *conn) expire() {
 	}
 }
 
-// watch looks after the server in d, or not if d is 0.
+// watch checks the server after d, or not if d is 0.
 func (c *conn) watch(d time.Duration) {
 	if d == 0 {
 		return
@@ -247,8 +249,8 @@ func (e *timeoutError) Error() string   { return e.reason }
 func (e *timeoutError) Timeout() bool   { return true }
 func (e *timeoutError) Temporary() bool { return false }
 
-// fail ends the connection and its streams. A fault of the server is told to it. c.mu is
-// held.
+// fail ends the connection and its streams. If the server is at fault, it sends
+// GOAWAY with the code. c.mu is held.
 func (c *conn) fail(err error) {
 	if c.err != nil {
 		return
@@ -258,7 +260,7 @@ func (c *conn) fail(err error) {
 	if fault, ok := errors.AsType[*faultError](err); ok {
 		code = fault.code
 	}
-	c.writer.WriteGoAway(0, code, nil) // no stream of the server's was processed
+	c.writer.WriteGoAway(0, code, nil) // the server has opened no streams
 	for _, s := range c.requests {
 		s.end(&unprocessedError{err})
 	}
@@ -274,9 +276,9 @@ func (c *conn) fail(err error) {
 	if !c.settled {
 		close(c.ready)
 	}
-	c.nc.SetWriteDeadline(time.Now().Add(farewell)) // ends a write that is under way, too
+	c.nc.SetWriteDeadline(time.Now().Add(farewell)) // also ends a write in progress
 	c.flush.Signal()
 }
 
-// farewell is how long the last frames may take to be written.
+// farewell limits the time to write the last frames.
 const farewell = time.Second

@@ -27,7 +27,8 @@ import (
 	"github.com/wskit/wskit/wsh2"
 )
 
-// serving starts a server of HTTP/2 over TLS that gives each WebSocket to serve.
+// serving starts a server of HTTP/2 over TLS that gives each WebSocket to
+// serve.
 func serving(t *testing.T, config *http.HTTP2Config, serve func(c *websocket.Conn, r *http.Request)) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -191,8 +192,8 @@ func TestUnreadWebSocketStallsNoSibling(t *testing.T) {
 	}
 }
 
-// A server that chooses HTTP/1.1 in TLS is dialed again with that, if the program asks
-// for it.
+// A server that chooses HTTP/1.1 in TLS is dialed again with that, if the
+// program asks for it.
 func TestFallback(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
@@ -286,7 +287,7 @@ func TestServerIsKilled(t *testing.T) {
 	c := dial(t, srv, tr)
 	srv.CloseClientConnections()
 	_, _, err := c.Read(t.Context())
-	require.ErrorContains(t, err, "the peer is gone without a close frame")
+	require.ErrorContains(t, err, "the peer has gone without a close frame")
 	require.ErrorContains(t, c.Write(t.Context(), websocket.MessageText, nil), "write")
 	again := dial(t, srv, tr)
 	requireEcho(t, again, []byte("over a new connection"))

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// requestFields returns the fields of r as HTTP/2 sends them (RFC 9113, section 8.3.1;
-// RFC 8441, section 4).
+// requestFields returns the fields of r as HTTP/2 sends them (RFC 9113, section
+// 8.3.1; RFC 8441, section 4).
 func requestFields(r *http.Request) ([]hpack.HeaderField, error) {
 	protocol := r.Header[":protocol"]
 	if r.Method != http.MethodConnect || len(protocol) != 1 {
-		return nil, fmt.Errorf("%.16q is not an extended CONNECT with one :protocol", r.Method)
+		return nil, fmt.Errorf("method %.16q: want an extended CONNECT with one :protocol", r.Method)
 	}
 	scheme := "http"
 	if r.URL.Scheme == "https" || r.URL.Scheme == "wss" {
@@ -40,7 +40,7 @@ func requestFields(r *http.Request) ([]hpack.HeaderField, error) {
 			continue
 		}
 		for _, v := range values {
-			if name == "user-agent" && v == "" { // asks for none
+			if name == "user-agent" && v == "" { // omit it
 				continue
 			}
 			fields = append(fields, hpack.HeaderField{Name: name, Value: v, Sensitive: secret[name]})
@@ -48,24 +48,25 @@ func requestFields(r *http.Request) ([]hpack.HeaderField, error) {
 	}
 	for _, f := range fields {
 		if f.Name[0] != ':' && !httpguts.ValidHeaderFieldName(f.Name) || !httpguts.ValidHeaderFieldValue(f.Value) {
-			return nil, fmt.Errorf("field %q cannot be sent", f.Name)
+			return nil, fmt.Errorf("invalid header field %q", f.Name)
 		}
 	}
 	return fields, nil
 }
 
-// omitted are the fields that HTTP/2 has no place for (RFC 9113, section 8.2.2), and those
-// that describe a body.
+// omitted are the fields that HTTP/2 does not allow (RFC 9113, section 8.2.2),
+// and those that describe a body.
 var omitted = map[string]bool{
 	"host": true, "connection": true, "upgrade": true, "keep-alive": true, "proxy-connection": true,
 	"transfer-encoding": true, "te": true, "content-length": true, "trailer": true,
 }
 
-// secret are the fields that compression must not make guessable (RFC 7541, section 7.1).
+// secret are the fields that must not be compressed, because an attacker could
+// guess them (RFC 7541, section 7.1).
 var secret = map[string]bool{"authorization": true, "proxy-authorization": true, "cookie": true}
 
-// listSize returns the size of fields as MAX_HEADER_LIST_SIZE counts (RFC 9113, section
-// 6.5.2).
+// listSize returns the size of fields as MAX_HEADER_LIST_SIZE counts (RFC 9113,
+// section 6.5.2).
 func listSize(fields []hpack.HeaderField) (n uint64) {
 	for _, f := range fields {
 		n += uint64(f.Size())
@@ -73,7 +74,7 @@ func listSize(fields []hpack.HeaderField) (n uint64) {
 	return n
 }
 
-// statusOf returns the status of an answer.
+// statusOf returns the status of a response.
 func statusOf(f *http2.MetaHeadersFrame) (int, error) {
 	text := f.PseudoValue("status")
 	status, err := strconv.Atoi(text)
@@ -83,7 +84,7 @@ func statusOf(f *http2.MetaHeadersFrame) (int, error) {
 	return status, nil
 }
 
-// newResponse returns the answer with that head.
+// newResponse returns a response with that head.
 func newResponse(c *conn, status int, f *http2.MetaHeadersFrame) *http.Response {
 	resp := &http.Response{
 		Status:     strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))),

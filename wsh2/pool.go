@@ -13,7 +13,8 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// pool holds the connections to one origin. Transport.mu guards all but changed.
+// pool holds the connections to one origin. Transport.mu guards all fields
+// except changed.
 type pool struct {
 	origin  string
 	conns   []*conn
@@ -25,11 +26,11 @@ type pool struct {
 // flight is a connection that is being opened.
 type flight struct {
 	landed chan struct{}
-	err    error // for those that wait for it, once it has landed
+	err    error // valid after it has landed
 }
 
-// acquire returns a connection to the origin of u that has room for one stream, which is
-// reserved.
+// acquire reserves a stream on a connection to the origin of u, and returns the
+// connection.
 func (t *Transport) acquire(ctx context.Context, u *url.URL) (*conn, error) {
 	if u.Scheme != "https" && u.Scheme != "wss" && !t.Cleartext {
 		return nil, fmt.Errorf("scheme %s needs Transport.Cleartext: %w", u.Scheme, websocket.ErrNoExtendedConnect)
@@ -80,19 +81,19 @@ func (t *Transport) leave(p *pool) {
 	t.tidy(p)
 }
 
-// tidy forgets a pool that is not in use. Transport.mu is held.
+// tidy removes a pool that is not in use. Transport.mu is held.
 func (t *Transport) tidy(p *pool) {
 	if p.waiting == 0 && len(p.conns) == 0 {
 		delete(t.pools, p.origin)
 	}
 }
 
-// ticket is what a caller of reserve has got.
+// ticket is the result of reserve.
 type ticket struct {
-	conn    *conn           // with room, which is reserved
+	conn    *conn           // with a reserved stream
 	flight  *flight         // the connection being opened, if any
-	fly     bool            // the caller has to open it
-	changed <-chan struct{} // otherwise what tells of a change
+	fly     bool            // the caller must open it
+	changed <-chan struct{} // otherwise, closed at a change
 }
 
 func (t *Transport) reserve(p *pool) (ticket, error) {
@@ -101,7 +102,7 @@ func (t *Transport) reserve(p *pool) (ticket, error) {
 	if t.closed {
 		return ticket{}, errTransportClosed
 	}
-	k := ticket{changed: p.changed.next()} // before the looks at conns
+	k := ticket{changed: p.changed.next()} // before checking conns
 	mayDial := p.flight == nil && len(p.conns) < t.maxConns()
 	for _, c := range p.conns {
 		switch c.reserve() {
@@ -118,7 +119,8 @@ func (t *Transport) reserve(p *pool) (ticket, error) {
 	return k, nil
 }
 
-// wait returns when the pool may have room, or the connection being opened has failed.
+// wait returns when the pool may have room, or when the connection being opened
+// has failed.
 func (k *ticket) wait(ctx context.Context) error {
 	var landed chan struct{}
 	if k.flight != nil {
@@ -152,7 +154,7 @@ func (t *Transport) fly(ctx context.Context, u *url.URL, p *pool, f *flight) err
 		p.conns = append(p.conns, c)
 	}
 	t.mu.Unlock()
-	if err != nil && ctx.Err() == nil { // what ended one caller's context does not concern others
+	if err != nil && ctx.Err() == nil { // the end of one caller's context does not concern others
 		f.err = err
 	}
 	close(f.landed)
@@ -162,7 +164,7 @@ func (t *Transport) fly(ctx context.Context, u *url.URL, p *pool, f *flight) err
 	return err
 }
 
-// checkAlive takes c out of its pool if it ended before it was there.
+// checkAlive removes c from its pool if it ended before it was added.
 func (c *conn) checkAlive(t *Transport) {
 	c.mu.Lock()
 	ended := c.err != nil
@@ -172,7 +174,7 @@ func (c *conn) checkAlive(t *Transport) {
 	}
 }
 
-// remove takes a connection out of its pool.
+// remove removes a connection from its pool.
 func (t *Transport) remove(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -181,7 +183,7 @@ func (t *Transport) remove(c *conn) {
 	c.pool.changed.tell()
 }
 
-// signal wakes up all that wait for something. The zero value is ready.
+// signal wakes up all waiting goroutines. The zero value is ready to use.
 type signal struct {
 	mu sync.Mutex
 	ch chan struct{}
@@ -206,20 +208,20 @@ func (s *signal) tell() {
 	}
 }
 
-// checkALPN reports a server that did not choose HTTP/2. A connection without TLS has
-// prior knowledge.
+// checkALPN returns an error if the server did not choose HTTP/2. It accepts a
+// connection without TLS, which has prior knowledge.
 func checkALPN(nc net.Conn) error {
 	c, ok := nc.(interface{ ConnectionState() tls.ConnectionState })
 	if !ok {
 		return nil
 	}
 	if chosen := c.ConnectionState().NegotiatedProtocol; chosen != "h2" {
-		return fmt.Errorf("TLS has agreed on protocol %q and not on h2: %w", chosen, websocket.ErrNoExtendedConnect)
+		return fmt.Errorf("TLS negotiated protocol %q, want h2: %w", chosen, websocket.ErrNoExtendedConnect)
 	}
 	return nil
 }
 
-// contextError is why ctx ended.
+// contextError returns why ctx ended.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if err == cause {

@@ -11,7 +11,7 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// faultError is a breach of HTTP/2 by the server.
+// faultError is a violation of HTTP/2 by the server.
 type faultError struct {
 	code   http2.ErrCode
 	reason string
@@ -27,7 +27,7 @@ func fault(code http2.ErrCode, format string, args ...any) error {
 
 var errNotExtended = fmt.Errorf("SETTINGS without ENABLE_CONNECT_PROTOCOL: %w", websocket.ErrNoExtendedConnect)
 
-// read handles what arrives until the connection ends.
+// read handles received frames until the connection ends.
 func (c *conn) read() {
 	defer c.t.running.Done()
 	err := c.checkVersion()
@@ -39,7 +39,7 @@ func (c *conn) read() {
 	c.mu.Unlock()
 }
 
-// checkVersion reports a server that answers in HTTP/1.
+// checkVersion returns an error if the server answers in HTTP/1.
 func (c *conn) checkVersion() error {
 	if start, err := c.input.Peek(len("HTTP/")); err == nil && string(start) == "HTTP/" {
 		return fmt.Errorf("the server answers in HTTP/1: %w", websocket.ErrNoExtendedConnect)
@@ -60,13 +60,13 @@ func (c *conn) readFrame() error {
 		err = c.handle(f)
 	}
 	if c.answers += c.out.Len() - before; err == nil && c.answers > maxAnswers {
-		err = fault(http2.ErrCodeEnhanceYourCalm, "it asks for answers and does not read them")
+		err = fault(http2.ErrCodeEnhanceYourCalm, "it requests answers and does not read them")
 	}
 	c.pump()
 	return c.readError(err)
 }
 
-// readError names what has gone wrong with a read.
+// readError returns the error for a failed read.
 func (c *conn) readError(err error) error {
 	code, broken := errors.AsType[http2.ConnectionError](err)
 	switch {
@@ -84,10 +84,10 @@ func (c *conn) readError(err error) error {
 	return err
 }
 
-// handle does what a frame asks for.
+// handle handles a frame.
 func (c *conn) handle(f http2.Frame) error {
 	if settings, ok := f.(*http2.SettingsFrame); !c.settled && (!ok || settings.IsAck()) {
-		return fault(http2.ErrCodeProtocol, "the first frame is %v and not SETTINGS", f.Header().Type)
+		return fault(http2.ErrCodeProtocol, "the first frame is %v, want SETTINGS", f.Header().Type)
 	}
 	switch f := f.(type) {
 	case *http2.SettingsFrame:
@@ -107,9 +107,9 @@ func (c *conn) handle(f http2.Frame) error {
 	case *http2.RSTStreamFrame:
 		return c.handleReset(f)
 	case *http2.PushPromiseFrame:
-		return fault(http2.ErrCodeProtocol, "PUSH_PROMISE, which our SETTINGS forbid")
+		return fault(http2.ErrCodeProtocol, "PUSH_PROMISE is not allowed by our SETTINGS")
 	}
-	return nil // PRIORITY, and what is unknown (RFC 9113, section 4.1)
+	return nil // PRIORITY and unknown frames (RFC 9113, section 4.1)
 }
 
 func (c *conn) handleSettings(f *http2.SettingsFrame) error {
@@ -152,7 +152,8 @@ func (c *conn) set(s http2.Setting) error {
 	return nil
 }
 
-// setInitialWindow changes the windows of all streams (RFC 9113, section 6.9.2).
+// setInitialWindow changes the windows of all streams (RFC 9113, section
+// 6.9.2).
 func (c *conn) setInitialWindow(n int64) error {
 	more := n - c.initialWindow
 	c.initialWindow = n
@@ -165,8 +166,8 @@ func (c *conn) setInitialWindow(n int64) error {
 	return nil
 }
 
-// handleGoAway gives up the streams that the server will not process, and has the others
-// go on (RFC 9113, section 6.8).
+// handleGoAway ends the streams that the server will not process. Others
+// continue (RFC 9113, section 6.8).
 func (c *conn) handleGoAway(f *http2.GoAwayFrame) {
 	err := fmt.Errorf("the server has sent GOAWAY (%v)", f.ErrCode)
 	c.leaving = true
@@ -214,8 +215,8 @@ func (c *conn) streamOf(f http2.Frame) (*stream, error) {
 	return nil, nil
 }
 
-// handleData counts all of a frame, and its padding, in both windows (RFC 9113, section
-// 6.9.1).
+// handleData counts the whole frame, including its padding, in both windows
+// (RFC 9113, section 6.9.1).
 func (c *conn) handleData(f *http2.DataFrame) error {
 	size := int(f.Length)
 	if c.window -= size; c.window < 0 {
@@ -246,15 +247,15 @@ func (c *conn) handleReset(f *http2.RSTStreamFrame) error {
 	return nil
 }
 
-// resetError is a stream that the server has reset.
+// resetError reports that the server has reset the stream.
 type resetError http2.ErrCode
 
 func (e resetError) Error() string {
 	return fmt.Sprintf("the server has reset the stream (%v)", http2.ErrCode(e))
 }
 
-// streamFault resets the stream of a frame that breaks HTTP/2 in a way that concerns
-// only that.
+// streamFault resets a stream because of a violation of HTTP/2 that concerns
+// only that stream.
 func (c *conn) streamFault(e http2.StreamError) error {
 	cause := e.Cause
 	if cause == nil {
@@ -268,10 +269,11 @@ func (c *conn) streamFault(e http2.StreamError) error {
 	return nil
 }
 
-// mostInterim is how many interim answers are passed over (RFC 9110, section 15.2).
+// mostInterim is how many interim responses are skipped (RFC 9110, section
+// 15.2).
 const mostInterim = 7
 
-// handleHeaders takes the head of an answer, or trailers.
+// handleHeaders handles the head of a response, or trailers.
 func (c *conn) handleHeaders(f *http2.MetaHeadersFrame) error {
 	s, err := c.streamOf(f)
 	if s == nil {
@@ -288,10 +290,10 @@ func (s *stream) receiveHead(f *http2.MetaHeadersFrame) error {
 	case s.response != nil && !f.StreamEnded():
 		return fault(http2.ErrCodeProtocol, "second head of an answer")
 	case s.response != nil:
-		s.endRemote() // and whatever the trailers say
+		s.endRemote() // the content of trailers is ignored
 		return nil
 	case f.Truncated:
-		return fmt.Errorf("the head of the answer has more than %d bytes", s.c.t.headerBytes())
+		return fmt.Errorf("response head exceeds %d bytes", s.c.t.headerBytes())
 	}
 	status, err := statusOf(f)
 	switch {
@@ -307,9 +309,9 @@ func (s *stream) receiveHead(f *http2.MetaHeadersFrame) error {
 		s.readable.Broadcast()
 		return nil
 	case f.StreamEnded():
-		return fault(http2.ErrCodeProtocol, "interim answer that ends the stream")
+		return fault(http2.ErrCodeProtocol, "interim response ends the stream")
 	case s.interim == mostInterim:
-		return errors.New("too many interim answers")
+		return errors.New("too many interim responses")
 	}
 	s.interim++
 	return nil

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// write writes what stands in out until the connection has ended, and then closes it.
+// write writes the content of out until the connection has ended, and then
+// closes it.
 func (c *conn) write() {
 	defer c.t.running.Done()
 	var spare bytes.Buffer
@@ -41,7 +42,7 @@ func (c *conn) write() {
 	c.t.remove(c)
 }
 
-// keptOut is how large a buffer a connection keeps that has nothing in it.
+// keptOut is the maximum size of an empty buffer that a connection keeps.
 const keptOut = 32 << 10
 
 // trim drops the memory of an empty buffer that has grown.
@@ -51,16 +52,17 @@ func trim(b *bytes.Buffer) {
 	}
 }
 
-// closeConn closes the connection. The alert of TLS may take as long as the last frames.
+// closeConn closes the connection. The timeout for the last frames also applies
+// to the alert of TLS.
 func (c *conn) closeConn() {
 	if tls, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
 		defer time.AfterFunc(farewell, func() { tls.NetConn().Close() }).Stop()
 	}
-	c.nc.SetReadDeadline(time.Unix(1, 0)) // where Close does not end a read
+	c.nc.SetReadDeadline(time.Unix(1, 0)) // if Close does not end a read
 	c.nc.Close()
 }
 
-// enqueue notes a stream that has bytes to send and a window for them.
+// enqueue queues a stream with bytes to send and a window for them.
 func (c *conn) enqueue(s *stream) {
 	if !s.queued && len(s.pending) > 0 && s.sendWindow > 0 {
 		s.queued = true
@@ -68,8 +70,9 @@ func (c *conn) enqueue(s *stream) {
 	}
 }
 
-// pump moves requests, and then a frame of each stream in turn, to out, as far as that
-// has room and the windows allow. It is called whenever one of these has changed.
+// pump moves requests, and then a frame of each stream in turn, to out, as far
+// as the room in out and the windows allow. It is called whenever one of these
+// has changed.
 func (c *conn) pump() {
 	if c.err != nil {
 		return
@@ -94,7 +97,7 @@ func (c *conn) pump() {
 func (c *conn) sendData(s *stream) {
 	n := min(int64(len(s.pending)), int64(min(c.maxFrame, largestFrame)), s.sendWindow, c.sendWindow)
 	if n <= 0 {
-		return // it was given up, or its window was made smaller
+		return // the stream has ended, or its window was reduced
 	}
 	c.writer.WriteData(s.id, false, s.pending[:n])
 	s.pending = s.pending[n:]
@@ -129,7 +132,8 @@ func (c *conn) sendRequest(s *stream) {
 	trim(&c.block)
 }
 
-// encode returns the header block of fields, which is valid until the next call.
+// encode returns the header block of fields, which is valid until the next
+// call.
 func (c *conn) encode(fields []hpack.HeaderField) []byte {
 	c.block.Reset()
 	for _, f := range fields {

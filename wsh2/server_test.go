@@ -32,8 +32,8 @@ type script struct {
 	turn   chan struct{}
 }
 
-// scripted returns a Transport and a function that returns the server's end of its next
-// connection, after the preface.
+// scripted returns a Transport and a function that returns the server's end of
+// its next connection, after the preface.
 func scripted(t *testing.T, tr *Transport) (*Transport, func() *script) {
 	if tr == nil {
 		tr = new(Transport)
@@ -101,8 +101,8 @@ func (s *script) read() {
 	}
 }
 
-// want fails unless the next frame begins with line. Frames about windows of the
-// connection and acknowledgments are passed over.
+// want fails unless the next frame begins with line. Frames about windows of
+// the connection and acknowledgments are passed over.
 func (s *script) want(line string) string {
 	s.t.Helper()
 	for {

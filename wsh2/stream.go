@@ -17,28 +17,28 @@ import (
 	"github.com/wskit/wskit/internal/bufpool"
 )
 
-// stream is one extended CONNECT: a websocket.Stream once it is open. The lock of its
-// connection guards all of it.
+// stream is one extended CONNECT: a websocket.Stream once it is open. The lock
+// of its connection guards all of it.
 type stream struct {
 	c        *conn
 	id       uint32              // 0 until the request is sent
 	fields   []hpack.HeaderField // of the request, until it is sent
-	response *http.Response      // the answer
-	interim  int                 // answers before that
-	err      error               // what has ended both directions
-	released bool                // its place on the connection is free again
+	response *http.Response      // the final response
+	interim  int                 // responses before that
+	err      error               // why both directions ended
+	released bool                // its reservation was released
 	closed   bool                // by the program
 
-	// What arrives. in holds no memory while nothing waits to be read.
+	// Receiving. in holds no memory while no data waits to be read.
 	in             *bufpool.Buffer
-	offset         int // how much of in was read
-	window, credit int // as those of conn; the credit is what the program has read
+	offset         int // bytes of in that were read
+	window, credit int // like those of conn; credit counts bytes that the program has read
 	remoteEnded    bool
 	readable       sync.Cond
 	readDeadline   deadline
 
-	// What is sent.
-	pending       []byte // of the Write under way
+	// Sending.
+	pending       []byte // of the current Write
 	queued        bool   // in conn.queue
 	sendWindow    int64
 	localEnded    bool
@@ -46,8 +46,8 @@ type stream struct {
 	writeDeadline deadline
 }
 
-// open sends a request and waits for the answer. A place has been reserved. The stream is
-// nil if the status is not 2xx.
+// open sends a request and waits for the response. A stream must be reserved.
+// The returned stream is nil if the status is not 2xx.
 func (c *conn) open(r *http.Request, fields []hpack.HeaderField) (*stream, *http.Response, error) {
 	ctx := r.Context()
 	s := &stream{c: c, fields: fields, window: c.t.streamWindow()}
@@ -78,7 +78,7 @@ func (c *conn) open(r *http.Request, fields []hpack.HeaderField) (*stream, *http
 	return s, resp, nil
 }
 
-// begin has the request sent.
+// begin queues the request.
 func (s *stream) begin() error {
 	c := s.c
 	err := c.err
@@ -90,7 +90,7 @@ func (s *stream) begin() error {
 		return &unprocessedError{err}
 	}
 	if size := listSize(s.fields); size > uint64(c.maxHeaderList) {
-		err = fmt.Errorf("request of %d bytes, where the server allows %d", size, c.maxHeaderList)
+		err = fmt.Errorf("request of %d bytes exceeds the limit of the server, %d", size, c.maxHeaderList)
 		s.end(err)
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *stream) abandon(ctx context.Context) {
 	s.reset(http2.ErrCodeCancel, contextError(ctx))
 }
 
-// reset ends both directions, and tells the server.
+// reset ends both directions and sends RST_STREAM.
 func (s *stream) reset(code http2.ErrCode, err error) {
 	if s.err != nil {
 		return
@@ -117,7 +117,7 @@ func (s *stream) reset(code http2.ErrCode, err error) {
 	s.end(err)
 }
 
-// end ends both directions. What has arrived can still be read.
+// end ends both directions. Received data can still be read.
 func (s *stream) end(err error) {
 	if s.err != nil {
 		return
@@ -136,7 +136,7 @@ func (s *stream) end(err error) {
 	s.writable.Broadcast()
 }
 
-// release gives the place on the connection back, once.
+// release releases the reservation once.
 func (s *stream) release() {
 	if s.released {
 		return
@@ -146,7 +146,7 @@ func (s *stream) release() {
 	s.c.release()
 }
 
-// receive takes the payload of a DATA frame of size bytes with its padding.
+// receive handles the payload p of a DATA frame. size includes the padding.
 func (s *stream) receive(p []byte, size int, last bool) {
 	switch {
 	case s.response == nil:
@@ -174,7 +174,7 @@ func (s *stream) receive(p []byte, size int, last bool) {
 	s.consumed(size - len(p))
 }
 
-// consumed gives the server n bytes of the window back, sooner or later.
+// consumed returns n bytes to the window of the server, possibly later.
 func (s *stream) consumed(n int) {
 	s.credit += n
 	if s.remoteEnded || s.err != nil || s.credit < s.c.t.streamWindow()/4 || s.credit == 0 {
@@ -185,7 +185,7 @@ func (s *stream) consumed(n int) {
 	s.window, s.credit = s.window+s.credit, 0
 }
 
-// endRemote notes that the server sends nothing more.
+// endRemote records that the server has ended its direction.
 func (s *stream) endRemote() {
 	s.remoteEnded = true
 	s.readable.Broadcast()
@@ -204,7 +204,8 @@ func (s *stream) endLocal() {
 	}
 }
 
-// Read implements [io.Reader]. What arrived before a reset can still be read.
+// Read implements [io.Reader]. Data that arrived before a reset can still be
+// read.
 func (s *stream) Read(p []byte) (int, error) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -227,7 +228,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 }
 
-// take reads what is there.
+// take reads available data.
 func (s *stream) take(p []byte) int {
 	n := copy(p, s.in.B[s.offset:])
 	if s.offset += n; s.offset == len(s.in.B) {
@@ -242,8 +243,8 @@ func (s *stream) drop() {
 	s.in, s.offset = nil, 0
 }
 
-// Write implements [io.Writer]. It returns when all of p is about to be written, which
-// the windows of the server may delay. One Write may run at a time.
+// Write implements [io.Writer]. It returns when all of p is queued for writing,
+// which the windows of the server may delay. Only one Write may run at a time.
 func (s *stream) Write(p []byte) (n int, err error) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -269,7 +270,7 @@ func (s *stream) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-var errWriting = errors.New("wsh2: a write to the stream is under way")
+var errWriting = errors.New("wsh2: another write is in progress")
 
 func (s *stream) writeError() error {
 	switch {
@@ -285,7 +286,7 @@ func (s *stream) writeError() error {
 	return nil
 }
 
-// CloseWrite sends END_STREAM after what was written.
+// CloseWrite sends END_STREAM after the written data.
 func (s *stream) CloseWrite() error {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -302,9 +303,9 @@ func (s *stream) CloseWrite() error {
 	return nil
 }
 
-// Close ends the stream: with END_STREAM if the server has ended its direction, and
-// otherwise with RST_STREAM and CANCEL, which is what the reset of TCP becomes (RFC
-// 8441, section 5).
+// Close ends the stream: with END_STREAM if the server has ended its direction,
+// and otherwise with RST_STREAM and CANCEL, which corresponds to a TCP reset
+// (RFC 8441, section 5).
 func (s *stream) Close() error {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -346,7 +347,7 @@ type deadline struct {
 	passed bool
 }
 
-// set has what waits for cond end at t, or not at all if t is zero.
+// set makes waiting for cond end at t, or never if t is zero.
 func (d *deadline) set(s *stream, cond *sync.Cond, t time.Time) error {
 	if d.timer != nil {
 		d.timer.Stop()
@@ -374,10 +375,10 @@ func (d *deadline) set(s *stream, cond *sync.Cond, t time.Time) error {
 	return nil
 }
 
-// refusal is the body of an answer that refuses.
+// refusal is the body of a refusal.
 type refusal struct {
 	*stream
-	stop func() bool // no longer has a context end the stream
+	stop func() bool // detaches the stream from the context
 }
 
 func (b *refusal) Close() error {

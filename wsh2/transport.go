@@ -17,56 +17,61 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Transport opens WebSocket streams over HTTP/2. It is a [websocket.Transport]. The
-// zero value is ready. A Transport may be used by any number of goroutines at once. It
-// must not be copied, nor its fields changed, after its first use.
+// Transport opens WebSocket streams over HTTP/2. It is a [websocket.Transport].
+// The zero value is ready to use. A Transport is safe for concurrent use. After
+// its first use, it must not be copied and its fields must not be modified.
 //
-// A server that does not announce extended CONNECT in its SETTINGS, or does not choose
-// HTTP/2 in TLS, is reported by an error that wraps [websocket.ErrNoExtendedConnect].
+// If a server does not announce extended CONNECT in its SETTINGS, or does not
+// choose HTTP/2 in TLS, the error wraps [websocket.ErrNoExtendedConnect].
 type Transport struct {
-	// Dialer opens the connections: its Proxy, TLSConfig, NetDial and all else that
-	// concerns connections is used, and its Timeout bounds each attempt, with the
-	// server's SETTINGS. A NetDialTLS must offer "h2".
+	// Dialer opens the connections. Only its fields that concern connections
+	// are used, such as Proxy, TLSConfig and NetDial. Its Timeout limits each
+	// attempt, until the server's SETTINGS have arrived. NetDialTLS must offer
+	// "h2".
 	Dialer ws.Dialer
 
-	// Cleartext allows HTTP/2 without TLS, with prior knowledge (RFC 9113, section
-	// 3.3), for URLs of scheme ws and http. Otherwise these are reported by
-	// [websocket.ErrNoExtendedConnect].
+	// Cleartext allows HTTP/2 without TLS, with prior knowledge (RFC 9113,
+	// section 3.3), for URLs of scheme ws and http. Otherwise Connect returns
+	// an error for these that wraps [websocket.ErrNoExtendedConnect].
 	Cleartext bool
 
 	// MaxConns is the maximum number of connections to one origin. When all are
-	// full, Connect waits for a stream to end. 0 means 16, a negative value no limit.
+	// full, Connect waits for a stream to end. 0 means 16, a negative value no
+	// limit.
 	MaxConns int
 
-	// MaxStreams is the maximum number of streams of one connection. The server may
-	// allow fewer. 0 means 250, a negative value no limit of ours.
+	// MaxStreams is the maximum number of streams of one connection. The server
+	// may allow fewer. 0 means 250. A negative value means only the limit of
+	// the server.
 	MaxStreams int
 
-	// StreamWindow is how many bytes a stream may hold that the program has not
-	// read. 0 means 256 KiB. A negative value means the maximum of HTTP/2, 2 GiB.
+	// StreamWindow is the maximum number of unread bytes of a stream. 0 means
+	// 256 KiB. A negative value means the maximum of HTTP/2, 2 GiB.
 	StreamWindow int
 
-	// MaxHeaderBytes bounds the head of an answer: the bytes of all names and values,
-	// and 32 for each field. 0 means 16 KiB, a negative value no limit.
+	// MaxHeaderBytes limits the head of a response: the bytes of all names and
+	// values, and 32 for each field. 0 means 16 KiB, a negative value no limit.
 	MaxHeaderBytes int
 
-	// IdleTimeout is how long a connection without streams is kept. 0 means 90 s, a
-	// negative value no limit.
+	// IdleTimeout is how long a connection without streams is kept. 0 means 90
+	// s, a negative value no limit.
 	IdleTimeout time.Duration
 
-	// PingInterval is the silence of the server after which a connection is asked
-	// for a sign of life, by a PING of HTTP/2; it comes at the latest after twice
-	// that time. 0 means 30 s, a negative value none.
+	// PingInterval is how long the server may be silent before the Transport
+	// sends an HTTP/2 PING. The PING may be delayed by up to the same time. 0
+	// means 30 s. A negative value means no PINGs.
 	PingInterval time.Duration
 
-	// PingTimeout is how long any byte is waited for after a PING. Then the
-	// connection and its streams end. 0 means 15 s, a negative value no limit.
+	// PingTimeout is how long the Transport waits for any data after a PING.
+	// Then the connection and its streams end. 0 means 15 s, a negative value
+	// no limit.
 	PingTimeout time.Duration
 
-	// NotOfferedTime is how long a server is remembered that does not offer extended
-	// CONNECT. Until then Connect returns the same error without a connection, so that
-	// only the first Dial with Fallback pays for one. 1000 servers are remembered. 0
-	// means 5 min, a negative value no time.
+	// NotOfferedTime is how long the Transport remembers that a server does not
+	// support extended CONNECT. During that time, Connect returns the same
+	// error without connecting, so that only the first Dial with Fallback has
+	// that cost. The Transport remembers up to 1000 servers. 0 means 5 min. A
+	// negative value means that it remembers none.
 	NotOfferedTime time.Duration
 
 	mu      sync.Mutex // taken before conn.mu
@@ -79,7 +84,7 @@ type Transport struct {
 
 var _ websocket.Transport = (*Transport)(nil)
 
-// What the zero value of Transport stands for.
+// Defaults of [Transport].
 const (
 	defaultMaxConns     = 16
 	defaultMaxStreams   = 250
@@ -100,7 +105,7 @@ func (t *Transport) streamWindow() int {
 	return limit(t.StreamWindow, defaultStreamWindow, maxWindow)
 }
 
-// limit returns the limit that n stands for: at most most.
+// limit returns the effective limit for n, which is at most most.
 func limit(n, byDefault, most int) int {
 	if n < 0 {
 		return most
@@ -108,11 +113,11 @@ func limit(n, byDefault, most int) int {
 	return min(cmp.Or(n, byDefault), most)
 }
 
-// Connect sends r, an extended CONNECT, over a connection to the origin of its URL and
-// returns the answer: see [websocket.Transport]. Requests that a server has not
-// processed, as it says in GOAWAY or by REFUSED_STREAM, are sent again over another
-// connection, twice at most. The fields that HTTP/2 has no place for, such as Connection,
-// are left out.
+// Connect sends r, an extended CONNECT, over a connection to the origin of its
+// URL and returns the response: see [websocket.Transport]. If a server says in
+// GOAWAY or REFUSED_STREAM that it has not processed the request, Connect sends
+// it again over another connection, at most twice. It omits fields that HTTP/2
+// does not allow, such as Connection.
 func (t *Transport) Connect(r *http.Request) (websocket.Stream, *http.Response, error) {
 	s, resp, err := t.connect(r)
 	switch {
@@ -150,13 +155,13 @@ func (t *Transport) connect(r *http.Request) (s *stream, resp *http.Response, er
 	return s, resp, err
 }
 
-// unprocessedError is the end of a request that the server has not seen, or has
-// promised not to act on (RFC 9113, section 8.7).
+// unprocessedError reports that the server has not processed the request (RFC
+// 9113, section 8.7).
 type unprocessedError struct{ error }
 
 func (e *unprocessedError) Unwrap() error { return e.error }
 
-// dial opens a connection for pool p, and waits for the server's SETTINGS.
+// dial opens a connection for pool p and waits for the server's SETTINGS.
 func (t *Transport) dial(ctx context.Context, u *url.URL, p *pool) (*conn, error) {
 	d := t.Dialer
 	if d.Timeout >= 0 {
@@ -164,7 +169,7 @@ func (t *Transport) dial(ctx context.Context, u *url.URL, p *pool) (*conn, error
 		ctx, cancel = context.WithTimeout(ctx, cmp.Or(d.Timeout, ws.DefaultHandshakeTimeout))
 		defer cancel()
 	}
-	nc, err := d.Connect(ctx, u, []string{"h2", "http/1.1"}) // with h2 alone, a server without it breaks off
+	nc, err := d.Connect(ctx, u, []string{"h2", "http/1.1"}) // with only h2, a server without it would abort the handshake
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +184,7 @@ func (t *Transport) dial(ctx context.Context, u *url.URL, p *pool) (*conn, error
 	return c, nil
 }
 
-// CloseIdleConnections closes the connections that have no streams.
+// CloseIdleConnections closes the connections without streams.
 func (t *Transport) CloseIdleConnections() {
 	t.each(func(c *conn) {
 		if c.active == 0 {
@@ -188,8 +193,9 @@ func (t *Transport) CloseIdleConnections() {
 	})
 }
 
-// Close closes all connections with their streams, and returns when their goroutines
-// have ended. Connect returns an error from then on. The error of Close is always nil.
+// Close closes all connections with their streams, and returns when their
+// goroutines have ended. Later calls of Connect return an error. The error of
+// Close is always nil.
 func (t *Transport) Close() error {
 	t.mu.Lock()
 	t.closed = true

@@ -10,7 +10,8 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// What becomes of a WebSocket, by the frames of HTTP/2 that carry it (RFC 8441, section 5).
+// What becomes of a WebSocket, by the frames of HTTP/2 that carry it (RFC 8441,
+// section 5).
 func TestWebSocketOverFrames_RFC8441_5(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -82,7 +83,8 @@ func TestWebSocketOverFrames_RFC8441_5(t *testing.T) {
 	}
 }
 
-// The closing handshake ends both directions with END_STREAM, and resets nothing.
+// The closing handshake ends both directions with END_STREAM, and resets
+// nothing.
 func TestClosingHandshake_RFC8441_5(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
 		dialed := make(chan *websocket.Conn)

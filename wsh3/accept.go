@@ -10,11 +10,11 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// Accept is [websocket.Accept] for handlers of an http3.Server. It takes the stream of an
-// extended CONNECT over, so that the connection outlives the handler and has all that
-// one over TCP has: deadlines, and an end of its own. A request of HTTP/1.1 or HTTP/2 it
-// leaves to websocket.Accept. Middleware between the server and the handler needs
-// Unwrap, as [http.ResponseController] does.
+// Accept is [websocket.Accept] for handlers of an http3.Server. It takes over
+// the stream of an extended CONNECT, so that the connection outlives the
+// handler and has deadlines, like one over TCP. It passes requests of HTTP/1.1
+// and HTTP/2 to websocket.Accept. Middleware between the server and the handler
+// must implement Unwrap, as for [http.ResponseController].
 func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*websocket.Conn, error) {
 	if h3 := streamer(w); h3 != nil {
 		w = &writer{w, r, h3}
@@ -22,7 +22,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOption
 	return websocket.Accept(w, r, opts)
 }
 
-// streamer returns the writer of HTTP/3 that w is or wraps, or nil.
+// streamer returns the HTTP/3 writer that w is or wraps, or nil.
 func streamer(w http.ResponseWriter) http3.HTTPStreamer {
 	for {
 		switch v := w.(type) {
@@ -45,7 +45,7 @@ type writer struct {
 
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// HijackStream takes the stream over.
+// HijackStream takes over the stream.
 func (w *writer) HijackStream() (websocket.Stream, error) {
 	s, err := w.h3.HTTPStream()
 	if err != nil {
@@ -57,5 +57,5 @@ func (w *writer) HijackStream() (websocket.Stream, error) {
 	return newStream(s, cmp.Or(local, unknown), cmp.Or(remote, unknown), func() {}), nil
 }
 
-// unknown is an address that the server does not tell.
+// unknown is an address that the server does not provide.
 var unknown net.Addr = new(net.UDPAddr)

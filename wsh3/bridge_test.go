@@ -17,9 +17,9 @@ import (
 	"github.com/wskit/wskit/wsh2"
 )
 
-// bridged starts a backend, and a bridge before it. Both speak all three versions of
-// HTTP. It returns what dials the bridge in the version front, where the bridge dials
-// the backend in the version back.
+// bridged starts a backend, and a bridge before it. Both speak all three
+// versions of HTTP. It returns what dials the bridge in the version front,
+// where the bridge dials the backend in the version back.
 func bridged(t *testing.T, front, back int, backend http.HandlerFunc) func(path string) *websocket.Conn {
 	behind := serve(t, backend, nil)
 	h := &wsbridge.Handler{
@@ -46,8 +46,8 @@ func bridged(t *testing.T, front, back int, backend http.HandlerFunc) func(path 
 	}
 }
 
-// via returns how a client dials s in a version of HTTP: over a transport unless that is
-// 1.
+// via returns how a client dials s in a version of HTTP: over a transport
+// unless that is 1.
 func via(t *testing.T, s *server, version int) (*tls.Config, websocket.Transport) {
 	config := s.client.Clone()
 	switch version {

@@ -12,16 +12,16 @@ const (
 	connWindow   = (maxStreams + 1) * streamWindow
 )
 
-// QUICConfig returns a new configuration for WebSockets: at most 250 streams of a client
-// on a connection, 256 KiB for the unread bytes of each, and as much for the connection
-// as for all of these together, 64 MB. A connection whose peer is silent for 30 s ends,
-// and a packet of QUIC asks for a sign of life every 10 s.
+// QUICConfig returns a new configuration for WebSockets: at most 250 streams of
+// a client on a connection, 256 KiB for the unread bytes of each, and 64 MB for
+// the connection, the sum of these. A connection ends if its peer is silent for
+// 30 s. A keepalive packet is sent every 10 s.
 func QUICConfig() *quic.Config {
 	return &quic.Config{
 		MaxIncomingStreams:             maxStreams,
 		InitialStreamReceiveWindow:     streamWindow,
 		MaxStreamReceiveWindow:         streamWindow,
-		InitialConnectionReceiveWindow: connWindow, // it would grow only with what is read
+		InitialConnectionReceiveWindow: connWindow, // it would grow only as data is read
 		MaxConnectionReceiveWindow:     connWindow,
 		MaxIdleTimeout:                 30 * time.Second,
 		KeepAlivePeriod:                10 * time.Second,

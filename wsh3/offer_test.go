@@ -14,7 +14,8 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// A server whose SETTINGS do not offer extended CONNECT is not asked again for a while.
+// A server whose SETTINGS do not offer extended CONNECT is not asked again for
+// a while.
 func TestNotOfferedIsRemembered_RFC9220_3(t *testing.T) {
 	certified := httptest.NewTLSServer(nil)
 	defer certified.Close()

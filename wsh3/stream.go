@@ -12,17 +12,18 @@ import (
 	"github.com/wskit/wskit/internal/asyncread"
 )
 
-// h3Stream is what the streams of both sides have.
+// h3Stream has the common methods of client and server streams.
 type h3Stream interface {
-	io.ReadWriteCloser // Close ends the writing, and may not run beside Write
+	io.ReadWriteCloser // Close ends writing, and must not run concurrently with Write
 	CancelRead(quic.StreamErrorCode)
 	CancelWrite(quic.StreamErrorCode)
 	SetWriteDeadline(time.Time) error
 }
 
-// stream is a websocket.Stream. A read deadline of HTTP/3 loses bytes if it passes within
-// the header of a DATA frame, so reads wait for a goroutine where they have a deadline.
-// A write that a deadline has cut is resumed by the next one.
+// stream is a websocket.Stream. A read deadline of HTTP/3 loses bytes if it
+// passes inside the header of a DATA frame. Reads with a deadline therefore
+// wait for a goroutine that reads. The next write resumes a write that a
+// deadline has interrupted.
 type stream struct {
 	asyncread.Reader
 	h3            h3Stream
@@ -30,8 +31,8 @@ type stream struct {
 	closed        func() // called once, at the end
 
 	writing  sync.Mutex // held while h3 is written to
-	unwhole  bool       // a write was cut
-	finished bool       // the writing has ended
+	unwhole  bool       // a write was interrupted
+	finished bool       // writing has ended
 
 	closing sync.Once
 }
@@ -42,7 +43,7 @@ func newStream(h3 h3Stream, local, remote net.Addr, closed func()) *stream {
 	return s
 }
 
-// LocalAddr returns the address of this end of the connection of QUIC.
+// LocalAddr returns the local address of the QUIC connection.
 func (s *stream) LocalAddr() net.Addr { return s.local }
 
 // RemoteAddr returns the address of the peer.
@@ -60,18 +61,19 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// SetWriteDeadline ends writes at t. A later deadline lets them go on.
+// SetWriteDeadline sets the deadline of writes. A later deadline lets an
+// interrupted write continue.
 func (s *stream) SetWriteDeadline(t time.Time) error { return s.h3.SetWriteDeadline(t) }
 
-// CloseWrite ends the direction of writes, with FIN.
+// CloseWrite ends writing with FIN.
 func (s *stream) CloseWrite() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	return s.endWriting()
 }
 
-// endWriting is CloseWrite with s.writing held. A DATA frame that was cut cannot be
-// ended: the stream is reset.
+// endWriting is CloseWrite with s.writing held. If a DATA frame is incomplete,
+// it resets the stream.
 func (s *stream) endWriting() error {
 	if s.finished {
 		return nil
@@ -86,8 +88,8 @@ func (s *stream) endWriting() error {
 
 const cancelled = quic.StreamErrorCode(http3.ErrCodeRequestCanceled)
 
-// Close ends both directions. The peer gets what was written, a close frame for
-// instance, unless a write is under way: then the stream is reset.
+// Close ends both directions. The peer receives the written data, such as a
+// close frame, unless a write is in progress. Then Close resets the stream.
 func (s *stream) Close() error {
 	s.closing.Do(func() {
 		if !s.writing.TryLock() {

@@ -21,47 +21,50 @@ import (
 )
 
 // Transport opens WebSocket streams over HTTP/3 (RFC 9220). It is a
-// [websocket.Transport]. It keeps one connection to each authority, which all streams
-// to it share; streams beyond what the server allows wait. The zero value is ready. A
-// Transport may be used by any number of goroutines at once. It must not be copied, nor
-// its fields changed, after its first use.
+// [websocket.Transport]. All streams to an authority share one connection.
+// Streams above the limit of the server wait. The zero value is ready to use. A
+// Transport is safe for concurrent use. After its first use, it must not be
+// copied and its fields must not be modified.
 //
-// A server that cannot be reached over QUIC is an error of its own. One that does not
-// announce extended CONNECT, and a URL without TLS, are reported by an error that wraps
-// [websocket.ErrNoExtendedConnect].
+// If a server does not announce extended CONNECT, or if the URL is without TLS,
+// the error wraps [websocket.ErrNoExtendedConnect]. If a server cannot be
+// reached over QUIC, it does not.
 type Transport struct {
-	// TLSConfig is used for the connections, with the protocol of HTTP/3. It is not
-	// changed. nil is the default one.
+	// TLSConfig is used for the connections, with the protocol of HTTP/3. It is
+	// not modified. nil means the default.
 	TLSConfig *tls.Config
 
-	// QUICConfig is used for the connections. nil stands for that of QUICConfig.
+	// QUICConfig is used for the connections. nil means the result of the
+	// function QUICConfig.
 	QUICConfig *quic.Config
 
-	// Dial, if set, opens the connection of QUIC to addr, a host and a port. The
-	// default resolves the name and uses a UDP socket for each connection.
+	// Dial, if not nil, opens the QUIC connection to addr, a host and a port.
+	// The default resolves the name and uses a UDP socket for each connection.
 	Dial func(ctx context.Context, addr string, tls *tls.Config, config *quic.Config) (*quic.Conn, error)
 
-	// DialTimeout bounds the opening of a connection, with the server's SETTINGS. 0
-	// means [ws.DefaultHandshakeTimeout], a negative value no bound.
+	// DialTimeout limits the time to open a connection and to receive the
+	// server's SETTINGS. 0 means [ws.DefaultHandshakeTimeout]. A negative value
+	// means no limit.
 	DialTimeout time.Duration
 
-	// MaxHeaderBytes bounds the head of an answer. 0 means 16 KiB, a negative value
-	// 10 MB.
+	// MaxHeaderBytes limits the head of a response. 0 means 16 KiB. A negative
+	// value means 10 MB.
 	MaxHeaderBytes int
 
-	// IdleTimeout is how long a connection without streams is kept. 0 means 90 s, a
-	// negative value no limit.
+	// IdleTimeout is how long a connection without streams is kept. 0 means 90
+	// s, a negative value no limit.
 	IdleTimeout time.Duration
 
-	// NotOfferedTime is how long a server is remembered that does not offer extended
-	// CONNECT. Until then Connect returns the same error without a connection, so that
-	// only the first Dial with Fallback pays for one. 1000 servers are remembered. 0
-	// means 5 min, a negative value no time.
+	// NotOfferedTime is how long the Transport remembers that a server does not
+	// support extended CONNECT. During that time, Connect returns the same
+	// error without connecting, so that only the first Dial with Fallback has
+	// that cost. The Transport remembers up to 1000 servers. 0 means 5 min. A
+	// negative value means that it remembers none.
 	NotOfferedTime time.Duration
 
 	mu     sync.Mutex
-	conns  map[string]*conn   // those that take new streams
-	all    map[*conn]struct{} // those that are not closed
+	conns  map[string]*conn   // connections for new streams
+	all    map[*conn]struct{} // connections that are not closed
 	closed bool
 
 	notOffered lapse.Errors // by address
@@ -80,11 +83,11 @@ var errTransportClosed = fmt.Errorf("the Transport is closed: %w", net.ErrClosed
 // conn is a connection to one authority.
 type conn struct {
 	addr   string
-	opened chan struct{} // closed once quic and h3, or err, are set
+	opened chan struct{} // closed when quic and h3, or err, are set
 	quic   *quic.Conn
 	h3     *http3.ClientConn
 	err    error
-	cancel context.CancelFunc // of the opening
+	cancel context.CancelFunc // cancels the opening
 
 	// Guarded by Transport.mu.
 	streams int
@@ -92,8 +95,8 @@ type conn struct {
 	closed  bool
 }
 
-// Connect sends r, an extended CONNECT, to the authority of its URL and returns the
-// answer: see [websocket.Transport].
+// Connect sends r, an extended CONNECT, to the authority of its URL and returns
+// the response: see [websocket.Transport].
 func (t *Transport) Connect(r *http.Request) (websocket.Stream, *http.Response, error) {
 	s, resp, err := t.connect(r)
 	switch {
@@ -112,7 +115,7 @@ func (t *Transport) connect(r *http.Request) (*stream, *http.Response, error) {
 	case r == nil || r.URL == nil:
 		return nil, nil, errors.New("request without a URL")
 	case r.URL.Scheme != "https" && r.URL.Scheme != "wss":
-		return nil, nil, fmt.Errorf("HTTP/3 needs TLS, and not scheme %q: %w", r.URL.Scheme, websocket.ErrNoExtendedConnect)
+		return nil, nil, fmt.Errorf("HTTP/3 requires TLS, not scheme %q: %w", r.URL.Scheme, websocket.ErrNoExtendedConnect)
 	}
 	request, err := extendedConnect(r)
 	if err != nil {
@@ -136,7 +139,7 @@ func (t *Transport) connect(r *http.Request) (*stream, *http.Response, error) {
 			t.release(c)
 			return nil, nil, fmt.Errorf("open a stream: %w", context.Cause(r.Context()))
 		}
-		t.forget(c) // it is over, or the server has sent GOAWAY; no request was sent
+		t.forget(c) // it has ended, or the server has sent GOAWAY; no request was sent
 		t.release(c)
 		if attempt == attempts {
 			return nil, nil, fmt.Errorf("open a stream: %w", err)
@@ -144,11 +147,11 @@ func (t *Transport) connect(r *http.Request) (*stream, *http.Response, error) {
 	}
 }
 
-// extendedConnect returns r in the form of http3: the protocol stands in Proto.
+// extendedConnect returns r in the form of http3, with the protocol in Proto.
 func extendedConnect(r *http.Request) (*http.Request, error) {
 	protocol := r.Header[":protocol"]
 	if r.Method != http.MethodConnect || len(protocol) != 1 {
-		return nil, errors.New("the request is no extended CONNECT")
+		return nil, fmt.Errorf("method %.16q: want an extended CONNECT with one :protocol", r.Method)
 	}
 	c := r.Clone(r.Context())
 	delete(c.Header, ":protocol")
@@ -161,8 +164,8 @@ func extendedConnect(r *http.Request) (*http.Request, error) {
 	return c, nil
 }
 
-// exchange sends the request on str and reads the answer. The stream of c that is
-// reserved is released with the stream or the body that it returns.
+// exchange sends the request on str and reads the response. The reserved stream
+// of c is released together with the returned stream or body.
 func (t *Transport) exchange(c *conn, str *http3.RequestStream, r *http.Request) (*stream, *http.Response, error) {
 	stop := context.AfterFunc(r.Context(), func() {
 		str.CancelWrite(cancelled)
@@ -185,7 +188,7 @@ func (t *Transport) exchange(c *conn, str *http3.RequestStream, r *http.Request)
 		if r.Context().Err() != nil {
 			err = context.Cause(r.Context())
 		}
-		return nil, nil, fmt.Errorf("read the answer: %w", err)
+		return nil, nil, fmt.Errorf("read response: %w", err)
 	}
 	resp.Request = r
 	resp.ProtoMajor, resp.ProtoMinor, resp.Proto = 3, 0, "HTTP/3.0"
@@ -198,7 +201,7 @@ func (t *Transport) exchange(c *conn, str *http3.RequestStream, r *http.Request)
 	return nil, resp, nil
 }
 
-// finalAnswer reads the answer behind informational ones.
+// finalAnswer reads the final response, after interim ones.
 func finalAnswer(str *http3.RequestStream) (*http.Response, error) {
 	const most = 5
 	for range most + 1 {
@@ -207,15 +210,15 @@ func finalAnswer(str *http3.RequestStream) (*http.Response, error) {
 		case err != nil:
 			return nil, err
 		case resp.StatusCode == http.StatusSwitchingProtocols: // RFC 9114, section 4.5
-			return nil, errors.New("status 101, which HTTP/3 does not have")
+			return nil, errors.New("status 101 does not exist in HTTP/3")
 		case resp.StatusCode >= 200:
 			return resp, nil
 		}
 	}
-	return nil, fmt.Errorf("more than %d informational answers", most)
+	return nil, errors.New("too many interim responses")
 }
 
-// body is the body of an answer that refuses. The request's context ends it.
+// body is the body of a refusal. The request's context ends it.
 type body struct {
 	io.Reader
 	s *stream
@@ -223,7 +226,7 @@ type body struct {
 
 func (b *body) Close() error { return b.s.Close() }
 
-// acquire returns a connection to addr, on which a stream is reserved.
+// acquire returns a connection to addr with a reserved stream.
 func (t *Transport) acquire(ctx context.Context, addr string) (*conn, error) {
 	for {
 		c, err := t.enter(addr)
@@ -249,8 +252,8 @@ func (t *Transport) acquire(ctx context.Context, addr string) (*conn, error) {
 	}
 }
 
-// enter reserves a stream on the connection to addr, which it begins to open if there is
-// none.
+// enter reserves a stream on the connection to addr. If there is none, it
+// begins to open one.
 func (t *Transport) enter(addr string) (*conn, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -270,7 +273,7 @@ func (t *Transport) enter(addr string) (*conn, error) {
 		t.all[c] = struct{}{}
 		var ctx context.Context
 		ctx, c.cancel = context.WithCancel(context.Background())
-		go t.open(ctx, c) // whoever waits may give up, and others not
+		go t.open(ctx, c) // the context of one caller must not end it for others
 	}
 	c.streams++
 	if c.idle != nil {
@@ -289,8 +292,8 @@ func (t *Transport) forget(c *conn) {
 	}
 }
 
-// release ends a stream of c. A connection that is no longer wanted is closed with its
-// last stream; another one after IdleTimeout.
+// release ends a stream of c. A forgotten connection is closed after its last
+// stream, and others after IdleTimeout.
 func (t *Transport) release(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -309,8 +312,8 @@ func (t *Transport) release(c *conn) {
 	}
 }
 
-// lingering is how long a connection that is no longer wanted stays after its last
-// stream: what was written last has to get through.
+// lingering is how long a forgotten connection stays open after its last
+// stream, so that written data arrives.
 const lingering = time.Second
 
 // expire closes a connection that is still idle.
@@ -323,7 +326,7 @@ func (t *Transport) expire(c *conn) {
 	t.close(c)
 }
 
-// close closes c, or gives up opening it. t.mu is held.
+// close closes c, or cancels its opening. t.mu is held.
 func (t *Transport) close(c *conn) {
 	c.closed = true
 	delete(t.all, c)
@@ -370,7 +373,7 @@ func (t *Transport) dial(ctx context.Context, addr string) (*quic.Conn, *http3.C
 	config := t.QUICConfig
 	if config == nil {
 		config = QUICConfig()
-		config.MaxIncomingStreams = -1 // a server opens none
+		config.MaxIncomingStreams = -1 // the server must not open streams
 	}
 	dial := t.Dial
 	if dial == nil {
@@ -388,8 +391,8 @@ func (t *Transport) dial(ctx context.Context, addr string) (*quic.Conn, *http3.C
 	return qc, h3, nil
 }
 
-// awaitSettings waits for the server's SETTINGS, and checks that they offer extended
-// CONNECT (RFC 9220, section 3).
+// awaitSettings waits for the server's SETTINGS, and checks that they offer
+// extended CONNECT (RFC 9220, section 3).
 func awaitSettings(ctx context.Context, h3 *http3.ClientConn) error {
 	select {
 	case <-h3.ReceivedSettings():
@@ -423,8 +426,8 @@ func (t *Transport) headerBytes() int {
 	return cmp.Or(t.MaxHeaderBytes, defaultHeaderBytes)
 }
 
-// Close closes all connections with their streams. Connect returns an error from then
-// on. The error of Close is always nil.
+// Close closes all connections with their streams. Later calls of Connect
+// return an error. The error of Close is always nil.
 func (t *Transport) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -435,10 +438,10 @@ func (t *Transport) Close() error {
 	return nil
 }
 
-// Dial opens a WebSocket over HTTP/3 to a URL of scheme wss or https, over a connection
-// of its own, which ends a second after the WebSocket. opts may be nil; its Transport is
-// not used. config is that of TLS and may be nil. See [websocket.Dial]; a program that
-// opens several shares a [Transport].
+// Dial opens a WebSocket over HTTP/3 to a URL of scheme wss or https, over a
+// new connection, which ends one second after the WebSocket. config is the TLS
+// configuration and may be nil. opts may be nil; its Transport is ignored. See
+// [websocket.Dial]. To open several WebSockets, use a [Transport].
 func Dial(ctx context.Context, url string, config *tls.Config, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
 	var o websocket.DialOptions
 	if opts != nil {

@@ -30,7 +30,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var background = context.Background()
 
-// server is a server of HTTP/3, and of HTTP/1.1 and HTTP/2 at the same port number.
+// server is a server of HTTP/3, and of HTTP/1.1 and HTTP/2 at the same port
+// number.
 type server struct {
 	h3     *http3.Server
 	tcp    *httptest.Server
