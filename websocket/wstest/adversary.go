@@ -81,7 +81,7 @@ type AttackResult struct {
 	Detail     string        `json:"detail,omitempty"`  // why the server did not survive
 	Skipped    string        `json:"skipped,omitempty"` // why the attack could not be made; Survived is then false
 	Refused    int           `json:"refused"`           // connections that the server ended during the attack
-	Slowest    time.Duration `json:"slowestNs"`         // slowest ping of a regular client during the attack
+	Slowest    time.Duration `json:"slowestNs"`         // the slowest ping of a regular client during the attack
 	Heap       int64         `json:"heap,omitempty"`    // bytes, if InProcess
 	HeapAfter  int64         `json:"heapAfter,omitempty"`
 	Goroutines int           `json:"goroutines,omitempty"` // left over
@@ -169,18 +169,18 @@ func (o *AttackOptions) orDefaults() AttackOptions {
 	return c
 }
 
-// attacker is what the attacks share.
+// attacker holds the state of all attacks.
 type attacker struct {
 	target target
 	o      AttackOptions
 
 	mu      sync.Mutex
 	refused int   // connections that the server has ended
-	heap    int64 // the most that was in use
+	heap    int64 // maximum in use
 }
 
-// attack runs one attack, with an honest client beside it, and waits until the server
-// is at rest again.
+// attack runs one attack and a concurrent honest client, and waits until the
+// server is idle again.
 func (a *attacker) attack(ctx context.Context, attack Attack) (r AttackResult) {
 	r.Attack = attack
 	if a.o.InProcess && !race.Enabled {
@@ -206,14 +206,14 @@ func (a *attacker) attack(ctx context.Context, attack Attack) (r AttackResult) {
 			err = errors.Join(err, fmt.Errorf("the heap grew by %d bytes, more than %d", r.Heap, a.o.MaxMemory))
 		}
 		if r.HeapAfter > a.o.MaxLeft {
-			err = errors.Join(err, fmt.Errorf("%d bytes are held after it, more than %d", r.HeapAfter, a.o.MaxLeft))
+			err = errors.Join(err, fmt.Errorf("%d bytes are held after the attack, more than %d", r.HeapAfter, a.o.MaxLeft))
 		}
 		if r.Goroutines > 0 {
 			err = errors.Join(err, fmt.Errorf("%d goroutines are left over", r.Goroutines))
 		}
 	}
 	if _, e := a.honest(ctx); e != nil {
-		err = errors.Join(err, fmt.Errorf("after it, an honest client is not served: %w", e))
+		err = errors.Join(err, fmt.Errorf("after the attack, an honest client is not served: %w", e))
 	}
 	r.Survived, r.Duration = err == nil, time.Since(start)
 	if err != nil {
@@ -222,7 +222,7 @@ func (a *attacker) attack(ctx context.Context, attack Attack) (r AttackResult) {
 	return r
 }
 
-// run runs an attack, unless it is about what streams do not have.
+// run runs an attack, unless it does not apply to streams.
 func (a *attacker) run(ctx context.Context, attack Attack) error {
 	if a.o.Transport != nil && slices.Contains([]string{"slow-loris", "endless-head", "refused-body"}, attack.Name) {
 		return cannotAttack("the attack is about the head of HTTP/1.1")
@@ -230,20 +230,20 @@ func (a *attacker) run(ctx context.Context, attack Attack) error {
 	return attack.run(ctx, a)
 }
 
-// usage is what is measured of a server in the same process.
+// usage holds the measurements of a server in the same process.
 type usage struct {
 	heap       int64
 	goroutines int
 }
 
-// measure looks at live and at unswept memory, without stopping the world.
+// measure measures live and unswept memory without stopping the world.
 func measure() usage {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
 	return usage{int64(sample[0].Value.Uint64()), runtime.NumGoroutine()}
 }
 
-// atRest measures without what nobody holds: pools let go of it in two collections.
+// atRest measures after two garbage collections, which empty the pools.
 func (a *attacker) atRest() usage {
 	if a.o.InProcess {
 		runtime.GC()
@@ -259,7 +259,7 @@ func (a *attacker) sample() {
 	a.heap = max(a.heap, measure().heap)
 }
 
-// watch measures and pings, until the function that it returns is called.
+// watch measures and pings until stop is called.
 func (a *attacker) watch(ctx context.Context) (stop func() (slowest time.Duration, err error)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
@@ -269,7 +269,7 @@ func (a *attacker) watch(ctx context.Context) (stop func() (slowest time.Duratio
 		for tick := time.Tick(50 * time.Millisecond); ; {
 			d, err := a.honest(ctx)
 			if err != nil && ctx.Err() == nil {
-				failed = fmt.Errorf("during it, an honest client is not served: %w", err)
+				failed = fmt.Errorf("during the attack, an honest client is not served: %w", err)
 			}
 			slowest = max(slowest, d)
 			a.sample()
@@ -287,8 +287,8 @@ func (a *attacker) watch(ctx context.Context) (stop func() (slowest time.Duratio
 	}
 }
 
-// settle waits until the goroutines are no more than before, and the heap little more, as
-// long as Patience.
+// settle waits, at most for Patience, until there are no more goroutines than
+// before and the heap is little larger.
 func (a *attacker) settle(ctx context.Context, before usage) usage {
 	ctx, cancel := context.WithTimeout(ctx, a.o.Patience)
 	defer cancel()
@@ -296,7 +296,7 @@ func (a *attacker) settle(ctx context.Context, before usage) usage {
 		if runtime.NumGoroutine() <= before.goroutines || ctx.Err() != nil {
 			now := a.atRest()
 			calm := now.goroutines <= before.goroutines && now.heap <= before.heap+a.o.MaxLeft
-			if calm || ctx.Err() != nil { // a timer may just have started a goroutine
+			if calm || ctx.Err() != nil { // a timer may have just started a goroutine
 				return now
 			}
 		}
@@ -307,8 +307,8 @@ func (a *attacker) settle(ctx context.Context, before usage) usage {
 	}
 }
 
-// honest connects, pings, waits for the pong and closes. It returns the time between
-// ping and pong.
+// honest connects, pings, waits for the pong and closes. It returns the time
+// between ping and pong.
 func (a *attacker) honest(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.o.Patience)
 	defer cancel()
@@ -355,9 +355,8 @@ func (a *attacker) offer(ctx context.Context, extensions ...httphead.Option) (ne
 	return conn, hs, err
 }
 
-// each runs f on as many connections at once as the options say. A connection that the
-// server ends is no error, but counted; no other end is one either, since that is
-// what attackers do.
+// each runs f on Connections concurrent connections. It counts connections that
+// the server ends. The end of a connection is not an error.
 func (a *attacker) each(ctx context.Context, open func(context.Context) (net.Conn, error), f func(ctx context.Context, c net.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, a.o.Patience)
 	defer cancel()
@@ -386,10 +385,10 @@ func (a *attacker) each(ctx context.Context, open func(context.Context) (net.Con
 	return refused
 }
 
-// cannotAttack says why an attack is not for this server.
+// cannotAttack says why an attack cannot be made on this server.
 type cannotAttack string
 
 func (e cannotAttack) Error() string { return string(e) }
 
-// errHarm is in the errors of attacks that see that they have done harm.
+// errHarm is wrapped by errors of attacks that have done harm.
 var errHarm = errors.New("the attack succeeds")

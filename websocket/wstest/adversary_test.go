@@ -98,7 +98,8 @@ func TestAttacksFindTheWeakness(t *testing.T) {
 	}
 }
 
-// A server without compression has not survived the attack on it: it was not made.
+// A server without compression has not survived the attack on it: it was not
+// made.
 func TestAttackThatCannotBeMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Listen(nil)
@@ -154,8 +155,8 @@ func (v victim) serve(ctx context.Context, l *Listener) (done chan struct{}) {
 	return done
 }
 
-// handle echoes until the connection ends. The error is that of a connection that
-// breaks off.
+// handle echoes until the connection ends. The error is that of a connection
+// that breaks off.
 func (v victim) handle(ctx context.Context, c net.Conn) error {
 	if v.storing || v.quoting || v.awaiting {
 		return v.careless(c)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// goodResponse is newResponse with a subprotocol if the client asks for one.
+// goodResponse is newResponse, with a subprotocol if the client offers one.
 func (p *peer) goodResponse() *response {
 	s := p.newResponse()
 	if offered := list1(p.request.Header["Sec-Websocket-Protocol"]); len(offered) > 0 {
@@ -14,7 +14,7 @@ func (p *peer) goodResponse() *response {
 	return s
 }
 
-// answered expects that an answer is taken.
+// answered expects that the client accepts a response.
 func answered(chop int, c change) script {
 	return func(_ context.Context, p *peer) error {
 		s := p.goodResponse()
@@ -25,7 +25,7 @@ func answered(chop int, c change) script {
 	}
 }
 
-// refused expects that an answer is not taken.
+// refused expects that the client refuses a response.
 func refused(c change) script {
 	return func(_ context.Context, p *peer) error {
 		s := p.goodResponse()
@@ -39,7 +39,7 @@ func refused(c change) script {
 	}
 }
 
-// unended is refused for an answer whose end a client may not see.
+// unended is refused for a response whose end a client may not see.
 func unended(c change) script {
 	return func(ctx context.Context, p *peer) error {
 		s := p.goodResponse()
@@ -57,7 +57,8 @@ func unended(c change) script {
 	}
 }
 
-// refusal expects that the client gives up, and says nothing before it does.
+// refusal expects that the client closes the connection without sending
+// anything.
 func (p *peer) refusal(ended bool) error {
 	p.hurry(p.opts.Quiet)
 	for asked := ended; ; {
@@ -72,7 +73,7 @@ func (p *peer) refusal(ended bool) error {
 			p.send(ping(probe))
 			p.hurry(p.opts.Timeout / 2)
 		case ev.kind == timedOut:
-			return failed("the client does not give up")
+			return failed("the client does not close the connection")
 		case ev.kind == closeSeen:
 			return tolerated("the client takes the answer, and closes the connection with code %d", ev.close.code)
 		default:
@@ -81,7 +82,7 @@ func (p *peer) refusal(ended bool) error {
 	}
 }
 
-// lenient makes a script tolerate that the client takes the answer.
+// lenient makes a script tolerate that the client accepts the response.
 func lenient(s script) script {
 	return func(ctx context.Context, p *peer) error { return lenientEnd(s(ctx, p)) }
 }

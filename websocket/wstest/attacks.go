@@ -16,7 +16,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// attacks are in the order in which a connection gets to them.
+// attacks are in the order of the stages of a connection.
 var attacks = []Attack{
 	{
 		"slow-loris", "sends its request one byte at a time, and never the last one",
@@ -71,7 +71,7 @@ var attacks = []Attack{
 		"each is answered", bytePerPacket,
 	},
 	{
-		"after-close", "sends a ping behind its close frame, in one segment, and does not close",
+		"after-close", "sends a ping after its close frame, in one segment, and does not close",
 		"the server answers the close frame and ends its direction at once", afterClose,
 	},
 	{
@@ -79,7 +79,7 @@ var attacks = []Attack{
 		"a connection that waits for its end costs little", linger,
 	},
 	{
-		"reset", "ends the connection without a farewell in every state: before and in the request, in a header, in a payload, in a ping, between fragments, while the server cannot write, while closing",
+		"reset", "drops the connection in every state: before and in the request, in a header, in a payload, in a ping, between fragments, while the server cannot write, while closing",
 		"all that the connection held is let go", resets,
 	},
 }
@@ -96,7 +96,7 @@ func slowLoris(ctx context.Context, a *attacker) error {
 				return err
 			}
 			if err := sleep(ctx, a.pause()); err != nil {
-				return fmt.Errorf("%w: a request that does not end is still waited for after %v", errHarm, a.o.Patience)
+				return fmt.Errorf("%w: the server still waits for the end of a request after %v", errHarm, a.o.Patience)
 			}
 		}
 	})
@@ -125,7 +125,7 @@ func declaredLength(ctx context.Context, a *attacker) error {
 			if _, err := c.Write(append(ws.AppendHeader(nil, h), make([]byte, 1<<10)...)); err != nil {
 				return err
 			}
-			ended(c, a.pause()) // by a server that refuses the length
+			ended(c, a.pause()) // a server may refuse the length
 			c.Close()
 			var err error
 			if c, err = a.open(ctx); err != nil {
@@ -164,7 +164,7 @@ func neverRead(ctx context.Context, a *attacker) error {
 	return a.flood(ctx, ws.NewBinaryFrame(make([]byte, 16<<10)))
 }
 
-// flood writes frames until 64 MiB are under way or the server takes no more.
+// flood writes frames until 64 MiB are sent or the server accepts no more.
 func (a *attacker) flood(ctx context.Context, f ws.Frame) error {
 	return a.each(ctx, a.open, func(_ context.Context, c net.Conn) error {
 		var burst []byte
@@ -174,7 +174,7 @@ func (a *attacker) flood(ctx context.Context, f ws.Frame) error {
 		for range (64 << 20) / len(burst) {
 			c.SetWriteDeadline(time.Now().Add(a.o.Patience / 4))
 			if _, err := c.Write(burst); err != nil {
-				return err // it has ended the connection, or has stopped reading
+				return err // the server has ended the connection or stopped reading
 			}
 		}
 		return nil
@@ -240,7 +240,7 @@ func packedZeros(mebibytes int) ([]byte, error) {
 	return bytes.TrimSuffix(packed.Bytes(), []byte("\x00\x00\xff\xff")), nil
 }
 
-// sampler measures while it throws away what the server sends.
+// sampler measures while it discards the output of the server.
 type sampler struct{ a *attacker }
 
 func (s sampler) Write(p []byte) (int, error) {
@@ -293,7 +293,7 @@ func resets(ctx context.Context, a *attacker) error {
 		{a.open, []byte{0x82}},
 		{a.open, ws.AppendHeader(nil, ws.Header{Fin: true, OpCode: ws.OpBinary, Length: 100, Masked: true})},
 		{a.open, append(ws.AppendHeader(nil, ws.Header{Fin: true, OpCode: ws.OpPing, Length: 125, Masked: true}), "half a ping"...)},
-		{a.open, bytes.Repeat(ws.AppendFrame(nil, ws.MaskFrame(ws.NewBinaryFrame(make([]byte, 64<<10)))), 64)}, // the echoes stay unread
+		{a.open, bytes.Repeat(ws.AppendFrame(nil, ws.MaskFrame(ws.NewBinaryFrame(make([]byte, 64<<10)))), 64)}, // the echoes are not read
 		{a.open, ws.AppendFrame(nil, ws.MaskFrame(ws.NewFrame(ws.OpText, false, []byte("a fragment"))))},
 		{a.open, ws.AppendFrame(nil, ws.MaskFrame(ws.NewBinaryFrame(make([]byte, 16<<10))))},
 		{a.open, ws.AppendFrame(nil, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))))},
@@ -303,7 +303,7 @@ func resets(ctx context.Context, a *attacker) error {
 			_, err := c.Write(state.sent)
 			abort(c)
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				return nil // it has stopped reading, as it should
+				return nil // the server has stopped reading, as it should
 			}
 			return err
 		})
@@ -314,7 +314,7 @@ func resets(ctx context.Context, a *attacker) error {
 	return nil
 }
 
-// abort makes the close of a TCP connection a reset.
+// abort resets a TCP connection.
 func abort(c net.Conn) {
 	for {
 		switch conn := c.(type) {
@@ -331,8 +331,8 @@ func abort(c net.Conn) {
 	}
 }
 
-// ended waits for the server to end the connection, d at most. What it sends is
-// thrown away.
+// ended waits at most d for the server to end the connection, and discards its
+// output.
 func ended(c net.Conn, d time.Duration) error {
 	c.SetReadDeadline(time.Now().Add(d))
 	_, err := io.Copy(io.Discard, c)

@@ -12,7 +12,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// closeAndMore is a close frame with a ping after it, to be sent in one segment.
+// closeAndMore is a close frame with a ping after it, to be sent in one
+// segment.
 func closeAndMore() []byte {
 	p := ws.AppendFrame(nil, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))))
 	return ws.AppendFrame(p, ws.MaskFrame(ws.NewPingFrame([]byte("after the close frame"))))
@@ -28,10 +29,9 @@ func readClose(c net.Conn) error {
 	}
 }
 
-// afterClose sends bytes after the close frame, in the same segment. Once the
-// server has echoed the close frame it has nothing more to say, so it must end
-// its direction before anything else happens. The attacker sends nothing and
-// ends nothing until then.
+// afterClose sends bytes after the close frame, in the same segment. After the
+// server has echoed the close frame, it must end its direction before the
+// attacker does anything else.
 func afterClose(ctx context.Context, a *attacker) error {
 	return a.each(ctx, a.open, func(_ context.Context, c net.Conn) error {
 		if _, err := c.Write(closeAndMore()); err != nil {
@@ -53,9 +53,9 @@ func afterClose(ctx context.Context, a *attacker) error {
 	})
 }
 
-// lingering is how many connections each attacker leaves to the server's wait
-// for the end of TCP, and maxLingering how many bytes each may hold meanwhile,
-// more than an open connection.
+// lingering is the number of connections that each attacker leaves waiting for
+// the end of TCP. maxLingering is how many bytes more than an open connection
+// each of them may hold.
 const (
 	lingering    = 10
 	maxLingering = 24 << 10
@@ -93,7 +93,7 @@ func linger(ctx context.Context, a *attacker) error {
 	for _, c := range conns {
 		c.SetDeadline(deadline)
 		if _, err := c.Write(closeAndMore()); err == nil {
-			readClose(c) // a server may have ended the connection
+			readClose(c) // the server may have ended the connection
 		}
 	}
 	if after := a.atRest(); a.o.InProcess && after.heap-before.heap > int64(len(conns)*maxLingering) {

@@ -15,7 +15,7 @@ import (
 // 1 MiB by default.
 const fieldSize = 900_000
 
-// maxAnswer is how many bytes the answer to a refused request may have.
+// maxAnswer is the maximum size of the response to a refused request.
 const maxAnswer = 16 << 10
 
 // goodFields are the fields of a request that every server accepts.
@@ -46,7 +46,7 @@ func (a *attacker) request(dst []byte, field string, value func(dst []byte) []by
 }
 
 // long returns a function that appends a value of fieldSize bytes: start, and
-// then unit again and again.
+// then repetitions of unit.
 func long(start, unit string) func(dst []byte) []byte {
 	return func(dst []byte) []byte {
 		end := len(dst) + fieldSize
@@ -67,15 +67,15 @@ func subprotocols(dst []byte) []byte {
 	return dst
 }
 
-// refusable is a field whose value a server has to limit.
+// refusable is a field whose value a server must limit.
 type refusable struct {
 	field string
 	value func(dst []byte) []byte
 }
 
-// sendFields sends one request after the other, each on many connections at
-// once, and checks what comes back. The requests share one buffer, so that the
-// attacker needs little memory.
+// sendFields sends requests one after another, each on many concurrent
+// connections, and checks the responses. The requests share one buffer, so that
+// the attacker needs little memory.
 func (a *attacker) sendFields(ctx context.Context, fields []refusable) error {
 	buf := make([]byte, 0, fieldSize+4096)
 	for _, f := range fields {
@@ -86,7 +86,7 @@ func (a *attacker) sendFields(ctx context.Context, fields []refusable) error {
 				return fmt.Errorf("%w: the answer to a request with a long %s has more than %d bytes", errHarm, f.field, maxAnswer)
 			}
 			if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-				return nil // the server waits, and the attacker did not
+				return nil // the server still waits, and the attacker does not
 			}
 			return err
 		})
@@ -97,7 +97,7 @@ func (a *attacker) sendFields(ctx context.Context, fields []refusable) error {
 	return nil
 }
 
-// answer writes a request and returns how many bytes come back, up to limit.
+// answer writes a request and returns the size of the response, up to limit.
 // The server may send less, end the connection or wait for more.
 func (a *attacker) answer(c net.Conn, request []byte, limit int64) (n int64, err error) {
 	sent := make(chan error, 1)
@@ -107,7 +107,7 @@ func (a *attacker) answer(c net.Conn, request []byte, limit int64) (n int64, err
 	}
 	c.SetReadDeadline(time.Now().Add(a.o.Patience / 4))
 	if a.o.Transport != nil {
-		send() // returns with the answer
+		send() // returns with the response
 	} else {
 		go send()
 	}
@@ -139,8 +139,8 @@ func longFields(ctx context.Context, a *attacker) error {
 	})
 }
 
-// refusedBody announces a body in a request that no server upgrades. The
-// connection has to end without the body.
+// refusedBody announces a body in a request that no server upgrades. The server
+// must end the connection without waiting for the body.
 func refusedBody(ctx context.Context, a *attacker) error {
 	for _, body := range []string{"Content-Length: 1000", "Content-Length: 1000000000", "Transfer-Encoding: chunked"} {
 		err := a.each(ctx, a.dial, func(_ context.Context, c net.Conn) error {

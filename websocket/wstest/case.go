@@ -46,14 +46,14 @@ type Case struct {
 // verdict, and every other error means failed.
 type script func(ctx context.Context, p *peer) error
 
-// need says what a case asks of the run.
+// need is a set of requirements of a case.
 type need uint8
 
 const (
 	needEcho  need = 1 << iota // the peer sends messages back
 	needLimit                  // the run declares the peer's limit on messages
 	needRaw                    // the script does the handshake itself
-	needAlone                  // costs much memory: few of them at once
+	needAlone                  // needs much memory: only few run concurrently
 )
 
 // Cases returns all cases, in the order of the RFC. The caller owns the slice.
@@ -69,7 +69,7 @@ func casesFor(d Direction) []Case {
 	return slices.DeleteFunc(Cases(), func(c Case) bool { return c.Direction&d == 0 })
 }
 
-// allCases gathers the areas once.
+// allCases collects all cases once.
 var allCases = sync.OnceValue(func() []Case {
 	var l list
 	for _, area := range []func(*list){
@@ -86,13 +86,13 @@ var allCases = sync.OnceValue(func() []Case {
 	return l.cases
 })
 
-// list gathers the cases of an area.
+// list collects the cases of an area.
 type list struct {
 	cases []Case
 	ids   map[string]bool
 }
 
-// rule is what the cases of a group have in common.
+// rule holds the common properties of a group of cases.
 type rule struct {
 	dir     Direction // 0 means Both
 	section string    // of RFC 6455 unless it begins with "RFC"
@@ -101,7 +101,7 @@ type rule struct {
 	needs   need
 }
 
-// add adds a case of a rule. Two cases of one name are a mistake in the tables.
+// add adds a case of a rule. It panics on a duplicate name.
 func (l *list) add(r rule, id string, size int64, s script) {
 	if l.ids == nil {
 		l.ids = map[string]bool{}
@@ -123,16 +123,16 @@ func (l *list) add(r rule, id string, size int64, s script) {
 	l.cases = append(l.cases, c)
 }
 
-// choose returns the cases of a direction that the options ask for.
+// choose returns the cases of a direction that match the options.
 func choose(d Direction, o *Options) ([]Case, error) {
 	re, err := regexp.Compile(o.Filter)
 	if err != nil {
-		return nil, fmt.Errorf("wstest: the filter: %w", err)
+		return nil, fmt.Errorf("wstest: filter: %w", err)
 	}
 	return slices.DeleteFunc(casesFor(d), func(c Case) bool { return !re.MatchString(c.ID) }), nil
 }
 
-// skip says why a case cannot run under the options, or nothing.
+// skip returns why a case cannot run with the options, or "".
 func (c *Case) skip(o *Options) string {
 	if o.Transport != nil || o.Serve != nil {
 		if why := c.overStream(); why != "" {

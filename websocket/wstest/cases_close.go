@@ -8,7 +8,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// closingWith returns a script that sends a close frame and wants one back, with one of the codes.
+// closingWith returns a script that sends a close frame and expects one with
+// one of the codes.
 func closingWith(f frame, codes ...ws.StatusCode) script {
 	return func(_ context.Context, p *peer) error {
 		p.send(f)
@@ -21,7 +22,7 @@ func closeCodeCases(l *list) {
 	r := rule{
 		section: "7.4.1",
 		must:    "An endpoint answers a close frame with one of its own, usually with the same code.",
-		fault:   "takes a code that may be used for a bad one, or does not answer it",
+		fault:   "rejects a valid code, or does not answer it",
 	}
 	for _, code := range []ws.StatusCode{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014} {
 		l.add(r, fmt.Sprintf("close/code/%d", code), 0, closingWith(closing(code, ""), code))
@@ -34,7 +35,7 @@ func closeCodeCases(l *list) {
 	r = rule{
 		section: "7.4.1",
 		must:    "The codes 1005, 1006 and 1015 must not be in a close frame.",
-		fault:   "takes a code that is never on the wire",
+		fault:   "accepts a code that is never on the wire",
 	}
 	for _, code := range []ws.StatusCode{1005, 1006, 1015} {
 		l.add(r, fmt.Sprintf("close/code/%d", code), 0, faulty(protocolError, closing(code, "")))
@@ -42,7 +43,7 @@ func closeCodeCases(l *list) {
 	}
 	r.section = "7.4.2"
 	r.must = "Codes below 1000 are not used; 1000 to 2999 are for the protocol, and undefined where no RFC defines them."
-	r.fault = "takes a code that is not defined"
+	r.fault = "accepts a code that is not defined"
 	for _, code := range []ws.StatusCode{0, 1, 3, 125, 500, 998, 999, 1004, 1016, 1017, 1100, 1999, 2000, 2001, 2500, 2999} {
 		l.add(r, fmt.Sprintf("close/code/%d", code), 0, faulty(protocolError, closing(code, "")))
 	}
@@ -57,7 +58,7 @@ func closeBodyCases(l *list) {
 	r := rule{
 		section: "5.5.1",
 		must:    "The body of a close frame is empty, or a code and a reason in UTF-8.",
-		fault:   "does not answer a close frame whose body is in order",
+		fault:   "does not answer a valid close frame",
 	}
 	l.add(r, "close/body/empty", 0, closingWith(frame{op: ws.OpClose}, 0, 1000))
 	for _, n := range []int{1, 2, 61, 122, 123} {
@@ -72,12 +73,12 @@ func closeBodyCases(l *list) {
 		return p.wantClose(true, 1000)
 	})
 	r.must = "A body that is not empty begins with two bytes of code."
-	r.fault = "takes a body of one byte"
+	r.fault = "accepts a body of one byte"
 	for _, b := range []string{"\x00", "\x03", "\xff"} {
 		l.add(r, fmt.Sprintf("close/body/one-byte-%x", b), 0, faulty(protocolError, frame{op: ws.OpClose, payload: []byte(b)}))
 	}
 	r.must = "The reason is UTF-8."
-	r.fault = "takes a reason that is not UTF-8"
+	r.fault = "accepts a reason that is not UTF-8"
 	for _, s := range []sequence{
 		{"never", "\xff"}, {"lonely", "reason \x80"}, {"short", "reason \xe2\x82"}, {"overlong", "\xc0\xaf"},
 		{"surrogate", "\xed\xa0\x80"}, {"beyond", "\xf4\x90\x80\x80"}, {"late", string(sample(122)) + "\xff"},
@@ -89,13 +90,13 @@ func closeBodyCases(l *list) {
 	}
 }
 
-// closeOrderCases are RFC 6455, sections 5.5.1 and 7.1: what is before and behind a close
-// frame.
+// closeOrderCases are RFC 6455, sections 5.5.1 and 7.1: data before and after a
+// close frame.
 func closeOrderCases(l *list) {
 	r := rule{
 		section: "5.5.1",
 		must:    "Nothing is sent after a close frame, and what comes after one is not processed.",
-		fault:   "answers what is behind a close frame",
+		fault:   "answers what comes after a close frame",
 	}
 	for _, c := range []struct {
 		name   string
@@ -111,7 +112,7 @@ func closeOrderCases(l *list) {
 	r = rule{
 		section: "5.5.1", needs: needEcho,
 		must:  "What came before a close frame is delivered, and its answer may go before the one to the close frame.",
-		fault: "what is behind a message, in the same read, changes or loses the message",
+		fault: "data after a message, in the same read, changes or loses the message",
 	}
 	for _, n := range []int{1, 10, 100} {
 		for _, size := range []int{10, 1000} {
@@ -157,8 +158,9 @@ func messagesThenClose(n, size int) script {
 	}
 }
 
-// orClosed tolerates that the peer has answered the close frame already: it may delay that until
-// its messages are out, and need not. Nor has it to answer a ping then (section 5.5.2).
+// orClosed tolerates that the peer has already answered the close frame. The
+// peer may send pending messages first, but need not. It then also need not
+// answer a ping (section 5.5.2).
 func (p *peer) orClosed(err error) error {
 	if p.closed == nil || p.closed.code != ws.StatusNormalClosure {
 		return err
@@ -179,8 +181,8 @@ func endCases(l *list) {
 
 	r = rule{
 		section: "7.1.5",
-		must:    "A TCP connection that ends without a close frame is a connection that is lost: the other end goes, too.",
-		fault:   "keeps its half of a connection that the peer has given up",
+		must:    "A TCP connection that ends without a close frame is lost: the other end closes it.",
+		fault:   "keeps its half of a connection that the peer has closed",
 	}
 	for _, c := range []struct {
 		name string

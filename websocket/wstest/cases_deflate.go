@@ -18,7 +18,8 @@ func (p *peer) squeezed(f frame) frame {
 	return f
 }
 
-// exchange sends messages compressed, if that is agreed, and wants them back.
+// exchange sends messages, compressed if that was negotiated, and expects them
+// back.
 func (p *peer) exchange(messages ...frame) error {
 	for _, m := range messages {
 		f := m
@@ -46,7 +47,8 @@ func compressing(d deflateParams, s func(p *peer) error) script {
 	}
 }
 
-// sent returns a script that sends compressed bytes as they are and wants the message back.
+// sent returns a script that sends compressed bytes and expects the message
+// back.
 func sent(plain string, compressed []byte) script {
 	return compressing(deflateParams{}, func(p *peer) error {
 		p.send(frame{op: ws.OpText, rsv: rsv1, payload: compressed})
@@ -84,14 +86,14 @@ func std(plain string, level int) []byte {
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, level)
 	if err != nil {
-		panic(err) // a level that is not there
+		panic(err) // invalid level
 	}
 	w.Write([]byte(plain))
 	w.Flush()
 	return b.Bytes()[:b.Len()-4]
 }
 
-// made returns what a function writes with a deflater.
+// made returns the output of f with a deflater.
 func made(f func(e *deflater)) []byte {
 	e := new(deflater)
 	f(e)
@@ -139,7 +141,7 @@ func blockCases(l *list, r rule) {
 	} {
 		l.add(r, "deflate/block/"+c.name, 65535, sent(c.plain, c.bytes))
 	}
-	r.fault = "a message whose last block has BFINAL ends the stream for the messages behind it"
+	r.fault = "a message whose last block has BFINAL ends the stream for the messages after it"
 	l.add(r, "deflate/block/final-then-more", 0, compressing(deflateParams{}, func(p *peer) error {
 		for range 3 {
 			p.send(frame{op: ws.OpText, rsv: rsv1, payload: []byte{0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0, 0}})
@@ -154,7 +156,7 @@ func blockCases(l *list, r rule) {
 
 func compressedFragmentCases(l *list, r rule) {
 	r.section = "RFC 7692, 6.1"
-	r.must = "A compressed message may be cut into fragments anywhere; RSV1 is set on the first one alone."
+	r.must = "A compressed message may be cut into fragments anywhere; RSV1 is set only on the first one."
 	r.fault = "inflates fragments by themselves, or looks for RSV1 on the later ones"
 	const words = "fragments of a compressed message, fragments of a compressed message"
 	whole := deflate(nil, []byte(words), 1<<15)
@@ -201,7 +203,7 @@ func compressedFragmentCases(l *list, r rule) {
 func plainCases(l *list, r rule) {
 	r.section = "RFC 7692, 6"
 	r.must = "A message without RSV1 is not compressed, and does not enter the window."
-	r.fault = "inflates what is not compressed, or lets it into the window"
+	r.fault = "inflates what is not compressed, or adds it to the window"
 	const words = "neither compressed nor in the window: "
 	for _, n := range []int{0, 5, 126, 70_000} {
 		l.add(r, fmt.Sprintf("deflate/plain/%d", n), int64(n), compressing(deflateParams{}, func(p *peer) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// deflateFaultCases are what must fail a connection with compression.
+// deflateFaultCases are faults that must fail a connection with compression.
 func deflateFaultCases(l *list) {
 	r := rule{
 		section: "RFC 7692, 6.1", needs: needRaw,
@@ -43,7 +43,7 @@ func deflateFaultCases(l *list) {
 	bombCases(l)
 }
 
-// badDataCases are bytes that are no DEFLATE stream.
+// badDataCases are bytes that are not a DEFLATE stream.
 func badDataCases(l *list) {
 	r := rule{
 		section: "RFC 7692, 6.2", needs: needRaw,
@@ -101,12 +101,12 @@ func badDataCases(l *list) {
 	}))
 }
 
-// compressedTextCases are the rule of UTF-8 behind compression.
+// compressedTextCases test UTF-8 in compressed messages.
 func compressedTextCases(l *list) {
 	r := rule{
 		section: "8.1", needs: needRaw,
 		must:  "A text message is UTF-8 once it is inflated.",
-		fault: "does not look at text that was compressed",
+		fault: "does not check text that was compressed",
 	}
 	for _, s := range []sequence{
 		{"never", "\xff"}, {"lonely", "\x80"}, {"short", "\xe2\x82"}, {"overlong", "\xc0\xaf"}, {"surrogate", "\xed\xa0\x80"},
@@ -133,12 +133,13 @@ func compressedTextCases(l *list) {
 	}
 }
 
-// bombCases are messages that are small on the wire and large behind it.
+// bombCases are messages that are small on the wire and large after
+// decompression.
 func bombCases(l *list) {
 	r := rule{
 		section: "RFC 7692, 8", needs: needRaw | needLimit,
 		must:  "The limit counts the bytes of the inflated message: over it, the connection fails with 1009.",
-		fault: "counts compressed bytes, or inflates all before it looks at the limit",
+		fault: "counts compressed bytes, or inflates everything before it checks the limit",
 	}
 	for _, c := range []struct {
 		name  string
@@ -159,7 +160,7 @@ func bombCases(l *list) {
 		return p.wantFailure(ws.StatusMessageTooBig)
 	}))
 	r.needs |= needEcho
-	r.must, r.fault = "A message up to the limit is taken, however small it was on the wire.", "takes a good ratio for an attack"
+	r.must, r.fault = "A message up to the limit is accepted, however small it was on the wire.", "mistakes a good compression ratio for an attack"
 	l.add(r, "deflate/bomb/exact", 0, compressing(deflateParams{}, func(p *peer) error {
 		return p.exchange(binaryOf(make([]byte, p.opts.MaxMessage)))
 	}))

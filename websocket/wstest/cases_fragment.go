@@ -8,7 +8,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// fragments cuts a message into frames of the given sizes; the last one takes the rest.
+// fragments cuts a message into frames of the given sizes. The last frame has
+// the rest.
 func fragments(op ws.OpCode, p []byte, sizes ...int) (frames []frame) {
 	for _, n := range sizes {
 		frames = append(frames, frame{op: op, payload: p[:n], more: true})
@@ -30,7 +31,7 @@ func fragmentCases(l *list) {
 	r := rule{
 		section: "5.4", needs: needEcho,
 		must:  "A message is its fragments' payloads one after the other, of the type of the first one.",
-		fault: "fragments are lost, or each one is taken for a message",
+		fault: "fragments are lost, or each one is treated as a message",
 	}
 	for _, op := range dataOps {
 		for _, n := range []int{2, 3, 10, 100} {
@@ -57,7 +58,7 @@ func fragmentCases(l *list) {
 	for _, n := range []int{125, 126, 65535, 65536} {
 		l.add(r, fmt.Sprintf("fragment/length/%d", n), int64(2*n), echoing(0, fragments(ws.OpBinary, sample(2*n), n)...))
 	}
-	r.fault = "the state of one fragmented message stays behind for the next one"
+	r.fault = "the state of one fragmented message is kept for the next one"
 	l.add(r, "fragment/sequence", 1000, fragmentSequence)
 }
 
@@ -101,7 +102,8 @@ func interleaveCases(l *list) {
 	}
 }
 
-// interleaved sends a ping behind fragment number at and wants the pong before it goes on.
+// interleaved sends a ping after fragment number at, and expects the pong
+// before it continues.
 func interleaved(op ws.OpCode, at int, payload string) script {
 	return func(_ context.Context, p *peer) error {
 		all := sample(100)
@@ -147,12 +149,12 @@ func interleavedPongs(op ws.OpCode) script {
 	}
 }
 
-// fragmentFaultCases are frames where they must not be.
+// fragmentFaultCases are frames that are not allowed at their position.
 func fragmentFaultCases(l *list) {
 	r := rule{
 		section: "5.4",
 		must:    "A continuation frame continues a message that has begun.",
-		fault:   "takes a continuation of nothing",
+		fault:   "accepts a continuation of nothing",
 	}
 	for _, n := range []int{0, 5, 126} {
 		c := cont(strings.Repeat("x", n))
@@ -163,7 +165,7 @@ func fragmentFaultCases(l *list) {
 		l.add(after, fmt.Sprintf("fragment/no-start/%d-after-message", n), 0, afterEcho(c))
 	}
 	r.must = "A new message begins only when the one before has ended."
-	r.fault = "takes a data frame inside a fragmented message"
+	r.fault = "accepts a data frame inside a fragmented message"
 	for _, first := range dataOps {
 		for _, second := range dataOps {
 			for _, n := range []int{0, 5} {
@@ -176,7 +178,7 @@ func fragmentFaultCases(l *list) {
 	}
 	r.section = "5.5"
 	r.must = "Control frames must not be fragmented."
-	r.fault = "takes a control frame without FIN"
+	r.fault = "accepts a control frame without FIN"
 	for _, f := range []frame{ping("hello"), ping(""), pong("hello"), pong(""), closing(1000, ""), {op: ws.OpClose}} {
 		id := fmt.Sprintf("fragment/control/%s-%d", f.op.String(), len(f.payload))
 		l.add(r, id, 0, faulty(protocolError, f.unfinished()))

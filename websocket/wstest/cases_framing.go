@@ -10,7 +10,7 @@ import (
 
 const protocolError = ws.StatusProtocolError
 
-// sample returns n bytes of ASCII that do not repeat with any short period.
+// sample returns n bytes of ASCII without a short period.
 func sample(n int) []byte {
 	p := make([]byte, n)
 	x := uint32(2463534242)
@@ -27,7 +27,7 @@ func dataFrame(op ws.OpCode, p []byte) frame { return frame{op: op, payload: p} 
 
 var dataOps = []ws.OpCode{ws.OpText, ws.OpBinary}
 
-// echoing returns a script that sends one message and wants it back.
+// echoing returns a script that sends one message and expects it back.
 func echoing(chop int, frames ...frame) script {
 	return func(_ context.Context, p *peer) error {
 		if err := p.echo(chop, frames...); err != nil {
@@ -37,7 +37,8 @@ func echoing(chop int, frames ...frame) script {
 	}
 }
 
-// faulty returns a script that sends frames which the peer has to fail the connection for.
+// faulty returns a script that sends frames for which the peer must fail the
+// connection.
 func faulty(code ws.StatusCode, frames ...frame) script {
 	return func(_ context.Context, p *peer) error {
 		p.send(frames...)
@@ -94,7 +95,7 @@ func notMinimalCases(l *list) {
 	r := rule{
 		section: "5.2",
 		must:    "The minimal number of bytes must be used to encode the length: a rule for the sender, to which a receiver holds it.",
-		fault:   "takes a length that is not in its shortest form",
+		fault:   "accepts a length that is not in its shortest form",
 	}
 	forms := map[lengthForm]string{sixteen: "16", sixtyfour: "64"}
 	for _, c := range []struct {
@@ -118,7 +119,7 @@ func topBitCases(l *list) {
 	r := rule{
 		section: "5.2",
 		must:    "The most significant bit of a 64-bit length must be 0.",
-		fault:   "takes a length with the top bit set, and a negative or a truncated number with it",
+		fault:   "accepts a length with the top bit set, and so a negative or truncated number",
 	}
 	for _, n := range []uint64{1 << 63, 1<<63 | 1, 1<<63 | 5, 1<<63 | 1<<32, 1<<64 - 1} {
 		for _, op := range dataOps {
@@ -130,7 +131,7 @@ func topBitCases(l *list) {
 		frame{declared: 1<<64 - 5, lies: true, form: sixtyfour, payload: []byte("hello")}))
 }
 
-// declaring sends frames the last of which is not all there.
+// declaring sends frames, the last of which is incomplete.
 func declaring(code ws.StatusCode, frames ...frame) script {
 	return func(_ context.Context, p *peer) error {
 		p.send(frames...)
@@ -142,7 +143,7 @@ func declaredCases(l *list) {
 	r := rule{
 		section: "10.4",
 		must:    "A receiver protects itself against frames and messages that are too big.",
-		fault:   "believes a declared length: takes the memory for it, or adds lengths up beyond 63 bits",
+		fault:   "trusts a declared length: allocates memory for it, or adds lengths beyond 63 bits",
 	}
 	for _, n := range []uint64{1<<31 - 1, 1 << 31, 1 << 32, 1<<32 + 5, 1 << 40, 1 << 62, 1<<63 - 1} {
 		for _, op := range dataOps {
@@ -154,7 +155,7 @@ func declaredCases(l *list) {
 	}
 }
 
-// waiting sends the beginning of a frame that is too large for anybody.
+// waiting sends the beginning of a frame that is too large for every peer.
 func waiting(frames ...frame) script {
 	return func(_ context.Context, p *peer) error {
 		p.send(frames...)
@@ -190,8 +191,8 @@ func maskCases(l *list) {
 		dir               Direction
 		name, must, fault string
 	}{
-		{Server, "unmasked", "A server must close the connection on a frame that is not masked.", "takes frames of a client without a mask"},
-		{Client, "masked", "A client must close the connection if it detects a masked frame.", "takes masked frames of a server"},
+		{Server, "unmasked", "A server must close the connection on a frame that is not masked.", "accepts frames of a client without a mask"},
+		{Client, "masked", "A client must close the connection if it detects a masked frame.", "accepts masked frames of a server"},
 	} {
 		for _, w := range wrong {
 			frames := append([]frame(nil), w.frames...)
@@ -203,7 +204,7 @@ func maskCases(l *list) {
 	r := rule{
 		dir: Server, section: "5.3", needs: needEcho,
 		must:  "Byte i of the payload is XORed with byte i modulo 4 of the key.",
-		fault: "unmasks with the wrong byte of the key, or takes some keys for no mask",
+		fault: "unmasks with the wrong byte of the key, or treats some keys as no mask",
 	}
 	for _, key := range [][4]byte{{}, {0xff, 0xff, 0xff, 0xff}, {1, 2, 3, 4}, {0, 0, 0, 0x80}, {0x20, 0, 0, 0}} {
 		for _, n := range []int{1, 3, 4, 5, 8, 13, 31, 64, 67, 1000} {
@@ -214,8 +215,8 @@ func maskCases(l *list) {
 	}
 	l.add(rule{
 		dir: Client, section: "5.3", needs: needEcho,
-		must:  "The masking key is new for each frame and cannot be foretold.",
-		fault: "uses one masking key again and again",
+		must:  "The masking key is new for each frame and cannot be predicted.",
+		fault: "reuses a masking key",
 	}, "mask/client-keys", 64, freshKeys)
 }
 

@@ -33,7 +33,8 @@ func rsvCases(l *list) {
 	}
 }
 
-// afterEcho sends a good message and then what the peer has to fail the connection for.
+// afterEcho sends a valid message, and then frames for which the peer must fail
+// the connection.
 func afterEcho(frames ...frame) script {
 	return func(_ context.Context, p *peer) error {
 		if err := p.echo(0, text("first")); err != nil {
@@ -44,12 +45,12 @@ func afterEcho(frames ...frame) script {
 	}
 }
 
-// opcodeCases are the opcodes that are reserved.
+// opcodeCases are the reserved opcodes.
 func opcodeCases(l *list) {
 	r := rule{
 		section: "5.2",
 		must:    "An unknown opcode fails the connection.",
-		fault:   "takes a reserved opcode for another one, or skips the frame",
+		fault:   "treats a reserved opcode as another one, or skips the frame",
 	}
 	for op := ws.OpCode(3); op < 16; op++ {
 		if op >= 8 && op <= 10 {

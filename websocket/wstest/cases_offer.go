@@ -21,13 +21,13 @@ func offerCases(l *list) {
 	l.add(r, "deflate/offer/good-no-spaces", 0, offering(deflateName+";client_max_window_bits;server_max_window_bits=10"))
 	l.add(r, "deflate/offer/good-more-spaces", 0, offering(deflateName+" ; client_max_window_bits ; server_max_window_bits=10"))
 	r.must = "An offer with a parameter that is unknown, repeated or has a bad value is declined."
-	r.fault = "agrees to an offer that is not in order"
+	r.fault = "accepts an invalid offer"
 	for _, bad := range badParams() {
 		l.add(r, "deflate/offer/bad-"+slug(bad), 0, declining(deflateName+"; "+bad, ""))
 	}
 	l.add(r, "deflate/offer/no-value", 0, declining(deflateName+"; server_max_window_bits", ""))
-	r.must = "Of several offers the server takes one that it can, in the client's order."
-	r.fault = "gives up at the first offer that it cannot take, or takes two"
+	r.must = "Of several offers the server accepts the first that it can, in the client's order."
+	r.fault = "stops at the first offer that it cannot accept, or accepts two"
 	for _, bad := range []string{"unknown", "server_max_window_bits=7", "client_max_window_bits=16", "server_no_context_takeover=1"} {
 		l.add(r, "deflate/offer/fallback-after-"+slug(bad), 0, declining(deflateName+"; "+bad, deflateName))
 	}
@@ -36,7 +36,8 @@ func offerCases(l *list) {
 	l.add(r, "deflate/offer/twice-the-same", 0, declining("", deflateName+", "+deflateName))
 }
 
-// slug is a name for parameters of permessage-deflate, of letters, digits, "-" and ".".
+// slug returns a name for parameters of permessage-deflate that consists of
+// letters, digits, "-" and ".".
 func slug(params string) string {
 	s := strings.NewReplacer("_max_window_bits", "-bits", "_no_context_takeover", "-no-takeover",
 		"=+", "-plus", "=-", "-minus", `=""`, "-empty", `="`, "-quoted-", `"`, "", "_", "-", "=", "-").Replace(params)
@@ -67,7 +68,7 @@ func goodOffers() (list []string) {
 	return list
 }
 
-// badParams are wrong in an offer as well as in an answer.
+// badParams are invalid in offers and in answers.
 func badParams() (list []string) {
 	for _, name := range []string{"server_max_window_bits", "client_max_window_bits"} {
 		for _, v := range []string{"7", "16", "0", "08", "015", "+10", "-10", "10.0", "0xa", "x", "255", "264", "4294967306", "18446744073709551626"} {
@@ -81,7 +82,7 @@ func badParams() (list []string) {
 	return append(list, "unknown", "unknown=10", "server_no_context_takeover; unknown", "max_window_bits=10", "Server_Max_Window_Bits_=10")
 }
 
-// offering expects that an offer is answered as it allows, or declined.
+// offering expects a valid answer to an offer, or none.
 func offering(offer string) script {
 	return func(_ context.Context, p *peer) error {
 		answer, err := p.openWith(offer)
@@ -107,7 +108,7 @@ func offering(offer string) script {
 	}
 }
 
-// declining expects that bad is declined, and good taken or declined.
+// declining expects that bad is declined. good may be accepted or declined.
 func declining(bad, good string) script {
 	return func(_ context.Context, p *peer) error {
 		q := p.newRequest()
@@ -141,12 +142,12 @@ func declining(bad, good string) script {
 	}
 }
 
-// agreementCases are answers that a client has to refuse.
+// agreementCases are answers that a client must refuse.
 func agreementCases(l *list) {
 	r := rule{
 		dir: Client, section: "RFC 7692, 7.1", needs: needRaw,
 		must:  "The client fails the connection over an answer with parameters that are unknown, repeated, bad or not allowed by its offer.",
-		fault: "takes an answer that is not in order",
+		fault: "accepts an invalid answer",
 	}
 	refusing := func(value string) script {
 		return refused(func(_ *peer, s *response) { s.add("Sec-WebSocket-Extensions", value) })
@@ -162,7 +163,7 @@ func agreementCases(l *list) {
 		s.add("Sec-WebSocket-Extensions", deflateName)
 		s.add("Sec-WebSocket-Extensions", deflateName)
 	}))
-	r.fault = "takes client_max_window_bits, which it did not offer"
+	r.fault = "accepts client_max_window_bits, which it did not offer"
 	l.add(r, "deflate/answer/client-bits-not-offered", 0, func(ctx context.Context, p *peer) error {
 		if strings.Contains(strings.Join(p.request.Header["Sec-Websocket-Extensions"], ","), "client_max_window_bits") {
 			p.openPlain()

@@ -47,7 +47,7 @@ func pingCases(l *list) {
 	r = rule{
 		section: "5.5",
 		must:    "A control frame has a payload of at most 125 bytes.",
-		fault:   "takes a control frame that is too long",
+		fault:   "accepts a control frame that is too long",
 	}
 	for _, n := range []int{126, 127, 128, 1000, 65535, 65536} {
 		for _, op := range []ws.OpCode{ws.OpPing, ws.OpPong, ws.OpClose} {
@@ -69,8 +69,8 @@ func pinging(chop int, payload string) script {
 	}
 }
 
-// manyPings sends pings in one write. The peer may answer the latest ones alone, in
-// order.
+// manyPings sends pings in one write. The peer may answer only the latest ones,
+// in order.
 func manyPings(n int) script {
 	return func(_ context.Context, p *peer) error {
 		var frames []frame
@@ -89,7 +89,7 @@ func manyPings(n int) script {
 			case ev.kind != ponged:
 				return failed("expected the pong of ping %s, got %v", want, ev)
 			case string(ev.payload) < last:
-				return failed("the pong of ping %q came behind that of %q", ev.payload, last)
+				return failed("the pong of ping %q came after that of %q", ev.payload, last)
 			}
 			last = string(ev.payload)
 		}
@@ -123,7 +123,7 @@ func unsolicited(n int, payload string) script {
 		err := worst(p.wantPong("after"), p.finish())
 		same := slices.Index(p.unasked, payload) >= 0
 		switch {
-		case same && len(payload) < 4: // which any pong may have that nobody asked for
+		case same && len(payload) < 4: // an unsolicited pong may have any payload
 			return worst(tolerated("a pong came that may be an answer to a pong"), err)
 		case same:
 			return worst(failed("the peer answers a pong"), err)

@@ -10,11 +10,11 @@ import (
 
 // Requests that a server refuses (RFC 6455, section 4.2).
 
-// refusal is what the suite makes of an answer to a request that must be refused.
+// refusal is the expected response to a request that must be refused.
 type refusal struct {
-	statuses []int // strict ones; any from 400 to 599 if empty
-	lenient  bool  // HTTP lets the server take the request all the same
-	endless  bool  // what is sent may not be a whole head to the server
+	statuses []int // statuses that are strict; 400 to 599 if empty
+	lenient  bool  // HTTP allows the server to accept the request
+	endless  bool  // the server may consider the head incomplete
 }
 
 func (want refusal) script(change edit) script {
@@ -42,10 +42,10 @@ func (want refusal) script(change edit) script {
 	}
 }
 
-// named is a value and what a case with it is called.
+// named is a value and the name of its case.
 type named struct{ name, value string }
 
-// Wrong values of fields that a request and an answer have in common.
+// Invalid values of fields that requests and responses have in common.
 var (
 	wrongUpgrades = []named{
 		{"empty", ""}, {"space", "web socket"}, {"suffix", "websocketx"}, {"prefix", "xwebsocket"}, {"h2c", "h2c"},
@@ -75,19 +75,19 @@ func badFieldCases(l *list) {
 		}},
 		{"Host", "host", nil},
 	} {
-		r.fault = "does not look whether " + f.name + " is there"
+		r.fault = "does not check whether " + f.name + " is there"
 		l.add(r, "request/"+f.id+"/missing", 0, refusal{}.script(func(q *request) { q.drop(f.name) }))
-		r.fault = "takes a wrong " + f.name
+		r.fault = "accepts a wrong " + f.name
 		for _, v := range f.wrong {
 			l.add(r, "request/"+f.id+"/wrong-"+v.name, 0, refusal{}.script(func(q *request) { q.set(f.name, v.value) }))
 		}
 	}
-	r.fault = "takes one of two Sec-WebSocket-Key fields"
+	r.fault = "accepts one of two Sec-WebSocket-Key fields"
 	l.add(r, "request/key/twice", 0, refusal{}.script(func(q *request) { q.add("Sec-WebSocket-Key", newKey()) }))
 	l.add(r, "request/key/twice-same", 0, refusal{}.script(func(q *request) { q.add("Sec-WebSocket-Key", q.key) }))
-	r.section, r.fault = "RFC 9112, 3.2", "takes one of two Host fields"
+	r.section, r.fault = "RFC 9112, 3.2", "accepts one of two Host fields"
 	l.add(r, "request/host/twice", 0, refusal{statuses: []int{400}}.script(func(q *request) { q.add("Host", "example.org") }))
-	r.fault = "takes a Host that is none"
+	r.fault = "accepts an invalid Host"
 	l.add(r, "request/host/space", 0, refusal{statuses: []int{400}}.script(func(q *request) { q.set("Host", "exa mple.org") }))
 }
 
@@ -95,40 +95,40 @@ func badHeadCases(l *list) {
 	r := rule{
 		dir: Server, section: "4.2.1", needs: needRaw,
 		must:  "The request is a GET of HTTP/1.1 or later.",
-		fault: "takes another method",
+		fault: "accepts another method",
 	}
 	for _, m := range []string{"POST", "PUT", "HEAD", "OPTIONS", "DELETE", "get", "GETX", "PATCH"} {
 		l.add(r, "request/method/"+m, 0, refusal{statuses: []int{400, 404, 405, 426, 501}}.script(func(q *request) { q.method = m }))
 	}
-	r.fault = "takes another version of HTTP"
+	r.fault = "accepts another version of HTTP"
 	for _, v := range []string{"HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/1", "HTTP/11", "http/1.1", "HTTPS/1.1", "HTTP/1.x", ""} {
-		want := refusal{lenient: v == "HTTP/2.0"} // later than 1.1, by the letter
+		want := refusal{lenient: v == "HTTP/2.0"} // formally later than 1.1
 		l.add(r, "request/http/"+strings.ReplaceAll(strings.TrimPrefix(v, "HTTP/"), "/", "-")+suffix(v == "", "none"), 0,
 			want.script(func(q *request) { q.proto = v }))
 	}
 	r.section = "RFC 9112, 2.2 and 5"
-	r.must = "A head that is not in HTTP's form is refused, with 400."
+	r.must = "A head that is not valid HTTP is refused with 400."
 	for _, c := range []struct {
 		name, fault string
 		lenient     bool
 		edit        edit
 	}{
-		{"bare-lf", "takes lines that end in LF alone", true, func(q *request) { q.eol = "\n" }},
-		{"bare-cr", "takes lines that end in CR alone", false, func(q *request) { q.add("X-A", "b\rX-C: d") }},
-		{"folded", "takes a field that goes on in the next line", true, func(q *request) { q.add("X-Folded", "a\r\n b") }},
-		{"nul", "takes a NUL in a value", true, func(q *request) { q.add("X-Nul", "a\x00b") }},
-		{"space-before-colon", "takes a space before the colon", false, func(q *request) { q.add("X-Space ", "a") }},
-		{"no-colon", "takes a line without a colon", false, func(q *request) { q.fields = append(q.fields, field{"X-None\r\nX", "a"}) }},
-		{"no-name", "takes a field without a name", false, func(q *request) { q.add("", "a") }},
-		{"space-in-name", "takes a space in a name", false, func(q *request) { q.add("X A", "a") }},
-		{"control-in-name", "takes a control character in a name", false, func(q *request) { q.add("X\x01A", "a") }},
-		{"space-first", "takes a first field that begins with a space", false, func(q *request) {
+		{"bare-lf", "accepts lines that end in a bare LF", true, func(q *request) { q.eol = "\n" }},
+		{"bare-cr", "accepts lines that end in a bare CR", false, func(q *request) { q.add("X-A", "b\rX-C: d") }},
+		{"folded", "accepts a field that goes on in the next line", true, func(q *request) { q.add("X-Folded", "a\r\n b") }},
+		{"nul", "accepts a NUL in a value", true, func(q *request) { q.add("X-Nul", "a\x00b") }},
+		{"space-before-colon", "accepts a space before the colon", false, func(q *request) { q.add("X-Space ", "a") }},
+		{"no-colon", "accepts a line without a colon", false, func(q *request) { q.fields = append(q.fields, field{"X-None\r\nX", "a"}) }},
+		{"no-name", "accepts a field without a name", false, func(q *request) { q.add("", "a") }},
+		{"space-in-name", "accepts a space in a name", false, func(q *request) { q.add("X A", "a") }},
+		{"control-in-name", "accepts a control character in a name", false, func(q *request) { q.add("X\x01A", "a") }},
+		{"space-first", "accepts a first field that begins with a space", false, func(q *request) {
 			q.fields = append([]field{{" X-First", "a"}}, q.fields...)
 		}},
-		{"space-in-target", "takes a target with a space", false, func(q *request) { q.path += " x" }},
-		{"no-target", "takes a request without a target", false, func(q *request) { q.path = "" }},
-		{"relative-target", "takes a target that does not begin with a slash", false, func(q *request) { q.path = "chat" }},
-		{"garbage", "takes what is no request at all", false, func(q *request) { q.method = "\x16\x03\x01\x02\x00" }},
+		{"space-in-target", "accepts a target with a space", false, func(q *request) { q.path += " x" }},
+		{"no-target", "accepts a request without a target", false, func(q *request) { q.path = "" }},
+		{"relative-target", "accepts a target that does not begin with a slash", false, func(q *request) { q.path = "chat" }},
+		{"garbage", "accepts input that is not a request", false, func(q *request) { q.method = "\x16\x03\x01\x02\x00" }},
 	} {
 		r.fault = c.fault
 		l.add(r, "request/head/"+c.name, 0, refusal{lenient: c.lenient, endless: c.name == "bare-lf"}.script(c.edit))
@@ -138,8 +138,8 @@ func badHeadCases(l *list) {
 	l.add(r, "request/head/endless-line", 0, endless(false))
 	l.add(r, "request/head/endless-fields", 0, endless(true))
 	r.section = "RFC 9110, 7.8"
-	r.must = "The frames of the new protocol come behind the whole request, its body included."
-	r.fault = "takes the body of the request for frames"
+	r.must = "Frames follow the whole request, including its body."
+	r.fault = "treats the body of the request as frames"
 	l.add(r, "request/body/length", 0, withBody("Content-Length", "5", "hello"))
 	l.add(r, "request/body/chunked", 0, withBody("Transfer-Encoding", "chunked", "5\r\nhello\r\n0\r\n\r\n"))
 }
@@ -192,7 +192,7 @@ func endless(fields bool) script {
 		switch {
 		case err != nil:
 			return err
-		case res == nil: // the reset may have overtaken the answer
+		case res == nil: // the reset may have overtaken the response
 			return nil
 		case res.StatusCode == http.StatusSwitchingProtocols:
 			return tolerated("the server takes a head of 4 MiB")
@@ -205,7 +205,7 @@ func versionCases(l *list) {
 	r := rule{
 		dir: Server, section: "4.2.2", needs: needRaw,
 		must:  "Another version is refused with an error status, such as 426, and a Sec-WebSocket-Version field that names the right one.",
-		fault: "takes a version that it does not speak, or does not name the one that it does",
+		fault: "accepts a version that it does not support, or does not name the one that it does",
 	}
 	for _, v := range []string{"0", "7", "8", "12", "14", "25", "113", "-13", "13.0", "013", "+13", "x", "", "13, 8"} {
 		l.add(r, "request/version/"+strings.ReplaceAll(v, ", ", "-and-")+suffix(v == "", "empty"), 0, wrongVersion(func(q *request) { q.set("Sec-WebSocket-Version", v) }))

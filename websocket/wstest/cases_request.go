@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// requestCases are the requests that a server takes or refuses (RFC 6455, section 4.2).
+// requestCases are requests that a server must accept or refuse (RFC 6455,
+// section 4.2).
 func requestCases(l *list) {
 	goodRequestCases(l)
 	malformedCases(l, rule{dir: Server, needs: needRaw})
@@ -17,14 +18,14 @@ func requestCases(l *list) {
 	versionCases(l)
 }
 
-// edit changes a request that is in order.
+// edit modifies a valid request.
 type edit func(q *request)
 
 func goodRequestCases(l *list) {
 	r := rule{
 		dir: Server, section: "4.2.1", needs: needRaw,
-		must:  "A request with all that the section names is taken, however HTTP allows it to be written.",
-		fault: "refuses a handshake that is in order",
+		must:  "A request with all that the section names is accepted, in any form that HTTP allows.",
+		fault: "refuses a valid handshake",
 	}
 	setting := func(name, value string) edit { return func(q *request) { q.set(name, value) } }
 	adding := func(name, value string) edit { return func(q *request) { q.add(name, value) } }
@@ -73,8 +74,8 @@ func goodRequestCases(l *list) {
 	}
 	early := rule{
 		dir: Server, section: "4.1", needs: needRaw,
-		must:  "A client must wait for the answer before it sends a frame. A server may refuse one that does not; if it opens the connection, it goes on with what it was sent.",
-		fault: "opens a connection and cannot go on with it when a frame comes with the request",
+		must:  "A client must wait for the answer before it sends a frame. A server may refuse one that does not; if it opens the connection, it processes those frames.",
+		fault: "opens a connection, and fails if a frame comes with the request",
 	}
 	l.add(early, "request/good/frame-behind", 0, pipelined)
 	choiceCases(l, r)
@@ -102,7 +103,7 @@ func (q *request) value(name string) string {
 	return ""
 }
 
-// opening expects that a request is taken, and that frames follow it.
+// opening expects that a request is accepted and that frames can follow.
 func opening(chop int, change edit) script {
 	return func(_ context.Context, p *peer) error {
 		q := p.newRequest()
@@ -115,8 +116,8 @@ func opening(chop int, change edit) script {
 	}
 }
 
-// pipelined sends a frame in the same write as the request, which only a client does that is not
-// conforming itself: a server may give it up.
+// pipelined sends a frame in the same write as the request. A conforming client
+// does not do that, so a server may drop the connection.
 func pipelined(_ context.Context, p *peer) error {
 	q := p.newRequest()
 	q.body = string(ping("early").append(nil, true))
@@ -148,7 +149,7 @@ func pipelined(_ context.Context, p *peer) error {
 	return worst(p.wantPong("open?"), p.finish())
 }
 
-// choiceCases are what the server may choose of what the client offers.
+// choiceCases are choices of the server among the client's offers.
 func choiceCases(l *list, r rule) {
 	r.section = "4.2.2"
 	r.must = "The server chooses one of the offered subprotocols, or none."
@@ -192,8 +193,7 @@ func choiceCases(l *list, r rule) {
 	}
 }
 
-// manyProtocols is a list of 32 names. Names that are offered must differ
-// (RFC 6455, section 4.1).
+// manyProtocols is a list of 32 different names (RFC 6455, section 4.1).
 func manyProtocols() string {
 	names := make([]string, 32)
 	for i := range names {
@@ -202,8 +202,8 @@ func manyProtocols() string {
 	return strings.Join(names, ", ")
 }
 
-// malformedCases are lists of extensions that are not in the form of section 9.1. Who looks
-// at the field has to fail the connection; who does not may ignore it.
+// malformedCases are lists of extensions that violate section 9.1. A peer that
+// parses the field must fail the connection. Others may ignore it.
 func malformedCases(l *list, r rule) {
 	r.section = "9.1"
 	r.must = "A list of extensions that is not in the form of the section fails the connection."

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// clientRequestCases look at the request of a client (RFC 6455, section 4.1).
+// clientRequestCases check the request of a client (RFC 6455, section 4.1).
 func clientRequestCases(l *list) {
 	r := rule{
 		dir: Client, section: "4.1", needs: needRaw,
@@ -35,15 +35,15 @@ func clientRequestCases(l *list) {
 	})
 }
 
-// change changes an answer that is in order.
+// change modifies a valid response.
 type change func(p *peer, s *response)
 
-// responseCases are the answers that a client takes or refuses.
+// responseCases are responses that a client must accept or refuse.
 func responseCases(l *list) {
 	r := rule{
 		dir: Client, section: "4.1", needs: needRaw,
-		must:  "An answer with all that the section names is taken, however HTTP allows it to be written.",
-		fault: "refuses an answer that is in order",
+		must:  "An answer with all that the section names is accepted, in any form that HTTP allows.",
+		fault: "refuses a valid answer",
 	}
 	set := func(name, value string) change { return func(_ *peer, s *response) { s.set(name, value) } }
 	add := func(name, value string) change { return func(_ *peer, s *response) { s.add(name, value) } }
@@ -81,7 +81,7 @@ func responseCases(l *list) {
 	for _, chop := range []int{1, 2, 7} {
 		l.add(r, fmt.Sprintf("response/good/pieces-of-%d", chop), 0, answered(chop, func(*peer, *response) {}))
 	}
-	r.fault = "loses frames that come right behind the answer"
+	r.fault = "loses frames that come right after the answer"
 	l.add(r, "response/good/frame-behind", 0, func(_ context.Context, p *peer) error {
 		s := p.goodResponse()
 		s.body = string(ping("early").append(nil, false))
@@ -91,7 +91,7 @@ func responseCases(l *list) {
 	})
 
 	r.must = "The client fails the connection when the status is not 101."
-	r.fault = "takes another status than 101"
+	r.fault = "accepts a status other than 101"
 	for _, line := range []string{"200 OK", "201 Created", "204 No Content", "301 Moved Permanently", "304 Not Modified",
 		"400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found", "407 Proxy Authentication Required", "426 Upgrade Required",
 		"500 Internal Server Error", "503 Service Unavailable", "600 Unknown", "1010 Too Long"} {
@@ -99,7 +99,7 @@ func responseCases(l *list) {
 		l.add(r, "response/status/"+code, 0, refused(status("HTTP/1.1 "+line)))
 	}
 	interimCases(l)
-	r.fault = "takes a status line that is none"
+	r.fault = "accepts an invalid status line"
 	l.add(r, "response/line/http-1.0", 0, lenient(refused(status("HTTP/1.0 101 Switching Protocols"))))
 	for _, line := range []named{
 		{"letter-in-status", "HTTP/1.1 1O1 Switching Protocols"}, {"no-version", "101 Switching Protocols"},
@@ -115,9 +115,9 @@ func responseCases(l *list) {
 		{"Upgrade", "upgrade", wrongUpgrades},
 		{"Connection", "connection", wrongConnections},
 	} {
-		r.fault = "does not look whether " + f.name + " is there"
+		r.fault = "does not check whether " + f.name + " is there"
 		l.add(r, "response/"+f.id+"/missing", 0, refused(drop(f.name)))
-		r.fault = "takes a wrong " + f.name
+		r.fault = "accepts a wrong " + f.name
 		for _, v := range f.wrong {
 			l.add(r, "response/"+f.id+"/wrong-"+v.name, 0, refused(set(f.name, v.value)))
 		}
@@ -127,12 +127,12 @@ func responseCases(l *list) {
 	answerFormCases(l, r)
 }
 
-// interimCases are answers before the answer.
+// interimCases are interim responses.
 func interimCases(l *list) {
 	r := rule{
 		dir: Client, section: "RFC 9110, 15.2", needs: needRaw,
 		must:  "A client can read interim answers, of a status from 100 to 199, before the final one.",
-		fault: "takes an interim answer for the final one",
+		fault: "treats an interim answer as the final one",
 	}
 	for _, line := range []string{"100 Continue", "102 Processing", "103 Early Hints"} {
 		l.add(r, "response/interim/"+line[:3], 0, func(_ context.Context, p *peer) error {
@@ -146,7 +146,7 @@ func interimCases(l *list) {
 			case err != nil:
 				return err
 			case ev.over():
-				return tolerated("the client gives up at the interim answer")
+				return tolerated("the client fails at the interim answer")
 			case ev.kind != ponged:
 				return failed("expected a pong, got %v", ev)
 			}
@@ -162,9 +162,9 @@ func (s *response) rename(f func(string) string) {
 }
 
 func acceptCases(l *list, r rule) {
-	r.fault = "does not look whether Sec-WebSocket-Accept is there"
+	r.fault = "does not check whether Sec-WebSocket-Accept is there"
 	l.add(r, "response/accept/missing", 0, refused(func(_ *peer, s *response) { s.drop("Sec-WebSocket-Accept") }))
-	r.fault = "does not compare Sec-WebSocket-Accept with what its key makes"
+	r.fault = "does not compare Sec-WebSocket-Accept with the value for its key"
 	for _, c := range []struct {
 		name string
 		of   func(p *peer) string
@@ -180,7 +180,7 @@ func acceptCases(l *list, r rule) {
 	} {
 		l.add(r, "response/accept/"+c.name, 0, refused(func(p *peer, s *response) { s.set("Sec-WebSocket-Accept", c.of(p)) }))
 	}
-	r.fault = "takes one of two Sec-WebSocket-Accept fields"
+	r.fault = "accepts one of two Sec-WebSocket-Accept fields"
 	l.add(r, "response/accept/twice-second-wrong", 0, refused(func(_ *peer, s *response) { s.add("Sec-WebSocket-Accept", acceptOf(newKey())) }))
 	l.add(r, "response/accept/twice-first-wrong", 0, refused(func(p *peer, s *response) {
 		s.set("Sec-WebSocket-Accept", acceptOf(newKey()))
@@ -189,7 +189,7 @@ func acceptCases(l *list, r rule) {
 	l.add(r, "response/accept/twice-same", 0, lenient(refused(func(p *peer, s *response) { s.add("Sec-WebSocket-Accept", p.accept) })))
 }
 
-// swapCase turns all letters round, so that the value differs wherever there is a letter.
+// swapCase swaps the case of all letters.
 func swapCase(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -204,7 +204,7 @@ func swapCase(s string) string {
 
 func chosenCases(l *list, r rule) {
 	r.must = "The client fails the connection when the server chooses a subprotocol that was not offered."
-	r.fault = "takes a subprotocol that it did not offer"
+	r.fault = "accepts a subprotocol that it did not offer"
 	for _, v := range []string{"wstest.unknown", "wstest.one, wstest.two"} {
 		id := "response/subprotocol/" + map[bool]string{false: "unknown", true: "list"}[strings.Contains(v, ",")]
 		l.add(r, id, 0, refused(func(_ *peer, s *response) {
@@ -218,14 +218,14 @@ func chosenCases(l *list, r rule) {
 	}))
 	r.section = "9.1"
 	r.must = "The client fails the connection when the server chooses an extension that was not offered."
-	r.fault = "takes an extension that it did not offer"
+	r.fault = "accepts an extension that it did not offer"
 	for _, v := range []named{
 		{"name", "x-wstest-unknown"}, {"parameter", "x-wstest-unknown; a=1"}, {"two", "a, b"}, {"suffix", "permessage-deflate-x"},
 		{"x-webkit-deflate-frame", "x-webkit-deflate-frame"}, {"permessage-bzip2", "permessage-bzip2"},
 	} {
 		l.add(r, "response/extension/unknown-"+v.name, 0, refused(func(_ *peer, s *response) { s.add("Sec-WebSocket-Extensions", v.value) }))
 	}
-	r.fault = "takes an extension of two that it did not offer"
+	r.fault = "accepts an extension of two that it did not offer"
 	l.add(r, "response/extension/deflate-and-unknown", 0, refused(func(_ *peer, s *response) {
 		s.add("Sec-WebSocket-Extensions", "permessage-deflate, x-wstest-unknown")
 	}))
@@ -233,19 +233,19 @@ func chosenCases(l *list, r rule) {
 
 func answerFormCases(l *list, r rule) {
 	r.section = "RFC 9112, 2.2 and 5"
-	r.must = "A head that is not in HTTP's form is not taken."
+	r.must = "A head that is not valid HTTP is refused."
 	add := func(name, value string) change { return func(_ *peer, s *response) { s.add(name, value) } }
 	for _, c := range []struct {
 		name, fault string
 		lenient     bool
 		change      change
 	}{
-		{"bare-lf", "takes lines that end in LF alone", true, func(_ *peer, s *response) { s.eol = "\n" }},
-		{"folded", "takes a field that goes on in the next line", true, add("X-Folded", "a\r\n b")},
-		{"nul", "takes a NUL in a value", true, add("X-Nul", "a\x00b")},
-		{"no-colon", "takes a line without a colon", false, add("X-None\r\nX", "a")},
-		{"space-before-colon", "takes a space before the colon", true, add("X-Space ", "a")},
-		{"no-name", "takes a field without a name", true, add("", "a")},
+		{"bare-lf", "accepts lines that end in a bare LF", true, func(_ *peer, s *response) { s.eol = "\n" }},
+		{"folded", "accepts a field that goes on in the next line", true, add("X-Folded", "a\r\n b")},
+		{"nul", "accepts a NUL in a value", true, add("X-Nul", "a\x00b")},
+		{"no-colon", "accepts a line without a colon", false, add("X-None\r\nX", "a")},
+		{"space-before-colon", "accepts a space before the colon", true, add("X-Space ", "a")},
+		{"no-name", "accepts a field without a name", true, add("", "a")},
 	} {
 		r.fault = c.fault
 		s := refused(c.change)
@@ -265,7 +265,7 @@ func answerFormCases(l *list, r rule) {
 		p.write(s.bytes(), 32<<10)
 		return lenientEnd(p.refusal(false))
 	})
-	r.section, r.must, r.fault = "4.1", "A connection that ends before the answer does is a failed one.", "waits for the rest of an answer for ever"
+	r.section, r.must, r.fault = "4.1", "If the connection ends inside the answer, the handshake fails.", "waits forever for the rest of an answer"
 	l.add(r, "response/head/cut", 0, func(_ context.Context, p *peer) error {
 		b := p.goodResponse().bytes()
 		p.log.head("suite", b[:len(b)/2])

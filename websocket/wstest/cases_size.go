@@ -12,7 +12,7 @@ import (
 
 const mebi = 1 << 20
 
-// large is payload for the large messages, made once.
+// large is the payload of large messages, generated once.
 var large = sync.OnceValue(func() []byte { return sample(16 * mebi) })
 
 // sizeCases are messages up to 16 MiB in frames and writes of many sizes.
@@ -68,7 +68,7 @@ func sizeCases(l *list) {
 	}
 }
 
-// pieces cuts a message into frames of n bytes, 0 for one frame.
+// pieces cuts a message into frames of n bytes. 0 means one frame.
 func pieces(op ws.OpCode, all []byte, n int) []frame {
 	if n == 0 {
 		return []frame{dataFrame(op, all)}
@@ -86,14 +86,14 @@ func big(op ws.OpCode, size, frame, chop int) script {
 	}
 }
 
-// bigThenEmpty is a message of full frames and an empty one that ends it.
+// bigThenEmpty is a message of full frames and a final empty frame.
 func bigThenEmpty(op ws.OpCode, size, frame int) script {
 	return func(_ context.Context, p *peer) error {
 		return echoFrames(p, 0, fragments(op, large()[:size], slices.Repeat([]int{frame}, size/frame)...))
 	}
 }
 
-// echoFrames tolerates a limit of the peer on the frames of a message.
+// echoFrames tolerates that the peer limits the number of frames in a message.
 func echoFrames(p *peer, chop int, frames []frame) error {
 	err := p.echo(chop, frames...)
 	if err != nil && len(frames) > mostFrames && p.closed != nil && (p.closed.code == ws.StatusPolicyViolation || p.closed.code == ws.StatusMessageTooBig) {
@@ -102,14 +102,15 @@ func echoFrames(p *peer, chop int, frames []frame) error {
 	return worst(err, p.finish())
 }
 
-// mostFrames is how many frames of one message every peer should take.
+// mostFrames is the number of frames in one message that every peer should
+// accept.
 const mostFrames = 10_000
 
-// limitCases are messages around the limit that the run declares.
+// limitCases are messages around the declared limit.
 func limitCases(l *list) {
 	r := rule{
 		section: "10.4 and 7.4.1", needs: needEcho | needLimit,
-		must:  "A message up to the limit is taken.",
+		must:  "A message up to the limit is accepted.",
 		fault: "the limit is off by one, or one for each frame",
 	}
 	l.add(r, "limit/exact", 0, limited(0, 0, false))

@@ -9,12 +9,12 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// headerSplitCases are headers that arrive in two reads, whatever the peer's buffers.
+// headerSplitCases are headers that arrive in two reads.
 func headerSplitCases(l *list) {
 	r := rule{
 		section: "5.2", needs: needEcho,
 		must:  "A frame's header may arrive in any pieces.",
-		fault: "takes what one read returns for a whole header",
+		fault: "assumes that one read returns a whole header",
 	}
 	for _, c := range []struct{ n, header int }{{5, 6}, {200, 8}, {65536, 14}} {
 		for at := 1; at <= c.header; at++ {
@@ -34,11 +34,11 @@ func headerSplitCases(l *list) {
 	}
 }
 
-// splitPause is long enough for a peer that is not busy to read the first piece alone. A
-// peer that is may read both at once, which no conforming one minds.
+// splitPause is long enough for an idle peer to read only the first piece. A
+// busy peer may read both at once, which is harmless if it conforms.
 const splitPause = 5 * time.Millisecond
 
-// sendSplit sends a frame in two pieces, with a pause behind the first at bytes.
+// sendSplit sends a frame in two pieces, with a pause after the first at bytes.
 func (p *peer) sendSplit(f frame, at int) {
 	b := f.append(nil, p.client)
 	p.log.bytes("suite", fmt.Sprintf("%v, in two pieces of %d and %d bytes", f, at, len(b)-at), f.payload)
@@ -48,12 +48,12 @@ func (p *peer) sendSplit(f frame, at int) {
 	p.write(b[at:], 0)
 }
 
-// leftoverCases ask whether what one frame leaves behind disturbs the next one.
+// leftoverCases test that the state of one frame does not affect the next.
 func leftoverCases(l *list) {
 	r := rule{
 		section: "8.1", needs: needEcho,
-		must:  "Each text message is looked at from its first byte on.",
-		fault: "goes on with the check of the message before",
+		must:  "Each text message is checked from its first byte.",
+		fault: "continues the check of the previous message",
 	}
 	for _, bad := range []sequence{{"first-byte", "\xff bad"}, {"last-byte", "bad \xff"}, {"short", "\xe2\x82"}} {
 		for _, first := range []frame{text("a good and longer text: €"), binaryOf([]byte("\xff\xfe\xe2\x82"))} {
@@ -72,7 +72,7 @@ func leftoverCases(l *list) {
 	r = rule{
 		section: "5.5.2",
 		must:    "A pong has the payload of its ping.",
-		fault:   "a pong has a rest of an earlier and longer ping in it",
+		fault:   "a pong contains a part of an earlier, longer ping",
 	}
 	l.add(r, "ping/shorter", 0, func(_ context.Context, p *peer) error {
 		for _, s := range []string{string(sample(125)), "short", "", "x", strings.Repeat("y", 60), ""} {
@@ -86,7 +86,7 @@ func leftoverCases(l *list) {
 	r = rule{
 		section: "5.4",
 		must:    "A new message begins only when the one before has ended.",
-		fault:   "forgets at a control frame that a message is open",
+		fault:   "a control frame makes it forget that a message is open",
 	}
 	for _, c := range []frame{ping(""), ping("x"), pong("x")} {
 		for _, op := range dataOps {
@@ -96,12 +96,12 @@ func leftoverCases(l *list) {
 	}
 }
 
-// takeoverCases ask whether the window outlives what is between two messages (RFC 7692,
-// section 7.2.2).
+// takeoverCases test that the window survives frames between two messages (RFC
+// 7692, section 7.2.2).
 func takeoverCases(l *list) {
 	r := rule{
 		section: "RFC 7692, 7.2.2", needs: needRaw | needEcho,
-		must:  "With takeover, a message is inflated with the window that all before it have filled.",
+		must:  "With takeover, a message is inflated with the window that earlier messages filled.",
 		fault: "something between two messages clears the window, or shifts it",
 	}
 	first := sample(300)
@@ -130,7 +130,7 @@ func takeoverCases(l *list) {
 		}))
 	}
 	r.section, r.needs = "5.5.1", needRaw
-	r.must = "A close frame may be between the fragments of a message, a compressed one, too."
+	r.must = "A close frame may come between the fragments of a message, including a compressed one."
 	r.fault = "a close frame inside a compressed message is not answered"
 	l.add(r, "deflate/fragment/close", 0, compressing(deflateParams{}, func(p *peer) error {
 		p.send(frame{op: ws.OpText, more: true, rsv: rsv1, payload: []byte{0xf2, 0x48}}, closing(1000, ""))

@@ -11,11 +11,11 @@ import (
 
 const invalidPayload = ws.StatusInvalidFramePayloadData
 
-// sequence is a piece of text, or of what is none.
+// sequence is a piece of valid or invalid text.
 type sequence struct{ name, bytes string }
 
-// encode returns the bytes that the pattern of n-byte sequences gives a number, whether UTF-8
-// allows it or not. n up to 6, as in the UTF-8 of old.
+// encode returns r in the pattern of n-byte sequences, whether or not UTF-8
+// allows it. n is at most 6, as in early UTF-8.
 func encode(r uint32, n int) string {
 	b := make([]byte, n)
 	for i := n - 1; i > 0; i-- {
@@ -26,8 +26,8 @@ func encode(r uint32, n int) string {
 	return string(b)
 }
 
-// validText is what has to be taken: the first and last characters of each length, and
-// those beside the gaps.
+// validText must be accepted: the first and last characters of each length, and
+// those next to the gaps.
 func validText() []sequence {
 	list := []sequence{
 		{"words", "Grüße, κόσμε, 世界, नमस्ते, שלום, 🙂"},
@@ -43,9 +43,9 @@ func validText() []sequence {
 	return list
 }
 
-// invalidText is what has to be refused. The groups are those by which decoders are
-// usually put under stress: lonely bytes, sequences cut short, bytes that never are, overlong
-// forms, surrogates, numbers beyond the last character.
+// invalidText must be refused. Its groups are those of decoder stress tests:
+// lone bytes, truncated sequences, impossible bytes, overlong forms,
+// surrogates, and numbers beyond the last character.
 func invalidText() []sequence {
 	var list []sequence
 	add := func(name, bytes string) { list = append(list, sequence{name, bytes}) }
@@ -114,13 +114,13 @@ func utf8Cases(l *list) {
 	r = rule{
 		section: "8.1",
 		must:    "Bytes in a text message that are not UTF-8 fail the connection.",
-		fault:   "takes text that is not UTF-8",
+		fault:   "accepts text that is not UTF-8",
 	}
 	for _, s := range invalidText() {
 		l.add(r, "utf8/invalid/"+s.name, 0, faulty(invalidPayload, text("text: "+s.bytes)))
 		l.add(r, "utf8/invalid/"+s.name+"/by-byte", 0, faulty(invalidPayload, split("a"+s.bytes)...))
 	}
-	r.fault = "a fast path for long or for plain text skips the look at it"
+	r.fault = "a fast path for long or for plain text skips the check"
 	for _, n := range []int{7, 8, 15, 16, 31, 32, 63, 64, 1000, 65536} {
 		l.add(r, fmt.Sprintf("utf8/late/%d", n), int64(n), faulty(invalidPayload, text(string(sample(n))+"\xff")))
 		l.add(r, fmt.Sprintf("utf8/early/%d", n), int64(n), faulty(invalidPayload, text("\xff"+string(sample(n)))))
@@ -143,13 +143,13 @@ func allBytes() []byte {
 	return p
 }
 
-// utf8CutCases are text that is cut, and faults that can be seen early.
+// utf8CutCases are text in pieces, and faults that can be detected early.
 func utf8CutCases(l *list) {
 	const words = "aé€🙂z"
 	good := rule{
 		section: "5.6", needs: needEcho,
 		must:  "A fragment may end inside a character; the whole message is UTF-8.",
-		fault: "looks at each fragment of text by itself",
+		fault: "checks each fragment of text by itself",
 	}
 	bad := rule{
 		section: "8.1",
@@ -181,7 +181,8 @@ func utf8CutCases(l *list) {
 	}
 }
 
-// failFast sends a bad fragment, and the rest of the message only behind a pong.
+// failFast sends an invalid fragment, and the rest of the message only after a
+// pong.
 func failFast(start string) script {
 	return func(_ context.Context, p *peer) error {
 		p.send(text(start).unfinished(), ping(probe))
@@ -202,7 +203,8 @@ func failFast(start string) script {
 	}
 }
 
-// failFastInside sends a bad part of a frame, and the rest of the frame later.
+// failFastInside sends an invalid part of a frame, and the rest of the frame
+// later.
 func failFastInside(start string) script {
 	return func(_ context.Context, p *peer) error {
 		rest := string(sample(1000))

@@ -8,8 +8,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// windowCases are all combinations of takeover and window bits (RFC 7692, section 7.1),
-// looked at on the wire.
+// windowCases are all combinations of takeover and window bits (RFC 7692,
+// section 7.1), checked on the wire.
 func windowCases(l *list) {
 	r := rule{
 		section: "RFC 7692, 7.1", needs: needRaw | needEcho,
@@ -35,7 +35,7 @@ func windowCases(l *list) {
 			l.add(r, id, 50_000, compressing(d, func(p *peer) error { return p.stressWindow() }))
 		}
 	}
-	r.fault = "cannot do with the default parameters"
+	r.fault = "does not work with the default parameters"
 	for i, takeover := range []string{"both", "client", "server", "none"} {
 		d := deflateParams{serverNoTakeover: i&1 == 1, clientNoTakeover: i&2 == 2}
 		l.add(r, "window/default/takeover-"+takeover, 50_000, compressing(d, func(p *peer) error { return p.stressWindow() }))
@@ -52,13 +52,13 @@ func noise(seed uint64, n int) []byte {
 	return p
 }
 
-// stressWindow sends messages in which every compressor wants to reach far back, and
-// matches that reach as far back as is allowed.
+// stressWindow sends messages for which compressors use distant matches, and
+// matches at the maximum distance.
 func (p *peer) stressWindow() error {
 	w := p.flate.in.window
 	far := noise(1, min(w+w/4+300, 24_000))
 	for _, m := range [][]byte{
-		bytes.Repeat(far, 2), // reaches over the window, unless that is larger than the message
+		bytes.Repeat(far, 2), // matches beyond the window, unless the message is smaller
 		far[:200], far[len(far)-200:], far[len(far)-w/2-min(100, w/4):][:100],
 		bytes.Repeat([]byte("again and again "), 50), bytes.Repeat([]byte("again and again "), 50),
 	} {
@@ -74,7 +74,7 @@ func (p *peer) stressWindow() error {
 	return p.finish()
 }
 
-// reachBack sends one match over the whole of the suite's window.
+// reachBack sends one match at the maximum distance of the suite's window.
 func (p *peer) reachBack() error {
 	w := p.flate.out.window
 	start := noise(2, w)
@@ -94,7 +94,7 @@ func (p *peer) reachBack() error {
 	return p.raw(e.flush(), append(want, start[:50]...))
 }
 
-// raw sends bytes as a compressed message and wants what they stand for.
+// raw sends bytes as a compressed message and expects the message plain.
 func (p *peer) raw(b, plain []byte) error {
 	p.send(frame{op: ws.OpBinary, rsv: rsv1, payload: b})
 	p.flate.out.remember(plain)

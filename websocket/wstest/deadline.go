@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// deadline is one that a condition waits for, and that can be moved meanwhile. passed is
-// guarded by the condition's lock.
+// deadline is a deadline for waiting on a condition. It can be moved while
+// goroutines wait. The lock of the condition guards passed.
 type deadline struct {
 	changed *sync.Cond
 	timer   *time.Timer
-	times   int // how often it was set: a timer of an earlier time does nothing
+	times   int // number of changes: timers of earlier ones do nothing
 	passed  bool
 }
 

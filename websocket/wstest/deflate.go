@@ -2,8 +2,8 @@ package wstest
 
 import "math/bits"
 
-// deflater makes DEFLATE blocks by hand, so that a case can say which match it wants and where a
-// block ends.
+// deflater writes DEFLATE blocks by hand, so that a case can choose matches and
+// the ends of blocks.
 type deflater struct {
 	out []byte
 	n   uint // bits of the last byte that are used; 0: all
@@ -75,7 +75,7 @@ func find(table []base, v int) (symbol, more, n int) {
 	return 0, 0, 0
 }
 
-// stored writes p, at most 65,535 bytes, as it is.
+// stored writes p, at most 65,535 bytes, without compression.
 func (e *deflater) stored(p []byte, final bool) {
 	e.bits(flag(final), 3)
 	e.n = 0
@@ -83,21 +83,21 @@ func (e *deflater) stored(p []byte, final bool) {
 	e.out = append(e.out, p...)
 }
 
-// flush ends a message: an empty stored block, of which the four bytes of length are
-// left away (RFC 7692, section 7.2.1).
+// flush ends a message: an empty stored block without the four bytes of length
+// (RFC 7692, section 7.2.1).
 func (e *deflater) flush() []byte {
 	e.bits(0, 3)
 	e.n = 0
 	return e.out
 }
 
-// deflate compresses p behind history, with matches of at most window bytes back.
+// deflate compresses p after history, with distances of at most window bytes.
 func deflate(history, p []byte, window int) []byte {
 	all := append(append([]byte(nil), history...), p...)
 	e := new(deflater)
 	e.fixed(false)
 	const size = 1 << 15
-	var last [size]int // where a hash was seen, plus 1
+	var last [size]int // position of a hash, plus 1
 	hash := func(i int) uint32 {
 		return (uint32(all[i])<<16 | uint32(all[i+1])<<8 | uint32(all[i+2])) * 2654435761 >> 17
 	}
@@ -124,7 +124,7 @@ func deflate(history, p []byte, window int) []byte {
 	return e.flush()
 }
 
-// common returns how many bytes, up to 258, are the same at two places.
+// common returns how many bytes, up to 258, are equal at two positions.
 func common(p []byte, a, b int) (n int) {
 	for b+n < len(p) && n < 258 && p[a+n] == p[b+n] {
 		n++

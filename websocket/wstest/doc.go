@@ -15,13 +15,14 @@
 //
 // [RunClient] gives the client the base URL of the suite's server. The client
 //
-// 1. opens base + "/count", reads one text message, the number n of cases in
-// decimal, and closes; 2. for each i from 1 to n, in any order and with any
-// concurrency, opens base + "/case?n=" + i and sends every message that it
-// receives back unchanged and in order, until the connection ends. A failed
-// handshake is also the end of a case, and no reason to stop. The client does
-// not follow redirects; 3. opens base + "/report", reads one text message, a
-// summary in JSON, and closes.
+//  1. opens base + "/count", reads one text message, the number n of cases in
+//     decimal, and closes;
+//  2. for each i from 1 to n, in any order and with any concurrency, opens
+//     base + "/case?n=" + i and sends every message that it receives back
+//     unchanged and in order, until the connection ends. A failed handshake
+//     also ends a case, but not the run. The client does not follow redirects;
+//  3. opens base + "/report", reads one text message, a summary in JSON, and
+//     closes.
 //
 // The client sends no other messages. It may read the IDs of the cases, one on
 // each line and in order, from base + "/cases", and open a case by its ID: base

@@ -35,7 +35,7 @@ func DriveClientOver(ctx context.Context, t websocket.Transport, base string, pa
 	return drive(ctx, (&Options{Transport: t}).orDefaults(), base, parallel, run)
 }
 
-// drive is DriveClient that dials as the options say.
+// drive is DriveClient with the dial options of o.
 func drive(ctx context.Context, o *Options, base string, parallel int, run func(ctx context.Context, url string) error) error {
 	names, err := fetch(ctx, o, base+"/cases")
 	if err != nil {
@@ -62,7 +62,7 @@ func drive(ctx context.Context, o *Options, base string, parallel int, run func(
 	return errors.Join(broken...)
 }
 
-// guard calls f and returns the text of its panic, with its place, or nothing.
+// guard calls f and returns the text and place of its panic, or "".
 func guard(f func()) (text string) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -73,7 +73,8 @@ func guard(f func()) (text string) {
 	return ""
 }
 
-// panicPlace says where the panic began that the deferred caller has recovered.
+// panicPlace returns the place of the panic that the deferred caller has
+// recovered.
 func panicPlace() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])

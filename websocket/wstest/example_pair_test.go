@@ -28,8 +28,8 @@ func clock(ctx context.Context, c *websocket.Conn) error {
 	}
 }
 
-// In a synctest bubble the minutes take no time. This is the body of a test, say
-// TestClock(t *testing.T).
+// In a synctest bubble the minutes take no time. This is the body of a test,
+// say TestClock(t *testing.T).
 func ExamplePair() {
 	test := func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -105,7 +105,8 @@ func ExampleListen() {
 	// Output: hello, <nil>
 }
 
-// A connection that takes four bytes and no more: a write with a deadline gives up.
+// A connection that takes four bytes and no more: a write with a deadline gives
+// up.
 func ExampleInjectFault() {
 	a, b := wstest.Pipe(nil)
 	defer b.Close()

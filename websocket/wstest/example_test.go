@@ -52,8 +52,8 @@ func echo(conn net.Conn) {
 	}
 }
 
-// A client in Go: DriveClient does what the suite asks of it, and the function opens one
-// connection and echoes until it ends.
+// A client in Go: DriveClient does what the suite asks of it, and the function
+// opens one connection and echoes until it ends.
 func ExampleRunClient() {
 	client := func(ctx context.Context, url string) error {
 		conn, _, _, err := ws.Dial(ctx, url)

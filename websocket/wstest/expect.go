@@ -40,8 +40,9 @@ func (p *peer) wantAnyMessage() (event, error) {
 	}
 }
 
-// wantPong expects the pong of a ping that was sent last. A pong that answers no ping may
-// be one that nobody asked for, or a wrong answer: it is one if the right one does not follow.
+// wantPong expects the pong of the last ping. A pong that answers no ping may
+// be unsolicited or a wrong answer. It is a wrong answer if the right one does
+// not follow.
 func (p *peer) wantPong(payload string) error {
 	p.hurry(0)
 	var other []byte
@@ -82,8 +83,8 @@ func (p *peer) echo(chop int, frames ...frame) error {
 	return p.wantMessage(op, all)
 }
 
-// finish ends a connection on which all went well. Only what cannot be harmless
-// counts here: the close handshake has cases of its own.
+// finish ends a connection without faults. It reports only severe faults,
+// because the close handshake has cases of its own.
 func (p *peer) finish() error {
 	p.send(closing(ws.StatusNormalClosure, ""))
 	p.hurry(2 * p.opts.Quiet)
@@ -103,7 +104,7 @@ func (p *peer) finish() error {
 	}
 }
 
-// judgeLast looks at the close frame that ends a connection on which all was in order.
+// judgeLast checks the close frame of a connection without faults.
 func (p *peer) judgeLast() error {
 	switch p.closed.code {
 	case ws.StatusProtocolError, ws.StatusUnsupportedData, ws.StatusInvalidFramePayloadData, ws.StatusPolicyViolation,
@@ -113,8 +114,9 @@ func (p *peer) judgeLast() error {
 	return nil
 }
 
-// wantClose expects a close frame with one of the codes, 0 for none, and then the end of
-// the connection. It answers the close frame if the suite has sent none.
+// wantClose expects a close frame with one of the codes, or 0 for no code, and
+// then the end of the connection. If the suite has not sent a close frame, it
+// answers with one.
 func (p *peer) wantClose(sent bool, codes ...ws.StatusCode) error {
 	p.hurry(0)
 	for {
@@ -139,11 +141,11 @@ func (p *peer) judgeCode(codes []ws.StatusCode) error {
 	if slices.Contains(codes, p.closed.code) {
 		return nil
 	}
-	return tolerated("the close frame is one%v, not with %v", p.closed, codes)
+	return tolerated("the close frame is%v, not with %v", p.closed, codes)
 }
 
-// wantEnd expects the end of the connection behind a close frame of the peer. A server
-// ends it first (RFC 6455, section 7.1.1).
+// wantEnd expects the end of the connection after a close frame of the peer. A
+// server ends it first (RFC 6455, section 7.1.1).
 func (p *peer) wantEnd(sent bool) error {
 	if !sent {
 		p.send(closing(p.echoCode(), ""))
@@ -169,11 +171,12 @@ func (p *peer) echoCode() ws.StatusCode {
 	return p.closed.code
 }
 
-// probe is the ping that asks whether the peer has swallowed a fault.
+// probe is the payload of a ping that tests whether the peer has ignored a
+// fault.
 const probe = "still there?"
 
-// wantFailure expects that the peer fails the connection with one of the codes,
-// because of what was sent (RFC 6455, section 7.1.7).
+// wantFailure expects that the peer fails the connection with one of the codes
+// (RFC 6455, section 7.1.7).
 func (p *peer) wantFailure(codes ...ws.StatusCode) error {
 	p.hurry(p.opts.Quiet)
 	for asked := false; ; {
@@ -199,7 +202,7 @@ func (p *peer) wantFailure(codes ...ws.StatusCode) error {
 	}
 }
 
-// wantFailureInside is wantFailure where the suite has sent a part of a frame and no more.
+// wantFailureInside is wantFailure after an incomplete frame.
 func (p *peer) wantFailureInside(codes ...ws.StatusCode) error {
 	p.hurry(p.opts.Timeout / 2)
 	ev, err := p.next()
@@ -214,14 +217,15 @@ func (p *peer) wantFailureInside(codes ...ws.StatusCode) error {
 	return failed("the peer does not fail the connection: %v", ev)
 }
 
-// endInside is wantEnd where no frame can follow what was sent.
+// endInside is wantEnd after an incomplete frame, which no frame can follow.
 func (p *peer) endInside() error {
 	p.halfClose()
 	return p.wantEnd(true)
 }
 
-// reaction waits a while for the peer to fail the connection before it has to.
-// It reports whether something came, be it the end of the connection; next returns it.
+// reaction waits a while for the peer to fail the connection early. It reports
+// whether there was an event, including the end of the connection. next returns
+// the event.
 func (p *peer) reaction() bool {
 	p.hurry(2 * p.opts.Quiet)
 	ev, err := p.next()
@@ -233,7 +237,7 @@ func (p *peer) reaction() bool {
 	return true
 }
 
-// difference says in short where two payloads part.
+// difference describes briefly where two payloads differ.
 func difference(got, want []byte) string {
 	if len(got) != len(want) {
 		return fmt.Sprintf("%d bytes instead of %d", len(got), len(want))

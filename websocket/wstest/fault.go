@@ -96,7 +96,7 @@ func (c *faultyConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// room returns how many of n bytes go through.
+// room returns how many of n bytes pass.
 func (c *faultyConn) room(n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +109,7 @@ func (c *faultyConn) pass(n int) {
 	c.left -= int64(n)
 }
 
-// fail does what the fault says, and returns the error of the call.
+// fail executes the fault and returns the error of the call.
 func (c *faultyConn) fail() error {
 	switch c.fault.Kind {
 	case FaultCut:

@@ -24,10 +24,10 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// An assembly is a way to put the packages together: a server that echoes until the
-// client closes, and a client that has each of its messages echoed and closes then. Both
-// close c themselves, return nil only if all of it went well, and show what they received, as
-// far as it came, to seen.
+// An assembly is a way to put the packages together: a server that echoes until
+// the client closes, and a client that has each of its messages echoed and
+// closes then. Both close c themselves, return nil only if all of it went well,
+// and show what they received, as far as it came, to seen.
 type assembly struct {
 	name  string
 	step  int64 // from one fault to the next
@@ -56,11 +56,13 @@ func unseen(serve func(net.Conn) error) func(net.Conn, witness) error {
 	return func(c net.Conn, _ witness) error { return serve(c) }
 }
 
-// alphabets are what the messages of a session are made of. No two sessions behind one another
-// have a byte in common: one that comes out of a buffer of the session before is seen.
+// alphabets are what the messages of a session are made of. No two sessions
+// behind one another have a byte in common: one that comes out of a buffer of
+// the session before is seen.
 var alphabets = []string{"abcdefg", "hijklmn", "opqrstu", "ABCDEFG"}
 
-// session is what the client says: nothing, little, and more than the buffers hold.
+// session is what the client says: nothing, little, and more than the buffers
+// hold.
 func session(n int) []string {
 	letters := alphabets[n%len(alphabets)]
 	p := make([]byte, 320)
@@ -70,11 +72,11 @@ func session(n int) []string {
 	return []string{"", string(p[:5]), string(p)}
 }
 
-// TestFaultAtEveryByte cuts, blocks and fails a whole session, handshakes and farewell
-// included, at each of its bytes, on either side and in either direction. Nobody may take
-// it for a good end, hang, or leave a goroutine behind: the bubble would not end. Nor may
-// anybody get bytes of the session before, whose buffers have gone back; and a session
-// after a fault goes well.
+// TestFaultAtEveryByte cuts, blocks and fails a whole session, handshakes and
+// farewell included, at each of its bytes, on either side and in either
+// direction. Nobody may take it for a good end, hang, or leave a goroutine
+// behind: the bubble would not end. Nor may anybody get bytes of the session
+// before, whose buffers have gone back; and a session after a fault goes well.
 func TestFaultAtEveryByte(t *testing.T) {
 	for _, a := range assemblies {
 		t.Run(a.name, func(t *testing.T) {
@@ -205,7 +207,8 @@ func serveFrames(c net.Conn) error {
 	}
 }
 
-// talk is a client that sends each message, holds what comes back against it, and closes.
+// talk is a client that sends each message, holds what comes back against it,
+// and closes.
 func talk(exchange func(conn net.Conn, m []byte) ([]byte, error)) func(net.Conn, []string, witness) error {
 	return func(c net.Conn, messages []string, seen witness) error {
 		defer c.Close()
@@ -366,8 +369,8 @@ func talkProtocol(c net.Conn, messages []string, seen witness) error {
 	})
 }
 
-// drive reads until the peer has closed, and writes what handle and the protocol have
-// to say to each event.
+// drive reads until the peer has closed, and writes what handle and the
+// protocol have to say to each event.
 func drive(c net.Conn, p *wsutil.Protocol, handle func(out []byte, ev wsutil.Event) ([]byte, error)) error {
 	in, out := make([]byte, 64), []byte(nil)
 	for {
@@ -481,7 +484,8 @@ func normal(err error) error {
 	return err
 }
 
-// dialConn opens a connection of package websocket, and closes it when f has returned.
+// dialConn opens a connection of package websocket, and closes it when f has
+// returned.
 func dialConn(c net.Conn, p *wsflate.Parameters, f func(ctx context.Context, conn *websocket.Conn) error) error {
 	raw, err := dial(c)
 	if err != nil {
@@ -517,7 +521,8 @@ func talkConn(p *wsflate.Parameters) func(net.Conn, []string, witness) error {
 	}
 }
 
-// receive reads a message as it comes, and holds it against the one that was sent.
+// receive reads a message as it comes, and holds it against the one that was
+// sent.
 func receive(ctx context.Context, conn *websocket.Conn, want string, seen witness) error {
 	_, r, err := conn.Reader(ctx)
 	if err != nil {
@@ -530,8 +535,9 @@ func receive(ctx context.Context, conn *websocket.Conn, want string, seen witnes
 	return err
 }
 
-// talkInAllWays is a client that sends its messages in each way in which a connection can: cut
-// into frames, by a Writer, prepared, with a ping between them.
+// talkInAllWays is a client that sends its messages in each way in which a
+// connection can: cut into frames, by a Writer, prepared, with a ping between
+// them.
 func talkInAllWays(p *wsflate.Parameters) func(net.Conn, []string, witness) error {
 	return func(c net.Conn, messages []string, seen witness) error {
 		return dialConn(c, p, func(ctx context.Context, conn *websocket.Conn) error {

@@ -8,20 +8,20 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// frame is what the suite sends. Unlike a ws.Frame it can be wrong in every way.
+// frame is a frame to send. Unlike a ws.Frame, it can be invalid in every way.
 type frame struct {
 	op       ws.OpCode
 	more     bool // FIN is not set
 	rsv      byte // as ws.Rsv makes it
 	payload  []byte
 	form     lengthForm
-	declared uint64   // the length field, where it is not the payload's length
-	lies     bool     // declared counts
+	declared uint64   // the length field, if lies is set
+	lies     bool     // declared is used instead of the payload's length
 	wrongWay bool     // masked by a server, or not masked by a client
 	key      *[4]byte // of the mask; nil: a random one
 }
 
-// lengthForm is which of the three encodings a length has.
+// lengthForm is one of the three encodings of a length.
 type lengthForm uint8
 
 const (

@@ -11,11 +11,11 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// What an agent sends is read by parsers of this package. None may panic, hang, or take more
-// memory than was sent.
+// What an agent sends is read by parsers of this package. None may panic, hang,
+// or take more memory than was sent.
 
-// received returns the suite's end of a connection on which the agent has sent some bytes and
-// hung up.
+// received returns the suite's end of a connection on which the agent has sent
+// some bytes and hung up.
 func received(t *testing.T, client bool, wire []byte) *peer {
 	a, b := Pipe(&PipeOptions{Buffer: len(wire) + 1})
 	_, err := b.Write(wire)

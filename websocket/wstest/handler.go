@@ -11,18 +11,19 @@ import (
 	"github.com/wskit/wskit/internal/httpstream"
 )
 
-// handlerConn carries a case over a stream that a client under test has opened. The
-// suite reads a request of HTTP/1.1 in front of what arrives on the stream, and its
-// answer of HTTP/1.1 becomes that to an extended CONNECT.
+// handlerConn is the connection of a case over a stream that a client under
+// test has opened. The suite reads an HTTP/1.1 request before the data of the
+// stream, and its HTTP/1.1 response becomes the response to the extended
+// CONNECT.
 type handlerConn struct {
 	*httpstream.Stream
 	w       http.ResponseWriter
-	request bytes.Reader // what is left to read of it
-	head    []byte       // of the answer, as far as it is written
-	opened  bool         // the answer has accepted
+	request bytes.Reader // unread part
+	head    []byte       // of the response, as far as it is written
+	opened  bool         // the response accepted the request
 }
 
-// newHandlerConn returns the stream of a request, which is over when its handler
+// newHandlerConn returns the stream of a request. It ends when its handler
 // returns.
 func newHandlerConn(w http.ResponseWriter, r *http.Request) (*handlerConn, error) {
 	c := &handlerConn{Stream: httpstream.New(w, r), w: w}
@@ -34,7 +35,7 @@ func newHandlerConn(w http.ResponseWriter, r *http.Request) (*handlerConn, error
 	return c, nil
 }
 
-// requestOf renders an extended CONNECT as the upgrade that asks for the same.
+// requestOf returns an extended CONNECT as an equivalent upgrade request.
 func requestOf(r *http.Request) []byte {
 	header := r.Header.Clone()
 	delete(header, ":protocol")
@@ -78,8 +79,7 @@ func (c *handlerConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// answer sends the head of an answer: an interim one, one that accepts, or one that
-// refuses, which ends the stream.
+// answer sends the head of a response. A refusal ends the stream.
 func (c *handlerConn) answer(head []byte) error {
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
 	if err != nil {
@@ -109,7 +109,8 @@ func (c *handlerConn) answer(head []byte) error {
 	}
 }
 
-// Close ends both directions. END_STREAM or FIN follows when the handler returns.
+// Close ends both directions. END_STREAM or FIN follows when the handler
+// returns.
 func (c *handlerConn) Close() error {
 	c.Finish(false)
 	return nil

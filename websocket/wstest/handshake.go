@@ -33,7 +33,7 @@ func parseTarget(raw string) (target, error) {
 	}
 	t := target{url: u, secure: u.Scheme == "wss" || u.Scheme == "https"}
 	if !t.secure && u.Scheme != "ws" && u.Scheme != "http" || u.Host == "" {
-		return target{}, fmt.Errorf("wstest: %q is no WebSocket URL", raw)
+		return target{}, fmt.Errorf("wstest: %q is not a WebSocket URL", raw)
 	}
 	port := u.Port()
 	if port == "" {
@@ -69,9 +69,9 @@ func (t target) dial(ctx context.Context, o *Options) (net.Conn, error) {
 
 const maxHead = 64 << 10
 
-var errHeadTooBig = errors.New("a head of more than 64 KiB")
+var errHeadTooBig = errors.New("head exceeds 64 KiB")
 
-// readHead reads the head of a request or an answer, as it is on the wire.
+// readHead reads the head of a request or a response in wire form.
 func readHead(r *bufio.Reader) ([]byte, error) {
 	var head []byte
 	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
@@ -87,8 +87,8 @@ func readHead(r *bufio.Reader) ([]byte, error) {
 	return head, nil
 }
 
-// answer reads the head of a server's answer. It returns nil if the server ended the
-// connection instead.
+// answer reads the head of a server's response. It returns nil if the server
+// ended the connection instead.
 func (p *peer) answer() (*http.Response, error) {
 	head, err := readHead(p.r)
 	if len(head) > 0 {
@@ -107,7 +107,7 @@ func (p *peer) answer() (*http.Response, error) {
 	return res, nil
 }
 
-// silent reports whether no byte of an answer comes for a while.
+// silent reports whether no byte of a response arrives for a while.
 func (p *peer) silent() bool {
 	p.hurry(2 * p.opts.Quiet)
 	_, err := p.r.Peek(1)
@@ -128,7 +128,7 @@ func acceptOf(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// hasToken reports whether a header whose value is a list has a token.
+// hasToken reports whether a field with a list contains a token.
 func hasToken(h http.Header, name, token string) bool {
 	for _, v := range h[textproto.CanonicalMIMEHeaderKey(name)] {
 		for t := range strings.SplitSeq(v, ",") {
@@ -140,8 +140,8 @@ func hasToken(h http.Header, name, token string) bool {
 	return false
 }
 
-// openWith does the handshake of a case that is not about it, with an offer of
-// extensions or a choice of them. It returns the extensions that were agreed on.
+// openWith performs the handshake of a case about something else, with an offer
+// or a choice of extensions. It returns the negotiated extensions.
 func (p *peer) openWith(extensions string) (string, error) {
 	if !p.client {
 		return extensions, p.answerWith(extensions)

@@ -5,21 +5,21 @@ import (
 	"fmt"
 )
 
-// inflate is a decoder of DEFLATE (RFC 1951) that is made to find fault, not to be fast: it knows
-// how far back each match reaches, which other decoders do not tell.
+// This is a decoder of DEFLATE (RFC 1951) for finding faults. Unlike other
+// decoders, it reports the distance of each match.
 
 var (
 	errDeflateShort  = errors.New("the data ends inside a block")
-	errDeflateType   = errors.New("a block of type 3")
-	errDeflateStored = errors.New("a stored block whose length and its complement differ")
-	errDeflateCodes  = errors.New("code lengths that make no Huffman code")
-	errDeflateSymbol = errors.New("a code that stands for nothing")
+	errDeflateType   = errors.New("invalid block type 3")
+	errDeflateStored = errors.New("length of a stored block does not match its complement")
+	errDeflateCodes  = errors.New("code lengths do not form a Huffman code")
+	errDeflateSymbol = errors.New("undefined code")
 )
 
 // inflater decodes one message.
 type inflater struct {
 	in     []byte
-	bit    uint // of in, next
+	bit    uint // of in, the next one
 	out    []byte
 	start  int // of the message in out; the bytes before it are history
 	window int // the largest distance
@@ -94,7 +94,7 @@ func (d *inflater) stored() error {
 
 func (d *inflater) emit(p ...byte) error {
 	if len(d.out)-d.start+len(p) > d.limit {
-		return fmt.Errorf("a message of more than %d bytes", d.limit)
+		return fmt.Errorf("message exceeds %d bytes", d.limit)
 	}
 	d.out = append(d.out, p...)
 	return nil
@@ -135,9 +135,9 @@ func (d *inflater) match(symbol int, distances *code) error {
 	case err != nil:
 		return err
 	case distance > len(d.out):
-		return fmt.Errorf("a match reaches %d bytes back, and %d are there", distance, len(d.out))
+		return fmt.Errorf("match distance %d exceeds the %d bytes before it", distance, len(d.out))
 	case distance > d.window:
-		return fmt.Errorf("a match reaches %d bytes back, over a window of %d", distance, d.window)
+		return fmt.Errorf("match distance %d exceeds the window of %d bytes", distance, d.window)
 	}
 	d.far = max(d.far, distance)
 	for range length {
@@ -148,7 +148,8 @@ func (d *inflater) match(symbol int, distances *code) error {
 	return nil
 }
 
-// base is the first value that a symbol stands for, and the number of bits to add.
+// base is the first value that a symbol stands for, and the number of bits to
+// add.
 type base struct{ value, bits int }
 
 func (d *inflater) extended(symbol int, table []base) (int, error) {
@@ -254,7 +255,8 @@ func fixedLength(symbol int) int {
 	return 8
 }
 
-// codeOrder is the order of the lengths of code lengths (RFC 1951, section 3.2.7).
+// codeOrder is the order of the lengths of code lengths (RFC 1951, section
+// 3.2.7).
 var codeOrder = [19]int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
 func (d *inflater) dynamic() error {

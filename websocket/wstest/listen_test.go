@@ -31,7 +31,8 @@ func TestListenerThatFails(t *testing.T) {
 	require.ErrorContains(t, err, "filter")
 }
 
-// Each result is told once: of cases that ran, that were skipped, and that a client never opened.
+// Each result is told once: of cases that ran, that were skipped, and that a
+// client never opened.
 func TestOnResult(t *testing.T) {
 	const filter = `^(length/text/(1|2|128)|limit/over)$`
 	for name, run := range map[string]func(*Options) (*Report, error){

@@ -68,8 +68,8 @@ func askClient(t *testing.T, fault string, o *Options) (r *Report) {
 	return r
 }
 
-// A twin without a fault is strict in all cases, and so is one that sends pongs now and then
-// that nobody has asked for (RFC 6455, section 5.5.3).
+// A twin without a fault is strict in all cases, and so is one that sends pongs
+// now and then that nobody has asked for (RFC 6455, section 5.5.3).
 func TestFaultlessServer(t *testing.T) {
 	for _, fault := range []string{"", "heartbeat"} {
 		t.Run(fault, func(t *testing.T) {
@@ -334,8 +334,8 @@ var beyondMutants = []struct{ cases, why string }{
 	{`^deflate/rsv/(no-start|reserved-opcode)$`, "two faults in one frame: to keep one rule is to fail the connection"},
 }
 
-// testMutants runs the suite against many faulty peers. Each case of this side has to catch
-// one at least.
+// testMutants runs the suite against many faulty peers. Each case of this side
+// has to catch one at least.
 func testMutants(t *testing.T, d Direction, list []mutant, ask func(*testing.T, string, *Options) *Report) {
 	var mu sync.Mutex
 	found := map[string]bool{}

@@ -21,8 +21,8 @@ type param struct {
 	valued      bool
 }
 
-// parseExtensions reads the field as far as this suite needs it: no value it looks at
-// has a comma or a semicolon in quotes.
+// parseExtensions parses the field as far as this suite needs it. It does not
+// support a comma or a semicolon in quotes.
 func parseExtensions(s string) (list []extension) {
 	for element := range strings.SplitSeq(s, ",") {
 		parts := strings.Split(element, ";")
@@ -39,10 +39,11 @@ func parseExtensions(s string) (list []extension) {
 	return list
 }
 
-// deflateParams are the parameters of permessage-deflate (RFC 7692, section 7.1).
+// deflateParams are the parameters of permessage-deflate (RFC 7692, section
+// 7.1).
 type deflateParams struct {
 	serverNoTakeover, clientNoTakeover bool
-	serverBits, clientBits             int  // 0: not said
+	serverBits, clientBits             int  // 0: absent
 	clientBitsHint                     bool // client_max_window_bits without a value, in an offer
 }
 
@@ -71,7 +72,7 @@ func parseDeflate(e extension, offer bool) (d deflateParams, err error) {
 	seen := map[string]bool{}
 	for _, p := range e.params {
 		if seen[p.name] {
-			return d, fmt.Errorf("the parameter %s twice", p.name)
+			return d, fmt.Errorf("parameter %s is repeated", p.name)
 		}
 		seen[p.name] = true
 		switch p.name {
@@ -88,7 +89,7 @@ func parseDeflate(e extension, offer bool) (d deflateParams, err error) {
 				d.clientBits, err = windowBits(p)
 			}
 		default:
-			err = fmt.Errorf("the unknown parameter %q", p.name)
+			err = fmt.Errorf("unknown parameter %q", p.name)
 		}
 		if err != nil {
 			return d, err
@@ -99,7 +100,7 @@ func parseDeflate(e extension, offer bool) (d deflateParams, err error) {
 
 func noValue(p param) error {
 	if p.valued {
-		return fmt.Errorf("the parameter %s with a value", p.name)
+		return fmt.Errorf("parameter %s has a value", p.name)
 	}
 	return nil
 }
@@ -112,7 +113,8 @@ func windowBits(p param) (int, error) {
 	return n, nil
 }
 
-// agreement finds what was agreed on in the answer to an offer. nil means no compression.
+// agreement returns the parameters in the answer to an offer. nil means no
+// compression.
 func (p *peer) agreement(offer deflateParams, answer string) (*deflateParams, error) {
 	list := parseExtensions(answer)
 	if len(list) == 0 {
@@ -126,7 +128,7 @@ func (p *peer) agreement(offer deflateParams, answer string) (*deflateParams, er
 	case err != nil:
 		return nil, failed("the server agrees to %v", err)
 	case offer.serverNoTakeover && !d.serverNoTakeover:
-		return nil, failed("the server leaves server_no_context_takeover away, which was asked for")
+		return nil, failed("the server omits server_no_context_takeover, which was requested")
 	case offer.serverBits > 0 && cmp.Or(d.serverBits, 15) > offer.serverBits:
 		return nil, failed("the server answers server_max_window_bits=%d with %d", offer.serverBits, d.serverBits)
 	case d.clientBits > 0 && offer.clientBits == 0 && !offer.clientBitsHint:
@@ -139,7 +141,7 @@ func (p *peer) agreement(offer deflateParams, answer string) (*deflateParams, er
 	return &d, nil
 }
 
-// permits reports whether a server may answer a client's offer with d.
+// permits reports whether a server may answer offer with d.
 func permits(offer, d deflateParams) bool {
 	switch {
 	case offer.serverNoTakeover && !d.serverNoTakeover,
@@ -151,8 +153,8 @@ func permits(offer, d deflateParams) bool {
 	return true
 }
 
-// compress opens the connection with compression: it offers want to a server, or answers
-// a client's offer with it.
+// compress opens the connection with compression: it offers want to a server,
+// or answers a client's offer with it.
 func (p *peer) compress(want deflateParams) error {
 	if !p.client {
 		return p.compressClient(want)
@@ -169,7 +171,7 @@ func (p *peer) compress(want deflateParams) error {
 		return p.noCompression("the server declines " + want.String())
 	}
 	if got.clientBits == 0 {
-		got.clientBits = want.clientBits // what the client said of itself binds it
+		got.clientBits = want.clientBits // the client is bound by its own offer
 	}
 	p.use(*got)
 	return nil
@@ -182,7 +184,7 @@ func (p *peer) compressClient(want deflateParams) error {
 		if e.name != deflateName || err != nil {
 			return false
 		}
-		if want == (deflateParams{}) { // any will do
+		if want == (deflateParams{}) { // any parameters are fine
 			want.serverNoTakeover, want.serverBits = offer.serverNoTakeover, offer.serverBits
 		}
 		return permits(offer, want)
@@ -221,7 +223,7 @@ func window(bits int) int {
 	return 1 << cmp.Or(bits, 15)
 }
 
-// flateState is the compression of a connection, seen from the suite.
+// flateState is the compression of a connection, as seen from the suite.
 type flateState struct{ in, out side }
 
 // side is one direction.
@@ -233,7 +235,7 @@ type side struct {
 	far      int // the largest distance so far
 }
 
-// receive decodes a message of the peer and looks at the distances in it.
+// receive decodes a message of the peer and checks the distances in it.
 func (f *flateState) receive(p []byte) ([]byte, error) {
 	d := inflater{
 		in: append(slices.Clip(p), 0, 0, 0xff, 0xff), out: slices.Clone(f.in.history), start: len(f.in.history),
@@ -256,7 +258,7 @@ func (f *flateState) send(plain []byte) []byte {
 	return p
 }
 
-// remember adds a message to the window, if the window outlives messages.
+// remember adds a message to the window, if there is takeover.
 func (s *side) remember(plain []byte) {
 	if !s.takeover {
 		return

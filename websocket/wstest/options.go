@@ -93,7 +93,7 @@ func (o *Options) orDefaults() *Options {
 	return &c
 }
 
-// teller returns OnResult for many goroutines.
+// teller returns OnResult with a lock.
 func (o *Options) teller() func(Result) {
 	if o.OnResult == nil {
 		return func(Result) {}

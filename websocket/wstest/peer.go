@@ -18,21 +18,21 @@ type peer struct {
 	opts   *Options
 	log    *wireLog
 	end    time.Time // of the case
-	by     time.Time // until when the next frame has to begin
+	by     time.Time // deadline for the start of the next frame
 
 	target  target        // of a server under test
 	request *http.Request // of a client under test
-	accept  string        // the answer's key that goes with request
+	accept  string        // Sec-WebSocket-Accept for request
 
-	flate   *flateState // agreed; nil: no compression
-	open    assembly    // the message that arrives
+	flate   *flateState // negotiated; nil: no compression
+	open    assembly    // the incomplete message
 	writing chan struct{}
 	masks   map[[4]byte]int // keys that the client under test has used
 	closed  *closeFrame     // of the peer
-	pings   []string        // payloads of the pings that have no pong yet
-	unasked []string        // payloads of the first pongs that answer no ping
-	ahead   *outcome        // of the next call of next
-	remark  error           // a finding that ends no case
+	pings   []string        // payloads of the pings without a pong
+	unasked []string        // payloads of the first unsolicited pongs
+	ahead   *outcome        // result of the next call of next
+	remark  error           // a finding that does not end the case
 }
 
 // closeFrame is a close frame that arrived.
@@ -59,11 +59,11 @@ func (p *peer) shut() {
 	p.join()
 }
 
-// send writes frames with one Write. What goes wrong shows when the peer's answer
-// is read.
+// send writes frames with one Write. Errors show when the peer's answer is
+// read.
 func (p *peer) send(frames ...frame) { p.sendIn(0, frames...) }
 
-// sendIn writes frames in pieces of n bytes, 0 for one piece.
+// sendIn writes frames in pieces of n bytes. 0 means one piece.
 func (p *peer) sendIn(n int, frames ...frame) {
 	var b []byte
 	for _, f := range frames {
@@ -74,15 +74,15 @@ func (p *peer) sendIn(n int, frames ...frame) {
 	p.write(b, n)
 }
 
-// expect remembers a ping, so that its pong is known from one that nobody asked for.
+// expect remembers a ping, to distinguish its pong from unsolicited ones.
 func (p *peer) expect(f frame) {
 	if f.op == ws.OpPing {
 		p.pings = append(p.pings, string(f.payload))
 	}
 }
 
-// inBackground is the size from which on writing must not wait for the peer, which
-// may want to write first.
+// inBackground is the size from which the suite writes in the background,
+// because the peer may need to write first.
 const inBackground = 16 << 10
 
 func (p *peer) write(b []byte, chop int) {
@@ -113,7 +113,7 @@ func (p *peer) writePieces(b []byte, chop int) {
 	}
 }
 
-// join waits until all is written.
+// join waits until everything is written.
 func (p *peer) join() {
 	if p.writing != nil {
 		<-p.writing
@@ -141,7 +141,7 @@ func (p *peer) hurry(d time.Duration) {
 	p.conn.SetReadDeadline(p.by)
 }
 
-// patience is how long a peer may take for what it has to do at once.
+// patience is how long a peer may take for an immediate reaction.
 func (p *peer) patience() time.Duration { return max(5*p.opts.Quiet, p.opts.Timeout/3) }
 
 // tolerate makes the case tolerated if its script finds nothing else.
@@ -149,7 +149,7 @@ func (p *peer) tolerate(format string, args ...any) { p.remark = tolerated(forma
 
 var _ io.Writer = (*peer)(nil)
 
-// Write writes bytes that are no frames.
+// Write writes bytes that are not frames.
 func (p *peer) Write(b []byte) (int, error) {
 	p.log.bytes("suite", "bytes", b)
 	p.write(b, 0)

@@ -43,8 +43,7 @@ type pipeEnd struct {
 func (p *pipeEnd) Read(b []byte) (int, error)  { return p.in.read(b) }
 func (p *pipeEnd) Write(b []byte) (int, error) { return p.out.write(b) }
 
-// CloseWrite ends the stream to the other end, and leaves the other direction
-// open.
+// CloseWrite ends only the stream to the other end.
 func (p *pipeEnd) CloseWrite() error {
 	p.out.end()
 	return nil
@@ -95,7 +94,7 @@ type stream struct {
 	writing   deadline
 }
 
-// segment is what one Write brought.
+// segment holds the bytes of one Write.
 type segment struct {
 	p     []byte
 	ready time.Time // when it can be read

@@ -67,22 +67,22 @@ func (c closeFrame) String() string {
 	return fmt.Sprintf(" with code %d", c.code)
 }
 
-// over reports whether the connection is at its end.
+// over reports whether the connection has ended.
 func (e event) over() bool { return e.kind == gone || e.kind == reset }
 
-// assembly is a message that arrives.
+// assembly is an incomplete message.
 type assembly struct {
 	op    ws.OpCode
 	rsv1  bool
-	begun bool // and not ended
+	begun bool // a message is open
 	buf   bytes.Buffer
 }
 
 const maxReceived = 64 << 20
 
-// next returns the peer's next event. An error means that the peer broke a rule with
-// what it sent. Pongs that nobody asked for are none: a peer may send them whenever it likes
-// (RFC 6455, section 5.5.3), and has no more time for them.
+// next returns the peer's next event. An error means that the peer violated a
+// rule. next skips unsolicited pongs, which a peer may send at any time (RFC
+// 6455, section 5.5.3); they do not extend the timeout.
 func (p *peer) next() (event, error) {
 	if o := p.ahead; o != nil {
 		p.ahead = nil
@@ -95,7 +95,7 @@ func (p *peer) next() (event, error) {
 	}
 }
 
-// any is next with the pongs that nobody asked for.
+// any is next, but also returns unsolicited pongs.
 func (p *peer) any() (event, error) {
 	for {
 		if !p.open.begun {
@@ -108,7 +108,7 @@ func (p *peer) any() (event, error) {
 		p.log.bytes("peer", describe(h.OpCode, h.Fin, h.Rsv, uint64(h.Length)), payload)
 		unasked := h.OpCode == ws.OpPong && !p.answers(string(payload))
 		switch {
-		case p.closed != nil && unasked: // no data, which alone section 5.5.1 forbids
+		case p.closed != nil && unasked: // section 5.5.1 forbids only data
 			p.tolerate("the peer sent a pong after its close frame")
 			continue
 		case p.closed != nil:
@@ -129,7 +129,7 @@ func (p *peer) any() (event, error) {
 	}
 }
 
-// answers reports whether a pong is that of a ping, which has its pong then.
+// answers reports whether a pong answers a ping, and removes that ping.
 func (p *peer) answers(payload string) bool {
 	if i := slices.Index(p.pings, payload); i >= 0 {
 		p.pings = slices.Delete(p.pings, i, i+1)
@@ -141,7 +141,7 @@ func (p *peer) answers(payload string) bool {
 	return false
 }
 
-// readFrame reads a frame and asks of it what RFC 6455 does.
+// readFrame reads a frame and checks it against RFC 6455.
 func (p *peer) readFrame() (h ws.Header, payload []byte, err error) {
 	if _, err := p.r.Peek(1); err != nil {
 		return h, nil, err
@@ -169,7 +169,7 @@ func (p *peer) readFrame() (h ws.Header, payload []byte, err error) {
 	return h, payload, err
 }
 
-// gather adds a data frame to the message that it belongs to.
+// gather adds a data frame to its message.
 func (p *peer) gather(h ws.Header, payload []byte) (event, bool, error) {
 	m := &p.open
 	if h.OpCode != ws.OpContinuation {
@@ -188,7 +188,7 @@ func (p *peer) gather(h ws.Header, payload []byte) (event, bool, error) {
 	return p.finished(ev)
 }
 
-// finished undoes the compression of a message and looks at its text.
+// finished decompresses a message and checks its text.
 func (p *peer) finished(ev event) (event, bool, error) {
 	if ev.rsv1 {
 		plain, err := p.flate.receive(ev.payload)
@@ -212,8 +212,8 @@ func (p *peer) closeEvent(payload []byte) (event, error) {
 	return event{kind: closeSeen, close: *p.closed, payload: payload}, nil
 }
 
-// ending turns an error of reading into an event, or into a finding if the peer is
-// at fault.
+// ending converts a read error to an event, or to a finding if the peer is at
+// fault.
 func (p *peer) ending(err error) (event, error) {
 	var found *finding
 	switch {

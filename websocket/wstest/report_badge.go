@@ -18,9 +18,10 @@ var badgeTemplate = template.Must(template.New("badge").Parse(
 </svg>
 `))
 
-// WriteBadge writes a badge as an SVG image for a README: how many cases are strict, of
-// those that were asked, and how many failed, of all agents. It is green if all are
-// strict, yellow if some are tolerated, red if some failed, and gray if none was asked.
+// WriteBadge writes a badge as an SVG image for a README: the number of strict
+// cases out of those that ran, and the number of failed ones, of all agents. It
+// is green if all are strict, yellow if some are tolerated, red if some failed,
+// and gray if none ran.
 func (r *Report) WriteBadge(w io.Writer) error {
 	const label, letter, pad = "RFC 6455", 7, 6
 	var c Counts

@@ -12,18 +12,18 @@ var reportPage string
 
 var reportTemplate = template.Must(template.New("report").Parse(reportPage))
 
-// WriteHTML writes the report as one page that needs nothing else: the agents side by side, and
-// behind each case what it asks for and the wire log of each agent.
+// WriteHTML writes the report as one self-contained page: the agents side by
+// side, with the requirement of each case and the wire log of each agent.
 func (r *Report) WriteHTML(w io.Writer) error {
 	data, err := json.Marshal(compact(r))
 	if err != nil {
 		return err
 	}
-	// JSON of encoding/json has no "<", so that it cannot end the script element.
+	// encoding/json escapes "<", so the JSON cannot end the script element.
 	return reportTemplate.Execute(w, template.JS(data))
 }
 
-// page is the report as the page wants it: each case once, however many agents.
+// page is the report in the form for the page: each case once, for all agents.
 type page struct {
 	Agents []pageAgent `json:"agents"`
 	Cases  []pageCase  `json:"cases"`
@@ -39,7 +39,7 @@ type pageAgent struct {
 
 type pageCase struct {
 	Case
-	Results []*pageResult `json:"results"` // for each agent; null where it was not run
+	Results []*pageResult `json:"results"` // for each agent; null if it was not run
 }
 
 type pageResult struct {

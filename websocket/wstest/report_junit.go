@@ -48,9 +48,10 @@ type junitSkipped struct {
 	Message string `xml:"message,attr"`
 }
 
-// WriteJUnit writes the report in the XML form of JUnit that CI systems take: a test
-// suite for each agent and a test case for each case. A tolerated case passes, with the
-// reason as its output. The text of a failure has the wire log.
+// WriteJUnit writes the report in the XML format of JUnit, which CI systems
+// read: a test suite for each agent and a test case for each case. A tolerated
+// case passes, with the reason as its output. The text of a failure contains
+// the wire log.
 func (r *Report) WriteJUnit(w io.Writer) error {
 	all := junitSuites{}
 	var total time.Duration
@@ -101,7 +102,7 @@ func (a *Agent) junit() junitSuite {
 	return s
 }
 
-// log is what a failure says: what was asked for, and what was said on the wire.
+// log returns the text of a failure: the requirement and the wire log.
 func (r *Result) log() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", r.Section, r.Requirement)

@@ -74,10 +74,11 @@ type sarifLogical struct {
 	Name string `json:"fullyQualifiedName"`
 }
 
-// WriteSARIF writes the cases that are not strict as SARIF 2.1.0, which code scanning
-// takes: failed cases as errors, tolerated ones as warnings, a run for each agent. A
-// case has no line of source, and SARIF readers want one: file is the path of a file in
-// the repository, with slashes, whose first line they show. Empty means "wskit-check".
+// WriteSARIF writes the cases that are not strict as SARIF 2.1.0, the format of
+// code scanning: failed cases as errors, tolerated ones as warnings, and a run
+// for each agent. SARIF readers require a line of source for each result, which
+// cases do not have. They show the first line of file, which is a path in the
+// repository, with slashes. Empty means "wskit-check".
 func (r *Report) WriteSARIF(w io.Writer, file string) error {
 	if file == "" {
 		file = "wskit-check"
@@ -119,7 +120,8 @@ func (a *Agent) sarif(file string) sarifRun {
 	return run
 }
 
-// reason is the detail of a result that is not strict, or the fault that its case looks for.
+// reason returns the detail of a result that is not strict, or the fault of its
+// case.
 func (r *Result) reason() string {
 	if r.Detail == "" {
 		return r.Fault

@@ -50,7 +50,8 @@ func TestReportText(t *testing.T) {
 	require.Contains(t, b.String(), "tolerated  length/text/0: so so\n")
 }
 
-// Cases with one fault are a group, and in it those with one reason a paragraph.
+// Cases with one fault are a group, and in it those with one reason a
+// paragraph.
 func TestReportTextGroups(t *testing.T) {
 	var results []Result
 	for i, detail := range []string{"no answer", "no answer", "an answer", "no answer"} {
@@ -173,7 +174,8 @@ func TestReportSARIF(t *testing.T) {
 	require.Contains(t, b.String(), `"runs": []`, "the schema requires an array")
 }
 
-// The attributes that JUnit's readers require; counts are those of the elements.
+// The attributes that JUnit's readers require; counts are those of the
+// elements.
 func TestReportJUnit(t *testing.T) {
 	var b bytes.Buffer
 	r := sampleReport()

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// WriteText writes the report as a table for a terminal: a line for each agent and area,
-// and after it the cases that are not strict, with the reason. Cases with one fault are
-// written as a group.
+// WriteText writes the report as a table for a terminal: a line for each agent
+// and area, and after it the cases that are not strict, with the reason. Cases
+// with the same fault are written as a group.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for i := range r.Agents {
@@ -37,14 +37,15 @@ func (a *Agent) text(b *strings.Builder) {
 	b.WriteByte('\n')
 }
 
-// group is what cases of one verdict that were written for one fault have found.
+// group holds the results of cases with the same verdict and fault.
 type group struct {
 	verdict Verdict
 	fault   string
 	results []Result
 }
 
-// groups returns the groups of the cases that are not strict, in the order of their first cases.
+// groups returns the groups of the cases that are not strict, in the order of
+// their first cases.
 func (a *Agent) groups() (list []group) {
 	for _, res := range a.Results {
 		if res.Verdict != Tolerated && res.Verdict != Failed {
@@ -60,8 +61,8 @@ func (a *Agent) groups() (list []group) {
 	return list
 }
 
-// text writes a group: one case as a line, several with their fault as the title, and in one
-// paragraph those that have the same reason.
+// text writes a group: a single case as a line, and several with their fault as
+// the title and a paragraph for each reason.
 func (g *group) text(b *strings.Builder) {
 	if len(g.results) == 1 {
 		fmt.Fprintf(b, "%-9s  %s: %s\n", g.verdict, g.results[0].ID, g.results[0].Detail)
@@ -82,7 +83,8 @@ func (g *group) text(b *strings.Builder) {
 	}
 }
 
-// paragraph writes IDs and, after a colon, their reason in lines of 100 columns.
+// paragraph writes IDs and, after a colon, their reason in lines of 100
+// columns.
 func paragraph(b *strings.Builder, words []string) {
 	const indent = "             "
 	b.WriteString(indent)
@@ -118,7 +120,7 @@ type area struct {
 	counts Counts
 }
 
-// areas counts by the first part of the cases' IDs, in order.
+// areas returns the counts by the first part of the cases' IDs, in order.
 func (a *Agent) areas() (list []area) {
 	for i := range a.Results {
 		name, _, _ := strings.Cut(a.Results[i].ID, "/")
@@ -136,7 +138,7 @@ func (a *Agent) areas() (list []area) {
 	return list
 }
 
-// transcript is a wire log for a terminal.
+// transcript returns a wire log as text.
 func transcript(wire []Entry) string {
 	var b strings.Builder
 	for _, e := range wire {

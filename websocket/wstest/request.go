@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// request is what the suite sends to open a connection, in a form in which each byte of it can be
-// wrong.
+// request is the suite's handshake request, in a form in which each byte can be
+// invalid.
 type request struct {
 	method, path, proto string
 	fields              []field
 	eol                 string
-	body                string // behind the head
+	body                string // after the head
 	key                 string
 	offered             []string // subprotocols
 }
 
 type field struct{ name, value string }
 
-// newRequest returns a request in which all is right.
+// newRequest returns a valid request.
 func (p *peer) newRequest() *request {
 	q := &request{method: "GET", path: p.target.url.RequestURI(), proto: "HTTP/1.1", eol: "\r\n", key: newKey()}
 	q.add("Host", p.target.url.Host)
@@ -41,7 +41,7 @@ func (q *request) drop(name string) {
 	q.fields = slices.DeleteFunc(q.fields, func(f field) bool { return strings.EqualFold(f.name, name) })
 }
 
-// set replaces the value of a field that is there.
+// set replaces the value of an existing field.
 func (q *request) set(name, value string) {
 	for i := range q.fields {
 		if strings.EqualFold(q.fields[i].name, name) {
@@ -61,7 +61,7 @@ func (q *request) bytes() []byte {
 	return []byte(b.String())
 }
 
-// ask sends the request and expects the connection to be opened as it asks.
+// ask sends the request and expects that the server opens the connection.
 func (p *peer) ask(q *request) (*http.Response, error) { return p.askIn(0, q) }
 
 func (p *peer) askIn(chop int, q *request) (*http.Response, error) {
@@ -84,7 +84,7 @@ func (p *peer) sendRequest(chop int, q *request) {
 	p.writePieces(b, chop)
 }
 
-// checkAnswer looks at an answer as a client has to (RFC 6455, section 4.1).
+// checkAnswer checks a response as a client must (RFC 6455, section 4.1).
 func checkAnswer(q *request, res *http.Response) error {
 	h := res.Header
 	switch accept := h["Sec-Websocket-Accept"]; {

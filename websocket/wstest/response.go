@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// response is what the suite answers to a client, in a form in which each byte of it can be
-// wrong.
+// response is the suite's response to a client, in a form in which each byte
+// can be invalid.
 type response struct {
 	line   string
 	fields []field
 	eol    string
-	body   string // behind the head
+	body   string // after the head
 }
 
-// newResponse returns an answer in which all is right.
+// newResponse returns a valid response.
 func (p *peer) newResponse() *response {
 	return &response{
 		line: "HTTP/1.1 101 Switching Protocols", eol: "\r\n",
@@ -55,15 +55,15 @@ func (s *response) bytes() []byte {
 	return []byte(b.String())
 }
 
-// reply sends an answer, in pieces of chop bytes unless that is 0.
+// reply sends a response, in pieces of chop bytes unless that is 0.
 func (p *peer) reply(chop int, s *response) {
 	b := s.bytes()
 	p.log.head("suite", b)
 	p.writePieces(b, chop)
 }
 
-// answerWith answers the request of a client under test. The first of the subprotocols
-// that it offers is chosen.
+// answerWith answers the request of a client under test. It chooses the first
+// offered subprotocol.
 func (p *peer) answerWith(extensions string) error {
 	s := p.newResponse()
 	if offered := list1(p.request.Header["Sec-Websocket-Protocol"]); len(offered) > 0 {
@@ -76,7 +76,7 @@ func (p *peer) answerWith(extensions string) error {
 	return nil
 }
 
-// list1 splits the values of a header that is a list of tokens.
+// list1 splits the values of a list of tokens.
 func list1(values []string) (tokens []string) {
 	for _, v := range values {
 		for t := range strings.SplitSeq(v, ",") {
@@ -103,7 +103,8 @@ func (p *peer) readRequest() error {
 	return nil
 }
 
-// checkRequest asks of a client's request to the suite at addr what RFC 6455, section 4.1 does.
+// checkRequest checks a client's request to the suite at addr (RFC 6455,
+// section 4.1).
 func checkRequest(q *http.Request, addr net.Addr) error {
 	h := q.Header
 	key, err := base64.StdEncoding.DecodeString(h.Get("Sec-Websocket-Key"))
@@ -128,7 +129,8 @@ func checkRequest(q *http.Request, addr net.Addr) error {
 	return nil
 }
 
-// namesPort reports whether a Host field has a port, which may be left out if it is 80.
+// namesPort reports whether a Host field has the required port, which may be
+// omitted if it is 80.
 func namesPort(host string, addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	_, _, err := net.SplitHostPort(host)

@@ -8,8 +8,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// The rules on what a peer sends are written down here once more, and not taken from
-// package ws: that package is under test, too.
+// This file implements the rules for received frames independently of package
+// ws, because that package is also under test.
 
 // readHeader reads the header of a frame.
 func (p *peer) readHeader() (h ws.Header, err error) {
@@ -42,8 +42,8 @@ func (p *peer) readHeader() (h ws.Header, err error) {
 	return h, err
 }
 
-// allowed says whether the peer may send a frame with this header now (RFC 6455, sections
-// 5.1, 5.2, 5.4 and 5.5, and RFC 7692, section 6).
+// allowed returns an error if the peer must not send a frame with this header
+// now (RFC 6455, sections 5.1, 5.2, 5.4 and 5.5, and RFC 7692, section 6).
 func (p *peer) allowed(h ws.Header) error {
 	control, begun := h.OpCode >= 8, p.open.begun
 	rsv := h.Rsv
@@ -72,7 +72,8 @@ func (p *peer) allowed(h ws.Header) error {
 	return nil
 }
 
-// parseClose reads the body of the peer's close frame (RFC 6455, sections 5.5.1 and 7.4).
+// parseClose parses the body of the peer's close frame (RFC 6455, sections
+// 5.5.1 and 7.4).
 func parseClose(body []byte) (c closeFrame, err error) {
 	switch len(body) {
 	case 0:

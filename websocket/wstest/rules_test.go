@@ -70,8 +70,8 @@ func TestRulesOnThePeer(t *testing.T) {
 	}
 }
 
-// A pong that nobody asked for may come at any time, and is not taken for the answer of a ping.
-// After a close frame it does no harm.
+// A pong that nobody asked for may come at any time, and is not taken for the
+// answer of a ping. After a close frame it does no harm.
 func TestUnsolicitedPongs(t *testing.T) {
 	end := closing(1000, "")
 	for _, tt := range []struct {
@@ -118,7 +118,8 @@ func TestUnsolicitedPongs(t *testing.T) {
 	}
 }
 
-// Pongs that nobody asked for do not put off the question whether a fault was swallowed.
+// Pongs that nobody asked for do not put off the question whether a fault was
+// swallowed.
 func TestUnsolicitedPongsTakeNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := Pipe(nil)

@@ -24,16 +24,16 @@ func TestRunServerErrors(t *testing.T) {
 	}
 	url := twinServer(t, "", twinLimit)
 	_, err := RunServer(t.Context(), url, &Options{Filter: "("})
-	require.ErrorContains(t, err, "wstest: the filter")
+	require.ErrorContains(t, err, "wstest: filter")
 	_, err = RunClient(t.Context(), func(string) error { return nil }, &Options{Filter: "("})
-	require.ErrorContains(t, err, "wstest: the filter")
+	require.ErrorContains(t, err, "wstest: filter")
 	refused := errors.New("nobody there")
 	_, err = RunServer(t.Context(), url, &Options{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, refused }})
 	require.ErrorIs(t, err, refused)
 }
 
-// Before the run, a server has to take one handshake: a run in which none can be done would wait
-// for each case by itself.
+// Before the run, a server has to take one handshake: a run in which none can
+// be done would wait for each case by itself.
 func TestServerThatTakesNoHandshake(t *testing.T) {
 	for name, tt := range map[string]struct {
 		serve func(c net.Conn)
@@ -113,8 +113,8 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// A server that is gone ends the run. The report keeps what was found before, and the
-// error names the case.
+// A server that is gone ends the run. The report keeps what was found before,
+// and the error names the case.
 func TestRunEndsWithItsServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const filter, cases, last = `^ping/payload/\d+$`, 16, 5
@@ -184,8 +184,8 @@ func TestRunEndsInTheMiddleOfACase(t *testing.T) {
 	})
 }
 
-// A client in Go that panics has failed that case, and no other: before it connects, with the
-// connection open, and after it.
+// A client in Go that panics has failed that case, and no other: before it
+// connects, with the connection open, and after it.
 func TestClientThatPanics(t *testing.T) {
 	var open net.Conn
 	r, err := RunClient(t.Context(), func(base string) error {
@@ -273,7 +273,8 @@ func TestSkips(t *testing.T) {
 	require.Equal(t, Counts{Skipped: 2}, r.Agents[0].Counts)
 }
 
-// The suite runs over sockets, and asks nothing of a connection but what net.Conn has.
+// The suite runs over sockets, and asks nothing of a connection but what
+// net.Conn has.
 func TestOverSockets(t *testing.T) {
 	for name, dress := range map[string]func(net.Conn) net.Conn{
 		"net.TCPConn": func(c net.Conn) net.Conn { return c },
@@ -301,7 +302,8 @@ func TestOverSockets(t *testing.T) {
 // onlyConn hides all that a TCP connection has beside net.Conn.
 type onlyConn struct{ net.Conn }
 
-// Where time passes only when all wait, a peer reads the pieces of a header one by one.
+// Where time passes only when all wait, a peer reads the pieces of a header one
+// by one.
 func TestSplitHeaders(t *testing.T) {
 	for fault, want := range map[string][]string{
 		"": nil, "header-in-one-read": {"length/split/200-at-2", "length/split/65536-at-2"},

@@ -54,24 +54,24 @@ func RunClient(ctx context.Context, start func(url string) error, o *Options) (*
 	return newReport(Client, "", o, began, h.results), context.Cause(ctx)
 }
 
-// host is the server that a client under test talks to.
+// host is the server for a client under test.
 type host struct {
 	ctx     context.Context
 	ln      net.Listener // nil if Options.Serve listens
-	shut    func()       // ends the server, when all is done
-	cases   []Case       // those that can run; the others are in results already
+	shut    func()       // ends the server at the end
+	cases   []Case       // cases that can run; the others are already in results
 	index   []int        // of cases in results
 	opts    *Options
 	tellOf  func(Result)
-	told    chan struct{} // gets an element when a client has fetched the report
-	failed  chan error    // gets the error that ends Accept
+	told    chan struct{} // receives an element when a client has fetched the report
+	failed  chan error    // receives the error that ends Accept
 	served  sync.WaitGroup
 	mu      sync.Mutex
 	results []Result
 	taken   []bool
-	broken  map[int]string // by case: what the client says of its breakdown
+	broken  map[int]string // reasons of broken cases, by case
 	conns   map[net.Conn]struct{}
-	ended   bool // no connection is taken any more
+	ended   bool // no more connections are accepted
 }
 
 func newHost(ctx context.Context, cases []Case, o *Options) *host {
@@ -122,10 +122,10 @@ func (h *host) accept() {
 	}
 }
 
-// ServeHTTP takes a stream of HTTP/2 or HTTP/3.
+// ServeHTTP handles a stream of HTTP/2 or HTTP/3.
 func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor < 2 || r.Method != http.MethodConnect {
-		http.Error(w, "wstest: this is no extended CONNECT", http.StatusMethodNotAllowed)
+		http.Error(w, "wstest: not an extended CONNECT", http.StatusMethodNotAllowed)
 		return
 	}
 	conn, err := newHandlerConn(w, r)
@@ -138,7 +138,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take reports whether a connection is to be served. Otherwise it is closed.
+// take reports whether to serve a connection. Otherwise it closes it.
 func (h *host) take(conn net.Conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -151,7 +151,7 @@ func (h *host) take(conn net.Conn) bool {
 	return true
 }
 
-// serve serves a connection that take has taken.
+// serve serves a connection after take has returned true.
 func (h *host) serve(conn net.Conn) {
 	defer h.served.Done()
 	h.talk(conn)
@@ -161,7 +161,7 @@ func (h *host) serve(conn net.Conn) {
 	delete(h.conns, conn)
 }
 
-// end takes no more connections.
+// end stops accepting connections.
 func (h *host) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -171,7 +171,7 @@ func (h *host) end() {
 	}
 }
 
-// stop breaks all off.
+// stop closes all connections.
 func (h *host) stop() {
 	h.end()
 	h.mu.Lock()
@@ -181,7 +181,7 @@ func (h *host) stop() {
 	}
 }
 
-// awaitReport waits until a client has fetched the report, or none can.
+// awaitReport waits until a client has fetched the report, or until none can.
 func (h *host) awaitReport() error {
 	select {
 	case <-h.told:
@@ -247,7 +247,7 @@ func (p *peer) notFound() {
 	p.conn.Write([]byte("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
 }
 
-// names are the IDs of the cases, a line each.
+// names returns the IDs of the cases, one on each line.
 func (h *host) names() string {
 	ids := make([]string, len(h.cases))
 	for i, c := range h.cases {
@@ -279,7 +279,7 @@ func (h *host) play(p *peer) {
 	h.tellOf(result)
 }
 
-// claim reports whether case i has not been run.
+// claim reports whether case i has not run yet, and marks it as run.
 func (h *host) claim(i int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -288,7 +288,8 @@ func (h *host) claim(i int) bool {
 	return !was
 }
 
-// record keeps the result of case i, unless the client has broken down in it.
+// record stores the result of case i, unless the client has reported that it
+// broke.
 func (h *host) record(i int, r Result) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -298,7 +299,7 @@ func (h *host) record(i int, r Result) {
 	h.results[h.index[i]] = r
 }
 
-// note makes a case fail in which the client has broken down, as it says itself.
+// note makes a case fail that the client reports as broken.
 func (h *host) note(p *peer) {
 	q := p.request.URL.Query()
 	i, ok := h.find(q)

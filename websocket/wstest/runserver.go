@@ -77,10 +77,10 @@ type serverRun struct {
 	end    context.CancelCauseFunc
 
 	mu     sync.Mutex
-	opened []string // the IDs of the last cases that have connected, Parallel of them at most
+	opened []string // the IDs of the last connected cases, at most Parallel
 }
 
-// connected remembers that a case has a connection.
+// connected records that a case has a connection.
 func (s *serverRun) connected(c *Case) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *serverRun) connected(c *Case) {
 	}
 }
 
-// suspects are the cases after which a server may be gone.
+// suspects returns the cases that may have killed the server.
 func (s *serverRun) suspects(results []Result) (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,8 +105,8 @@ func (s *serverRun) suspects(results []Result) (ids []string) {
 	return ids
 }
 
-// redials is how often a server is dialed before it counts as gone. The pause before
-// the nth attempt is n-1 times redialPause: 1.5 s in all.
+// redials is how often a server is dialed before it counts as gone. The pause
+// before the nth attempt is n-1 times redialPause: 1.5 s in all.
 const (
 	redials     = 6
 	redialPause = 100 * time.Millisecond
@@ -132,7 +132,7 @@ func (s *serverRun) dial(ctx context.Context) (conn net.Conn, err error) {
 // probeTime is how long a server may take for the handshake before the run.
 const probeTime = 10 * time.Second
 
-// probe asks for a plain handshake: without an answer to it, no case is worth its time.
+// probe performs a plain handshake. If it fails, no case can pass.
 func (t target) probe(ctx context.Context, options *Options) error {
 	o := *options
 	o.Timeout = min(o.Timeout, probeTime)
@@ -165,7 +165,7 @@ func (t target) probe(ctx context.Context, options *Options) error {
 	return nil
 }
 
-// runAll runs cases with as many at once as the options say.
+// runAll runs cases, at most Parallel of them concurrently.
 func runAll(ctx context.Context, cases []Case, o *Options, play func(*Case) Result) []Result {
 	results := make([]Result, len(cases))
 	tell := o.teller()
@@ -192,7 +192,8 @@ func runAll(ctx context.Context, cases []Case, o *Options, play func(*Case) Resu
 	return results
 }
 
-// overtaken is the result of a case that the end of the run has overtaken.
+// overtaken returns the result of a case that had not finished at the end of
+// the run.
 func overtaken(c Case) Result {
 	return Result{Case: c, Verdict: Skipped, Detail: "the run ended before the case did"}
 }

@@ -30,9 +30,10 @@ var (
 	soakSeed  = flag.Uint64("soak.seed", 1, "where the random operations of the soak run begin")
 )
 
-// TestSoak opens connections, does random things on them and ends them in random ways,
-// also by force and from either side. No message may be lost or come out of order, and
-// in the end goroutines, memory and descriptors are back where they were.
+// TestSoak opens connections, does random things on them and ends them in
+// random ways, also by force and from either side. No message may be lost or
+// come out of order, and in the end goroutines, memory and descriptors are back
+// where they were.
 func TestSoak(t *testing.T) {
 	before := rest()
 	s := newSoakServer()

@@ -18,21 +18,21 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// streamConn carries a case over a stream of HTTP/2 or HTTP/3. The suite writes a request
-// of HTTP/1.1, which opens the stream by an extended CONNECT, and reads an answer of
-// HTTP/1.1 in front of what arrives on the stream.
+// streamConn is the connection of a case over an HTTP/2 or HTTP/3 stream. The
+// suite writes an HTTP/1.1 request, which opens the stream with an extended
+// CONNECT, and reads an HTTP/1.1 response before the data of the stream.
 type streamConn struct {
-	ctx    context.Context // bounds the request, which is sent after dial has returned
+	ctx    context.Context // limits the request, which is sent after dial has returned
 	cancel context.CancelFunc
 	target target
 	t      websocket.Transport
 
-	head   []byte // of the request, as far as it is written
-	answer []byte // what is left of the answer to read
+	head   []byte // of the request, as far as written
+	answer []byte // unread part of the response
 	err    error  // of the request
 
 	mu              sync.Mutex
-	stream          websocket.Stream // nil before the answer
+	stream          websocket.Stream // nil before the response
 	readBy, writeBy time.Time
 	closed          bool
 }
@@ -49,7 +49,7 @@ func (c *streamConn) opened() websocket.Stream {
 	return c.stream
 }
 
-// open makes stream the one of the connection.
+// open sets the stream of the connection.
 func (c *streamConn) open(stream websocket.Stream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +84,8 @@ func (c *streamConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// connect sends the request in head as an extended CONNECT, and renders the answer.
+// connect sends the request in head as an extended CONNECT, and encodes the
+// response.
 func (c *streamConn) connect() error {
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(c.head)))
 	if err != nil {
@@ -198,13 +199,13 @@ func (s netStream) SetDeadline(t time.Time) error {
 func (netStream) LocalAddr() net.Addr  { return &net.TCPAddr{} }
 func (netStream) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
-// onlyUpgrades are the cases about handshakes of HTTP/1.1. Those of an answer that
-// refuses are among them: it ends a stream, so that the suite does not see what the
-// client makes of it.
+// onlyUpgrades matches the cases about HTTP/1.1 handshakes. They include cases
+// with a refusal, because it ends the stream and the suite does not see the
+// client's reaction.
 var onlyUpgrades = regexp.MustCompile(`^request/|^response/(status|line|upgrade|connection|accept|head)/` +
 	`|^response/good/(upgrade|connection|names|order|another|empty|spaces|pieces)`)
 
-// overStream says why a case has no meaning over a stream, or nothing.
+// overStream returns why a case does not apply to a stream, or "".
 func (c *Case) overStream() string {
 	if onlyUpgrades.MatchString(c.ID) {
 		return "the case is about a handshake of HTTP/1.1"

@@ -32,7 +32,8 @@ func twinServer(t *testing.T, fault string, limit int) string {
 	return "ws://" + ln.Addr().String() + "/chat"
 }
 
-// serveTwins serves each connection with a twin, until ln is closed and all have ended.
+// serveTwins serves each connection with a twin, until ln is closed and all
+// have ended.
 func serveTwins(ln net.Listener, fault string, limit int) {
 	var all sync.WaitGroup
 	defer all.Wait()

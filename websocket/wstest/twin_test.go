@@ -15,8 +15,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// twin is an echo peer that is made to be broken: without a fault it is strict, and every
-// fault is one place where it goes wrong.
+// twin is an echo peer that is made to be broken: without a fault it is strict,
+// and every fault is one place where it goes wrong.
 type twin struct {
 	fault  string
 	client bool
@@ -82,7 +82,8 @@ func (t *twin) hold() {
 	}
 }
 
-// linger ends the twin's half of the connection, and reads until the suite ends the other.
+// linger ends the twin's half of the connection, and reads until the suite ends
+// the other.
 func (t *twin) linger() {
 	if c, ok := t.conn.(interface{ CloseWrite() error }); ok {
 		c.CloseWrite()
@@ -135,7 +136,8 @@ func (t *twin) skips(h ws.Header) bool {
 	return false
 }
 
-// inOneRead reports whether a whole frame is in the buffer, or as much of it as fits.
+// inOneRead reports whether a whole frame is in the buffer, or as much of it as
+// fits.
 func (t *twin) inOneRead() bool {
 	t.r.Peek(1)
 	b, _ := t.r.Peek(t.r.Buffered())
@@ -263,7 +265,8 @@ func (t *twin) allowed(h ws.Header) error {
 	return nil
 }
 
-// payload reads and unmasks n bytes, and calls check on all that is there after each piece.
+// payload reads and unmasks n bytes, and calls check on all that is there after
+// each piece.
 func (t *twin) payload(dst []byte, h ws.Header, check func([]byte) error) ([]byte, error) {
 	start := len(dst)
 	for rest := h.Length; rest > 0; {

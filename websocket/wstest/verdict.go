@@ -11,10 +11,10 @@ type Verdict uint8
 
 // The verdicts, from the best to the worst.
 const (
-	Skipped   Verdict = iota // could not be asked of this peer
-	Strict                   // as the RFC asks
-	Tolerated                // not as the RFC asks, but allowed or harmless
-	Failed                   // against the RFC
+	Skipped   Verdict = iota // could not run with this peer
+	Strict                   // follows the RFC
+	Tolerated                // deviates from the RFC, but allowed or harmless
+	Failed                   // violates the RFC
 )
 
 var verdictNames = [...]string{"skipped", "strict", "tolerated", "failed"}
@@ -38,15 +38,15 @@ func (v *Verdict) UnmarshalText(p []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("wstest: no verdict is called %q", p)
+	return fmt.Errorf("wstest: unknown verdict %q", p)
 }
 
-// Result is what became of a case.
+// Result is the result of a case.
 type Result struct {
 	Case
 	Verdict   Verdict       `json:"verdict"`
 	Detail    string        `json:"detail,omitempty"`    // why it is not strict
-	CloseCode uint16        `json:"closeCode,omitempty"` // of the peer's close frame; 0: none came, or none was in it
+	CloseCode uint16        `json:"closeCode,omitempty"` // of the peer's close frame; 0 if there was no frame or no code
 	Duration  time.Duration `json:"ns"`
 	Wire      []Entry       `json:"wire,omitempty"`
 }
@@ -71,7 +71,7 @@ func skipped(format string, args ...any) error {
 	return &finding{Skipped, fmt.Sprintf(format, args...)}
 }
 
-// judge turns what a script returned into a verdict.
+// judge converts the error of a script to a verdict and a detail.
 func judge(err error) (Verdict, string) {
 	if err == nil {
 		return Strict, ""
@@ -83,7 +83,7 @@ func judge(err error) (Verdict, string) {
 	return Failed, err.Error()
 }
 
-// worst returns the worse one of two outcomes, the first if they are equal.
+// worst returns the worse of two outcomes, or the first if they are equal.
 func worst(a, b error) error {
 	va, _ := judge(a)
 	vb, _ := judge(b)

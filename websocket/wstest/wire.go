@@ -12,20 +12,19 @@ import (
 type Entry struct {
 	At   time.Duration `json:"ns"`             // since the case began
 	From string        `json:"from"`           // "suite", "peer", or "" for a remark
-	Text string        `json:"text"`           // what it was, in short
+	Text string        `json:"text"`           // a short description
 	Data string        `json:"data,omitempty"` // the first bytes of the payload, in hex; text for a handshake
 	Size int64         `json:"size"`           // of the payload in bytes
 }
 
 const (
 	wireFirst = 40 // entries kept of the beginning of a case
-	wireLast  = 40 // and of its end, where the fault is; what is between is counted
+	wireLast  = 40 // and of its end, where the fault is; entries in between are counted
 	wireBytes = 48 // kept of a payload
 	wireText  = 1 << 10
 )
 
-// wireLog gathers what went over the wire. Both the script and a writer behind it
-// add to it.
+// wireLog records traffic. The script and the background writer add to it.
 type wireLog struct {
 	start time.Time
 
@@ -58,7 +57,7 @@ func (l *wireLog) head(from string, p []byte) {
 	l.add(Entry{From: from, Text: "handshake", Size: int64(len(p)), Data: fmt.Sprintf("%.*q", wireText, p)})
 }
 
-// all returns the entries, with a remark in place of those that were left out.
+// all returns the entries, with a remark in place of dropped ones.
 func (l *wireLog) all() []Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
