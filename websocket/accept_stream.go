@@ -32,7 +32,7 @@ func (o *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, u *
 	cfg.began = began
 	if h, ok := w.(StreamHijacker); ok {
 		if cfg.transport, err = h.HijackStream(); err != nil {
-			return nil, fmt.Errorf("take the stream over: %w", err)
+			return nil, fmt.Errorf("take over the stream: %w", err)
 		}
 		return openConn(r.Context(), cfg)
 	}

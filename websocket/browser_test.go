@@ -126,7 +126,7 @@ func TestBrowserDialRefuses(t *testing.T) {
 		{"ftp://h", DialOptions{}, `"ftp" is neither ws nor wss`, nil},
 		{"ws://h/#a", DialOptions{}, "fragment", nil},
 		{"/echo", DialOptions{}, "neither ws nor wss", nil},
-		{"ws://h", DialOptions{Subprotocols: []string{"a", "a"}}, "there twice", nil},
+		{"ws://h", DialOptions{Subprotocols: []string{"a", "a"}}, "is a duplicate", nil},
 		{"ws://h", DialOptions{ConnOptions: ConnOptions{Group: group}}, "", ErrGroupClosed},
 	} {
 		f := new(fakeBrowser)

@@ -46,7 +46,7 @@ import (
 func (c *Conn) Close(code StatusCode, reason string) error {
 	wire, ok := code.wire()
 	if !ok {
-		return &opError{"close", fmt.Errorf("a close frame may not carry %v", code)}
+		return &opError{"close", fmt.Errorf("close code %v may not be sent", code)}
 	}
 	until := now() + c.protocol.CloseTimeout()
 	err := c.handshake(wire, reason)
@@ -363,7 +363,7 @@ func (c *Conn) ended() *failure {
 	return c.failure.Load()
 }
 
-const lostPeer = "the peer is gone without a close frame"
+const lostPeer = "the peer has gone without a close frame"
 
 // describe returns an error of the protocol with the wording of this package.
 func describe(err error) error {

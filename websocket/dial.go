@@ -129,8 +129,8 @@ func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.R
 	return c, resp, nil
 }
 
-var errOffersInHeader = errors.New("HTTPHeader has offers of extensions: compression is offered by CompressionMode, " +
-	"and a proxy passes offers on by package wsbridge or ws.Dialer.Extensions")
+var errOffersInHeader = errors.New("HTTPHeader contains Sec-WebSocket-Extensions: set CompressionMode to offer compression,  " +
+	"or use package wsbridge or ws.Dialer.Extensions in a proxy")
 
 // dialing is the state of one call of Dial.
 type dialing struct {

@@ -153,7 +153,7 @@ func TestDialHeaderHandedOn(t *testing.T) {
 	}
 	for _, name := range []string{"Sec-Websocket-Extensions", "sec-websocket-extensions"} {
 		_, _, err := Dial(t.Context(), "ws://a.example", &DialOptions{HTTPHeader: http.Header{name: {"permessage-deflate"}}})
-		require.ErrorContains(t, err, "HTTPHeader has offers of extensions")
+		require.ErrorContains(t, err, "HTTPHeader contains Sec-WebSocket-Extensions")
 	}
 }
 

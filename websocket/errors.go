@@ -18,7 +18,7 @@ var (
 
 	// ErrConcurrentRead reports that another goroutine is reading from the
 	// connection, or that [Conn.CloseRead] is. The connection stays usable.
-	ErrConcurrentRead = errors.New("websocket: another read is under way")
+	ErrConcurrentRead = errors.New("websocket: another read is in progress")
 
 	// ErrSendQueueFull reports that a message of [Conn.Send] did not fit in the
 	// queue. The connection is closed with [StatusTryAgainLater]: see
@@ -37,7 +37,7 @@ var (
 	// ErrClosePending reports that [Conn.Close] was called by a callback of
 	// another Close. The close frame was sent, and the other Close completes
 	// the handshake after the callback has returned.
-	ErrClosePending = errors.New("websocket: close: the handshake ends once the callback has returned")
+	ErrClosePending = errors.New("websocket: close: the handshake completes after the callback returns")
 
 	// ErrWriterClosed reports that the writer of a message was used after it
 	// was closed or had failed. The connection stays usable.
@@ -48,15 +48,15 @@ var (
 var (
 	errClosed       = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
 	errClosing      = fmt.Errorf("the closing handshake has begun: %w", net.ErrClosed)
-	errWriteTimeout = &chainError{"the peer did not take what was written in time", []error{os.ErrDeadlineExceeded}}
+	errWriteTimeout = &chainError{"the peer did not read what was written in time", []error{os.ErrDeadlineExceeded}}
 	errNoDeadlines  = errors.New("the transport has no deadlines")
-	errStale        = errors.New("websocket: read: the next message has been asked for")
-	errExited       = errors.New("a callback has ended its goroutine")
-	errNotMade      = errors.New("a Conn that Accept, Dial or NewConn has not made")
-	errNotPrepared  = errors.New("a PreparedMessage that is not a text or binary message of NewPreparedMessage")
+	errStale        = errors.New("websocket: read: the reader is stale: the next message was requested")
+	errExited       = errors.New("a callback ended its goroutine")
+	errNotMade      = errors.New("the Conn was not made by Accept, Dial or NewConn")
+	errNotPrepared  = errors.New("the PreparedMessage is not a text or binary message of NewPreparedMessage")
 	errNilContext   = errors.New("nil Context")
 	errNilGroup     = errors.New("nil Group")
-	errTakenOver    = errors.New("Close has taken the read lock over")
+	errTakenOver    = errors.New("Close has taken over the read lock")
 )
 
 // PanicError is the error of a connection that ended because a callback or hook
@@ -101,9 +101,9 @@ func contextError(ctx context.Context, meaning string) error {
 // Consequences of the end of a context. Tests compare these texts.
 const (
 	stillOpen        = "while waiting: the connection stays open"
-	withinMessage    = "with a message half read: the connection is closed"
-	withinFrame      = "with a frame half written: the connection is closed"
-	withinSent       = "with a message half sent: the connection is closed"
+	withinMessage    = "inside a message: the connection is closed"
+	withinFrame      = "inside a frame: the connection is closed"
+	withinSent       = "inside a message: the connection is closed"
 	withinClosing    = "within the closing handshake: the connection is closed"
 	withoutDeadlines = "on a transport without deadlines: the connection is closed"
 )

@@ -300,7 +300,7 @@ func TestHTTP2Ends_RFC8441_5(t *testing.T) {
 	closing := ws.AppendFrame(nil, ws.MaskFrame(ws.NewCloseFrame(ws.AppendCloseBody(nil, ws.StatusNormalClosure, ""))))
 	for name, c := range map[string]struct {
 		end    func(s *h2peer.Stream, c *h2peer.Client)
-		status StatusCode // 0 if the peer is gone without a close frame
+		status StatusCode // 0 if the peer has gone without a close frame
 		is     error
 	}{
 		"END_STREAM with the close frame": {func(s *h2peer.Stream, c *h2peer.Client) {

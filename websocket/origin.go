@@ -57,7 +57,7 @@ func (o *AcceptOptions) foreignOrigin(r *http.Request, origins []string) error {
 		hint = "add it to AcceptOptions.CrossOrigin or OriginPatterns"
 	}
 	if o.Proxies == nil && (r.Header["X-Forwarded-Host"] != nil || r.Header["X-Forwarded-Proto"] != nil || r.Header["Forwarded"] != nil) {
-		hint += ", or the proxy that has sent this to AcceptOptions.Proxies"
+		hint += ", or add the proxy that sent this to AcceptOptions.Proxies"
 	}
 	return ws.RejectConnectionError(
 		ws.RejectionStatus(http.StatusForbidden),
@@ -182,17 +182,17 @@ func checkPattern(pattern string) error {
 	if !hasScheme {
 		scheme, host = "", pattern
 	} else if c, ok := outside(scheme, "+-."); ok {
-		return fmt.Errorf("a scheme has no %q", c)
+		return fmt.Errorf("invalid character %q in the scheme", c)
 	}
 	switch c, ok := outside(host, "-._~!$&'()+,;=:"); {
 	case ok && c == '/':
-		return fmt.Errorf("an origin has no path")
+		return fmt.Errorf("unexpected path")
 	case ok && c > '~':
-		return fmt.Errorf("a name outside ASCII needs its xn-- form")
+		return fmt.Errorf("write a name outside ASCII in its xn-- form")
 	case ok:
-		return fmt.Errorf("a host has no %q", c)
+		return fmt.Errorf("invalid character %q in the host", c)
 	case scheme == "" && host == "":
-		return errors.New("the pattern is empty")
+		return errors.New("empty pattern")
 	case hasScheme && host == "" && (strings.ContainsAny(scheme, wildcards) || webScheme(strings.ToLower(scheme)) == "http" || webScheme(strings.ToLower(scheme)) == "https"):
 		return fmt.Errorf("scheme %q has no host", scheme)
 	}
@@ -210,14 +210,14 @@ func checkPatternPort(host string) error {
 		return nil
 	}
 	if _, _, more := cutColon(port); more && (isAddress(name) || !strings.ContainsAny(name, wildcards)) { // an IPv6 address has more colons
-		return errors.New("a host has only one port")
+		return errors.New("more than one port")
 	}
 	for rest := port; ok; _, rest, ok = cutColon(port) {
 		port = rest
 	}
 	switch {
 	case port == "":
-		return errors.New("the port is empty")
+		return errors.New("empty port")
 	case !strings.ContainsAny(port, wildcards+"]") && strings.Trim(port, "0123456789") != "":
 		return fmt.Errorf("port %q is not a number", port)
 	}

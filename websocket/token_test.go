@@ -99,6 +99,6 @@ func TestTokenIsNotRepeated(t *testing.T) {
 	require.ErrorContains(t, err, "subprotocol 2 of 2 is not a token")
 	require.NotContains(t, err.Error(), secret)
 	_, _, err = Dial(background, "ws://a.example", &DialOptions{Subprotocols: []string{"bearer." + secret, "bearer." + secret}})
-	require.ErrorContains(t, err, "subprotocol 2 of 2 is there twice")
+	require.ErrorContains(t, err, "subprotocol 2 of 2 is a duplicate")
 	require.NotContains(t, err.Error(), secret)
 }

@@ -146,7 +146,7 @@ func TestForeignOriginNamesTheOption(t *testing.T) {
 	}{
 		{AcceptOptions{}, "X", `websocket: origin "https://a.example" is not authorized for host "inner.example": add it to AcceptOptions.OriginPatterns`},
 		{AcceptOptions{CrossOrigin: http.NewCrossOriginProtection()}, "X", `websocket: origin "https://a.example" is not authorized for host "inner.example": add it to AcceptOptions.CrossOrigin or OriginPatterns`},
-		{AcceptOptions{}, "X-Forwarded-Host", `websocket: origin "https://a.example" is not authorized for host "inner.example": add it to AcceptOptions.OriginPatterns, or the proxy that has sent this to AcceptOptions.Proxies`},
+		{AcceptOptions{}, "X-Forwarded-Host", `websocket: origin "https://a.example" is not authorized for host "inner.example": add it to AcceptOptions.OriginPatterns, or add the proxy that sent this to AcceptOptions.Proxies`},
 		{AcceptOptions{Proxies: new(ws.Proxies)}, "Forwarded", `websocket: origin "https://a.example" is not authorized for host "inner.example": add it to AcceptOptions.OriginPatterns`},
 	} {
 		r := handshakeRequest()

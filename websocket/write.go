@@ -130,7 +130,7 @@ func (c *Conn) sendFrame(ctx context.Context, m *wsutil.Outgoing, first recovery
 		b.Free()
 		err = c.refused(err)
 		if m.Begun() && errors.Is(err, wsutil.ErrNotSendable) {
-			c.fail(fmt.Errorf("a message is half sent that cannot be ended: %w", err))
+			c.fail(fmt.Errorf("a partly sent message cannot be completed: %w", err))
 		}
 		return err
 	}
