@@ -1,4 +1,4 @@
-// Package asyncread makes reads that can be given up of reads that cannot.
+// Package asyncread makes reads interruptible for sources whose reads are not.
 package asyncread
 
 import (
@@ -13,13 +13,14 @@ import (
 	"github.com/wskit/wskit/internal/bufpool"
 )
 
-// Reader reads from a source whose reads cannot be interrupted without losing bytes
-// or the source, such as the body of a request. Once it is armed, it reads on a
-// goroutine: a deadline ends the wait for that goroutine, and the bytes that it reads
-// later go to the next Read. The goroutine reads only what a Read has asked for, at
-// most one buffer, so a peer is held back as before.
+// Reader reads from a source whose reads cannot be interrupted without losing
+// bytes or the source, such as the body of a request. After ArmRead, it reads
+// on a goroutine. A deadline ends the wait for that goroutine, and the next
+// Read returns the bytes that it reads later. The goroutine reads only when a
+// Read needs data, and at most one buffer, so that flow control still works.
 //
-// Read is for one goroutine at a time. The other methods may be called at any time.
+// Only one goroutine at a time may call Read. The other methods may be called
+// at any time.
 type Reader struct {
 	src      io.Reader
 	armed    atomic.Bool
@@ -27,37 +28,37 @@ type Reader struct {
 	closed   chan struct{}
 	closing  sync.Once
 
-	// What follows belongs to Read, and between go fetch and fetched to fetch.
+	// The fields below belong to Read, and to fetch while it runs.
 	fetching bool
 	fetched  chan struct{}   // of capacity 1
-	fetch    func()          // r.read, made once
-	buffer   *bufpool.Buffer // where p lies, or is about to
-	p        []byte          // read and not given out
-	err      error           // of src, for good
-	step     int             // how much the next read asks for
+	fetch    func()          // r.read, allocated once
+	buffer   *bufpool.Buffer // the memory of p
+	p        []byte          // read but not returned
+	err      error           // of src; permanent
+	step     int             // size of the next read
 }
 
-// The sizes of the buffer: a read that fills it makes the next one larger.
+// Sizes of the buffer. A read that fills it makes the next one larger.
 const (
 	minStep = 1 << 10
 	maxStep = 32 << 10
 )
 
-// Init makes r ready to read from src. It is called before anything else.
+// Init sets the source. It must be called before all other methods.
 func (r *Reader) Init(src io.Reader) {
 	r.src, r.step = src, minStep
 	r.closed = make(chan struct{})
 }
 
-// ArmRead makes all reads from the next one on interruptible.
+// ArmRead makes all later reads interruptible.
 func (r *Reader) ArmRead() { r.armed.Store(true) }
 
 // Armed reports whether ArmRead was called.
 func (r *Reader) Armed() bool { return r.armed.Load() }
 
-// SetReadDeadline ends a Read that is under way, and later ones, at t with
-// os.ErrDeadlineExceeded. The zero time means no deadline. A Read that began before
-// the first deadline or ArmRead is not ended.
+// SetReadDeadline makes pending and later Reads return os.ErrDeadlineExceeded
+// at t. The zero time means no deadline. It does not interrupt a Read that
+// began before the first call of SetReadDeadline or ArmRead.
 func (r *Reader) SetReadDeadline(t time.Time) error {
 	if !t.IsZero() {
 		r.ArmRead()
@@ -66,8 +67,8 @@ func (r *Reader) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// CloseRead ends a Read that is under way, and later ones, with net.ErrClosed. The
-// goroutine ends when the source returns.
+// CloseRead makes pending and later Reads return net.ErrClosed. The goroutine
+// ends when the source returns.
 func (r *Reader) CloseRead() { r.closing.Do(func() { close(r.closed) }) }
 
 // Read reads from the source.
@@ -91,7 +92,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// wait returns once there is something to return.
+// wait waits until there are bytes or an error to return.
 func (r *Reader) wait() error {
 	passed := r.deadline.passed()
 	select {
@@ -122,8 +123,8 @@ func (r *Reader) wait() error {
 	}
 }
 
-// read reads once from the source, on a goroutine of its own. A panic of the source
-// is an error of this stream.
+// read reads once from the source, on a goroutine of its own. It converts a
+// panic of the source to an error.
 func (r *Reader) read() {
 	r.buffer = bufpool.Get(r.step)
 	n := 0
@@ -143,11 +144,11 @@ func (r *Reader) read() {
 	n, r.err = r.src.Read(r.buffer.All()[:r.step])
 }
 
-// deadline is a moment that closes a channel.
+// deadline is a time at which a channel is closed.
 type deadline struct {
 	mu    sync.Mutex
 	timer *time.Timer
-	over  chan struct{} // closed once the moment has passed; made when it is needed
+	over  chan struct{} // closed when the time has passed; allocated when needed
 }
 
 // passed returns the channel that is closed when the deadline passes.
@@ -168,7 +169,7 @@ func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.timer != nil {
-		d.timer.Stop() // one that fires now finds that it is not the current one
+		d.timer.Stop() // if it fires now, it finds that it is not the current one
 		d.timer = nil
 	}
 	over := d.channel()

@@ -1,4 +1,4 @@
-// Package bufpool lends memory of about the size that the caller asks for.
+// Package bufpool is a pool of buffers in size classes.
 package bufpool
 
 import (
@@ -31,15 +31,15 @@ func classFor(n int) int {
 	return min(bits.Len(uint(max(n-HeaderRoom, 1)-1)/minSize), unpooled)
 }
 
-// Buffer is memory on loan. Free ends the loan.
+// Buffer is memory borrowed from the pool. Free returns it.
 type Buffer struct {
 	B     []byte // empty after Get; the caller may append to it within its capacity
 	class uint8
 	free  bool // kept only under the race detector
 }
 
-// Get returns an empty buffer with room for n bytes. Its capacity is less than four
-// times n, or 2 KiB if n is small. Memory above 4 MiB is not pooled.
+// Get returns an empty buffer with room for n bytes. Its capacity is less than
+// 4*n, or at most 2 KiB if n is small. Memory above 4 MiB is not pooled.
 func Get(n int) *Buffer {
 	if class := classFor(n); class < unpooled && !race.Enabled {
 		if b, ok := pools[class].Get().(*Buffer); ok {
@@ -58,7 +58,7 @@ func get(n int) *Buffer {
 	if class < unpooled {
 		n = classSize(class)
 	}
-	// Grow rounds up to what the allocator sets aside anyway.
+	// Grow rounds up to a size class of the allocator.
 	return &Buffer{B: slices.Grow([]byte(nil), n), class: uint8(class)}
 }
 
@@ -79,8 +79,8 @@ func Idle(n int) *Buffer {
 // All returns the whole memory of b.
 func (b *Buffer) All() []byte { return b.B[:cap(b.B)] }
 
-// Append returns a buffer that holds the bytes of b followed by p. If b, which
-// may be nil, lacks the room, that is another buffer, and b is freed.
+// Append returns a buffer that holds the bytes of b followed by p. If b has no
+// room for p, or is nil, the result is another buffer, and b is freed.
 func (b *Buffer) Append(p []byte) *Buffer {
 	if b == nil {
 		b = Get(len(p))
@@ -88,7 +88,7 @@ func (b *Buffer) Append(p []byte) *Buffer {
 	if len(p) > cap(b.B)-len(b.B) {
 		n := len(b.B) + len(p)
 		if classFor(n) == unpooled {
-			n += min(n, math.MaxInt-n) // as the classes do
+			n += min(n, math.MaxInt-n) // doubles, like the classes
 		}
 		larger := Get(n)
 		larger.B = append(larger.B, b.B...)
@@ -100,8 +100,8 @@ func (b *Buffer) Append(p []byte) *Buffer {
 }
 
 // Adopt takes over the memory of p, the result of an append to b.B, if that
-// append has moved to larger memory. B is empty then. Free lends the memory of
-// p to others.
+// append has moved to larger memory. B is then empty. Free makes the memory of
+// p available to others.
 func (b *Buffer) Adopt(p []byte) {
 	if cap(p) <= cap(b.B) {
 		return
@@ -113,11 +113,11 @@ func (b *Buffer) Adopt(p []byte) {
 	}
 }
 
-// Free gives the memory of b back. The caller must not use b or any part of its
-// memory after that. A nil buffer is allowed.
+// Free returns the memory of b to the pool. The caller must not use b or any
+// part of its memory afterwards. b may be nil.
 //
-// Under the race detector, Free overwrites the memory and panics if b is free
-// already.
+// Under the race detector, Free overwrites the memory, and panics if b was
+// already freed.
 func (b *Buffer) Free() {
 	if b == nil || b.class >= unpooled {
 		return

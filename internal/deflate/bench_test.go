@@ -35,8 +35,8 @@ func (k *klaus) Append(dst, p []byte) []byte {
 	return k.out[:len(k.out)-len(Tail)]
 }
 
-// BenchmarkAppend measures messages of ticks, different ones and more than a window of
-// them. cpu-ns/op is what counts where other programs run.
+// BenchmarkAppend measures messages of ticks, different ones and more than a
+// window of them. cpu-ns/op is what counts where other programs run.
 func BenchmarkAppend(b *testing.B) {
 	engines := []struct {
 		name string

@@ -13,12 +13,13 @@ const (
 // maxWord is the length of the longest word of a code.
 const maxWord = 13
 
-// An entry is what is written for an item: in the low 6 bits how many bits, in the next 6
-// where the item's own extra bits go, and above them the bits. 0: there is no word.
-// Shifts take 6 bits of their count, so the fields need no masks where they are one.
+// An entry encodes the output for an item: the low 6 bits are the number of
+// bits, the next 6 the position of the item's extra bits, and the rest the
+// bits. 0 means that there is no word. Shifts use only 6 bits of their count,
+// so the fields need no masks there.
 type entry uint32
 
-const entryWord = 12 // where the bits begin
+const entryWord = 12 // position of the bits
 
 func makeEntry(word uint32, n, extra uint8) entry {
 	return entry(word<<entryWord | uint32(n)<<6 | uint32(n+extra))
@@ -26,7 +27,7 @@ func makeEntry(word uint32, n, extra uint8) entry {
 
 func (e entry) size() int { return int(e & 63) }
 
-// A code is a pair of Huffman codes in the form to write with.
+// A code is a pair of Huffman codes in a form for writing.
 type code struct {
 	header     string // of the block: BFINAL 0, BTYPE, and the code lengths if they are not fixed
 	headerBits int
@@ -34,7 +35,7 @@ type code struct {
 	end        entry
 }
 
-// codes are the fixed one (section 3.2.6) and those of tables.go.
+// codes are the fixed code (section 3.2.6) and those of tables.go.
 var codes = makeCodes()
 
 func makeCodes() (all [numCodes]code) {
@@ -69,7 +70,7 @@ func fixedLengths() (litLen, distance string) {
 	return string(l), string(d)
 }
 
-// fill sets what c writes from the lengths of its words, one byte each.
+// fill sets the entries of c from the lengths of its words, one byte each.
 func (c *code) fill(litLen, distance string) {
 	l := words(litLen)
 	for b := range 256 {
@@ -91,7 +92,8 @@ func (c *code) fill(litLen, distance string) {
 	}
 }
 
-// words returns the words of the canonical code of these lengths, first bit lowest (section 3.2.2).
+// words returns the words of the canonical code of these lengths, first bit
+// lowest (section 3.2.2).
 func words(lengths string) []uint32 {
 	var count, next [16]uint16
 	for i := range len(lengths) {
@@ -111,11 +113,12 @@ func words(lengths string) []uint32 {
 	return all
 }
 
-// lengthBase is by length symbol less 257 the shortest length, less 3.
+// lengthBase is the shortest length minus 3, by length symbol minus 257.
 var lengthBase = [...]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28,
 	32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 255}
 
-// lengthSymbol returns the symbol of a length, less 257, and how many extra bits it has.
+// lengthSymbol returns the symbol of a length, minus 257, and its number of
+// extra bits.
 func lengthSymbol(length int) (symbol int, extra uint8) {
 	n := length - 3
 	switch {
@@ -128,7 +131,7 @@ func lengthSymbol(length int) (symbol int, extra uint8) {
 	return int(extra)*4 + n>>extra, extra
 }
 
-// distanceSymbol returns the symbol of a distance, and how many extra bits it has.
+// distanceSymbol returns the symbol of a distance and its number of extra bits.
 func distanceSymbol(distance int) (symbol int, extra uint8) {
 	n := uint(distance - 1)
 	if n < 4 {

@@ -1,19 +1,21 @@
-// Package deflate compresses WebSocket messages (RFC 1951 in the way of RFC 7692).
+// Package deflate compresses WebSocket messages (RFC 1951, as used by RFC
+// 7692).
 //
-// [Encoder] is made for many small messages. It finds repetitions greedily with a
-// small table of positions and writes them with codes that are prepared: the fixed
-// one of RFC 1951 and a few dynamic ones that fit JSON, markup and plain text. The
-// exact size under each of them is known before the first bit is written, so
-// the best one is chosen, and an incompressible message costs no writing. No code
-// is constructed per message. Large messages, and levels above 1, are
-// compressed by github.com/klauspost/compress/flate, behind the same interface.
+// [Encoder] is optimized for many small messages. It finds repetitions greedily
+// with a small table of positions, and writes them with prepared codes: the
+// fixed code of RFC 1951 and a few dynamic codes for JSON, markup and plain
+// text. It computes the exact size with each code before it writes the first
+// bit, so it chooses the best code and does not write an incompressible
+// message. It does not construct codes. Large messages and levels above 1 use
+// github.com/klauspost/compress/flate through the same interface.
 //
-// A map of the package: encoder.go decides who compresses a message and what enters
-// the window; window.go keeps the window, scratch.go what a message takes in passing;
-// match.go finds repetitions, and noise.go that nothing is to be found; weigh.go picks the
-// code; emit.go writes the bits; code.go makes the tables to write with, from the code
-// lengths in tables.go; large.go is the bridge to klauspost. The program in gen writes
-// tables.go; package walk reads streams for it and the tests.
+// The files of the package: encoder.go chooses the engine for a message and
+// updates the window; window.go holds the window, and scratch.go temporary
+// memory of a message; match.go finds repetitions, and noise.go detects
+// incompressible data; weigh.go chooses the code; emit.go writes the bits;
+// code.go makes the tables for writing from the code lengths in tables.go;
+// large.go adapts klauspost/compress. The program in gen writes tables.go.
+// Package walk parses streams for it and for tests.
 package deflate
 
 //go:generate go run ./gen

@@ -6,14 +6,15 @@ import (
 	"slices"
 )
 
-// syncBits are those of the empty stored block that ends every message and belong to it,
-// the others being the [Tail].
+// syncBits is the number of header bits of the empty stored block at the end of
+// every message. The rest of that block is the [Tail].
 const syncBits = 3
 
 // maxStored is the size of the largest stored block (RFC 1951, section 3.2.4).
 const maxStored = 1<<16 - 1
 
-// write appends p, which w.items stand for, if its compressed form is smaller than limit.
+// write appends the compressed form of p, whose items are w.items, if it is
+// smaller than limit.
 func (w *scratch) write(dst, p []byte, limit int) ([]byte, bool) {
 	if w.noise {
 		out, ok, _ := writePlain(dst, p, math.MaxInt, limit)
@@ -33,8 +34,8 @@ func (w *scratch) write(dst, p []byte, limit int) ([]byte, bool) {
 	return dst[:len(dst)+n], true
 }
 
-// writeFixed is write with the fixed code. It takes so little time that the size is
-// not found out ahead.
+// writeFixed is write with the fixed code. It is so fast that it does not
+// compute the size first.
 func writeFixed(dst, p []byte, items []item, limit int) ([]byte, bool) {
 	// A literal takes 9 bits, a match of 4 bytes or more 31, as two items.
 	most := min(len(p)+len(p)/8, 2*len(items)) + 3
@@ -46,8 +47,8 @@ func writeFixed(dst, p []byte, items []item, limit int) ([]byte, bool) {
 	return dst[:len(dst)+n], true
 }
 
-// writePlain settles what to do if n bytes are too many: it is done if they are not below limit
-// or if p itself takes less.
+// writePlain handles the cases in which n compressed bytes are too many: done
+// is true if they are not below limit, or if p takes fewer bytes.
 func writePlain(dst, p []byte, n, limit int) (out []byte, ok, done bool) {
 	switch stored := storedSize(len(p)); {
 	case min(n, stored) >= limit:
@@ -58,7 +59,8 @@ func writePlain(dst, p []byte, n, limit int) (out []byte, ok, done bool) {
 	return nil, false, false
 }
 
-// storedSize returns the size of n bytes in stored blocks, as appendStored writes them.
+// storedSize returns the size of n bytes in stored blocks, as appendStored
+// writes them.
 func storedSize(n int) int { return n + 5*((n+maxStored-1)/maxStored) + 1 }
 
 // appendStored appends p without compression.
@@ -73,8 +75,9 @@ func appendStored(dst, p []byte) []byte {
 	return append(dst, 0)
 }
 
-// put writes the items to out as a block and returns how many bits that took, the zeros of the
-// empty block behind it not included. out is longer by 8 bytes at least.
+// put writes the items to out as a block and returns the number of bits,
+// without those of the empty block after it. out must be at least 8 bytes
+// longer.
 func (c *code) put(out []byte, items []item) int {
 	at := copy(out, c.header[:c.headerBits/8])
 	acc, n := uint64(0), uint(c.headerBits%8)
@@ -104,7 +107,7 @@ func (c *code) put(out []byte, items []item) int {
 	return 8*at + int(n) + c.end.size()
 }
 
-// bits returns what is written for i.
+// bits returns the output for i.
 func (e entry) bits(i item) uint64 {
 	return uint64(e>>entryWord) | uint64(i>>extraAt)<<(e>>6&63)
 }

@@ -2,38 +2,40 @@ package deflate
 
 import "math"
 
-// Tail is what ends the compressed form of a message and does not travel
-// (RFC 7692, section 7.2.1): an empty stored block without its three header bits.
+// Tail is the end of a compressed message that is not sent (RFC 7692, section
+// 7.2.1): an empty stored block without its three header bits.
 const Tail = "\x00\x00\xff\xff"
 
-// MinBits and MaxBits bound the window: 2^bits bytes (RFC 7692, section 7.1.2).
+// MinBits and MaxBits limit the window of 2^bits bytes (RFC 7692, section
+// 7.1.2).
 const (
 	MinBits = 8
 	MaxBits = 15
 )
 
-// maxLevel is the highest level that klauspost/compress knows.
+// maxLevel is the highest level of klauspost/compress.
 const maxLevel = 9
 
 // Encoder compresses the messages that one side of a connection sends. With
-// context takeover it holds a window of what it has sent and a table of positions
-// in it, and grows them as messages come; without, it holds nothing between messages.
+// context takeover, it holds a window of sent data and a table of positions in
+// it, which grow with the messages. Without takeover, it holds nothing between
+// messages.
 //
-// The zero value has a window of 15 bits, no takeover and level 1. Calls are the
-// caller's to serialise. An Encoder must not be copied after its first use.
+// The zero value has a window of 15 bits, no takeover and level 1. An Encoder
+// is not safe for concurrent use, and must not be copied after its first use.
 type Encoder struct {
-	window   *window // of the context, or of an open message's parts; or nil
-	warm     warm    // that what the window takes in also went through
+	window   *window // of the context or of an open message in parts, or nil
+	warm     warm    // a compressor with the same context as the window
 	bits     uint8   // 0 for 15
 	level    uint8   // 0 for 1
 	takeover bool
 	open     bool // AppendPart has begun a message
 }
 
-// Reset makes e as new: nothing may be referred back to. No match reaches further
-// back than 2^bits bytes; bits is 8 to 15, what lies outside is moved to the nearer end.
-// Level 1 is this package's own encoder and the default for what is less; 2 to 9 are those of
-// klauspost/compress, which with less than 15 bits has a single level of its own.
+// Reset drops the context and sets the parameters. The maximum distance of a
+// match is 2^bits bytes. bits is clamped to 8 to 15. Levels of 1 and less use
+// this package's encoder. Levels 2 to 9 use klauspost/compress, which has a
+// single level for windows of less than 15 bits.
 func (e *Encoder) Reset(bits int, takeover bool, level int) {
 	e.Release()
 	*e = Encoder{
@@ -43,29 +45,33 @@ func (e *Encoder) Reset(bits int, takeover bool, level int) {
 	}
 }
 
-// Room returns the room in dst with which compressing n bytes allocates nothing.
+// Room returns the capacity of dst with which compressing n bytes does not
+// allocate.
 func Room(n int) int { return n + n/8 + 16 }
 
-// Append appends the compressed payload of the whole message p to dst, without the
-// [Tail]; that of an empty message is one byte 0x00. It does not retain p. It allocates
-// nothing, once the pools are filled, if dst has [Room] for len(p) bytes. An
-// incompressible message becomes larger by at most 6 bytes, and by 5 more for each further 64 KiB.
+// Append appends the compressed payload of the whole message p to dst, without
+// the [Tail]; an empty message is the byte 0x00. Append does not retain p. If
+// dst has [Room] for len(p) bytes, it does not allocate in steady state. An
+// incompressible message grows by at most 6 bytes, and by 5 more for each 64
+// KiB.
 func (e *Encoder) Append(dst, p []byte) []byte {
 	dst, _ = e.encode(dst, p, math.MaxInt)
 	return dst
 }
 
-// Try is [Encoder.Append] for a message that may also go out plain: if its compressed form
-// would not be smaller than p, or p seems to be noise, it returns dst as it was, perhaps with more
-// room, and false, and p has not entered the window.
+// Try is [Encoder.Append] for a message that may also be sent plain. If the
+// compressed form would not be smaller than p, or if p looks like noise, ok is
+// false and out is dst, possibly with more capacity. p has then not entered the
+// window.
 func (e *Encoder) Try(dst, p []byte) (out []byte, ok bool) {
 	return e.encode(dst, p, len(p))
 }
 
-// AppendPart appends the compressed form of the next part of a message to dst. What it returns
-// ends at a byte and can be inflated up to the end of p. last ends the message, and
-// leaves the [Tail] out. Between its parts a message's window is held, with or without takeover.
-// Each part but the last costs some 5 bytes, so parts should not be tiny.
+// AppendPart appends the compressed form of the next part of a message to dst.
+// The output ends at a byte boundary and can be inflated up to the end of p.
+// last ends the message and omits the [Tail]. Between the parts of a message, e
+// holds the window, with or without takeover. Each part except the last costs
+// about 5 bytes.
 func (e *Encoder) AppendPart(dst, p []byte, last bool) []byte {
 	e.open = e.open || !last
 	if len(p) > 0 {
@@ -82,8 +88,8 @@ func (e *Encoder) AppendPart(dst, p []byte, last bool) []byte {
 	return dst
 }
 
-// Enter notes that p, a whole message, went out compressed elsewhere without
-// reference to this window: the peer's window takes it in, and so must this one.
+// Enter adds p to the window, a whole message that was compressed elsewhere
+// without reference to this window. The peer's window also contains it.
 func (e *Encoder) Enter(p []byte) {
 	if e.takeover && len(p) > 0 {
 		e.warm = warm{}
@@ -91,9 +97,9 @@ func (e *Encoder) Enter(p []byte) {
 	}
 }
 
-// Undo takes back the last message that has entered the window, which was not sent
-// after all: no later one refers to it. If the window cannot be restored, or if Undo
-// has been called since, it is dropped as a whole.
+// Undo removes the last message from the window because it was not sent. If the
+// window cannot be restored, or if Undo was already called for that message, it
+// drops the whole window.
 func (e *Encoder) Undo() {
 	e.warm = warm{}
 	if e.window != nil && (e.open || !e.window.undo()) {
@@ -101,8 +107,8 @@ func (e *Encoder) Undo() {
 	}
 }
 
-// Release abandons a message that [Encoder.AppendPart] has begun, and everything that
-// e holds. It is as new afterwards, with the same parameters.
+// Release abandons an open message and releases all memory of e. It keeps the
+// parameters.
 func (e *Encoder) Release() {
 	if e.window != nil {
 		e.window.release()
@@ -110,7 +116,7 @@ func (e *Encoder) Release() {
 	e.window, e.warm, e.open = nil, warm{}, false
 }
 
-// Size returns how many bytes e holds beyond its own struct.
+// Size returns the number of bytes that e holds, without its own struct.
 func (e *Encoder) Size() int {
 	if e.window == nil {
 		return 0
@@ -118,7 +124,7 @@ func (e *Encoder) Size() int {
 	return e.window.size()
 }
 
-// closeMessage ends a message that went out in parts.
+// closeMessage ends a message in parts.
 func (e *Encoder) closeMessage() {
 	if e.open = false; !e.takeover {
 		e.Release()
@@ -127,10 +133,10 @@ func (e *Encoder) closeMessage() {
 	}
 }
 
-// own reports whether this package's encoder is the one to use, for all but large messages.
+// own reports whether to use this package's encoder, except for large messages.
 func (e *Encoder) own() bool { return e.level <= 1 }
 
-// openWindow returns the window, which it makes if there is none.
+// openWindow returns the window. It allocates one if there is none.
 func (e *Encoder) openWindow() *window {
 	if e.window == nil {
 		e.window = newWindow(e.windowBits())
@@ -138,7 +144,7 @@ func (e *Encoder) openWindow() *window {
 	return e.window
 }
 
-// windowBits returns e.bits, or what the zero value stands for.
+// windowBits returns e.bits, or the default.
 func (e *Encoder) windowBits() uint8 {
 	if e.bits == 0 {
 		return MaxBits
@@ -146,11 +152,11 @@ func (e *Encoder) windowBits() uint8 {
 	return e.bits
 }
 
-// reach returns how many bytes a match may reach back.
+// reach returns the maximum distance of a match.
 func (e *Encoder) reach() int { return 1 << e.windowBits() }
 
-// encode appends p's compressed form if it is smaller than limit. If it is, and
-// the context is kept, p has entered the window.
+// encode appends the compressed form of p if it is smaller than limit. With
+// takeover, p then enters the window.
 func (e *Encoder) encode(dst, p []byte, limit int) ([]byte, bool) {
 	switch {
 	case limit == 0:
@@ -165,7 +171,7 @@ func (e *Encoder) encode(dst, p []byte, limit int) ([]byte, bool) {
 	return e.encodeAlone(dst, p, limit)
 }
 
-// encodeAlone compresses a message that refers to nothing before it.
+// encodeAlone compresses a message without a context.
 func (e *Encoder) encodeAlone(dst, p []byte, limit int) ([]byte, bool) {
 	w := borrow()
 	w.alone(p, e.reach())

@@ -28,7 +28,8 @@ func newEncoder(bits int, takeover bool, level int) *Encoder {
 	return e
 }
 
-// RFC 7692, section 7.2.3.6, and the sizes at which the tail has ended elsewhere.
+// RFC 7692, section 7.2.3.6, and the sizes at which the tail has ended
+// elsewhere.
 func TestSmallSizesAtAllLevels(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for level := 1; level <= maxLevel; level++ {
@@ -212,8 +213,8 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// That holds where positions start again, too: what the table has of earlier messages, at the
-// same positions, is not taken for the new one's.
+// That holds where positions start again, too: what the table has of earlier
+// messages, at the same positions, is not taken for the new one's.
 func TestDeterministicOverTheWrap(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 8))
 	compress := func(w *scratch, m []byte) []byte {
@@ -223,8 +224,8 @@ func TestDeterministicOverTheWrap(t *testing.T) {
 		return out
 	}
 	same := make([]byte, 1000)
-	// In a long run without a match, most positions are not noted: of what repeats there,
-	// the new message alone does not know.
+	// In a long run without a match, most positions are not noted: of what
+	// repeats there, the new message alone does not know.
 	m := contents[2].make(random, 2000)
 	for i := 1000; i < 1200; i += 16 {
 		m = append(append(m, same[:20]...), m[i:i+12]...) // what matches ends the run
@@ -325,8 +326,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// The figures that package wsflate documents: messages of a feed, in a small window with
-// takeover, and each for itself.
+// The figures that package wsflate documents: messages of a feed, in a small
+// window with takeover, and each for itself.
 func TestDocumentedRatios(t *testing.T) {
 	if race.Enabled {
 		t.Skip("slow, and nothing to race")

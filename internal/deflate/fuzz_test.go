@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// FuzzRoundTrip cuts data into messages, sends them in every way, and lets all inflaters read them.
+// FuzzRoundTrip cuts data into messages, sends them in every way, and lets all
+// inflaters read them.
 func FuzzRoundTrip(f *testing.F) {
 	t := newTicks(1)
 	f.Add(uint8(7), []byte{100, 200, 3}, t.message(700))

@@ -7,8 +7,8 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// A compressor is a writer of klauspost/compress and where it writes to. The last
-// three fields are guarded by compressorsMu.
+// A compressor is a writer of klauspost/compress with its destination.
+// compressorsMu guards the last three fields.
 type compressor struct {
 	w   *flate.Writer
 	out sink
@@ -16,10 +16,10 @@ type compressor struct {
 	pool   *sync.Pool // that it belongs to
 	pooled bool       // it lies in pool
 	busy   bool       // an Encoder uses it
-	turn   uint64     // which of all uses was its last
+	turn   uint64     // number of its last use
 }
 
-// A sink gathers what is written.
+// A sink collects written bytes.
 type sink []byte
 
 func (s *sink) Write(p []byte) (int, error) {
@@ -27,23 +27,24 @@ func (s *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// compressors are by level with a window of 15 bits, and by bits with a smaller one.
-// One that lies in a pool may be taken out of turn, by the Encoder that has used it
-// last: see warm.
+// compressors holds pools by level for a window of 15 bits, and by bits for
+// smaller windows. The Encoder that used a compressor last may take it from the
+// pool directly: see warm.
 var (
 	byLevel, byBits [16]sync.Pool
 	compressorsMu   sync.Mutex
-	turns           uint64 // how often a compressor was given back; guarded by compressorsMu
+	turns           uint64 // number of uses of all compressors; guarded by compressorsMu
 )
 
-// warm is the compressor that holds the context of an Encoder as its last message has
-// left it, unless another one has used it since or the garbage collector took it.
+// warm refers to the compressor that still holds the context of an Encoder,
+// unless another Encoder has used it since or it was garbage collected.
 type warm struct {
 	c    weak.Pointer[compressor]
 	turn uint64
 }
 
-// encodeLarge compresses p by klauspost/compress, with the window as its dictionary.
+// encodeLarge compresses p with klauspost/compress, with the window as its
+// dictionary.
 func (e *Encoder) encodeLarge(dst, p []byte, limit int) ([]byte, bool) {
 	c := e.warm.take()
 	e.warm = warm{}
@@ -65,7 +66,7 @@ func (e *Encoder) encodeLarge(dst, p []byte, limit int) ([]byte, bool) {
 	c.out = nil
 	turn := c.giveBack()
 	if len(out)-len(dst) >= limit {
-		return out[:len(dst)], false // with the room it has now, for the next one
+		return out[:len(dst)], false // keeps the capacity for the next message
 	}
 	if e.takeover || e.open {
 		e.window.enter(p, len(out)-len(dst))
@@ -74,14 +75,14 @@ func (e *Encoder) encodeLarge(dst, p []byte, limit int) ([]byte, bool) {
 	return out, true
 }
 
-// dictionary returns what a compressor is to refer to.
+// dictionary returns the context for a compressor.
 func (e *Encoder) dictionary() []byte {
 	if !e.takeover && !e.open {
 		return nil
 	}
 	w := e.openWindow()
-	// What lies out of reach is never referred to, but would be indexed: that is all that
-	// leaving it out saves.
+	// Bytes out of reach are never referred to. Omitting them only saves
+	// indexing.
 	return w.buf[max(0, len(w.buf)-w.reach):]
 }
 
@@ -100,7 +101,8 @@ func (w warm) take() *compressor {
 	return c
 }
 
-// claim makes c, which was got from its pool, busy. It reports false if c is in use.
+// claim marks c, which came from its pool, as busy. It returns false if c is in
+// use.
 func (c *compressor) claim() bool {
 	compressorsMu.Lock()
 	defer compressorsMu.Unlock()
@@ -112,7 +114,7 @@ func (c *compressor) claim() bool {
 	return true
 }
 
-// giveBack ends the use of c, and returns its turn.
+// giveBack ends the use of c and returns the number of that use.
 func (c *compressor) giveBack() uint64 {
 	compressorsMu.Lock()
 	defer compressorsMu.Unlock()
@@ -125,7 +127,7 @@ func (c *compressor) giveBack() uint64 {
 	return c.turn
 }
 
-// compressor returns one for e's parameters.
+// compressor returns a compressor for the parameters of e.
 func (e *Encoder) compressor() *compressor {
 	small := e.reach() < 1<<MaxBits
 	pool := &byLevel[max(e.level, 1)]

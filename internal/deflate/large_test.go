@@ -12,7 +12,8 @@ import (
 	"github.com/wskit/wskit/internal/race"
 )
 
-// isWarm reports whether the next large message goes on where the last one ended.
+// isWarm reports whether the next large message goes on where the last one
+// ended.
 func isWarm(e *Encoder) bool {
 	c := e.warm.take()
 	if c != nil {

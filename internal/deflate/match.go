@@ -2,28 +2,30 @@ package deflate
 
 import "math/bits"
 
-// RFC 1951, section 3.2.5. Matches of 3 bytes are allowed there, but do not pay.
+// RFC 1951, section 3.2.5. Matches of 3 bytes are allowed there, but do not
+// pay.
 const (
 	minMatch = 4
 	maxMatch = 258
 )
 
-// An item is one step of a block: a literal, the length of a match or, behind it, the distance. Its low
-// bits are an index into the tables of a code, those above them the extra bits of a
-// distance.
+// An item is one element of a block: a literal, the length of a match, or the
+// distance after it. Its low bits are an index into the tables of a code. The
+// bits above are the extra bits of a distance.
 type item uint32
 
 const (
-	lengthItem   = 256 // that of the length 3; 258 is the last
-	distanceItem = 512 // that of the first distance symbol
+	lengthItem   = 256 // item of length 3; 258 is the last
+	distanceItem = 512 // item of the first distance symbol
 	numItems     = 1024
 	extraAt      = 16
 )
 
-// index returns the place of an item in a table.
+// index returns the index of an item in a table.
 func (i item) index() uint32 { return uint32(i) & (numItems - 1) }
 
-// A prime makes a hash of some bytes: with more of them fewer matches are found, and better ones.
+// A prime is the multiplier of a hash. It determines the number of hashed
+// bytes: more bytes find fewer but better matches.
 type prime uint64
 
 const (
@@ -31,32 +33,33 @@ const (
 	sixBytes  prime = 0x9E3779B185EBCA87 << (64 - 6*8) & (1<<64 - 1)
 )
 
-// A table says by hash at which position bytes were seen last.
+// A table maps hashes to the last position of the hashed bytes.
 type table [1 << tableBits]uint16
 
 const tableBits = 12
 
-// hash makes an index of a table of the first bytes of v.
+// hash returns the table index of the first bytes of v.
 func (p prime) hash(v uint64) uint64 { return v * uint64(p) >> (64 - tableBits) }
 
-// A finder writes bytes as items.
+// A finder converts bytes to items.
 type finder struct {
 	table *table
 	prime prime
 	base  uint16 // the position of buf[0]
-	reach int    // how far back a match may lie
+	reach int    // maximum distance
 	items []item
 	n     int  // items written
-	noise bool // the items are not complete: nothing would make these bytes shorter
+	noise bool // the items are incomplete because the bytes are incompressible
 }
 
-// patience is how many bytes are tried without success until some are left out: the more, the
-// longer it lasts.
+// patience is the number of bytes without a match after which the search begins
+// to skip bytes, and skips more the longer it lasts.
 const patience = 64
 
-// find writes buf[start:] as items, or finds that they are noise. What precedes may be referred to.
+// find converts buf[start:] to items, or detects noise. Matches may refer to
+// bytes before start.
 func (f *finder) find(buf []byte, start int) {
-	next := start // what is written
+	next := start // end of the converted bytes
 	limit := len(buf) - 8
 	for s := start; s <= limit; {
 		at, distance := f.search(buf, s, min(limit, max(s, next+patience)))
@@ -81,10 +84,11 @@ func (f *finder) find(buf []byte, start int) {
 	}
 }
 
-// search looks for a match at s and up to last. It returns where one is and
-// how far back it lies, or the place to go on from and 0. It notes all positions and tries every
-// other one: a match that begins between two is found from its second byte on, and find
-// looks back. A distance of 0 is a position 65536 back, which says nothing.
+// search searches for a match from s to last. It returns its position and
+// distance, or the position to continue from and 0. It records all positions,
+// but tries only every other one: a match that begins in between is found from
+// its second byte, and find extends it backward. A stored distance of 0 means
+// 65536, which is useless.
 func (f *finder) search(buf []byte, s, last int) (at, distance int) {
 	t, p, base, reach := f.table, f.prime, f.base, f.reach
 	for ; s <= last; s += 2 {
@@ -105,15 +109,15 @@ func (f *finder) search(buf []byte, s, last int) (at, distance int) {
 	return s, 0
 }
 
-// note notes the positions i and i+1.
+// note records the positions i and i+1.
 func (f *finder) note(buf []byte, i int) {
 	v := load64(buf, i)
 	f.table[f.prime.hash(v)] = f.base + uint16(i)
 	f.table[f.prime.hash(v>>8)] = f.base + uint16(i+1)
 }
 
-// putLiterals writes buf[from:to], four or eight bytes at once where that many follow: how
-// long a run is cannot be foretold, and most are shorter.
+// putLiterals writes buf[from:to], in steps of four or eight bytes if that many
+// remain. The lengths of runs are unpredictable and mostly short.
 func (f *finder) putLiterals(buf []byte, from, to int) {
 	if from <= len(buf)-8 {
 		v := load64(buf, from)
@@ -148,7 +152,8 @@ func (f *finder) putLiterals(buf []byte, from, to int) {
 	}
 }
 
-// putMatch writes a match of any length, in pieces of at most 258 and at least 4 bytes.
+// putMatch writes a match of any length, in pieces of at most 258 and at least
+// 4 bytes.
 func (f *finder) putMatch(length, distance int) {
 	symbol, extra := distanceSymbol(distance)
 	d := item(distanceItem+symbol) | item((distance-1)&(1<<extra-1))<<extraAt
@@ -163,14 +168,14 @@ func (f *finder) putMatch(length, distance int) {
 	f.n += 2
 }
 
-// noteAll notes the positions of buf[start:].
+// noteAll records the positions of buf[start:].
 func (t *table) noteAll(buf []byte, start int, base uint16) {
 	for i := start; i <= len(buf)-8; i++ {
 		t[sixBytes.hash(load64(buf, i))] = base + uint16(i)
 	}
 }
 
-// common returns how many bytes are equal from i and from j < i on.
+// common returns the number of equal bytes at i and at j < i.
 func common(buf []byte, i, j int) int {
 	begin := i
 	for i+8 <= len(buf) {

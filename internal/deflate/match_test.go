@@ -20,7 +20,8 @@ func TestCommon(t *testing.T) {
 	}
 }
 
-// Matches of any length are cut so that no piece is shorter than a match may be.
+// Matches of any length are cut so that no piece is shorter than a match may
+// be.
 func TestPutMatch(t *testing.T) {
 	for length := minMatch; length < 2000; length++ {
 		f := finder{items: make([]item, 1000)}
@@ -71,8 +72,8 @@ func TestPositionsOverflow(t *testing.T) {
 	require.Less(t, total, 50*1000, "the random part is found again")
 }
 
-// Positions are kept modulo 65536: what lies exactly that far back looks as if it were
-// here, and what lies further back as if it were near.
+// Positions are kept modulo 65536: what lies exactly that far back looks as if
+// it were here, and what lies further back as if it were near.
 func TestPositionsWrap(t *testing.T) {
 	for _, gap := range []int{1<<16 - 1, 1 << 16, 1<<16 + 1, 1<<16 + 40, 1 << 17} {
 		e, p := newEncoder(15, true, 1), newPeer(15, true)

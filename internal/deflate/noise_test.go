@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// records returns n bytes of records of the given size, whose first bytes are random and whose
-// others are digits.
+// records returns n bytes of records of the given size, whose first bytes are
+// random and whose others are digits.
 func records(r *rand.Rand, n, size, random int) []byte {
 	p := contents[2].make(r, n)
 	for i := range p {
@@ -40,7 +40,8 @@ func TestIsNoise(t *testing.T) {
 	require.False(t, isNoise(contents[2].make(r, leastNoise-1)))
 }
 
-// What only looks like noise is compressed: repetitions of it, and a message with a readable part.
+// What only looks like noise is compressed: repetitions of it, and a message
+// with a readable part.
 func TestNoiseThatRepeats(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	for _, takeover := range []bool{false, true} {
@@ -77,8 +78,8 @@ func TestNoiseIsStored(t *testing.T) {
 	require.Equal(t, len(m), int(binary.LittleEndian.Uint16(out[1:])))
 }
 
-// Messages of all sizes that go out plain allocate nothing, once dst has grown: neither the small
-// ones nor those of klauspost/compress.
+// Messages of all sizes that go out plain allocate nothing, once dst has grown:
+// neither the small ones nor those of klauspost/compress.
 func TestRefusalKeepsTheRoom(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	for _, size := range []int{100, 4 << 10, 200 << 10} {

@@ -14,7 +14,8 @@ import (
 	"github.com/wskit/wskit/internal/deflate/walk"
 )
 
-// finalBlock ends a stream, so that a reader reports its end instead of waiting.
+// finalBlock ends a stream, so that a reader reports its end instead of
+// waiting.
 const finalBlock = "\x01\x00\x00\xff\xff"
 
 // A peer inflates the messages of one direction with all inflaters there are.
@@ -31,8 +32,8 @@ func newPeer(bits int, takeover bool) *peer {
 	}}
 }
 
-// receive requires that payload, with the tail behind it, becomes message, without looking
-// back further than the window.
+// receive requires that payload, with the tail behind it, becomes message,
+// without looking back further than the window.
 func (p *peer) receive(t testing.TB, payload, message []byte) {
 	t.Helper()
 	stream := append(bytes.Clone(payload), Tail...)
@@ -45,7 +46,8 @@ func (p *peer) receive(t testing.TB, payload, message []byte) {
 
 	stream = append(stream, finalBlock...)
 	for _, r := range p.readers {
-		// compress/flate refuses distances beyond the dictionary at the message's beginning.
+		// compress/flate refuses distances beyond the dictionary at the
+		// message's beginning.
 		require.NoError(t, r.(flate.Resetter).Reset(bytes.NewReader(stream), p.history))
 		got, err := io.ReadAll(r)
 		require.NoError(t, err, "%T", r)

@@ -2,17 +2,18 @@ package deflate
 
 import "sync"
 
-// maxOwn is the size of the largest message that this package's encoder compresses.
+// maxOwn is the size of the largest message that this package's encoder
+// compresses.
 const maxOwn = 32 << 10
 
-// A scratch is what compressing a message takes and what is not held afterwards.
+// A scratch is the temporary memory for compressing a message.
 type scratch struct {
 	finder
-	joint []byte // a window and a large message behind it
+	joint []byte // a window followed by a large message
 
-	// For messages that stand alone: as positions go on from one to the next,
-	// what is left in own of earlier ones lies too far back, until positions
-	// start again.
+	// For messages without a context. Positions increase from message to
+	// message, so entries of earlier messages are out of reach. The table is
+	// cleared when positions restart.
 	own table
 	pos int
 }
@@ -26,7 +27,7 @@ func (w *scratch) giveBack() {
 	scratches.Put(w)
 }
 
-// alone writes p as items, a message that refers to nothing before it.
+// alone converts p, a message without a context, to items.
 func (w *scratch) alone(p []byte, reach int) {
 	if w.pos+len(p) > 1<<16 {
 		clear(w.own[:])
@@ -41,7 +42,7 @@ func (w *scratch) alone(p []byte, reach int) {
 	w.pos += len(p)
 }
 
-// within writes buf[start:] as items, which follows what win holds.
+// within converts buf[start:], which follows the window, to items.
 func (w *scratch) within(buf []byte, start int, win *window) {
 	w.prepare(len(buf) - start)
 	w.table, w.base, w.reach, w.prime = win.table, uint16(win.base), win.reach, sixBytes

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// ticks makes messages like those of a market data feed: JSON of the wanted size,
-// in which symbol, side, price, size, time and sequence number vary. The last event of a
-// message is cut where the size is reached. The same seed makes the same messages.
+// ticks makes messages like those of a market data feed: JSON of the wanted
+// size, in which symbol, side, price, size, time and sequence number vary. The
+// last event of a message is cut where the size is reached. The same seed makes
+// the same messages.
 type ticks struct {
 	rand  *rand.Rand
 	time  int64

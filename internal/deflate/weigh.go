@@ -1,21 +1,22 @@
 package deflate
 
-// A weight is what an item takes under every code at once, in bits: a lane of
-// 14 bits for each, four lanes to a word. The top byte of the first word has a bit for every
-// code that has no word for the item.
+// A weight holds the size of an item in bits with each code: a lane of 14 bits
+// for each code, four lanes in a word. The top byte of the first word has a bit
+// for each code without a word for the item.
 type weight [2]uint64
 
 const (
 	laneBits  = 14
 	laneMask  = 1<<laneBits - 1
 	wordLanes = 4
-	missing   = wordLanes * laneBits // where the flags begin
+	missing   = wordLanes * laneBits // position of the flags
 
-	// batch is how many items are added up before a lane might run over.
+	// batch is the number of items that can be added before a lane may
+	// overflow.
 	batch = laneMask / (maxWord + 13)
 )
 
-// weights are those of all items.
+// weights holds the weights of all items.
 var weights = makeWeights()
 
 func makeWeights() *[numItems]weight {
@@ -32,12 +33,12 @@ func makeWeights() *[numItems]weight {
 	return all
 }
 
-// fewItems is how many items a message has at least for a dynamic code to make up for
-// its header, and for the time to find out.
+// fewItems is the minimum number of items for which a dynamic code may
+// compensate for its header and for the time of weighing.
 const fewItems = 256
 
-// best returns the code under which the items are smallest as a block, and how many bits the
-// block then takes.
+// best returns the code with the smallest block for the items, and the size of
+// that block in bits.
 func best(items []item) (c *code, size int) {
 	sizes, lacking := weigh(items)
 	best := 0
@@ -49,8 +50,8 @@ func best(items []item) (c *code, size int) {
 	return &codes[best], sizes[best]
 }
 
-// weigh adds up what the items take under every code, and tells by a bit each which codes
-// lack a word for one of them.
+// weigh returns the size of the items with each code, and a set of bits for the
+// codes that lack a word for one of them.
 func weigh(items []item) (sizes [2 * wordLanes]int, lacking uint64) {
 	var flags uint64
 	for len(items) > 0 {

@@ -6,42 +6,44 @@ import (
 	"unsafe"
 )
 
-// A window is what a match may refer to, ahead of the message that is compressed:
-// the bytes, and a table of where four bytes were seen last.
+// A window holds the bytes before the current message that matches may refer
+// to, and a table of the last positions of four bytes.
 //
-// Positions count all bytes of the context; the table keeps their low 16 bits. One
-// that is out of date is harmless: whatever it says is compared with the bytes there.
+// Positions count all bytes of the context. The table stores their low 16 bits.
+// An outdated position is harmless, because the bytes there are compared.
 type window struct {
-	buf   []byte // what has been sent, the last bytes of it; at most reach+slack
+	buf   []byte // the last sent bytes; at most reach+slack
 	table *table // by hash: the position of the latest occurrence
 	base  uint32 // the position of buf[0]
 	reach int    // 2^bits
-	sent  int    // compressed bytes of the messages that have entered, up to reach
-	stale bool   // the table lacks messages that have entered
+	sent  int    // compressed size of the entered messages, up to reach
+	stale bool   // the table lacks entered messages
 
-	// The length of buf before the last message entered; below 0 if more than
-	// that would have to be restored.
+	// The length of buf before the last message entered, or negative if that
+	// state cannot be restored.
 	before int
 }
 
-// slack is how many bytes a window takes in until it moves to the front of its buffer again.
+// slack is the number of bytes that can enter a window before it moves to the
+// front of its buffer.
 func slack(reach int) int { return max(reach/2, 1<<10) }
 
-// perSent is how many bytes a window holds at most for each compressed byte that
-// was sent. Data that is worth a window has a smaller ratio. An echo of 32 KiB of
-// zeros, for which a peer sends 50 bytes, has a larger one.
+// perSent is the maximum number of bytes in a window for each sent compressed
+// byte. Data that profits from a window has a smaller ratio. An echo of 32 KiB
+// of zeros, for which a peer sends 50 bytes, has a larger one.
 const perSent = 32
 
-// keep returns how many bytes the window is to hold, besides the slack.
+// keep returns the number of bytes that the window should hold, without the
+// slack.
 func (w *window) keep() int { return min(w.reach, perSent*w.sent) }
 
-// full returns how many bytes the window holds at most.
+// full returns the maximum number of bytes in the window.
 func (w *window) full() int { return w.keep() + slack(w.keep()) }
 
-// credit notes that n compressed bytes were sent.
+// credit records n sent compressed bytes.
 func (w *window) credit(n int) { w.sent = min(w.sent+n, w.reach) }
 
-// windows are those that are not in use, by bits.
+// windows holds the unused windows, by bits.
 var windows [MaxBits + 1]sync.Pool
 
 // newWindow returns an empty window of 2^bits bytes.
@@ -57,10 +59,10 @@ func newWindow(bits uint8) *window {
 	return w
 }
 
-// release gives w away.
+// release returns w to its pool.
 func (w *window) release() { windows[bits.TrailingZeros(uint(w.reach))].Put(w) }
 
-// size returns how many bytes w takes.
+// size returns the memory of w in bytes.
 func (w *window) size() int {
 	n := int(unsafe.Sizeof(*w)) + cap(w.buf)
 	if w.table != nil {
@@ -69,8 +71,9 @@ func (w *window) size() int {
 	return n
 }
 
-// extend returns a buffer in which p, at start, follows the window's bytes. Unless p
-// is large, that is the window's own buffer. settle must follow.
+// extend returns a buffer that contains the window followed by p at start.
+// Unless p is large, it is the window's own buffer. The caller must call
+// settle.
 func (w *window) extend(p []byte, s *scratch) (buf []byte, start int) {
 	w.index()
 	if len(w.buf)+len(p) > w.full() {
@@ -84,8 +87,8 @@ func (w *window) extend(p []byte, s *scratch) (buf []byte, start int) {
 	return s.joint, len(w.buf)
 }
 
-// settle ends what extend has begun: the message has entered the window, in size
-// compressed bytes, or has not.
+// settle ends extend. entered says whether the message has entered the window,
+// in size compressed bytes.
 func (w *window) settle(buf []byte, start int, entered bool, size int) {
 	if !entered {
 		return
@@ -102,8 +105,8 @@ func (w *window) settle(buf []byte, start int, entered bool, size int) {
 	w.buf = append(w.room(kept - len(w.buf))[:0], buf[len(buf)-kept:]...)
 }
 
-// undo takes the last message out again and reports whether that was possible.
-// The table keeps its positions: what they lead to is compared.
+// undo removes the last message and reports whether that was possible. The
+// table keeps its positions, which is harmless.
 func (w *window) undo() bool {
 	if w.before < 0 {
 		return false
@@ -112,7 +115,8 @@ func (w *window) undo() bool {
 	return true
 }
 
-// trim moves the last n bytes to the front of the buffer and drops what is before them.
+// trim moves the last n bytes to the front of the buffer and drops the bytes
+// before them.
 func (w *window) trim(n int) {
 	if cut := len(w.buf) - n; cut > 0 {
 		w.base += uint32(cut)
@@ -120,7 +124,8 @@ func (w *window) trim(n int) {
 	}
 }
 
-// room returns the buffer with space for n more bytes: it doubles until it has its full size.
+// room returns the buffer with space for n more bytes. It doubles up to its
+// full size.
 func (w *window) room(n int) []byte {
 	if len(w.buf)+n <= cap(w.buf) {
 		return w.buf
@@ -133,7 +138,7 @@ func (w *window) room(n int) []byte {
 	return append(make([]byte, 0, min(size, full)), w.buf...)
 }
 
-// index makes the table, if there is none, and notes what it lacks of the window.
+// index updates the table, and allocates it if there is none.
 func (w *window) index() {
 	if w.table == nil {
 		w.table, w.stale = new(table), true
@@ -144,8 +149,8 @@ func (w *window) index() {
 	}
 }
 
-// enter takes p in, which was compressed elsewhere to size bytes. A table notes it when
-// it is needed again: large messages often come in a row.
+// enter adds p, which was compressed elsewhere to size bytes. The table is
+// updated later, when it is needed, because large messages often come in a row.
 func (w *window) enter(p []byte, size int) {
 	w.credit(size)
 	if len(p) > w.keep() {

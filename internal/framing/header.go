@@ -1,8 +1,8 @@
-// Package framing writes frame headers (RFC 6455, section 5.2). It is the codec of
-// package ws for callers in a hurry: what it is given travels in registers, where a
-// ws.Header, which holds an array, is put into memory field by field and read again as
-// a whole, and the processor has to wait for that. It is half of what a short message
-// costs to write.
+// Package framing encodes frame headers (RFC 6455, section 5.2) for package ws
+// and for fast paths. Its arguments are passed in registers. A ws.Header
+// contains an array, so it is stored to memory field by field and loaded as a
+// whole, which stalls the processor. That is half of the cost of writing a
+// short message.
 package framing
 
 import (
@@ -10,9 +10,10 @@ import (
 	"math"
 )
 
-// The two bytes that every header has (RFC 6455, section 5.2). The first one has FinBit if the
-// frame is the last one of its message. The second one has MaskBit if a key follows; less that,
-// it is a length up to ShortLength, or says in how many bytes the length follows.
+// The first two bytes of a header (RFC 6455, section 5.2). The first has FinBit
+// if the frame ends its message. The second has MaskBit if a key follows. Its
+// other bits are a length up to ShortLength, or say in how many bytes the
+// length follows.
 const (
 	FinBit  = 0x80
 	MaskBit = 0x80
@@ -22,8 +23,8 @@ const (
 	LongLength   = 127 // in eight bytes
 )
 
-// Lead returns the first byte of a header. What rsv and op have too many bits is cut
-// off.
+// Lead returns the first byte of a header. It cuts off excess bits of rsv and
+// op.
 func Lead(fin bool, rsv, op byte) byte {
 	lead := op&0xf | rsv&0x7<<4
 	if fin {
@@ -32,8 +33,8 @@ func Lead(fin bool, rsv, op byte) byte {
 	return lead
 }
 
-// Size returns how many bytes [Append] appends for a payload of n bytes, and
-// [AppendMasked] if masked is set.
+// Size returns how many bytes [Append], or [AppendMasked] if masked is set,
+// appends for a payload of n bytes.
 func Size(n uint64, masked bool) int {
 	size := 2
 	switch {
@@ -48,8 +49,8 @@ func Size(n uint64, masked bool) int {
 	return size
 }
 
-// Append appends the header, with this first byte, of an unmasked frame of n bytes of
-// payload.
+// Append appends the header of an unmasked frame with a payload of n bytes.
+// lead is its first byte.
 func Append(dst []byte, lead byte, n uint64) []byte {
 	if n <= ShortLength {
 		return append(dst, lead, byte(n))
@@ -57,8 +58,8 @@ func Append(dst []byte, lead byte, n uint64) []byte {
 	return appendLong(dst, lead, n)
 }
 
-// appendLong is Append where the length takes bytes of its own. It is apart so that
-// Append is inlined.
+// appendLong is Append for lengths above ShortLength. It is a separate function
+// so that Append is inlined.
 func appendLong(dst []byte, lead byte, n uint64) []byte {
 	if n <= math.MaxUint16 {
 		return append(dst, lead, MediumLength, byte(n>>8), byte(n))
@@ -66,7 +67,8 @@ func appendLong(dst []byte, lead byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, lead, LongLength), n)
 }
 
-// AppendMasked is [Append] for a masked frame. The lowest byte of key comes first.
+// AppendMasked is [Append] for a masked frame. The lowest byte of key comes
+// first.
 func AppendMasked(dst []byte, lead byte, n uint64, key uint32) []byte {
 	switch {
 	case n <= ShortLength:

@@ -1,5 +1,5 @@
-// Package freeaddr finds addresses for servers of tests that must know them before
-// they listen.
+// Package freeaddr finds addresses for servers of tests that must know them
+// before they listen.
 package freeaddr
 
 import (
@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// Loopback returns n addresses of the loopback interface that nobody listens at. Their
-// ports are below those that systems give to outgoing connections and to listeners
-// on port 0, so that other tests do not take them meanwhile.
+// Loopback returns n unused addresses of the loopback interface. Their ports
+// are below those that systems assign to outgoing connections and to listeners
+// on port 0, so that other tests do not take them in the meantime.
 func Loopback(t testing.TB, n int) (addrs []string) {
 	t.Helper()
 	const low, high = 20_000, 32_000
@@ -23,7 +23,7 @@ func Loopback(t testing.TB, n int) (addrs []string) {
 		if err != nil {
 			continue
 		}
-		defer ln.Close() // at the end: so that they differ
+		defer ln.Close() // at the end, so that the addresses differ
 		addrs = append(addrs, ln.Addr().String())
 	}
 	t.Fatal("freeaddr: there are not enough free ports")

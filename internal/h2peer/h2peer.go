@@ -1,5 +1,5 @@
-// Package h2peer is a client of HTTP/2 for tests, on frames: it sends what it is told
-// to, in order or not, and shows what arrives.
+// Package h2peer is an HTTP/2 client for tests that works on frames. It sends
+// any frames, valid or not, and shows received ones.
 package h2peer
 
 import (
@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// Client is one connection. All methods may be called by any number of goroutines.
+// Client is one connection. All methods are safe for concurrent use.
 type Client struct {
 	conn net.Conn
 
@@ -34,13 +34,13 @@ type Client struct {
 	err      error
 }
 
-// Stream is one request and its answer.
+// Stream is one request and its response.
 type Stream struct {
 	ID uint32
 	c  *Client
 
 	// Guarded by c.mu.
-	header map[string]string // of the answer; nil before
+	header map[string]string // of the response; nil before
 	in     []byte
 	window int64
 	held   bool
@@ -48,7 +48,7 @@ type Stream struct {
 	gone   error // for writes
 }
 
-// Open begins a connection, with these settings of the client's.
+// Open starts a connection with these client settings.
 func Open(conn net.Conn, settings ...http2.Setting) (*Client, error) {
 	c := &Client{conn: conn, fr: http2.NewFramer(conn, conn), next: 1, window: 65535, initial: 65535, streams: make(map[uint32]*Stream)}
 	c.changed = sync.NewCond(&c.mu)
@@ -68,10 +68,10 @@ func (c *Client) Send(f func(fr *http2.Framer) error) error {
 	return f(c.fr)
 }
 
-// Close closes the connection without a word.
+// Close closes the connection without GOAWAY.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// wait waits until done returns true or the connection is over. c.mu is held.
+// wait waits until done returns true or the connection has ended. c.mu is held.
 func (c *Client) wait(done func() bool) error {
 	for !done() {
 		if c.err != nil {
@@ -82,7 +82,7 @@ func (c *Client) wait(done func() bool) error {
 	return nil
 }
 
-// Setting returns a setting of the server's, for which it waits.
+// Setting waits for the server's settings and returns one of them.
 func (c *Client) Setting(id http2.SettingID) (v uint32, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +91,7 @@ func (c *Client) Setting(id http2.SettingID) (v uint32, ok bool) {
 	return v, ok
 }
 
-// GoAway waits for a GOAWAY, and returns its code, or the error that came before.
+// GoAway waits for GOAWAY and returns its code, or an earlier error.
 func (c *Client) GoAway() (code http2.ErrCode, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,7 +101,8 @@ func (c *Client) GoAway() (code http2.ErrCode, err error) {
 	return c.goAway.ErrCode, nil
 }
 
-// Connect opens a WebSocket by an extended CONNECT to path, with more fields.
+// Connect opens a WebSocket with an extended CONNECT to path and additional
+// fields.
 func (c *Client) Connect(path string, fields ...[2]string) (*Stream, error) {
 	return c.Request(false, append([][2]string{
 		{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "http"}, {":path", path},
@@ -126,7 +127,8 @@ func (c *Client) Request(end bool, fields ...[2]string) (*Stream, error) {
 	return s, c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: s.ID, BlockFragment: c.block.Bytes(), EndStream: end, EndHeaders: true})
 }
 
-// Answer waits for the answer and returns its fields, or how the stream was reset.
+// Answer waits for the response and returns its fields, or an error if the
+// stream was reset.
 func (s *Stream) Answer() (map[string]string, error) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -137,14 +139,14 @@ func (s *Stream) Answer() (map[string]string, error) {
 	return nil, errors.Join(err, s.err)
 }
 
-// Hold keeps the window of the stream closed: what is read is not returned.
+// Hold stops returning read bytes to the window of the stream.
 func (s *Stream) Hold() {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	s.held = true
 }
 
-// Read reads from the body of the answer.
+// Read reads from the body of the response.
 func (s *Stream) Read(p []byte) (int, error) {
 	c := s.c
 	c.mu.Lock()
@@ -203,11 +205,11 @@ func (s *Stream) Reset(code http2.ErrCode) error {
 	return s.c.Send(func(fr *http2.Framer) error { return fr.WriteRSTStream(s.ID, code) })
 }
 
-// Close resets the stream unless it is over.
+// Close resets the stream unless it has ended.
 func (s *Stream) Close() error { return s.Reset(http2.ErrCodeCancel) }
 
-// End waits for the end of the answer: nil for END_STREAM, or how it was reset. It
-// drops what arrives.
+// End discards data until the end of the response. It returns nil for
+// END_STREAM, or an error if the stream was reset.
 func (s *Stream) End() error {
 	_, err := io.Copy(io.Discard, s)
 	return err
@@ -309,7 +311,7 @@ func (s *Stream) ended(end bool) {
 	}
 }
 
-// Open200 is Connect with an answer that accepts.
+// Open200 is Connect, and requires a response of status 200.
 func (c *Client) Open200(path string, fields ...[2]string) (*Stream, map[string]string, error) {
 	s, err := c.Connect(path, fields...)
 	if err != nil {
@@ -322,7 +324,7 @@ func (c *Client) Open200(path string, fields ...[2]string) (*Stream, map[string]
 	return s, answer, err
 }
 
-// body returns the rest of the answer.
+// body returns the rest of the response.
 func (s *Stream) body() []byte {
 	p, _ := io.ReadAll(s)
 	return p

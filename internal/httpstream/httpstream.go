@@ -1,5 +1,5 @@
-// Package httpstream makes a stream of bytes of an extended CONNECT as net/http and
-// servers of HTTP/3 hand it to a handler.
+// Package httpstream makes a byte stream from an extended CONNECT that net/http
+// or an HTTP/3 server passes to a handler.
 package httpstream
 
 import (
@@ -16,22 +16,25 @@ import (
 	"github.com/wskit/wskit/internal/asyncread"
 )
 
-// ErrOver ends the use of a stream that net/http has taken back.
+// ErrOver is returned after the handler has returned, when net/http has ended
+// the stream.
 var ErrOver = errors.New("the handler has returned, and the stream has ended")
 
-// Stream is an extended CONNECT: the body of the request and the writer of the
-// answer. Both belong to the handler. When the handler returns, net/http ends the
-// stream and gives the memory of the writer to another request. Nobody may use the
-// writer then: Finish sets over and waits for the calls that use it.
+// Stream is an extended CONNECT: the body of the request and the
+// ResponseWriter. Both belong to the handler. When the handler returns,
+// net/http ends the stream and reuses the memory of the writer for another
+// request. The writer must not be used any more: Finish sets over and waits for
+// calls that use it.
 //
-// A handler that returns before that ends the request's context first. But a context
-// may end for other reasons, with the server for instance, and the connection goes on.
-// So nobody uses the writer for a moment after the end of the context, in which
-// net/http lets go of it. A later use panics in net/http if the handler has returned,
-// and leave turns the panic into an error.
+// If a handler returns without Finish, the request's context ends first. A
+// context may also end for other reasons, for example with the server, and then
+// the connection continues. After the end of the context, the writer is
+// therefore not used for a moment, in which net/http releases it if the handler
+// has returned. After that, a use of a released writer panics in net/http, and
+// leave converts the panic to an error.
 //
-// The writer cannot end its direction; the return of the handler does. A deadline in
-// the past resets the stream.
+// Only the return of the handler ends the direction of the writer. A deadline
+// in the past resets the stream.
 type Stream struct {
 	asyncread.Reader
 	w       http.ResponseWriter
@@ -40,23 +43,23 @@ type Stream struct {
 	onOver  atomic.Pointer[func()]
 
 	over     atomic.Bool
-	settled  chan struct{} // closed once look knows why the request's context has ended
+	settled  chan struct{} // closed when look knows why the request's context has ended
 	finished chan struct{} // closed by Finish
 	finishes sync.Once
-	use      sync.RWMutex // read locked by those that use w
+	use      sync.RWMutex // read-locked while w is used
 	writing  sync.Mutex
-	stop     func() bool // ends the watch of the request's context
+	stop     func() bool // stops watching the request's context
 }
 
-// New returns the stream of a request. It is used between the answer and the return of
-// the handler, from Open to Finish.
+// New returns the stream of a request. It can be used from Open, after the
+// response, to Finish, before the handler returns.
 func New(w http.ResponseWriter, r *http.Request) *Stream {
 	return &Stream{w: w, ctl: http.NewResponseController(w), request: r}
 }
 
-// OnRequest returns next, the last check of a request before its answer, with another
-// check before it: the stream must have deadlines. It clears those that ReadTimeout and
-// WriteTimeout of the server have set, which would end the stream.
+// OnRequest wraps next, the last check of a request. It adds a check that the
+// stream supports deadlines, and clears those that ReadTimeout and WriteTimeout
+// of the server have set, which would end the stream.
 func (s *Stream) OnRequest(next func(*http.Request) error) func(*http.Request) error {
 	return func(r *http.Request) error {
 		if err := s.clearDeadlines(); err != nil {
@@ -66,7 +69,8 @@ func (s *Stream) OnRequest(next func(*http.Request) error) func(*http.Request) e
 	}
 }
 
-// handlerGrace is how long net/http may take to end a stream whose handler returns.
+// handlerGrace is how long net/http may take to end a stream after the handler
+// has returned.
 const handlerGrace = 100 * time.Millisecond
 
 func (s *Stream) clearDeadlines() error {
@@ -76,14 +80,14 @@ func (s *Stream) clearDeadlines() error {
 	return s.ctl.SetWriteDeadline(time.Time{})
 }
 
-// Open begins the life of the stream, after the answer.
+// Open begins the use of the stream, after the response.
 func (s *Stream) Open() {
 	s.Init(s.request.Body)
 	s.settled, s.finished = make(chan struct{}), make(chan struct{})
 	s.stop = context.AfterFunc(s.request.Context(), s.look)
 }
 
-// look finds out whether the handler has returned.
+// look determines whether the handler has returned.
 func (s *Stream) look() {
 	defer close(s.settled)
 	timer := time.NewTimer(handlerGrace)
@@ -99,8 +103,9 @@ func (s *Stream) look() {
 	}
 }
 
-// OnOver has f called once the handler has returned with the stream open, which may be
-// before OnOver returns. It is called once at most, after Open.
+// OnOver registers f, which is called if the handler returns while the stream
+// is open, possibly before OnOver returns. OnOver must be called at most once,
+// after Open.
 func (s *Stream) OnOver(f func()) {
 	s.onOver.Store(&f)
 	if s.over.Load() {
@@ -128,7 +133,7 @@ func (s *Stream) enter() bool {
 	return s.lock()
 }
 
-// lock is enter without a look at the request's context.
+// lock is enter, but does not check the request's context.
 func (s *Stream) lock() bool {
 	s.use.RLock()
 	if s.over.Load() {
@@ -138,8 +143,8 @@ func (s *Stream) lock() bool {
 	return true
 }
 
-// leave ends enter. It makes an error of a panic of net/http about a handler that has
-// returned.
+// leave ends enter. It converts a panic of net/http about a handler that has
+// returned to an error.
 func (s *Stream) leave(err *error) {
 	if v := recover(); v != nil {
 		s.over.Store(true)
@@ -162,7 +167,8 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 	return n, s.ctl.Flush()
 }
 
-// SetWriteDeadline sets the deadline of writes, which resets the stream.
+// SetWriteDeadline sets the deadline of writes. When it passes, the stream is
+// reset.
 func (s *Stream) SetWriteDeadline(t time.Time) (err error) {
 	if !s.enter() {
 		return nil // nothing is being written
@@ -177,9 +183,10 @@ func (s *Stream) Close() error {
 	return nil
 }
 
-// Finish ends the use of the stream, with calls that are under way. The stream is over
-// when the handler returns, or at once if it is reset. When Finish returns, nobody uses
-// the writer. It may be called more than once.
+// Finish ends the use of the stream and pending calls. If reset is set, it
+// resets the stream; otherwise the stream ends when the handler returns. When
+// Finish returns, the writer is not used any more. It may be called more than
+// once.
 func (s *Stream) Finish(reset bool) {
 	if s.stop == nil {
 		return // not open

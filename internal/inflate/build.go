@@ -8,7 +8,7 @@ const (
 	maxLengths    = 286 + 30 // RFC 1951, section 3.2.7: HLIT and HDIST
 )
 
-// A run is symbols next to each other that have codes of the same length.
+// A run is a range of adjacent symbols with codes of the same length.
 type run uint32
 
 func makeRun(symbol, times int, length uint8) run {
@@ -20,16 +20,16 @@ func (r run) times() int   { return int(r >> 4 & 0xfff) }
 func (r run) length() uint { return uint(r & maxCodeLength) }
 func (r run) end() int     { return r.symbol() + r.times() }
 
-// longer returns r with more symbols at its end.
+// longer returns r extended by more symbols.
 func (r run) longer(times int) run { return r + run(times<<4) }
 
 // builder makes decoding tables from code lengths (RFC 1951, section 3.2.2). It
-// is all scratch. What it does is in proportion to the symbols that have a code
-// and to the table for the longest of these codes, not to the alphabet.
+// is temporary memory. Its cost is proportional to the number of symbols with a
+// code and to the size of the table for the longest code, not to the alphabet.
 type builder struct {
 	count    [maxCodeLength + 1]uint16 // codes of each length
 	sorted   [maxSymbols]uint16        // symbols in the order of their codes
-	used     int                       // how many there are
+	used     int                       // number of sorted symbols
 	shortest uint                      // code
 	longest  uint
 
@@ -38,10 +38,11 @@ type builder struct {
 	symbols []uint32 // entries, without a length
 }
 
-// build makes the table of a code and returns its index bits, which are those of
-// the longest code and at most index. runs are the symbols that have a code, in
-// ascending order, each with first added to it. ok reports whether there is such
-// a code: it must be complete, or empty, or have a single symbol, of one bit.
+// build makes the table of a code and returns its number of index bits, which
+// is the length of the longest code but at most index. runs are the symbols
+// with a code in ascending order, each increased by first. ok reports whether
+// the code is valid: it must be complete, or empty, or have a single symbol of
+// one bit.
 func (t *builder) build(table []uint32, index uint, runs []run, first int, symbols []uint32) (width uint, ok bool) {
 	t.table, t.symbols = table, symbols
 	complete := t.sort(runs, first)
@@ -60,16 +61,17 @@ func (t *builder) build(table []uint32, index uint, runs []run, first int, symbo
 	return t.index, true
 }
 
-// sort sorts the symbols by their codes and reports whether these are complete.
+// sort sorts the symbols by their codes and reports whether the code is
+// complete.
 func (t *builder) sort(runs []run, first int) (complete bool) {
 	t.count = [maxCodeLength + 1]uint16{}
-	lengths := uint(0) // a bit for each
+	lengths := uint(0) // a bit for each length
 	for _, r := range runs {
 		t.count[r.length()] += uint16(r.times())
 		lengths |= 1 << r.length()
 	}
 	t.shortest, t.longest = uint(bits.TrailingZeros(lengths)), uint(max(bits.Len(lengths)-1, 0))
-	var offset [maxCodeLength + 1]uint16 // where the next symbol of each length goes
+	var offset [maxCodeLength + 1]uint16 // index of the next symbol of each length
 	sum, at := 0, uint16(0)
 	for k := t.shortest; k <= t.longest; k++ {
 		c := t.count[k&maxCodeLength]
@@ -90,9 +92,9 @@ func (t *builder) sort(runs []run, first int) (complete bool) {
 	return sum == 1<<maxCodeLength
 }
 
-// fill enters the symbols. Codes are sent from their first bit on, so an index
-// has them reversed. The table begins with the shortest and doubles where the
-// codes become longer.
+// fill fills the table. Codes are sent from their first bit on, so they are
+// reversed in an index. The table begins with the shortest codes, and doubles
+// when the codes become longer.
 func (t *builder) fill() {
 	code := uint16(0)
 	table, symbols, sorted := t.table[:1<<t.index], t.symbols, t.sorted[:t.used]
@@ -113,8 +115,8 @@ func (t *builder) fill() {
 	}
 }
 
-// fillSubtables enters the symbols whose codes are longer than the index. The
-// first follows code.
+// fillSubtables fills the subtables for codes that are longer than the index.
+// The first one follows code.
 func (t *builder) fillSubtables(sorted []uint16, code uint16) {
 	next, sub, prefix := 1<<t.index, []uint32(nil), -1
 	n := t.index
@@ -139,8 +141,8 @@ func (t *builder) fillSubtables(sorted []uint16, code uint16) {
 	}
 }
 
-// subtableBits returns the index bits of the subtable that begins with a code of
-// n bits. count has the codes still to come.
+// subtableBits returns the index bits of the subtable that begins with a code
+// of n bits. count has the remaining codes.
 func (t *builder) subtableBits(n uint) uint {
 	room := 1 << (n - t.index)
 	for ; n < maxCodeLength; n++ {

@@ -89,11 +89,11 @@ type mostEntries struct {
 	known map[[4]int]int
 }
 
-// from returns the most entries that are added to a table by codes of n bits and
-// more: open is how many codes of n bits are not taken by shorter ones, symbols how
-// many symbols there are for them at most, and room how many of these codes lie in
-// the last subtable so far, which has an index of n bits less those of the table.
-// It is below 0 if there is no such code.
+// from returns the most entries that are added to a table by codes of n bits
+// and more: open is how many codes of n bits are not taken by shorter ones,
+// symbols how many symbols there are for them at most, and room how many of
+// these codes lie in the last subtable so far, which has an index of n bits
+// less those of the table. It is below 0 if there is no such code.
 func (m *mostEntries) from(n, open, symbols, room int) int {
 	const none = -1 << 30
 	switch {
@@ -110,8 +110,8 @@ func (m *mostEntries) from(n, open, symbols, room int) int {
 	}
 	most, size := none, 1<<(n-m.index)
 	for c := max(0, 2*open-symbols); c <= open; c++ {
-		// What does not fit into the last subtable begins others; one that is not
-		// full with codes of n bits has twice the size, and so on.
+		// What does not fit into the last subtable begins others; one that is
+		// not full with codes of n bits has twice the size, and so on.
 		added, left := 0, room-c
 		for ; left < 0; left += size {
 			added += size

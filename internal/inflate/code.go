@@ -6,20 +6,20 @@ import (
 	"sync"
 )
 
-// code is what the symbols of a block are coded with (RFC 1951, section 3.2.5).
+// code is the code of the symbols of a block (RFC 1951, section 3.2.5).
 type code struct {
 	lit  [litSize]uint32
 	dist [distSize]uint32
 
-	// The index bits of the tables as masks. A short code has a small table.
+	// The index bits of the tables as masks. Short codes have small tables.
 	litMask, distMask uint64
 
-	// The bits of the block header that describe it, if they are known.
+	// The bits of the block header that describe the code, if they are known.
 	header     [maxHeader]uint64
 	headerBits int
 }
 
-// maxHeader is the number of words of a description that is kept to compare.
+// maxHeader is the maximum number of words of a stored description.
 const maxHeader = 20
 
 // fixed is the code of RFC 1951, section 3.2.6.
@@ -33,22 +33,22 @@ func makeFixed() *code {
 }
 
 // build makes c the code with these literals and lengths, and these distances.
-// firstDist is added to the symbols of dist. what names the one that is bad.
+// firstDist is added to the symbols of dist. what names an invalid one.
 func (c *code) build(b *builder, lit, dist []run, firstDist int) (what string) {
 	litIndex, ok := b.build(c.lit[:], litBits, lit, 0, litSymbols[:])
 	if !ok {
-		return "bad literal and length code"
+		return "invalid literal and length code"
 	}
 	distIndex, ok := b.build(c.dist[:], distBits, dist, firstDist, distSymbols[:])
 	if !ok {
-		return "bad distance code"
+		return "invalid distance code"
 	}
 	c.litMask, c.distMask = 1<<litIndex-1, 1<<distIndex-1
 	return ""
 }
 
-// describedBy reports whether the bits of in from pos on are the header of c.
-// It may miss that near the end of in.
+// describedBy reports whether the bits of in at pos are the header of c. It may
+// return false near the end of in.
 func (c *code) describedBy(in []byte, pos int) bool {
 	words := (c.headerBits + 63) / 64
 	if words == 0 || pos/8+8*words >= len(in) {
@@ -63,7 +63,7 @@ func (c *code) describedBy(in []byte, pos int) bool {
 	return (bitsAt(in, pos+64*last)^c.header[last])<<(uint(-c.headerBits)&63) == 0
 }
 
-// describe notes the bits of in from pos to end as the header of c.
+// describe stores the bits of in from pos to end as the header of c.
 func (c *code) describe(in []byte, pos, end int) {
 	words := (end - pos + 63) / 64
 	if words > maxHeader || pos/8+8*words >= len(in) {
@@ -75,20 +75,20 @@ func (c *code) describe(in []byte, pos, end int) {
 	c.headerBits = end - pos
 }
 
-// bitsAt returns the 64 bits of in that begin with bit pos.
+// bitsAt returns the 64 bits of in at bit pos.
 func bitsAt(in []byte, pos int) uint64 {
 	p := in[pos/8:]
 	shift := uint(pos & 7)
 	return binary.LittleEndian.Uint64(p)>>shift | uint64(p[8])<<(64-shift)
 }
 
-// codes are dynamic codes of earlier blocks. An encoder with prepared codes sends
-// one of a few descriptions again and again; what it describes is then at hand.
-// The first is the one to build into; once its description has come again it
-// changes places with the oldest of the others.
+// codes is a cache of dynamic codes of earlier blocks. An encoder with prepared
+// codes sends the same few descriptions repeatedly, so their tables need not be
+// built again. The first code is the one to build. If its description comes
+// again, it is swapped with the oldest of the others.
 //
-// They are borrowed by a stream that decodes. A stream that waits for input
-// holds only the code of its open block.
+// A stream borrows them while it decodes. A stream that waits for input holds
+// only the code of its open block.
 type codes struct {
 	kept   [4]*code
 	oldest int // of kept[1:]
@@ -96,7 +96,7 @@ type codes struct {
 
 var allCodes = sync.Pool{New: func() any { return new(codes) }}
 
-// borrowCodes provides the codes.
+// borrowCodes borrows the codes.
 func (s *stream) borrowCodes() {
 	if s.codes == nil {
 		s.codes = allCodes.Get().(*codes)
@@ -107,7 +107,7 @@ func (s *stream) borrowCodes() {
 	}
 }
 
-// parkCodes gives back the codes, but for the one of an open block.
+// parkCodes returns the codes, except for that of an open block.
 func (s *stream) parkCodes() {
 	var open *code
 	if s.at == atSymbols && s.code != fixed {
@@ -126,7 +126,7 @@ func (s *stream) parkCodes() {
 	s.codes = nil
 }
 
-// remove takes k out, and add puts it where there is room.
+// remove removes k, and add adds it at a free index.
 func (c *codes) remove(k *code) { c.kept[slices.Index(c.kept[:], k)] = nil }
 
 func (c *codes) add(k *code) {
@@ -135,7 +135,7 @@ func (c *codes) add(k *code) {
 	}
 }
 
-// find returns the code that the bits of in from pos on describe, or nil.
+// find returns the code that the bits of in at pos describe, or nil.
 func (c *codes) find(in []byte, pos int) *code {
 	for i, k := range c.kept {
 		if k == nil || !k.describedBy(in, pos) {

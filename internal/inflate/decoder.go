@@ -5,40 +5,38 @@ import (
 	"slices"
 )
 
-// maxBits is the window of DEFLATE, 32 KiB.
+// maxBits is the largest window of DEFLATE, 32 KiB.
 const maxBits = 15
 
-// minGrowth is the least by which dst grows, but for the limit.
+// minGrowth is the minimum growth of dst, unless the limit is smaller.
 const minGrowth = 512
 
-// Decoder inflates the messages of one direction of a connection. The zero value
-// has a window of 15 bits and no takeover. A Decoder is not for use by several
-// goroutines at once.
+// Decoder inflates the messages of one direction of a connection. The zero
+// value has a window of 15 bits and no takeover. A Decoder is not safe for
+// concurrent use.
 //
-// Append and Read may take turns within a message. Extend inflates all of a message
-// or nothing of it.
+// Append and Read may be mixed in a message. Extend must inflate all of a
+// message or nothing of it.
 type Decoder struct {
 	past     history
 	takeover bool
 	open     *stream // nil between messages
-	made     int64   // bytes of the open message that have been put out
-	whole    bool    // the caller keeps these bytes: Extend inflates the open message
-	err      error   // the first; stays
+	made     int64   // output bytes of the open message
+	whole    bool    // the caller keeps the output: Extend inflates the open message
+	err      error   // the first error, until Reset
 }
 
-// Reset makes d as new, for a peer that compresses with a window of 2^bits
-// bytes, 8 to 15, and with or without context takeover (RFC 7692, section 7.1).
-// An open message is abandoned and what came before is dropped. Distances
-// beyond the window are errors.
+// Reset drops the state of d and sets the parameters of the peer's compression:
+// a window of 2^bits bytes, 8 to 15, with or without context takeover (RFC
+// 7692, section 7.1). Distances beyond the window are errors.
 func (d *Decoder) Reset(bits int, takeover bool) {
 	d.close()
 	*d = Decoder{past: history{size: 1 << min(max(bits, 8), maxBits)}, takeover: takeover}
 }
 
-// Close gives back what an open message holds. After it, only Reset makes a
-// decoder with takeover useful again: the rest of the message is not known, and
-// the following ones may refer back to it. Without takeover, the next chunk
-// begins a message.
+// Close releases the memory of an open message. A decoder with takeover then
+// requires Reset, because later messages may refer to the unknown rest of the
+// message. Without takeover, the next chunk begins a message.
 func (d *Decoder) Close() {
 	if d.open != nil && d.takeover && d.err == nil {
 		d.err = errAbandoned
@@ -54,23 +52,23 @@ func (d *Decoder) close() {
 	d.made, d.whole = 0, false
 }
 
-// Size returns the number of bytes that d holds between messages: the history,
-// at most 2^bits bytes with takeover and none without.
+// Size returns the size of the history in bytes: at most 2^bits with takeover,
+// and 0 without.
 func (d *Decoder) Size() int { return cap(d.past.buf) }
 
 // Append inflates chunk, the next piece of the open message's compressed
-// payload, appends the output to dst and returns it. If there is no open message,
-// chunk opens one. last says that the message ends with chunk, which is without
-// the tail 00 00 FF FF (RFC 7692, section 7.2.2). A payload of no bytes is taken
-// for an empty message.
+// payload, appends the output to dst and returns it. If there is no open
+// message, chunk begins one. last says that the message ends with chunk,
+// without the tail 00 00 FF FF (RFC 7692, section 7.2.2). An empty payload is
+// an empty message.
 //
-// The message may inflate to limit bytes, in all its chunks; one more is
-// [ErrTooLarge]. Below 0 there is no limit. dst grows with what is put out, and
-// need not be the same for each chunk. Its bytes up to its capacity may be
-// written to. It must not overlap chunk. Append does not retain either.
+// If the whole message inflates to more than limit bytes, Append returns
+// [ErrTooLarge]. A negative limit means no limit. dst need not be the same
+// slice for each chunk. Append may write to dst up to its capacity, so it must
+// not overlap chunk. Append does not retain dst or chunk.
 //
-// The error is [ErrTooLarge] or a [*CorruptError], with what was put out before
-// it, and is the answer to all following calls until Reset.
+// The error is [ErrTooLarge] or a [*CorruptError]. The result then holds the
+// output before the fault. All later calls return the same error until Reset.
 func (d *Decoder) Append(dst, chunk []byte, last bool, limit int64) ([]byte, error) {
 	if err := d.pieces(); err != nil {
 		return dst, err
@@ -78,9 +76,9 @@ func (d *Decoder) Append(dst, chunk []byte, last bool, limit int64) ([]byte, err
 	return d.append(dst, chunk, last, limit, 0)
 }
 
-// Extend is Append for a caller that keeps the message in one piece: dst ends with
-// all that the earlier chunks of the message have been inflated to. While the
-// message is open, d then holds no copy of that.
+// Extend is Append for a caller that keeps the message in one piece: dst ends
+// with the output of the earlier chunks of the message. d then holds no copy of
+// it.
 func (d *Decoder) Extend(dst, chunk []byte, last bool, limit int64) ([]byte, error) {
 	switch {
 	case d.err != nil:
@@ -95,7 +93,7 @@ func (d *Decoder) Extend(dst, chunk []byte, last bool, limit int64) ([]byte, err
 	return d.append(dst, chunk, last, limit, int(d.made))
 }
 
-// pieces returns an error if Append and Read cannot go on.
+// pieces returns an error if Append and Read cannot continue.
 func (d *Decoder) pieces() error {
 	if d.err == nil && d.whole {
 		return d.fail(errMixed)
@@ -103,7 +101,7 @@ func (d *Decoder) pieces() error {
 	return d.err
 }
 
-// append is Append where the last bytes of dst, kept of them, are the message so far.
+// append is Append. The last kept bytes of dst are the message so far.
 func (d *Decoder) append(dst, chunk []byte, last bool, limit int64, kept int) ([]byte, error) {
 	s := d.begin(chunk)
 	start := len(dst)
@@ -127,10 +125,11 @@ func (d *Decoder) append(dst, chunk []byte, last bool, limit int64, kept int) ([
 	}
 }
 
-// Read inflates from chunk into dst, as Append does: n bytes were put into dst
-// and used bytes of chunk were used. done says that the message is complete. If
-// it is not and chunk was used up, the next chunk is wanted, or, after the last
-// one, more room: then call with no chunk. All of dst may be written to.
+// Read inflates from chunk into dst like Append. n is the number of bytes
+// written to dst, and used the number of bytes consumed from chunk. done says
+// that the message is complete. If the message is not complete and chunk was
+// consumed, call Read with the next chunk. After the last chunk, call it with
+// no chunk and more room. Read may write to all of dst.
 func (d *Decoder) Read(dst, chunk []byte, last bool) (n, used int, done bool, err error) {
 	if err := d.pieces(); err != nil {
 		return 0, 0, false, err
@@ -143,7 +142,7 @@ func (d *Decoder) Read(dst, chunk []byte, last bool) (n, used int, done bool, er
 	return n, used, err == nil && d.open == nil, err
 }
 
-// begin returns the open message, to be given chunk.
+// begin returns the open message and passes chunk to it.
 func (d *Decoder) begin(chunk []byte) *stream {
 	if d.past.size == 0 {
 		d.past.size = 1 << maxBits
@@ -159,8 +158,8 @@ func (d *Decoder) begin(chunk []byte) *stream {
 	return d.open
 }
 
-// end ends a call that has put out from start on: that enters the history if
-// something may refer back to it that does not have it otherwise.
+// end ends a call whose output begins at start. The output enters the history
+// if later data may refer to it and the caller does not keep it.
 func (d *Decoder) end(st status, start int) error {
 	s := d.open
 	if st == broken {

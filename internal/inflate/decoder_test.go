@@ -115,8 +115,8 @@ func TestOthersStreams(t *testing.T) {
 	}
 }
 
-// A stored block behind a compressed one, where bits were read ahead when the room
-// ended: its bytes are taken from where the bits end.
+// A stored block behind a compressed one, where bits were read ahead when the
+// room ended: its bytes are taken from where the bits end.
 func TestStoredBehindCompressed(t *testing.T) {
 	raw := noise(1, 1, 300)[0]
 	stored := append([]byte{0, 44, 1, 0xff - 44, 0xfe}, raw...)
@@ -144,7 +144,8 @@ func TestStoredBehindCompressed(t *testing.T) {
 	}
 }
 
-// RFC 7692, section 7.2.3.4: a message may be a whole DEFLATE stream, or several.
+// RFC 7692, section 7.2.3.4: a message may be a whole DEFLATE stream, or
+// several.
 func TestBFINAL(t *testing.T) {
 	messages := mixture()
 	for level := -2; level <= 9; level++ {

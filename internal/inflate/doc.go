@@ -1,21 +1,21 @@
 // Package inflate decodes the DEFLATE data of WebSocket messages (RFC 1951,
 // RFC 7692).
 //
-// A [Decoder] belongs to one direction of a connection. Between messages it
-// holds what the next message may refer back to, and nothing at all if the
-// peer agreed to begin each message afresh. What decoding itself needs, the
-// tables and the place in the format, is a stream: it is taken from a pool
-// when a message opens and given back when it ends. While a message waits for its
-// next chunk, that is 3 KiB, and 10 within a block with a code of its own. A message
-// that comes in pieces through Append or Read without takeover also has a history
-// of up to 40 KiB; Extend uses what the caller keeps instead.
+// A [Decoder] belongs to one direction of a connection. With takeover, it holds
+// between messages the history that the next message may refer to. Without
+// takeover, it holds nothing. The state of decoding, with its tables, is a
+// stream, which comes from a pool when a message begins and returns to it at
+// the end. While a message waits for its next chunk, it takes 3 KiB, or 10 KiB
+// inside a block with a code of its own. A message in pieces without takeover
+// also has a history of up to 40 KiB, except with Extend, where the caller
+// keeps the output.
 //
-// Output goes straight into the caller's bytes. A match refers back into what
-// the same call has put there, and beyond that into the history, which takes in
-// the end of the output once per call. So a message costs what its size is, not
-// what the window's size is.
+// Output is written directly into the caller's bytes. A match copies from the
+// output of the same call, and beyond that from the history, to which each call
+// adds the end of its output. The cost of a message therefore depends on its
+// own size, not on the size of the window.
 //
-// There are two loops over the symbols of a block: one for the middle, where
-// eight bytes of input and some room for output are at hand, and one symbol at
-// a time for the ends. What the symbols mean stands in the tables, once.
+// There are two loops over the symbols of a block: a fast one while there are
+// eight bytes of input and some room for output, and one that decodes symbol by
+// symbol at the ends. Both use the same tables.
 package inflate

@@ -5,17 +5,17 @@ import "math"
 // endOfBlock is the symbol that ends a block.
 const endOfBlock = 256
 
-// lengths is what the header of a dynamic block says so far (RFC 1951, section
-// 3.2.7).
+// lengths is the state of decoding the header of a dynamic block (RFC 1951,
+// section 3.2.7).
 type lengths struct {
-	start int // bit of the chunk where it began; below 0: in an earlier one
+	start int // start bit in the chunk; negative if in an earlier chunk
 	lit   int // HLIT + 257
 	dist  int // HDIST + 1
 	clen  int // HCLEN + 4
-	k     int // how many lengths there are by now
+	k     int // number of lengths so far
 	order [19]uint8
 
-	// The code length code, and what it has said.
+	// The code length code, and the lengths so far.
 	table [1 << lengthBits]uint32
 	mask  uint64 // the index bits of table
 	last  uint8  // the length before k
@@ -23,10 +23,10 @@ type lengths struct {
 	runs  [maxLengths]run
 }
 
-// codeLengthOrder is the order in which the lengths of the code length code come.
+// codeLengthOrder is the order of the lengths of the code length code.
 var codeLengthOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
-// dynamic begins a dynamic block. Nothing is taken of a header that is known.
+// dynamic begins a dynamic block. It skips a header that is known.
 func (s *stream) dynamic() status {
 	s.unread()
 	s.borrowCodes()
@@ -55,7 +55,7 @@ func (s *stream) skipTo(pos int) {
 	}
 }
 
-// counts takes HLIT, HDIST and HCLEN.
+// counts reads HLIT, HDIST and HCLEN.
 func (s *stream) counts() status {
 	if !s.have(14) {
 		return needInput
@@ -66,7 +66,7 @@ func (s *stream) counts() status {
 	h.clen = int(s.b>>10&15) + 4
 	s.drop(14)
 	if h.lit > 286 || h.dist > 30 {
-		return s.corrupt("RFC 1951, section 3.2.7", "more symbols than there are")
+		return s.corrupt("RFC 1951, section 3.2.7", "too many symbols")
 	}
 	h.k = 0
 	h.order = [19]uint8{}
@@ -74,7 +74,7 @@ func (s *stream) counts() status {
 	return goOn
 }
 
-// lengthCode takes the lengths of the code length code.
+// lengthCode reads the lengths of the code length code.
 func (s *stream) lengthCode() status {
 	h := &s.lens
 	for h.k < h.clen {
@@ -106,14 +106,14 @@ func (s *stream) lengthCode() status {
 	return goOn
 }
 
-// repeats are the symbols 16 to 18 of the code length code: how often they
-// repeat a length at least, and the extra bits that say how much more often.
+// repeats are the symbols 16 to 18 of the code length code: their minimum
+// number of repetitions, and the extra bits for more.
 var repeats = [...]struct {
 	least int
 	extra uint
 }{{3, 2}, {3, 3}, {11, 7}}
 
-// codeLengths takes the lengths of the other two codes, and builds them.
+// codeLengths reads the lengths of the other two codes, and builds them.
 func (s *stream) codeLengths() status {
 	h := &s.lens
 	b, nb, k, n, last := s.b, s.nb, h.k, h.n, h.last
@@ -137,7 +137,7 @@ func (s *stream) codeLengths() status {
 			continue
 		}
 		if e&isOther != 0 {
-			return s.corrupt("RFC 1951, section 3.2.7", "bad code in the code lengths")
+			return s.corrupt("RFC 1951, section 3.2.7", "invalid code in the code lengths")
 		}
 		times, length := 1, uint8(0)
 		if symbol >= 16 {
@@ -153,7 +153,7 @@ func (s *stream) codeLengths() status {
 			s.b, s.nb, h.k, h.n, h.last = b, nb, k, n, last
 			return needInput
 		case symbol == 16 && k == 0:
-			return s.corrupt("RFC 1951, section 3.2.7", "repeats the length before the first")
+			return s.corrupt("RFC 1951, section 3.2.7", "repeat without a previous length")
 		case times > total-k:
 			return s.corrupt("RFC 1951, section 3.2.7", "more code lengths than were announced")
 		}
@@ -169,8 +169,9 @@ func (s *stream) codeLengths() status {
 	return s.buildCode()
 }
 
-// repeat appends to the first n runs the symbols from k on, with the length of the
-// last run, and returns how many runs there are then. None lies in both codes.
+// repeat adds symbols from k on, with the length of the last run, to the first
+// n runs, and returns the new number of runs. A run does not extend over both
+// codes.
 func (h *lengths) repeat(n, k, times int) int {
 	last := h.runs[n-1]
 	if k != h.lit {

@@ -2,27 +2,27 @@ package inflate
 
 import "github.com/wskit/wskit/internal/bufpool"
 
-// minHistory is the least that a history allocates.
+// minHistory is the minimum allocation of a history.
 const minHistory = 256
 
-// history holds the last bytes of the output, at most size of them. It grows
-// as they come; once there are size of them it is a ring.
+// history holds the last bytes of the output, at most size of them. It grows up
+// to size bytes, and is then a ring.
 type history struct {
 	buf  []byte
-	next int // the place of the oldest byte, which the next one takes; 0 while buf grows
+	next int // index of the oldest byte, which is overwritten next; 0 while buf grows
 	size int
 
-	borrows bool            // buf comes from the shared pool: for one message
-	lent    *bufpool.Buffer // which has buf, or nil
+	borrows bool            // buf comes from the shared pool, for one message
+	lent    *bufpool.Buffer // the owner of buf, or nil
 }
 
-// release gives back what h has borrowed.
+// release returns the borrowed memory of h.
 func (h *history) release() {
 	h.lent.Free()
 	*h = history{}
 }
 
-// enter takes in p, the newest bytes of the output. It does not retain p.
+// enter adds p, the newest bytes of the output. It does not retain p.
 func (h *history) enter(p []byte) {
 	if len(p) > h.size {
 		p = p[len(p)-h.size:]
@@ -54,8 +54,8 @@ func (h *history) grow(n int) {
 	h.buf = append(make([]byte, 0, room), h.buf...)
 }
 
-// back returns the bytes that begin d bytes before the end, as far as they lie
-// together. d is from 1 to len(h.buf).
+// back returns contiguous bytes that begin d bytes before the end. d is from 1
+// to len(h.buf).
 func (h *history) back(d int) []byte {
 	p := h.next - d
 	if p >= 0 {

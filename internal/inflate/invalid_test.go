@@ -107,7 +107,7 @@ var invalid = []struct {
 	{"RFC 1951, section 3.2.7", "a single code length code of two bits", clen(257, 1, 0, 0, 2, 0).bits(0, 64).p},
 	{"RFC 1951, section 3.2.7", "no code length code", clen(257, 1, 0, 0, 0, 0).bits(0, 64).p},
 	{"RFC 1951, section 3.2.7", "the other code of a code length code of one", clen(257, 1, 0, 0, 1, 0).bits(1, 64).p},
-	{"RFC 1951, section 3.2.7", "repeats the length before the first", clen(257, 1, 1, 0, 1, 0).bits(0, 64).p},
+	{"RFC 1951, section 3.2.7", "repeat without a previous length", clen(257, 1, 1, 0, 1, 0).bits(0, 64).p},
 	{"RFC 1951, section 3.2.7", "more lengths than announced", clen(257, 1, 0, 0, 1, 1).code(1, 1).bits(127, 7).code(1, 1).bits(127, 7).bits(0, 32).p},
 	{"RFC 1951, section 3.2.7", "no code for the end of the block", block().dynamic(257, 1, both(at(257, 'a', 1, 'b', 1), at(1, 0, 1))...).bits(0, 64).p},
 	{"RFC 1951, section 3.2.7", "oversubscribed literal code", block().dynamic(257, 1, both(at(257, 'a', 1, 'b', 1, 256, 1), at(1, 0, 1))...).bits(0, 64).p},

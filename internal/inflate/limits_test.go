@@ -246,7 +246,8 @@ func TestRelease(t *testing.T) {
 	require.Equal(t, message{}, s.message)
 }
 
-// Extend needs the message so far, and does not go together with Append and Read.
+// Extend needs the message so far, and does not go together with Append and
+// Read.
 func TestExtendMisused(t *testing.T) {
 	p := one([]byte("Hello, Hello, Hello"))
 	half := len(p) / 2

@@ -1,7 +1,7 @@
 package inflate
 
-// match opens a match (RFC 1951, section 3.2.3). It must not refer back beyond
-// the window, nor beyond the first byte there was.
+// match begins a match (RFC 1951, section 3.2.3). It must not refer to bytes
+// beyond the window or before the first byte.
 func (s *stream) match(length, distance int) status {
 	if distance > s.past.size || distance > s.n-s.base+len(s.past.buf) {
 		return s.corrupt("RFC 1951, section 3.2.5", "distance too far back")
@@ -10,8 +10,8 @@ func (s *stream) match(length, distance int) status {
 	return goOn
 }
 
-// copyMatch copies the open match, as far as there is room, and reports whether
-// that was all of it.
+// copyMatch copies the open match as far as there is room, and reports whether
+// it is complete.
 func (s *stream) copyMatch() bool {
 	for s.length > 0 {
 		if s.copyPiece() == 0 {
@@ -22,7 +22,8 @@ func (s *stream) copyMatch() bool {
 }
 
 // copyPiece copies the next bytes of the open match and returns their number.
-// They come from one end of the history, or are all the rest from the output.
+// The bytes are contiguous in the history, or are the rest of the match from
+// the output.
 func (s *stream) copyPiece() int {
 	k := min(s.length, len(s.out)-s.n)
 	if before := s.distance - (s.n - s.base); before > 0 {
@@ -36,8 +37,8 @@ func (s *stream) copyPiece() int {
 	return k
 }
 
-// repeat fills p with its first k bytes, over and over, and returns how many
-// copies that took. The source stays and each copy doubles it.
+// repeat fills p with repetitions of its first k bytes, and returns the number
+// of copy calls. Each one doubles the source.
 func repeat(p []byte, k int) (copies int) {
 	for k < len(p) {
 		k += copy(p[k:], p[:k])
@@ -46,11 +47,12 @@ func repeat(p []byte, k int) (copies int) {
 	return copies
 }
 
-// overrun is how far copyFrom may read and write beyond the end.
+// overrun is the number of bytes that copyFrom may read and write beyond the
+// end.
 const overrun = 15
 
 // copyWithin appends to out[:n] the length bytes that begin distance bytes
-// before, and returns where they end. It may write overrun bytes beyond.
+// before n, and returns their end. It may write overrun bytes beyond.
 func copyWithin(out []byte, n, distance, length int) int {
 	if distance >= 16 {
 		return copyFrom(out, n, out[n-distance:], length)
@@ -59,8 +61,8 @@ func copyWithin(out []byte, n, distance, length int) int {
 	return n + length
 }
 
-// copyFrom appends to out[:n] the first length bytes of p, and returns where
-// they end.
+// copyFrom appends the first length bytes of p to out[:n], and returns their
+// end.
 func copyFrom(out []byte, n int, p []byte, length int) int {
 	for k := 0; k < length; k += 16 {
 		*(*[16]byte)(out[n+k:]) = *(*[16]byte)(p[k:])

@@ -12,16 +12,17 @@ import (
 
 var errReference = errors.New("reference: the message does not end between blocks")
 
-// lastBlock is a stored block with BFINAL set, so that a reader comes to an end.
-// No block of a payload takes it for its own and ends where it ends: it is longer
-// than a stored block, and a compressed one meets the end of block at the first
-// zeros or never.
+// lastBlock is a stored block with BFINAL set, so that a reader comes to an
+// end. No block of a payload takes it for its own and ends where it ends: it is
+// longer than a stored block, and a compressed one meets the end of block at
+// the first zeros or never.
 var lastBlock = append([]byte{1, 0xff, 0xff, 0, 0}, make([]byte, 0xffff)...)
 
 // reference inflates a message with compress/flate: the payload, the tail and
-// lastBlock, which is where the reader must come to its end. If it does so before,
-// at a BFINAL of the payload, the next stream begins there. The message may also
-// end at a BFINAL after the payload or after the tail, and may be empty.
+// lastBlock, which is where the reader must come to its end. If it does so
+// before, at a BFINAL of the payload, the next stream begins there. The message
+// may also end at a BFINAL after the payload or after the tail, and may be
+// empty.
 func reference(past, payload []byte) ([]byte, error) {
 	if len(payload) == 0 {
 		return nil, nil
@@ -59,8 +60,8 @@ func appendCut(d *Decoder, payload []byte, cut func(n int) int) (out []byte, err
 	}
 }
 
-// extendCut inflates a message by Extend, cut where cut says, after other bytes and
-// now and then in other memory.
+// extendCut inflates a message by Extend, cut where cut says, after other bytes
+// and now and then in other memory.
 func extendCut(d *Decoder, payload []byte, cut func(n int) int) (out []byte, err error) {
 	out = []byte("before")
 	for i := 0; ; i++ {

@@ -7,46 +7,46 @@ import (
 	"github.com/wskit/wskit/internal/deflate"
 )
 
-// tail is what the sender left off at the end of the message (RFC 7692,
-// section 7.2.1).
+// tail is the end of the message that the sender omits (RFC 7692, section
+// 7.2.1).
 var tail = [len(deflate.Tail)]byte([]byte(deflate.Tail))
 
-// stream is one open message. Each step takes an item of the format from the
-// input, as a whole or not at all.
+// stream is one open message. Each step consumes a whole element of the format,
+// or nothing.
 type stream struct {
 	message
 	lens    lengths
 	builder builder
-	codes   *codes  // nil while the stream waits for input, and until they are needed
+	codes   *codes  // nil while the stream waits for input or does not need them
 	kept    *code   // of the open block, while codes is nil
 	own     history // for messages that come in pieces, without takeover
 }
 
-// message is the part of a stream that begins anew with each message.
+// message is the part of a stream that is reset for each message.
 type message struct {
 	in []byte // the chunk, or the tail
-	i  int    // how much of it has been taken
+	i  int    // consumed bytes of in
 	b  uint64 // the next bits of the input; see refill
-	nb uint   // how many of them are counted
+	nb uint   // number of valid bits
 
-	out  []byte   // the caller's, up to where output may go
-	n    int      // where the next byte goes
-	base int      // where the output of this call begins
-	past *history // what came before
+	out  []byte   // the caller's memory, up to the limit
+	n    int      // index of the next output byte
+	base int      // start of the output of this call
+	past *history // output of earlier calls
 
 	at       place
 	final    bool  // the block is the last of a DEFLATE stream
-	clean    bool  // nothing of a DEFLATE stream has come, or it is over
-	length   int   // what is left of a match or stored block
+	clean    bool  // no DEFLATE stream is open
+	length   int   // rest of a match or stored block
 	distance int   // of the match
 	code     *code // of the block
-	offset   int64 // of in, in the message
-	used     int   // how much of the chunk has been taken
-	inTail   bool  // the last chunk is used up
+	offset   int64 // of in within the message
+	used     int   // consumed bytes of the chunk
+	inTail   bool  // the last chunk is consumed
 	err      error
 }
 
-// place is a place in the format, named by what comes next.
+// place is a position in the format, named after the next element.
 type place uint8
 
 const (
@@ -59,21 +59,21 @@ const (
 	atSymbols
 )
 
-// status says why a step ended.
+// status is the reason for the end of a step.
 type status uint8
 
 const (
 	goOn status = iota
 	needInput
-	needOutput // and there is some
+	needOutput // and there is more
 	complete   // the message
 	broken     // with err set
 )
 
 var streams = sync.Pool{New: func() any { return new(stream) }}
 
-// openStream returns a stream at the beginning of a message that follows past;
-// nil stands for nothing, and size is then the window.
+// openStream returns a stream at the beginning of a message after past. If past
+// is nil, there is no history and size is the window.
 func openStream(past *history, size int) *stream {
 	s := streams.Get().(*stream)
 	if past == nil {
@@ -85,7 +85,7 @@ func openStream(past *history, size int) *stream {
 	return s
 }
 
-// release gives s back, with nothing of the caller's in it.
+// release returns s to its pool, without references to the caller's memory.
 func (s *stream) release() {
 	s.at = atHeader
 	s.parkCodes()
@@ -94,7 +94,7 @@ func (s *stream) release() {
 	streams.Put(s)
 }
 
-// give hands s the next chunk.
+// give passes the next chunk to s.
 func (s *stream) give(chunk []byte) {
 	s.used = 0
 	if !s.inTail {
@@ -103,7 +103,7 @@ func (s *stream) give(chunk []byte) {
 	}
 }
 
-// advance runs through the chunk and, if it is the last, the tail behind it.
+// advance decodes the chunk, and if it is the last, also the tail.
 func (s *stream) advance(last bool) status {
 	st := s.run()
 	if !s.inTail {
@@ -128,11 +128,11 @@ func (s *stream) advance(last bool) status {
 	return complete
 }
 
-// between reports whether all input so far is whole blocks.
+// between reports whether the input so far consists of whole blocks.
 func (s *stream) between() bool { return s.at == atHeader && s.nb == 0 }
 
-// pause forgets what is the caller's, and holds no more than the rest of the
-// message asks for.
+// pause drops references to the caller's memory, and releases memory that the
+// rest of the message does not need.
 func (s *stream) pause() {
 	s.parkCodes()
 	if !s.inTail {
@@ -142,8 +142,8 @@ func (s *stream) pause() {
 	s.out = nil
 }
 
-// run takes steps until one wants more than there is. When it wants input, all
-// there was has been taken.
+// run executes steps until one needs more input or room. If it needs input, all
+// input was consumed.
 func (s *stream) run() status {
 	for {
 		switch st := s.step(); st {
@@ -176,7 +176,7 @@ func (s *stream) step() status {
 	}
 }
 
-// header takes the first bits of a block (RFC 1951, section 3.2.3).
+// header reads the first bits of a block (RFC 1951, section 3.2.3).
 func (s *stream) header() status {
 	if !s.have(3) {
 		return needInput
@@ -200,8 +200,8 @@ func (s *stream) header() status {
 	return goOn
 }
 
-// endBlock ends the block. What follows the last block of a DEFLATE stream is
-// another one, from the next byte on (RFC 7692, section 7.2.3.4).
+// endBlock ends the block. After the last block of a DEFLATE stream, another
+// stream begins at the next byte (RFC 7692, section 7.2.3.4).
 func (s *stream) endBlock() {
 	if s.final {
 		s.drop(s.nb & 7)
@@ -210,7 +210,7 @@ func (s *stream) endBlock() {
 	s.at = atHeader
 }
 
-// storedLength takes LEN and NLEN (RFC 1951, section 3.2.4).
+// storedLength reads LEN and NLEN (RFC 1951, section 3.2.4).
 func (s *stream) storedLength() status {
 	if !s.have(32) {
 		return needInput
@@ -241,8 +241,8 @@ func (s *stream) stored() status {
 	return needOutput
 }
 
-// refill brings the bits up to 56 or more, or to all there are. Bits above the
-// counted ones are those of the input that follow, or zero.
+// refill fills the bits up to 56 or more, or with all remaining input. Bits
+// above the counted ones are the following bits of the input, or zero.
 func (s *stream) refill() {
 	if len(s.in)-s.i >= 8 {
 		s.b |= binary.LittleEndian.Uint64(s.in[s.i:]) << s.nb
@@ -257,7 +257,7 @@ func (s *stream) refill() {
 	}
 }
 
-// have reports whether there are k bits, at most 48.
+// have reports whether there are at least k bits. k is at most 48.
 func (s *stream) have(k uint) bool {
 	if s.nb < k {
 		s.refill()
@@ -265,15 +265,15 @@ func (s *stream) have(k uint) bool {
 	return s.nb >= k
 }
 
-// drop takes k bits that are there.
+// drop consumes k bits, which must be available.
 func (s *stream) drop(k uint) {
 	s.b >>= k
 	s.nb -= k
 }
 
-// unread gives back whole bytes that refill took too early. They are all of
-// this chunk: bits of an earlier one are here only because they ended within an
-// item, and are the first that the item takes.
+// unread returns whole bytes that refill consumed too early. They all belong to
+// this chunk: bits of an earlier chunk remain only if it ended inside an
+// element, which consumes them first.
 func (s *stream) unread() {
 	k := min(int(s.nb/8), s.i)
 	s.i -= k
@@ -281,8 +281,8 @@ func (s *stream) unread() {
 	s.b &= 1<<s.nb - 1
 }
 
-// corrupt breaks the stream. What is wrong only with the tail behind it is a
-// payload that ends too early.
+// corrupt sets the error of the stream. A fault in the tail means that the
+// payload ends too early.
 func (s *stream) corrupt(section, reason string) status {
 	s.unread()
 	e := &CorruptError{Offset: s.offset + int64(s.i), Section: section, Reason: reason}

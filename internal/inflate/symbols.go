@@ -21,8 +21,8 @@ func (s *stream) symbols() status {
 	return goOn
 }
 
-// symbol takes a literal, a match or the end of the block. Bits that have not come
-// yet are zero in s.b; what is no code with them is none with others.
+// symbol decodes a literal, a match or the end of the block. Missing bits are
+// zero in s.b; an invalid code with zeros is invalid with other bits as well.
 func (s *stream) symbol() status {
 	if s.nb < 48 {
 		s.refill()
@@ -62,8 +62,8 @@ func (s *stream) symbol() status {
 	return s.match(length, distance)
 }
 
-// find returns the entry for what b begins with. mask has the index bits of the
-// table, which are the given ones if there are subtables.
+// find returns the entry for the first bits of b. mask has the index bits of
+// the table, which are index if there are subtables.
 func find(table []uint32, index uint, mask, b uint64) uint32 {
 	e := table[b&mask]
 	if e&isSubtable != 0 {
@@ -72,20 +72,20 @@ func find(table []uint32, index uint, mask, b uint64) uint32 {
 	return e
 }
 
-// value returns the length or distance that the entry e and the extra bits
-// after its code in b say.
+// value returns the length or distance of the entry e with the extra bits after
+// its code in b.
 func value(e uint32, b uint64) int {
 	return int(e>>16) + int(b&(1<<(e&63)-1)>>(e>>8&15))
 }
 
 // symbolsFast decodes while there are eight bytes of input and room for three
-// literals. It leaves to copyMatch what is not copied in one piece: a match near the end
-// of the room, or one that reaches beyond an end of the history; and to symbol
-// the end of the block and what is wrong.
+// literals. It leaves matches that cannot be copied in one piece to copyMatch:
+// those near the end of the room or beyond an end of the history. It leaves the
+// end of the block and faults to symbol.
 //
-// Up to three literals go with one refill, which brings 56 bits. A match takes up
-// to 48, so a second refill goes before one that follows literals. What limits
-// the loop is the guess whether a literal or a match comes next: neither larger
+// One refill provides 56 bits, enough for three literals. A match takes up to
+// 48 bits, so a match after literals needs a second refill. The speed of the
+// loop is limited by the branch prediction of literal or match: neither larger
 // tables nor shorter code made a difference.
 func (s *stream) symbolsFast() status {
 	in, out := s.in, s.out
@@ -138,7 +138,7 @@ func (s *stream) symbolsFast() status {
 				continue
 			}
 			if e&isOther != 0 {
-				break // the end of the block, or no code: symbol's to judge
+				break // the end of the block or an invalid code: left to symbol
 			}
 		}
 		length := value(e, b)

@@ -3,26 +3,25 @@ package inflate
 const (
 	litBits    = 10 // index bits of the tables
 	distBits   = 8
-	lengthBits = 7 // the code length code's longest
+	lengthBits = 7 // maximum length in the code length code
 
-	// After a table follow its subtables, for codes that are longer. These are
-	// the most entries that both take in all, for 286 and for 30 symbols:
-	// TestMostEntries finds them.
+	// Subtables for longer codes follow a table. These are the maximum numbers
+	// of entries of both, for 286 and for 30 symbols: see TestMostEntries.
 	litSize  = 1332
 	distSize = 400
 )
 
-// A table entry says what the bits that index it begin with.
+// A table entry describes the code at the start of the bits that index it.
 //
 //	bit  31      a literal
 //	bits 16-30   the literal, the base of a length or distance, a symbol of the
 //	             code length code, or where the subtable begins
-//	bit  15      neither a literal nor a base: one of the next two or, with
-//	             neither, no code at all
+//	bit  15      neither a literal nor a base: one of the next two, or if
+//	             neither is set, an invalid code
 //	bit  14      a subtable
 //	bit  13      end of block
 //	bits 8-11    length of the code; of a subtable: index bits
-//	bits 0-7     bits to take in all: length of the code and the extra bits
+//	bits 0-7     total bits to consume: length of the code and the extra bits
 const (
 	isLiteral  = 1 << 31
 	isOther    = 1 << 15
@@ -37,7 +36,7 @@ var (
 	lengthSymbols = makeCodeLengthSymbols()
 )
 
-// makeLitSymbols has the table of RFC 1951, section 3.2.5, for lengths.
+// makeLitSymbols returns the table of RFC 1951, section 3.2.5, for lengths.
 func makeLitSymbols() (t [288]uint32) {
 	for i := range 256 {
 		t[i] = isLiteral | uint32(i)<<16
@@ -54,7 +53,7 @@ func makeLitSymbols() (t [288]uint32) {
 	return t
 }
 
-// makeDistSymbols has the table of RFC 1951, section 3.2.5, for distances.
+// makeDistSymbols returns the table of RFC 1951, section 3.2.5, for distances.
 func makeDistSymbols() (t [32]uint32) {
 	base := uint32(1)
 	for i := range 30 {
@@ -73,5 +72,5 @@ func makeCodeLengthSymbols() (t [19]uint32) {
 	return t
 }
 
-// withLength is the entry of a symbol whose code has n bits.
+// withLength returns the entry of a symbol whose code has n bits.
 func withLength(symbol uint32, n uint) uint32 { return symbol + uint32(n)<<8 + uint32(n) }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Errors are errors by name, each forgotten after its time. It holds 1000 at most. The
-// zero value is ready. All methods may be called by any number of goroutines.
+// Errors is a map of errors by name that expire. It holds at most 1000. The
+// zero value is ready to use. All methods are safe for concurrent use.
 type Errors struct {
 	mu     sync.Mutex
 	byName map[string]entry
@@ -36,7 +36,7 @@ func (e *Errors) Put(name string, err error, d time.Duration) {
 	e.byName[name] = entry{err, time.Now().Add(d)}
 }
 
-// makeRoom forgets what is out of date, or else any one.
+// makeRoom removes expired errors, or if there are none, any error.
 func (e *Errors) makeRoom() {
 	now := time.Now()
 	last := ""

@@ -1,11 +1,10 @@
-// Package mask holds the loop that masks and unmasks WebSocket payloads (RFC 6455,
-// section 5.3).
+// Package mask masks and unmasks WebSocket payloads (RFC 6455, section 5.3).
 //
 // The assembly for amd64 (SSE2, and AVX2 where the processor has it) and arm64
-// (NEON) is used for 32 bytes and more; shorter texts, other architectures and
-// the build tag purego have the plain Go of mask_generic.go. Nothing is allocated
-// or retained, no byte outside the slices is touched, and calls on different
-// slices may run concurrently.
+// (NEON) is used for 32 bytes and more. Shorter payloads, other architectures
+// and the build tag purego use the Go code in mask_generic.go. The functions do
+// not allocate, do not retain their arguments, and do not access bytes outside
+// the slices.
 package mask
 
 import (
@@ -13,21 +12,21 @@ import (
 	"math/bits"
 )
 
-// XOR masks or unmasks p in place with key. The first byte of p meets
-// key[pos&3] (RFC 6455, section 5.3). pos may be any int >= 0.
+// XOR masks or unmasks p in place with key (RFC 6455, section 5.3). The first
+// byte of p is XORed with key[pos&3]. pos must not be negative.
 func XOR(p []byte, key [4]byte, pos int) {
 	apply(p, p, Word(key, pos))
 }
 
-// Copy writes src, masked, to dst[:len(src)]. dst and src start at the same
-// byte or do not overlap. It panics if dst is shorter than src.
+// Copy writes src, masked, to dst[:len(src)]. dst and src must not overlap
+// unless they start at the same byte. It panics if dst is shorter than src.
 func Copy(dst, src []byte, key [4]byte, pos int) {
 	apply(dst, src, Word(key, pos))
 }
 
-// ASCII is XOR that also reports whether p, as it is afterwards, is all ASCII.
+// ASCII is XOR, and also reports whether the result is ASCII.
 func ASCII(p []byte, key [4]byte, pos int) bool {
-	if !vectors { // it is not known on the way
+	if !vectors { // XOR does not check this
 		return applyASCIIGeneric(p, Word(key, pos))
 	}
 	return apply(p, p, Word(key, pos))

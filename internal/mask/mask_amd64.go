@@ -6,8 +6,8 @@ import "github.com/wskit/wskit/internal/mask/cpu"
 
 const vectors = true
 
-// hasAVX2 is for applyVector. With a choice between two calls, applyLong would not
-// be inlined any more, and be a third.
+// hasAVX2 is used by applyVector. If Go code chose between two functions,
+// applyLong would not be inlined.
 //
 //lint:ignore U1000 the assembly reads it
 var hasAVX2 = cpu.AVX2
@@ -21,8 +21,8 @@ func applyLong(dst, src []byte, key uint32) (ascii bool) {
 //go:noescape
 func applyVector(dst, src *byte, n int, key uint32) (ascii bool)
 
-// applyAVX2 and applySSE2 write n bytes of src, masked, to dst and report whether
-// the result is all ASCII. n is more than short.
+// applyAVX2 and applySSE2 write n bytes of src, masked, to dst and report
+// whether the result is ASCII. n is greater than short.
 //
 //go:noescape
 func applyAVX2(dst, src *byte, n int, key uint32) (ascii bool)

@@ -6,23 +6,23 @@ import (
 	"unicode/utf8"
 )
 
-// The functions here are the reference that the assembly is tested against, and
-// do the work where there is none and on short texts everywhere.
+// These functions are the reference for tests of the assembly. They are used on
+// architectures without assembly, and for short payloads.
 //
-// Words are read and written as little-endian on every machine, so that the first
-// byte of the frame meets the first byte of the key. What is left behind whole
-// words is masked by a last word that overlaps others: it is read before anything
-// is written and written at the end, which spares a loop over single bytes.
+// Words are read and written as little-endian on every machine, so that the
+// first byte of the payload is XORed with the first byte of the key. The bytes
+// after the last whole word are masked with a word that overlaps others. It is
+// read before anything is written, and written at the end, which avoids a loop
+// over single bytes.
 
-// short is the length up to which apply does the work itself. A call of the
-// vector kernels pays from here on.
+// short is the length up to which apply does not call the vector kernels.
 const short = 31
 
-// highBits has the top bit of each byte set: the bits that no ASCII text has.
+// highBits has the top bit of each byte set. These bits are zero in ASCII.
 const highBits = 0x8080808080808080
 
-// apply writes src, masked, to dst. It reports whether the result is all ASCII,
-// which is known of more than short only where there are vectors.
+// apply writes src, masked, to dst. It reports whether the result is ASCII. For
+// more than short bytes, ascii is only valid with vector kernels.
 func apply(dst, src []byte, key uint32) (ascii bool) {
 	n := len(src)
 	dst = dst[:n:len(dst)]
@@ -53,7 +53,7 @@ func apply(dst, src []byte, key uint32) (ascii bool) {
 	case n == 0:
 		return true
 	}
-	m := n / 2 // the first byte, this and the last are all
+	m := n / 2 // three bytes: the first, this and the last
 	a, b, c := src[0]^byte(key), src[m]^byte(key>>(8*m)), src[n-1]^byte(atEnd>>56)
 	dst[0], dst[m], dst[n-1] = a, b, c
 	return a|b|c < utf8.RuneSelf
@@ -90,7 +90,7 @@ func applyGeneric(dst, src []byte, key uint32) {
 }
 
 // applyASCIIGeneric is applyGeneric in place, and reports whether the result is
-// all ASCII. Two passes are as fast here as one that does both.
+// ASCII. Two passes are as fast as one pass that does both.
 func applyASCIIGeneric(p []byte, key uint32) (ascii bool) {
 	if len(p) <= short {
 		return apply(p, p, key)
@@ -100,8 +100,8 @@ func applyASCIIGeneric(p []byte, key uint32) (ascii bool) {
 	return ascii
 }
 
-// asciiGeneric reports whether p, which is longer than short, will be all ASCII
-// once masked.
+// asciiGeneric reports whether p, which is longer than short, is ASCII after
+// masking.
 func asciiGeneric(p []byte, key uint32) bool {
 	n := len(p)
 	k := uint64(key)<<32 | uint64(key)

@@ -1,6 +1,6 @@
 // Command mutants tests the tests: it makes one small change at a time to the
-// files it is given, runs the tests of their package, and prints the changes
-// that no test noticed. The working tree is not modified.
+// given files, runs the tests of their package, and prints the changes that no
+// test detected. The working tree is not modified.
 //
 //	go run ./internal/mutants -sample 200 wsutil/protocol*.go
 package main
@@ -111,7 +111,7 @@ func (c *config) run(ctx context.Context, out io.Writer, files []string) error {
 			lock.Lock()
 			defer lock.Unlock()
 			switch {
-			case ctx.Err() != nil: // a test that was cut short says nothing
+			case ctx.Err() != nil: // an interrupted test has no result
 			case err != nil:
 				fmt.Fprintf(out, "%v: %v\n", m, err)
 			default:
@@ -131,7 +131,7 @@ func (c *config) run(ctx context.Context, out io.Writer, files []string) error {
 	return ctx.Err()
 }
 
-// An outcome is what the tests said about a mutant.
+// An outcome is the result of the tests of a mutant.
 type outcome int
 
 const (
@@ -158,8 +158,9 @@ func (c *config) try(ctx context.Context, m mutant) (outcome, error) {
 	return result, err
 }
 
-// test runs the tests of the package of file, then the others. A change can make
-// a loop allocate without end, so the shell limits the address space to 6 GiB.
+// test runs the tests of the package of file, then the others. A change can
+// make a loop allocate without end, so the shell limits the address space to 6
+// GiB.
 func (c *config) test(ctx context.Context, file, overlay string) (result outcome, output []byte, err error) {
 	packages := append([]string{"./" + filepath.Dir(file)}, strings.FieldsFunc(c.also, func(r rune) bool { return r == ',' })...)
 	for _, p := range packages {

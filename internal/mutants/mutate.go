@@ -33,7 +33,7 @@ func (m mutant) source() []byte {
 	return []byte(string(m.text[:m.from]) + m.replacement + string(m.text[m.to:]))
 }
 
-// instead lists what each operator and each constant becomes.
+// instead lists the replacements of each operator and each constant.
 var instead = map[string][]string{
 	"==": {"!="}, "!=": {"=="}, "<": {"<=", ">="}, "<=": {"<", ">"}, ">": {">=", "<="}, ">=": {">", "<"},
 	"&&": {"||"}, "||": {"&&"}, "+": {"-"}, "-": {"+"}, "&": {"|"}, "|": {"&"},
@@ -74,7 +74,7 @@ func mutate(file string) (mutants []mutant, err error) {
 			if n.Name == "true" || n.Name == "false" {
 				change(n.Pos(), n.End(), instead[n.Name]...)
 			}
-		case *ast.AssignStmt: // the right side stays, so that its variables are in use
+		case *ast.AssignStmt: // the right side stays, so that its variables are used
 			blank := strings.TrimSuffix(strings.Repeat("_, ", len(n.Lhs)), ", ") + " ="
 			if id, ok := n.Rhs[0].(*ast.Ident); ok && id.Name == "nil" {
 				change(n.Pos(), n.End(), "")

@@ -1,14 +1,14 @@
-// Package peertext bounds text that a peer sent before it goes into an error or an
-// answer, so that a large request does not become a larger one on the way back.
+// Package peertext limits the length of text from a peer in errors and
+// responses.
 package peertext
 
 import "unicode/utf8"
 
-// Max is how many bytes of it are kept.
+// Max is the maximum length in bytes.
 const Max = 256
 
-// Cut returns s, or its first [Max] bytes and "..." if it is longer. It does not cut
-// a character of UTF-8 in two.
+// Cut returns s, or its first [Max] bytes and "..." if it is longer. It does
+// not cut inside a UTF-8 character.
 func Cut[T ~string | ~[]byte](s T) string {
 	if len(s) <= Max {
 		return string(s)

@@ -1,7 +1,7 @@
 //go:build race
 
-// Package race tells tests whether the race detector is on: it allocates on its
-// own and so makes allocation counts meaningless.
+// Package race tells tests whether the race detector is on, which makes counts
+// of allocations meaningless.
 package race
 
 // Enabled is true when the program was built with -race.

@@ -47,7 +47,8 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// The guide names what the list of gobwas/ws leaves out, and how to write it here.
+// The guide names what the list of gobwas/ws leaves out, and how to write it
+// here.
 func TestGuideNamesWhatIsLeftOut(t *testing.T) {
 	leftOut := regexp.MustCompile(`(?m)^# pkg (\w+), (?:method \((\w+)\)|func|type|var) (\w+)`).FindAllStringSubmatch(read(t, "internal/repo/testdata/gobwas-ws.txt"), -1)
 	require.Len(t, leftOut, 12)

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestCommentsBeginWithTheName holds the comment of each function, type, constant and
-// variable of all modules to Go's convention: it begins with the name, perhaps after
-// an article. Comments of groups and of tests are free.
+// TestCommentsBeginWithTheName holds the comment of each function, type,
+// constant and variable of all modules to Go's convention: it begins with the
+// name, perhaps after an article. Comments of groups and of tests are free.
 func TestCommentsBeginWithTheName(t *testing.T) {
 	walk(t, func(name string) {
 		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
@@ -34,7 +34,8 @@ func TestCommentsBeginWithTheName(t *testing.T) {
 	})
 }
 
-// documented returns the comments of a declaration by the names that they are about.
+// documented returns the comments of a declaration by the names that they are
+// about.
 func documented(decl ast.Decl) map[string]*ast.CommentGroup {
 	found := make(map[string]*ast.CommentGroup)
 	switch d := decl.(type) {

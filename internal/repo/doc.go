@@ -1,3 +1,3 @@
-// Package repo holds no code: its tests hold the repository to its own rules,
-// such as which package may import which, and which names must exist.
+// Package repo contains only tests of the repository's own rules, such as which
+// package may import which, and which names must exist.
 package repo

@@ -31,7 +31,8 @@ func read(t *testing.T, name string) string {
 	return string(b)
 }
 
-// notRun are the commands of pages that neither CI nor a test runs, each with the reason.
+// notRun are the commands of pages that neither CI nor a test runs, each with
+// the reason.
 var notRun = map[string]string{
 	"git clone":          "needs a host for the repository",
 	"tcpdump":            "needs the rights of root; trace.txtar reads what it writes",
@@ -46,8 +47,8 @@ var notRun = map[string]string{
 	"echo":               "feeds wskit trace, as trace.txtar does",
 }
 
-// TestDocumentedTargetsAreRun holds every target that a page tells to run against the
-// Makefile and against CI.
+// TestDocumentedTargetsAreRun holds every target that a page tells to run
+// against the Makefile and against CI.
 func TestDocumentedTargetsAreRun(t *testing.T) {
 	target := regexp.MustCompile(`\bmake ([a-z][a-z0-9-]*)`)
 	described := regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):.*## \S`)
@@ -79,8 +80,9 @@ func TestDocumentedTargetsAreRun(t *testing.T) {
 	}
 }
 
-// TestDocumentedCommandsAreKnown finds the commands in the blocks of pages that are
-// for a shell. Those of wskit are tested with the command: see cmd/internal/app.
+// TestDocumentedCommandsAreKnown finds the commands in the blocks of pages that
+// are for a shell. Those of wskit are tested with the command: see
+// cmd/internal/app.
 func TestDocumentedCommandsAreKnown(t *testing.T) {
 	comment := regexp.MustCompile(`\s+#.*$`)
 	found := 0
@@ -105,8 +107,8 @@ func TestDocumentedCommandsAreKnown(t *testing.T) {
 	require.Greater(t, found, 10)
 }
 
-// The tests that the security page refers to exist, in a package of that name, of any
-// module.
+// The tests that the security page refers to exist, in a package of that name,
+// of any module.
 func TestSecurityPageNamesTests(t *testing.T) {
 	exist := map[string]bool{}
 	define := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)

@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each question of the protocol has one home. These tests hold what can be seen in the
-// text of the program: the driver names no bit and no codec of the protocol, buffers
-// come from one pool, and close codes stand in one table.
+// Each question of the protocol has one home. These tests hold what can be seen
+// in the text of the program: the driver names no bit and no codec of the
+// protocol, buffers come from one pool, and close codes stand in one table.
 
 // parsed is a file of the root module that is no test.
 type parsed struct {
@@ -40,8 +40,9 @@ func sources(t *testing.T, include func(dir string) bool) (files []parsed) {
 	return files
 }
 
-// engine are the files of packages websocket and wsloop that drive a connection. In a browser the
-// other end of the driver is made here, too, out of events: that one speaks frames.
+// engine are the files of packages websocket and wsloop that drive a
+// connection. In a browser the other end of the driver is made here, too, out
+// of events: that one speaks frames.
 func engine(t *testing.T) []parsed {
 	files := sources(t, func(dir string) bool { return dir == "websocket" || dir == "wsloop" })
 	return slices.DeleteFunc(files, func(f parsed) bool {
@@ -64,11 +65,12 @@ func selectors(file parsed, f func(from, name string)) {
 }
 
 func TestDriverKnowsNoFrames(t *testing.T) {
-	// What the driver may take of the packages below: what a user hands in or gets,
-	// and what negotiates. The protocol does everything else.
+	// What the driver may take of the packages below: what a user hands in or
+	// gets, and what negotiates. The protocol does everything else.
 	may := map[string][]string{
 		"ws": {
-			// Opcodes of messages, and of control frames that callbacks and hooks get.
+			// Opcodes of messages, and of control frames that callbacks and
+			// hooks get.
 			"OpCode", "OpText", "OpBinary", "OpPing", "OpPong", "OpClose",
 			// Bounds of what a frame adds to its payload.
 			"Header", "MaxHeaderSize", "MaxControlFramePayloadSize",
@@ -116,8 +118,8 @@ func TestCompressorsAreMadeOnce(t *testing.T) {
 	}
 }
 
-// Buffers come from internal/bufpool. Other pools lend values that are no buffers, or
-// have a fixed size and more than bytes.
+// Buffers come from internal/bufpool. Other pools lend values that are no
+// buffers, or have a fixed size and more than bytes.
 func TestOnePoolOfBuffers(t *testing.T) {
 	pools := map[string]string{
 		"internal/bufpool/bufpool.go": "the pool of buffers",
@@ -152,8 +154,8 @@ func TestOnePoolOfBuffers(t *testing.T) {
 	}
 }
 
-// Close codes stand in the table of ws/close.go. A composite literal whose keys are
-// constants of codes elsewhere is a second one.
+// Close codes stand in the table of ws/close.go. A composite literal whose keys
+// are constants of codes elsewhere is a second one.
 func TestOneTableOfCloseCodes(t *testing.T) {
 	tables := 0
 	for _, file := range sources(t, func(dir string) bool { return dir != "websocket/wstest" }) {
@@ -189,8 +191,9 @@ func TestOneTableOfCloseCodes(t *testing.T) {
 	require.Equal(t, 1, tables)
 }
 
-// Only internal/framing encodes frame headers, and only package ws decodes them. What
-// tests implementations has an encoder of its own, to send what none may.
+// Only internal/framing encodes frame headers, and only package ws decodes
+// them. What tests implementations has an encoder of its own, to send what none
+// may.
 func TestOneCodecOfHeaders(t *testing.T) {
 	may := []string{"ws/header.go", "ws/frame.go"}
 	for _, file := range sources(t, func(dir string) bool { return dir != "websocket/wstest" }) {

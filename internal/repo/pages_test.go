@@ -17,7 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// walk calls visit with the slash-separated name of each file of the repository.
+// walk calls visit with the slash-separated name of each file of the
+// repository.
 func walk(t *testing.T, visit func(name string)) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
@@ -73,8 +74,9 @@ func flat(code string) string {
 }
 
 // TestGoBlocksAreTested finds the Go code of each page in a file of a package
-// with tests. The compiler checks it there, and the tests run it. A line "// ..." stands
-// for code that the page leaves out; an import may stand elsewhere in the file.
+// with tests. The compiler checks it there, and the tests run it. A line "//
+// ..." stands for code that the page leaves out; an import may stand elsewhere
+// in the file.
 func TestGoBlocksAreTested(t *testing.T) {
 	code := make(map[string]string) // of each folder with tests
 	tested := make(map[string]bool)
@@ -97,8 +99,8 @@ func TestGoBlocksAreTested(t *testing.T) {
 	}
 }
 
-// TestLinksLeadSomewhere checks the links between pages, with their anchors, and the
-// files that pages name.
+// TestLinksLeadSomewhere checks the links between pages, with their anchors,
+// and the files that pages name.
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`(?:\]\(|(?:src|srcset|href)=")([^)\s#:"]*)(?:#([^)\s"]+))?[)"]`)
 	reference := regexp.MustCompile(`(?m)^\[[^\]]+\]: .*$|\]\[[^\]]*\]`)
@@ -144,8 +146,8 @@ var goneOnPurpose = []string{
 	"wsutil.SetMaxFrameSize", "wsutil.PreallocLimit", "wsutil.SetPreallocLimit", "wsflate.ExtensionNameBytes",
 }
 
-// TestPagesNameWhatExists looks up each name that a page qualifies with one of our
-// packages.
+// TestPagesNameWhatExists looks up each name that a page qualifies with one of
+// our packages.
 func TestPagesNameWhatExists(t *testing.T) {
 	exported := exportedNames(t)
 	qualified := regexp.MustCompile("`\\*?(?:new\\()?([a-z][a-z0-9]+)\\.([A-Z]\\w*)((?:\\.[A-Z]\\w*)?)")
@@ -167,8 +169,9 @@ func TestPagesNameWhatExists(t *testing.T) {
 	require.Greater(t, found, 100)
 }
 
-// exportedNames returns the exported names of each package of all modules, by the name
-// of the package: functions, types, values, and Type.Name of methods and fields.
+// exportedNames returns the exported names of each package of all modules, by
+// the name of the package: functions, types, values, and Type.Name of methods
+// and fields.
 func exportedNames(t *testing.T) map[string]map[string]bool {
 	found := make(map[string]map[string]bool)
 	walk(t, func(name string) {
@@ -236,8 +239,8 @@ func receiver(d *ast.FuncDecl) string {
 	}
 }
 
-// members returns the names of fields and interface methods. Those of an embedded type
-// belong to that type.
+// members returns the names of fields and interface methods. Those of an
+// embedded type belong to that type.
 func members(e ast.Expr) (names []string) {
 	var list *ast.FieldList
 	switch x := e.(type) {
@@ -256,8 +259,9 @@ func members(e ast.Expr) (names []string) {
 	return names
 }
 
-// TestFiguresAreGenerated looks for measured times and rates outside of the parts of a
-// page that a command writes. Such a part says when it was written, and how to repeat it.
+// TestFiguresAreGenerated looks for measured times and rates outside of the
+// parts of a page that a command writes. Such a part says when it was written,
+// and how to repeat it.
 func TestFiguresAreGenerated(t *testing.T) {
 	part := regexp.MustCompile(`(?s)<!-- ([a-z]+):begin -->\n(.*?)<!-- ([a-z]+):end -->`)
 	figure := regexp.MustCompile(`[0-9] (ns|µs|MiB/s|MB/s)\b`)

@@ -85,8 +85,8 @@ func TestRelease(t *testing.T) {
 	require.NotContains(t, out, "In this order")
 }
 
-// TestEveryModuleIsReleased compares the modules of the Makefile with those that
-// scripts/release tags.
+// TestEveryModuleIsReleased compares the modules of the Makefile with those
+// that scripts/release tags.
 func TestEveryModuleIsReleased(t *testing.T) {
 	released := regexp.MustCompile(`RELEASED:-([^}]*)`).FindStringSubmatch(read(t, "scripts/release"))
 	require.NotNil(t, released)

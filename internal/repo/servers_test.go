@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestServersHaveTimeouts looks at the programs that others copy: none of them may
-// serve HTTP without the bounds of http.Server, which has none by default.
+// TestServersHaveTimeouts looks at the programs that others copy: none of them
+// may serve HTTP without the bounds of http.Server, which has none by default.
 func TestServersHaveTimeouts(t *testing.T) {
 	servers := 0
 	for _, dir := range []string{"cmd", "examples"} {

@@ -37,8 +37,8 @@ var mayImport = map[string][]string{
 	"websocket/wstest":    {"httphead", "ws", "wsutil", "wsflate", "websocket"},
 }
 
-// testsMayImport is what tests may import beside that: to show that two packages which
-// do not know each other fit.
+// testsMayImport is what tests may import beside that: to show that two
+// packages which do not know each other fit.
 var testsMayImport = map[string][]string{
 	"wsflate":             {"wsutil"},
 	"wsloop":              {"websocket", "websocket/wstest"},
@@ -139,7 +139,8 @@ func TestOnePackageCommentEach(t *testing.T) {
 				documented = append(documented, file)
 			}
 		}
-		// Two files that exclude each other by a build tag may not both have one.
+		// Two files that exclude each other by a build tag may not both have
+		// one.
 		require.Len(t, documented, 1, "package %s: files with a package comment", dir)
 	}
 }

@@ -4,8 +4,8 @@ package utf8s
 
 import "github.com/wskit/wskit/internal/mask/cpu"
 
-// Texts of these lengths are unmasked and validated at once. Longer ones are not
-// waited for any more when the second step comes to them.
+// Texts of these lengths are unmasked and validated in one pass. Longer texts
+// do not stall between the two passes.
 const (
 	leastAtOnce = 8
 	mostAtOnce  = 256

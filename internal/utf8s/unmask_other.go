@@ -2,7 +2,7 @@
 
 package utf8s
 
-// No text is unmasked and validated at once.
+// No text is unmasked and validated in one pass.
 const (
 	leastAtOnce = 1
 	mostAtOnce  = 0

@@ -31,9 +31,9 @@ var all = append(kernels, kernel{"dispatch", Valid}, unmasking("unmaskGeneric", 
 
 var testKey = [4]byte{0x37, 0xFA, 0x21, 0x3D}
 
-// unmasking makes a Valid of a kernel that unmasks in place, for the lengths that it
-// takes. If the text is not what it was it is not valid either, or valid if it should
-// not be.
+// unmasking makes a Valid of a kernel that unmasks in place, for the lengths
+// that it takes. If the text is not what it was it is not valid either, or
+// valid if it should not be.
 func unmasking(name string, unmask func(p []byte, key uint32) bool) kernel {
 	return kernel{name, func(p []byte) bool {
 		if len(p) < leastAtOnce || len(p) > mostAtOnce {
@@ -47,8 +47,8 @@ func unmasking(name string, unmask func(p []byte, key uint32) bool) kernel {
 	}}
 }
 
-// naive is the slow twin of a Validator that was fed p in one piece: it asks the
-// standard library for one character after the other.
+// naive is the slow twin of a Validator that was fed p in one piece: it asks
+// the standard library for one character after the other.
 func naive(p []byte) (accepted int, ok bool) {
 	for accepted < len(p) {
 		r, size := utf8.DecodeRune(p[accepted:])
@@ -60,8 +60,9 @@ func naive(p []byte) (accepted int, ok bool) {
 	return accepted, true
 }
 
-// edges are the bytes where one of the classes of table 3-7 begins or ends, and all
-// that begin, or seem to begin, four bytes: no shorter sequence tells those apart.
+// edges are the bytes where one of the classes of table 3-7 begins or ends, and
+// all that begin, or seem to begin, four bytes: no shorter sequence tells those
+// apart.
 var edges = []byte{
 	0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
 	0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF2, 0xF3, 0xF4,
@@ -71,8 +72,8 @@ var edges = []byte{
 func isEdge(b byte) bool { return bytes.IndexByte(edges, b) >= 0 }
 
 // sequences calls f with every sequence of one to three bytes and with every
-// sequence of four edges, valid or not. The race detector, which is slow and sees
-// nothing here, gets three edges in place of three bytes.
+// sequence of four edges, valid or not. The race detector, which is slow and
+// sees nothing here, gets three edges in place of three bytes.
 func sequences(f func(p []byte)) {
 	var p [4]byte
 	for i := range 1 << 8 {
@@ -118,8 +119,8 @@ func TestKernelSequences(t *testing.T) {
 	}
 }
 
-// Every valid character and every edge at every place of every length, whole, cut
-// by the end, and beside another character.
+// Every valid character and every edge at every place of every length, whole,
+// cut by the end, and beside another character.
 func TestKernelPlaces(t *testing.T) {
 	pieces := []string{"é", "ߐ", "€", "\uFFFD", "😀", "\U0010FFFF", "é€", "😀😀", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE0\x9F\xBF"}
 	for _, b := range edges {
@@ -146,8 +147,8 @@ func TestKernelPlaces(t *testing.T) {
 	}
 }
 
-// noise returns text in several scripts of about n bytes, cut anywhere, in which
-// one byte in half of the cases is any byte.
+// noise returns text in several scripts of about n bytes, cut anywhere, in
+// which one byte in half of the cases is any byte.
 func noise(rng *rand.Rand, n int) []byte {
 	var p []byte
 	for len(p) < n+8 {

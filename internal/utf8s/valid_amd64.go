@@ -4,7 +4,7 @@ package utf8s
 
 import "github.com/wskit/wskit/internal/mask/cpu"
 
-// wide is the length from which the kernel can be called, and pays.
+// wide is the length from which the kernel can be used and pays.
 const wide = 4
 
 func valid(p []byte) bool {

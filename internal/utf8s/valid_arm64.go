@@ -2,7 +2,7 @@
 
 package utf8s
 
-// wide is the length from which the kernel can be called, and pays.
+// wide is the length from which the kernel can be used and pays.
 const wide = 8
 
 func valid(p []byte) bool {

@@ -1,41 +1,43 @@
 package utf8s
 
-// failed stands in Validator.need once an impossible byte was seen.
+// failed is the value of Validator.need after an impossible byte.
 const failed = 0xFF
 
-// shortPiece is the length up to which a piece is first taken for whole characters.
+// shortPiece is the length up to which a piece is first validated as whole
+// characters.
 const shortPiece = 64
 
-// A Validator checks a text that comes in pieces, cut anywhere. The zero value is
-// at the beginning of a text. Validators are plain values: assign the zero value
-// to begin again, copy to remember, compare with == for the same state.
+// A Validator validates a text in pieces, which may be cut anywhere. The zero
+// value is at the beginning of a text. Validators are plain values: assign the
+// zero value to reset one, copy one to save its state, and compare states with
+// ==.
 type Validator struct {
-	need   uint8 // bytes that the open character still lacks, or failed
+	need   uint8 // missing bytes of the open character, or failed
 	lo, hi uint8 // the range of its next byte; zero when none is open
 }
 
-// Valid takes the next piece of the text. It reports false as soon as no valid
-// text begins with the bytes so far, at the first impossible byte even inside a
-// character, and from then on for ever.
+// Valid validates the next piece of the text. It returns false from the first
+// impossible byte on, even inside a character.
 func (v *Validator) Valid(p []byte) bool {
 	_, ok := v.Feed(p)
 	return ok
 }
 
-// Feed is Valid that also returns how many bytes of p stand before or at the end
-// of the last complete, valid character in p. It is len(p) less the bytes of a
-// character that p leaves open; if ok is false, all of p from there on is to be
-// refused, and the impossible byte is among the next four.
+// Feed is Valid, but also returns the number of bytes of p up to the end of the
+// last complete, valid character. It is len(p) without the bytes of a character
+// that p leaves open. If ok is false, the impossible byte is among the next
+// four bytes.
 func (v *Validator) Feed(p []byte) (accepted int, ok bool) {
-	// Most pieces neither begin nor end inside a character. To look how a piece
-	// ends takes as long as to validate a short one, and more to come back to it.
+	// Most pieces neither begin nor end inside a character. Checking the end of
+	// a piece takes as long as validating a short piece.
 	if v.need == 0 && (len(p) <= shortPiece || p[len(p)-1] < 0x80) && valid(p) {
 		return len(p), true
 	}
 	return v.feedCut(p)
 }
 
-// feedCut is Feed for a piece that may begin or end inside a character or be wrong.
+// feedCut is Feed for a piece that may begin or end inside a character, or be
+// invalid.
 func (v *Validator) feedCut(p []byte) (accepted int, ok bool) {
 	n := 0
 	for n < len(p) && v.need > 0 && v.step(p[n]) {
@@ -55,7 +57,7 @@ func (v *Validator) feedCut(p []byte) (accepted int, ok bool) {
 // after an impossible byte.
 func (v *Validator) Done() bool { return v.need == 0 }
 
-// scan is Feed for p[n:], byte by byte; n is accepted already.
+// scan is Feed for p[n:], byte by byte. The first n bytes are already accepted.
 func (v *Validator) scan(p []byte, n int) (accepted int, ok bool) {
 	accepted = n
 	for i, c := range p[n:] {
@@ -69,7 +71,7 @@ func (v *Validator) scan(p []byte, n int) (accepted int, ok bool) {
 	return accepted, true
 }
 
-// step takes one byte and reports whether it is possible here. The ranges are
+// step checks the next byte and reports whether it is possible. The ranges are
 // those of table 3-7 of the Unicode Standard, and of RFC 3629, section 4.
 func (v *Validator) step(c byte) bool {
 	switch {
@@ -107,8 +109,8 @@ func (v *Validator) step(c byte) bool {
 	return v.need != failed
 }
 
-// partial returns the number of bytes at the end of p that may begin a character
-// which p does not end.
+// partial returns the number of bytes at the end of p that may begin a
+// character which p does not end.
 func partial(p []byte) int {
 	for i := 1; i <= min(3, len(p)); i++ {
 		switch c := p[len(p)-i]; {

@@ -131,7 +131,8 @@ func TestUnmask(t *testing.T) {
 	}
 }
 
-// What lies around the text stays, for every length, offset and beginning in the key.
+// What lies around the text stays, for every length, offset and beginning in
+// the key.
 func TestUnmaskKeepsInside(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3629, 6))
 	var got, want [512]byte

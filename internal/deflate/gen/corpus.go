@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// A kind makes pieces of one kind of message; many of them, one behind the other, are
-// what an application of that kind sends.
+// A kind generates pieces of one kind of message. A message consists of
+// consecutive pieces.
 type kind struct {
 	name   string
-	weight int    // how often it counts
-	open   string // what a message begins with
-	next   string // what stands between two pieces
+	weight int    // weight in the corpus
+	open   string // begins a message
+	next   string // separates two pieces
 	make   func(*words) string
 }
 
-// kinds are mostly JSON, as messages are.
+// kinds are mostly JSON, like most messages.
 var kinds = []kind{
 	{"rest", 3, `{"data":[`, ",", restObject},
 	{"rpc", 3, "", "", rpcCall},
@@ -46,7 +46,7 @@ var kinds = []kind{
 	{"binary", 1, "", "", binaryRecord},
 }
 
-// words is where the pieces get their random parts.
+// words generates the random parts of pieces.
 type words struct {
 	*rand.Rand
 	n int // pieces made
@@ -76,7 +76,7 @@ var (
 
 func pick(w *words, from []string) string { return from[w.IntN(len(from))] }
 
-// word returns a word, a common one more often.
+// word returns a random word. Common words are more frequent.
 func (w *words) word() string {
 	f := w.Float64()
 	return dictionary[int(f*f*float64(len(dictionary)))]
@@ -219,7 +219,7 @@ func svgPath(w *words) string {
 	return b.String() + `Z"/>`
 }
 
-// sentence now and then has a word or a sign that is not ASCII, as most texts do.
+// sentence occasionally contains non-ASCII characters, like most texts.
 func sentence(w *words) string {
 	s := w.text(4 + w.IntN(12))
 	if w.IntN(6) == 0 {
@@ -268,7 +268,8 @@ func codeLine(w *words) string {
 	return fmt.Sprintf(".%s-%s { color: #%s; margin: %dpx %dpx; }", w.word(), w.word(), w.hex(3), w.IntN(30), w.IntN(30))
 }
 
-// letters returns a word of n letters, the first of the alphabet more often.
+// letters returns a word of n letters. The first letters of the alphabet are
+// more frequent.
 func (w *words) letters(alphabet []rune, n int) string {
 	r := make([]rune, n)
 	for i := range r {
@@ -296,7 +297,8 @@ func cyrillic(w *words) string {
 	return w.letters(cyrillicLetters, 1+w.IntN(10)) + pick(w, []string{"", "", "", ",", "."})
 }
 
-// binaryRecord is like MessagePack or protocol buffers: tags, small numbers, floats, short strings.
+// binaryRecord is like MessagePack or protocol buffers: tags, small numbers,
+// floats, short strings.
 func binaryRecord(w *words) string {
 	b := []byte{0x08, byte(w.IntN(128)), 0x12, 6}
 	b = append(b, w.letters(latinLetters[:20], 6)...)

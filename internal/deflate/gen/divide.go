@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// divide returns a code for each of n groups of samples, as k-means does: every sample goes
-// to the code that is best for it, and every code is made anew for its samples. Groups are added
-// one by one, each for the class of samples that loses most under the codes there are.
+// divide returns a code for each of n groups of samples. Like k-means, it
+// assigns each sample to its best code, and computes each code again for its
+// samples. It adds groups one by one, each for the class of samples with the
+// largest loss under the current codes.
 func divide(all []sample, n int) []prefix {
 	fixed := fixedSizes(all)
 	sizes := slices.Clone(fixed)
@@ -50,7 +51,8 @@ func divide(all []sample, n int) []prefix {
 	return codes
 }
 
-// mostLost returns the class of samples that would gain most by a code of its own.
+// mostLost returns the class of samples that would gain most from a code of its
+// own.
 func mostLost(all []sample, sizes, ideal []int) (worst string) {
 	lost := make(map[string]int)
 	for i := range all {
@@ -64,7 +66,7 @@ func mostLost(all []sample, sizes, ideal []int) (worst string) {
 	return worst
 }
 
-// idealSizes returns what every sample takes with the code of its class.
+// idealSizes returns the size of each sample with the code of its class.
 func idealSizes(all []sample) []int {
 	number := make(map[string]int)
 	member := make([]int, len(all))
@@ -116,7 +118,8 @@ func fixedSizes(all []sample) []int {
 	return sizes
 }
 
-// assign finds the best code for every sample, -1 for the fixed one, and what it then takes.
+// assign finds the best code for each sample, -1 for the fixed code, and its
+// size.
 func assign(all []sample, member, sizes []int, codes []prefix, fixed []int) {
 	for i := range all {
 		sizes[i], member[i] = fixed[i], -1
@@ -128,9 +131,9 @@ func assign(all []sample, member, sizes []int, codes []prefix, fixed []int) {
 	}
 }
 
-// fit makes a code for the samples of a group; if there are none, it returns what was. Words of
-// neighbors that are made equally long shorten the header: it tries tries ranges of symbols and
-// keeps what makes the sum smaller.
+// fit returns a code for the samples of a group, or was if there are none.
+// Equal word lengths of neighboring symbols shorten the header, so it tries
+// tries ranges of symbols and keeps changes that reduce the sum.
 func fit(all []sample, member []int, group, tries int, was prefix) prefix {
 	var total histogram
 	members := 0
@@ -172,8 +175,8 @@ func (h *histogram) add(o *histogram, weight int) {
 	}
 }
 
-// cover gives a word to all lengths and distances, and to all bytes or, if h has no others, to
-// those of a text in ASCII.
+// cover gives a word to all lengths and distances, and to all bytes, or only to
+// ASCII text if h has no other bytes.
 func (h *histogram) cover() {
 	foreign := false
 	for b := range 256 {
@@ -191,7 +194,8 @@ func (h *histogram) cover() {
 
 func plain(b int) bool { return b >= ' ' && b < 0x7f || b == '\t' || b == '\n' || b == '\r' }
 
-// level makes the counts of a few neighbors equal, or gives one the count of its neighbor.
+// level makes the counts of a few neighbors equal, or copies the count of a
+// neighbor.
 func level(random *rand.Rand, h *histogram) {
 	counts := h.litLen[:]
 	if random.IntN(6) == 0 {
@@ -212,7 +216,7 @@ func level(random *rand.Rand, h *histogram) {
 	}
 }
 
-// describe says which kinds of samples a group has.
+// describe lists the kinds of samples in a group.
 func describe(all []sample, member []int, group int) string {
 	counts := make(map[string]int)
 	for i := range all {

@@ -1,8 +1,9 @@
-// Command gen writes tables.go of internal/deflate: the code lengths and block headers
-// of the prepared codes. It takes many kinds of messages made up by corpus.go, has the encoder
-// find their repetitions, and divides them into groups so that one code for each
-// group makes the sum of all smallest, headers included. Nothing in it is
-// random: it writes the same tables each time, unless the encoder or the corpus change.
+// Command gen writes tables.go of internal/deflate: the code lengths and block
+// headers of the prepared codes. It generates messages of many kinds in
+// corpus.go, finds their repetitions with the encoder, and divides them into
+// groups so that one code for each group minimizes the total size, including
+// headers. The output is deterministic: it changes only with the encoder or the
+// corpus.
 package main
 
 import (
@@ -39,11 +40,12 @@ type histogram struct {
 type sample struct {
 	histogram
 	kind   string
-	class  string // the kind, and the like in other respects
+	class  string // the kind and similar properties
 	weight int
 }
 
-// samples compresses the corpus, with and without a context, and counts.
+// samples compresses the corpus, with and without a context, and counts
+// symbols.
 func samples() (all []sample) {
 	for _, takeover := range []bool{false, true} {
 		for i := range kinds {

@@ -10,11 +10,12 @@ const (
 	numDistance = 30
 	endOfBlock  = 256
 
-	// maxLength bounds the code words, so that the encoder writes several at once.
+	// maxLength limits the code words, so that the encoder can write several at
+	// once.
 	maxLength = 13
 )
 
-// A prefix is a pair of Huffman codes, by the lengths of their words.
+// A prefix is a pair of Huffman codes, given by the lengths of their words.
 type prefix struct {
 	litLen   [numLitLen]uint8
 	distance [numDistance]uint8
@@ -59,8 +60,8 @@ func (c *prefix) covers(h *histogram) bool {
 	return true
 }
 
-// size returns how many bits the words of h take, without extra bits, which are
-// the same under every code, and without a header.
+// size returns the number of bits of the words of h, without the header and
+// without extra bits, which are the same for every code.
 func (c *prefix) size(h *histogram) (size int) {
 	for s, n := range h.litLen {
 		size += n * int(c.litLen[s])
@@ -71,17 +72,17 @@ func (c *prefix) size(h *histogram) (size int) {
 	return size
 }
 
-// huffman sets lengths to those of a complete code in which no word is longer than
-// limit, by counts; 0 is for what has no word. It builds the tree plainly, and raises the
-// small counts until it is flat enough.
+// huffman sets lengths to those of a complete code for counts in which no word
+// is longer than limit. 0 means no word. It builds a tree, and raises the small
+// counts until the tree is flat enough.
 func huffman(lengths []uint8, counts []int, limit int) {
 	for floor := 1; !tree(lengths, counts, floor, limit); floor *= 2 {
 	}
 }
 
-// tree does that with counts raised to floor, and reports whether no word is longer than limit.
-// Leaves in ascending order and the nodes made of them are two queues: the two smallest
-// ends are joined each time.
+// tree builds the tree with counts raised to floor, and reports whether no word
+// is longer than limit. It uses two queues: leaves in ascending order, and
+// inner nodes. Each step joins the two smallest heads.
 func tree(lengths []uint8, counts []int, floor, limit int) bool {
 	var leaves []int
 	clear(lengths)
@@ -145,7 +146,8 @@ func (b *bitString) add(v, n int) {
 // A step is one symbol of a header's code lengths (RFC 1951, section 3.2.7).
 type step struct{ symbol, extra, extraBits int }
 
-// steps returns the shortest row of steps that describes the lengths, if symbol s costs cost[s] bits.
+// steps returns the shortest sequence of steps that describes the lengths, if
+// symbol s costs cost[s] bits.
 func steps(lengths []uint8, cost []int) (row []step) {
 	type best struct {
 		bits int
@@ -188,7 +190,7 @@ func steps(lengths []uint8, cost []int) (row []step) {
 	return row
 }
 
-// header returns the header of a block with this code, from BFINAL on.
+// header returns the header of a block with this code, beginning with BFINAL.
 func (c *prefix) header() (b bitString) {
 	lengths := slices.Concat(c.litLen[:], c.distance[:])
 	meta := make([]uint8, 19)
@@ -227,7 +229,8 @@ func (c *prefix) header() (b bitString) {
 	return b
 }
 
-// canonical returns the words of the code with these lengths, first bit lowest (section 3.2.2).
+// canonical returns the words of the code with these lengths, first bit lowest
+// (section 3.2.2).
 func canonical(lengths []uint8) []int {
 	words := make([]int, len(lengths))
 	next := 0

@@ -1,14 +1,13 @@
-// Package walk reads DEFLATE streams symbol by symbol (RFC 1951), for tests and for
-// the program that makes code tables: it shows what an inflater only resolves. It is
-// written to be seen to be right, not to be fast.
+// Package walk parses DEFLATE streams symbol by symbol (RFC 1951), for tests
+// and for the generator of code tables. It is simple rather than fast.
 package walk
 
 import "errors"
 
-// ErrCorrupt says that the stream is not valid, or ends inside a block.
+// ErrCorrupt reports that the stream is not valid, or ends inside a block.
 var ErrCorrupt = errors.New("walk: corrupt stream")
 
-// A Symbol is one step of a stream: a match if Length is not 0, else a literal.
+// A Symbol is a match if Length is not 0, and otherwise a literal.
 type Symbol struct {
 	Literal  byte
 	Length   int
@@ -19,11 +18,11 @@ type Symbol struct {
 type Block struct {
 	Final   bool
 	Type    int      // BTYPE: 0 stored, 1 fixed, 2 dynamic
-	Header  int      // bits ahead of the first symbol
+	Header  int      // bits before the first symbol
 	Symbols []Symbol // of a stored block: its bytes
 }
 
-// Blocks returns the blocks of data, which ends with the last bits of one.
+// Blocks returns the blocks of data, which must end at the end of a block.
 func Blocks(data []byte) ([]Block, error) {
 	r := &reader{data: data}
 	var blocks []Block
@@ -37,7 +36,7 @@ func Blocks(data []byte) ([]Block, error) {
 	return blocks, nil
 }
 
-// Resolve appends what the blocks stand for to history, and returns the greatest
+// Resolve appends the decoded blocks to history, and returns the largest
 // distance in them.
 func Resolve(history []byte, blocks []Block) (out []byte, reach int, err error) {
 	for _, b := range blocks {
@@ -138,8 +137,8 @@ func (r *reader) symbols(litLen, distance code) (all []Symbol) {
 	return all
 }
 
-// A code is a canonical Huffman code (section 3.2.2): how many words there are of each
-// length, and the symbols in the order of their words.
+// A code is a canonical Huffman code (section 3.2.2): the number of words of
+// each length, and the symbols in the order of their words.
 type code struct {
 	count   [16]int
 	symbols []int
@@ -157,8 +156,8 @@ func newCode(lengths []int) (c code) {
 	return c
 }
 
-// symbol reads a word bit by bit: first is the first word of its length so far, and
-// index where the symbols of that length begin.
+// symbol reads a word bit by bit. first is the first word of the current
+// length, and index the start of the symbols of that length.
 func (r *reader) symbol(c code) int {
 	word, first, index := 0, 0, 0
 	for n := 1; n <= 15; n++ {
@@ -196,7 +195,8 @@ func fixedCodes() (litLen, distance code) {
 	return newCode(l), newCode(d)
 }
 
-// lengthOrder is that of the code length codes in a header (section 3.2.7).
+// lengthOrder is the order of the code length codes in a header (section
+// 3.2.7).
 var lengthOrder = [...]int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
 func (r *reader) dynamicCodes() (litLen, distance code) {

@@ -1,3 +1,3 @@
-// Package guardpage gives tests memory that ends, on both sides, at a page whose
-// access faults: a kernel that reads or writes outside its slice crashes the test.
+// Package guardpage allocates memory for tests between two inaccessible pages.
+// A kernel that reads or writes outside its slice crashes the test.
 package guardpage

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// New returns one page between two pages that fault. It is unmapped when the test
-// ends.
+// New returns one page between two inaccessible pages. It is unmapped when the
+// test ends.
 func New(tb testing.TB) []byte {
 	size := os.Getpagesize()
 	mem, err := syscall.Mmap(-1, 0, 3*size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
