@@ -12,8 +12,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// coderLibrary is github.com/coder/websocket, under a context that cannot end.
-// It does not check that text is UTF-8.
+// coderLibrary is github.com/coder/websocket with a context that never ends. It
+// does not validate UTF-8.
 var coderLibrary = Library{
 	Name: "coder",
 
@@ -28,7 +28,7 @@ var coderLibrary = Library{
 			return nil
 		}
 	},
-	// Its client goes through net/http, whose transport is part of this row.
+	// Its client uses net/http, whose transport is part of this row.
 	DialHTTP: func(conn *Conn) Job {
 		client, open := httpClient(conn)
 		opts := &coder.DialOptions{HTTPClient: client}
@@ -96,8 +96,8 @@ func (e exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// blockingConn is a Conn whose Read waits for bytes, since http.Transport reads
-// while it writes.
+// blockingConn is a Conn whose Read waits for bytes, because http.Transport
+// reads while it writes.
 type blockingConn struct {
 	*Conn
 	mu      sync.Mutex
@@ -105,7 +105,8 @@ type blockingConn struct {
 	closed  bool
 }
 
-// httpClient returns a client whose connections are all conn. Call open before each.
+// httpClient returns a client whose connections are all conn. Call open before
+// each.
 func httpClient(conn *Conn) (client *http.Client, open func()) {
 	bc := &blockingConn{Conn: conn}
 	bc.changed.L = &bc.mu
@@ -144,7 +145,7 @@ func (c *blockingConn) Close() error {
 	return nil
 }
 
-// coderReading reads messages into buf, and gives each to every.
+// coderReading reads messages into buf, and calls every with each.
 func coderReading(c *coder.Conn, buf []byte, every func([]byte)) Job {
 	ctx := context.Background()
 	return func(n int) error {

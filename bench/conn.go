@@ -10,34 +10,34 @@ import (
 )
 
 // Conn is a net.Conn without a network: Read replays bytes, and Write copies
-// what it is given to where nobody looks, as both do on a socket. Calls cost
-// nothing beyond that, which they do on a socket, and so they are counted. It is
-// not safe for concurrent use.
+// its argument to a buffer that is not read. On a socket, calls also cost
+// system calls, so Conn counts them. It is not safe for concurrent use.
 type Conn struct {
 	Reads, Writes int // calls
 
-	// Keep makes Write keep what it is given, in Sent.
+	// Keep makes Write append its argument to Sent.
 	Keep bool
 	Sent []byte
 
-	block  []byte // what is replayed, over and over: whole frames
-	off    int    // of the next byte, in block
-	left   int    // bytes to replay in all
-	wakeup int    // if not 0, no Read goes across a multiple of it
+	block  []byte // whole frames, replayed repeatedly
+	off    int    // offset of the next byte in block
+	left   int    // bytes left to replay
+	wakeup int    // if not 0, no Read crosses a multiple of it
 
-	sink [blockSize]byte // what was written last
+	sink [blockSize]byte // last written bytes
 
-	answer   bool   // the other side is a server, waiting for a request
-	head     []byte // what has arrived of the request
-	response []byte // the last answer
+	answer   bool   // the other side is a server that waits for a request
+	head     []byte // the received part of the request
+	response []byte // the last response
 }
 
-// blockSize is how many bytes lie behind each other, at least for a Read and at
-// most behind a Write.
+// blockSize is the minimum number of contiguous bytes for Read, and the maximum
+// for Write.
 const blockSize = 64 << 10
 
-// Replay makes Read yield p times over, and the end after that. If wakeup is
-// set, no Read yields bytes of two of them, as it is when each arrives alone.
+// Replay makes Read return p the given number of times, and then io.EOF. If
+// wakeup is set, no Read returns bytes of two repetitions, as if each arrived
+// separately.
 func (c *Conn) Replay(p []byte, times int, wakeup bool) {
 	c.block, c.off, c.left, c.wakeup = p, 0, times*len(p), 0
 	if wakeup {
@@ -47,10 +47,10 @@ func (c *Conn) Replay(p []byte, times int, wakeup bool) {
 	}
 }
 
-// Rewind makes Read start at the first byte again, and yield size bytes.
+// Rewind makes Read start again at the first byte, and return size bytes.
 func (c *Conn) Rewind(size int) { c.off, c.left = 0, size }
 
-// Read yields the next bytes.
+// Read returns the next bytes.
 func (c *Conn) Read(p []byte) (n int, err error) {
 	c.Reads++
 	if c.left == 0 {
@@ -71,7 +71,7 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Write takes p, and answers a handshake when the other side is to answer one.
+// Write discards p. After Answer, it answers a handshake.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.Writes++
 	for rest := p; len(rest) > 0; {
@@ -88,7 +88,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 // Answer makes the other side a server that waits for the request of a
-// handshake. It answers with as little as RFC 6455, section 4.2.2 allows.
+// handshake. Its response is as short as RFC 6455, section 4.2.2 allows.
 func (c *Conn) Answer() {
 	c.answer, c.head, c.left = true, c.head[:0], 0
 }
@@ -111,7 +111,8 @@ func (c *Conn) answerRequest() {
 	c.block, c.off, c.left, c.wakeup = c.response, 0, len(c.response), 0
 }
 
-// appendAccept appends the answer to a key (RFC 6455, section 4.2.2).
+// appendAccept appends the Sec-WebSocket-Accept for a key (RFC 6455, section
+// 4.2.2).
 func appendAccept(dst, key []byte) []byte {
 	var p [60]byte
 	n := copy(p[:], key)
@@ -120,13 +121,13 @@ func appendAccept(dst, key []byte) []byte {
 	return base64.StdEncoding.AppendEncode(dst, sum[:])
 }
 
-// Close does nothing: the connection is used again.
+// Close does nothing, because the connection is reused.
 func (c *Conn) Close() error { return nil }
 
-// LocalAddr returns an address without a meaning.
+// LocalAddr returns a placeholder address.
 func (c *Conn) LocalAddr() net.Addr { return &net.TCPAddr{} }
 
-// RemoteAddr returns an address without a meaning.
+// RemoteAddr returns a placeholder address.
 func (c *Conn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
 // SetDeadline does nothing: no call blocks.

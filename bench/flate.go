@@ -7,25 +7,28 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Flate is a library that compresses messages, or an engine alone, behind its adapter. All
-// compress at their fastest level, unless the name says another, with a window of 15 bits, and
-// compress every message, however short.
+// Flate is an adapter of a library that compresses messages, or of an engine.
+// All compress at their fastest level, unless the name has another level, with
+// a window of 15 bits, and compress messages of any length.
 type Flate struct {
 	Name string
 
-	// JSON says that there are rows for JSON alone.
+	// JSON says that there are only rows for JSON.
 	JSON bool
 
-	// Contexts are the ways it knows: with context takeover, without, or both.
+	// Contexts are the supported modes: with context takeover, without, or
+	// both.
 	Contexts []bool
 
-	// Compress opens a connection over conn on the server's side. Its job sends messages in turn,
-	// compressed; what they became is written to conn: frames, or by an engine payloads.
+	// Compress opens a server connection over conn. Its job sends messages
+	// cyclically in compressed form. It writes frames to conn, or payloads in
+	// the case of an engine.
 	Compress func(conn *Conn, takeover bool, messages [][]byte) (Job, error)
 
-	// Decompress opens a connection over conn on the server's side. Its job, which is run once,
-	// receives n messages, which are payloads in turn, over and over, and gives each to every.
-	// A library reads them as frames from conn; an engine takes the payloads as they are.
+	// Decompress opens a server connection over conn. Its job, which is run
+	// once, receives n messages, the payloads cyclically, and calls every with
+	// each. A library reads them as frames from conn. An engine decompresses
+	// the payloads directly.
 	Decompress func(conn *Conn, takeover bool, payloads [][]byte, size int, every func(p []byte)) (Job, error)
 }
 
@@ -34,7 +37,7 @@ var (
 	noContext    = []bool{false}
 )
 
-// Flates are all that is measured. zlib is there with the build tag cgozlib.
+// Flates are all adapters. zlib is included with the build tag cgozlib.
 var Flates = append([]Flate{
 	wskitFlate, wskitEngine,
 	gobwasFlate, gorillaFlate, coderFlate, gwsFlate,
@@ -43,14 +46,16 @@ var Flates = append([]Flate{
 	klauspostStateless,
 }, zlibEngines...)
 
-// deflateTail is what ends a message and does not travel (RFC 7692, section 7.2.1).
+// deflateTail is the end of a message that is not sent (RFC 7692, section
+// 7.2.1).
 var deflateTail = []byte("\x00\x00\xff\xff")
 
-// finalBlock follows the tail where a decompressor wants to come to an end.
+// finalBlock follows the tail for decompressors that need an end.
 const finalBlock = "\x01\x00\x00\xff\xff"
 
-// payloads compresses messages, with zlib's usual level. With takeover each refers to those before
-// it, but the first to none: so they can be received over and over.
+// payloads compresses messages with the default level of zlib. With takeover,
+// each refers to earlier ones, and the first to none, so that they can be
+// received cyclically.
 func payloads(messages [][]byte, takeover bool) (all [][]byte, err error) {
 	var out bytes.Buffer
 	w, err := flate.NewWriter(&out, 6)

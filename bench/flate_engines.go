@@ -28,7 +28,7 @@ func stdEngine(level int) Flate {
 			return compressWith(conn, takeover, messages, out, w), err
 		},
 	}
-	if level == 1 { // there is one decompressor
+	if level == 1 { // there is only one decompressor
 		f.Decompress = decompressWith(func(r io.Reader) io.Reader { return flate.NewReader(r) })
 	}
 	return f
@@ -46,7 +46,7 @@ func klauspostEngine(level int) Flate {
 			return compressWith(conn, takeover, messages, out, w), err
 		},
 	}
-	if level == 1 { // there is one decompressor
+	if level == 1 { // there is only one decompressor
 		f.Decompress = decompressWith(func(r io.Reader) io.Reader { return klauspost.NewReader(r) })
 	}
 	return f
@@ -76,7 +76,7 @@ var klauspostStateless = Flate{
 	},
 }
 
-// compressWith compresses by w, which writes to out.
+// compressWith compresses with w, which writes to out.
 func compressWith(conn *Conn, takeover bool, messages [][]byte, out *bytes.Buffer, w deflater) Job {
 	i := 0
 	return func(n int) error {
@@ -100,8 +100,8 @@ func compressWith(conn *Conn, takeover bool, messages [][]byte, out *bytes.Buffe
 	}
 }
 
-// decompressWith decompresses by what open makes, whose Reset takes a dictionary, as flate.Resetter
-// does. A context is the last 32 KiB, copied together for each message.
+// decompressWith decompresses with the result of open, a flate.Resetter. The
+// context is the last 32 KiB, which are copied for each message.
 func decompressWith(open func(io.Reader) io.Reader) func(*Conn, bool, [][]byte, int, func([]byte)) (Job, error) {
 	return func(_ *Conn, takeover bool, payloads [][]byte, size int, every func([]byte)) (Job, error) {
 		src := new(ending)

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// A content is a kind of messages to compress, and the sizes of which there are rows.
+// A content is a kind of messages to compress, with the sizes of its rows.
 type content struct {
 	name  string
 	sizes []int
-	// piece appends a piece of the kind, another one for every i.
+	// piece appends a piece of the kind, a different one for each i.
 	piece func(dst []byte, r *rand.Rand, i int) []byte
 }
 
@@ -22,8 +22,8 @@ var contents = []content{
 	{"random", []int{128, 4 << 10, 1 << 20}, appendNoise},
 }
 
-// messages returns messages of size bytes, all different, and so many that they do not recur
-// within a window.
+// messages returns different messages of size bytes, enough that they do not
+// recur within a window.
 func (c content) messages(size int) (all [][]byte) {
 	r := rand.New(rand.NewPCG(1, uint64(size)))
 	for i := range max(2, min(512, 128<<10/size)) {
@@ -36,7 +36,7 @@ func (c content) messages(size int) (all [][]byte) {
 	return all
 }
 
-// appendTick appends what servers of prices send.
+// appendTick appends a price update.
 func appendTick(dst []byte, r *rand.Rand, i int) []byte {
 	return fmt.Appendf(dst, `{"type":"trade","symbol":"%s","price":%d.%02d,"size":%d,"time":17000%08d,"side":"%s"}`,
 		[]string{"BTC-USD", "ETH-USD", "SOL-EUR"}[r.IntN(3)], 20000+r.IntN(900), r.IntN(100), 1+r.IntN(500), i*104729+r.IntN(9999), []string{"buy", "sell"}[r.IntN(2)])
@@ -48,7 +48,7 @@ var words = strings.Fields(`the of and to in is that it was for on are as with h
 	could no make than first been its who now people my made over did down only way find use may water
 	long little very after words called just where most know server message connection window browser`)
 
-// appendSentence appends a sentence of English words, the frequent ones more often.
+// appendSentence appends a sentence of English words by their frequency.
 func appendSentence(dst []byte, r *rand.Rand, _ int) []byte {
 	for n := 6 + r.IntN(12); n > 0; n-- {
 		w := words[int(float64(len(words))*r.Float64()*r.Float64())]
@@ -57,7 +57,8 @@ func appendSentence(dst []byte, r *rand.Rand, _ int) []byte {
 	return append(dst[:len(dst)-1], ". "...)
 }
 
-// appendRecord appends a record of fixed and variable numbers, as binary protocols have them.
+// appendRecord appends a record of fixed and variable numbers, as in binary
+// protocols.
 func appendRecord(dst []byte, r *rand.Rand, i int) []byte {
 	dst = append(dst, 0x08, 0x96, 0x01, 0x12, byte(r.IntN(4)))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(i))

@@ -15,7 +15,7 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// gorillaFlate knows no context takeover.
+// gorillaFlate does not support context takeover.
 var gorillaFlate = Flate{
 	Name:     "gorilla",
 	Contexts: noContext,
@@ -105,8 +105,8 @@ func gwsFlateOpen(conn *Conn, takeover bool, events gws.Event) (*gws.Conn, error
 	return gws.NewUpgrader(events, opts).Upgrade(NewResponseWriter(conn), r)
 }
 
-// gobwasFlate is its wsflate around compress/flate, with both used again and again as its
-// documentation shows. It knows no context takeover.
+// gobwasFlate is its wsflate with compress/flate, both reused as its
+// documentation shows. It does not support context takeover.
 var gobwasFlate = Flate{
 	Name:     "gobwas",
 	Contexts: noContext,
@@ -144,7 +144,7 @@ var gobwasFlate = Flate{
 				if buf, err = readAll(fr, buf); err != nil {
 					return err
 				}
-				// The decompressor has not asked for the end of the message.
+				// The decompressor has not read the end of the message.
 				if err = rd.Discard(); err != nil && err != wsutil.ErrNoFrameAdvance {
 					return err
 				}
@@ -155,12 +155,12 @@ var gobwasFlate = Flate{
 	},
 }
 
-// resetReader has the Reset that gobwas asks for.
+// resetReader has the Reset that gobwas requires.
 type resetReader struct{ io.ReadCloser }
 
 func (r resetReader) Reset(src io.Reader) { r.ReadCloser.(flate.Resetter).Reset(src, nil) }
 
-// inTurn is the job that sends messages in turn.
+// inTurn is a job that sends messages cyclically.
 func inTurn(messages [][]byte, send func(p []byte) error) Job {
 	i := 0
 	return func(n int) error {

@@ -2,5 +2,5 @@
 
 package bench
 
-// zlibEngines are none without the build tag cgozlib.
+// zlibEngines is empty without the build tag cgozlib.
 var zlibEngines []Flate

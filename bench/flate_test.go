@@ -14,8 +14,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// eachFlate runs one row for each content, size and way, with a sub-benchmark for every library and
-// engine that has the work.
+// eachFlate runs one row for each content, size and way, with a sub-benchmark
+// for every library and engine that has the work.
 func eachFlate(b *testing.B, has func(f Flate) bool, run func(b *testing.B, f Flate, takeover bool, messages [][]byte)) {
 	for _, c := range contents {
 		for _, size := range c.sizes {
@@ -42,8 +42,8 @@ func knows(f Flate, takeover bool) bool {
 	return f.Contexts[0] == takeover || len(f.Contexts) == 2
 }
 
-// Beside the time stands the ratio: bytes written by bytes of messages, headers of frames
-// included where there are frames.
+// Beside the time stands the ratio: bytes written by bytes of messages, headers
+// of frames included where there are frames.
 func BenchmarkFlateCompress(b *testing.B) {
 	eachFlate(b, func(f Flate) bool { return f.Compress != nil }, func(b *testing.B, f Flate, takeover bool, messages [][]byte) {
 		conn := new(Conn)
@@ -76,9 +76,9 @@ func BenchmarkFlateDecompress(b *testing.B) {
 	})
 }
 
-// What compressing or decompressing holds between messages, for one connection: of a library
-// with the connection itself and its buffers. An operation opens connections and uses each for
-// some messages.
+// What compressing or decompressing holds between messages, for one connection:
+// of a library with the connection itself and its buffers. An operation opens
+// connections and uses each for some messages.
 func BenchmarkFlateHeld(b *testing.B) {
 	const conns = 32
 	messages := contents[0].messages(512)
@@ -123,8 +123,8 @@ func BenchmarkFlateHeld(b *testing.B) {
 	}
 }
 
-// heldBy returns how much the heap grows by n connections that are open and have done times
-// messages each.
+// heldBy returns how much the heap grows by n connections that are open and
+// have done times messages each.
 func heldBy(b *testing.B, n, times int, open func(conn *Conn) (Job, error)) int64 {
 	conns, jobs := make([]*Conn, n), make([]Job, n)
 	for i := range conns {

@@ -9,8 +9,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// everyMessage makes ours compress however short a message is; it still sends what would not
-// become smaller as it is.
+// everyMessage makes ours compress messages of any length. Messages that would
+// not become smaller are still sent plain.
 var everyMessage = &wsflate.SenderConfig{Threshold: -1}
 
 // wskitFlate sends and receives whole frames, with a wsutil.Protocol.
@@ -65,7 +65,7 @@ var wskitFlate = Flate{
 	},
 }
 
-// wskitEngine is package wsflate alone.
+// wskitEngine is only package wsflate.
 var wskitEngine = Flate{
 	Name:     "wskit-engine",
 	Contexts: bothContexts,
@@ -111,8 +111,8 @@ func wskitParameters(takeover bool) wsflate.Parameters {
 	return wsflate.DefaultParameters
 }
 
-// ending is a reader of a payload with what lets a decompressor come to an end behind it. It is
-// what is read byte by byte, too, as decompressors want it.
+// ending is a reader of a payload followed by the tail and a final block. It is
+// also an io.ByteReader, which decompressors require.
 type ending struct {
 	p    []byte
 	tail string

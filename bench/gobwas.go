@@ -13,13 +13,13 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// gobwasLibrary uses github.com/gobwas/ws with buffers of the caller's wherever
-// it takes them, which spares the allocations of its shorter forms.
+// gobwasLibrary uses github.com/gobwas/ws with the caller's buffers where
+// possible, which avoids the allocations of its simpler functions.
 var gobwasLibrary = Library{
 	Name: "gobwas",
 
 	ParseHeader: func(p []byte, got *ws.Header) Job {
-		// It has no form that takes bytes.
+		// It has no function for bytes.
 		src, buf := bytes.NewReader(p), make([]byte, gobwas.MaxHeaderSize)
 		return func(n int) error {
 			var h gobwas.Header
@@ -35,7 +35,7 @@ var gobwasLibrary = Library{
 		}
 	},
 	AppendHeader: func(h ws.Header, got *[]byte) Job {
-		// It has no form that returns bytes.
+		// It has no function that returns bytes.
 		theirs, buf := toGobwas(h), make([]byte, gobwas.MaxHeaderSize)
 		dst := bytes.NewBuffer(make([]byte, 0, gobwas.MaxHeaderSize))
 		return func(n int) error {
@@ -83,7 +83,7 @@ var gobwasLibrary = Library{
 		}
 	},
 	MaskCopy: func(dst, src []byte, key [4]byte) Job {
-		// It masks a copy, and so do its own functions for frames.
+		// It masks a copy, like its own functions for frames.
 		return func(n int) error {
 			for range n {
 				copy(dst, src)
@@ -175,8 +175,8 @@ var gobwasLibrary = Library{
 	},
 }
 
-// gobwasHelpers uses the calls that the library's own introduction begins with.
-// They allocate each message and write header and payload apart.
+// gobwasHelpers uses the calls at the start of the library's introduction. They
+// allocate each message, and write header and payload separately.
 var gobwasHelpers = Library{
 	Name: "gobwas-helpers",
 
@@ -205,8 +205,8 @@ var gobwasHelpers = Library{
 	},
 }
 
-// gobwasValid goes through a reader, the only form that the check has: it
-// copies the bytes, too.
+// gobwasValid uses a reader, the only API for the check. It also copies the
+// bytes.
 func gobwasValid(pieces [][]byte, got *bool) Job {
 	size := 0
 	for _, p := range pieces {

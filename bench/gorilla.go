@@ -10,8 +10,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// gorillaLibrary is github.com/gorilla/websocket. It does not check that text
-// is UTF-8.
+// gorillaLibrary is github.com/gorilla/websocket. It does not validate UTF-8.
 var gorillaLibrary = Library{
 	Name: "gorilla",
 
@@ -74,7 +73,7 @@ func gorillaOpen(conn *Conn, side Side) (c *gorilla.Conn, err error) {
 	return gorillaUpgrader.Upgrade(NewResponseWriter(conn), r, nil)
 }
 
-// gorillaReading reads messages into buf, and gives each to every.
+// gorillaReading reads messages into buf, and calls every with each.
 func gorillaReading(c *gorilla.Conn, buf []byte, every func([]byte)) Job {
 	return func(n int) error {
 		for range n {

@@ -11,8 +11,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// gwsLibrary is github.com/lxzan/gws, told to check that text is UTF-8, which
-// it leaves out by itself.
+// gwsLibrary is github.com/lxzan/gws with UTF-8 validation, which is off by
+// default.
 var gwsLibrary = Library{
 	Name: "gws",
 
@@ -40,7 +40,7 @@ var gwsLibrary = Library{
 			return nil
 		}
 	},
-	// It owns the loop, and so reads until the connection ends.
+	// It owns the loop, so it reads until the connection ends.
 	Read: func(conn *Conn, side Side, _ []byte, every func([]byte)) (Job, error) {
 		events := &gwsEvents{every: every}
 		c, err := gwsOpen(conn, side, events)
@@ -65,7 +65,7 @@ var gwsLibrary = Library{
 	},
 }
 
-// gwsPool makes the library pool the largest of our messages, too.
+// gwsPool makes the library also pool the largest of our messages.
 var gwsPool = sync.OnceFunc(func() { gws.SetBufferThreshold(4 << 20) })
 
 func gwsOpen(conn *Conn, side Side, events gws.Event) (c *gws.Conn, err error) {

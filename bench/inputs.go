@@ -16,20 +16,20 @@ import (
 // sizes of payloads, in bytes.
 var sizes = []int{16, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20}
 
-// maskSizes and textSizes are those of what is masked, and validated, by itself.
+// maskSizes and textSizes are the sizes for masking and for validating.
 var (
 	maskSizes = []int{8, 20, 64, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20}
 	textSizes = []int{16, 63, 1 << 10, 64 << 10}
 )
 
-// readBuffer is how many bytes a library may read ahead: what net/http and the
-// libraries have by themselves, and so the same for all.
+// readBuffer is the size of the read buffer of all libraries. It is the default
+// of net/http and of most libraries.
 const readBuffer = 4 << 10
 
-// mask is the key of everything that is masked.
+// mask is the key of all masked data.
 var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
-// headers are frame headers of the three length forms.
+// headers are frame headers of the three encodings of a length.
 var headers = []ws.Header{
 	{Fin: true, OpCode: ws.OpText, Length: 64},
 	{Fin: true, OpCode: ws.OpText, Length: 64, Masked: true, Mask: mask},
@@ -41,7 +41,7 @@ func headerName(h ws.Header) string {
 	return fmt.Sprintf("length=%d/masked=%t", h.Length, h.Masked)
 }
 
-// A traffic is a kind of message, seen from the side of the library.
+// A traffic is a kind of message, as seen from the side of the library.
 type traffic struct {
 	side Side
 	op   ws.OpCode
@@ -62,13 +62,13 @@ func payload(size int) []byte {
 	return bytes.Repeat([]byte(line), size/len(line)+1)[:size]
 }
 
-// aligned returns size bytes of ASCII that begin offset bytes behind the
-// beginning of a cache line: no larger slice than a page begins anywhere else.
+// aligned returns size bytes of ASCII that begin offset bytes after the start
+// of a cache line. Slices larger than a page always begin at the start of one.
 func aligned(size, offset int) []byte {
 	return payload(4096 + offset + size)[offset:][:size]
 }
 
-// A script is a unit of text, which is repeated.
+// A script is a unit of text that is repeated.
 type script struct{ name, unit string }
 
 var scripts = []script{
@@ -77,7 +77,7 @@ var scripts = []script{
 	{"cjk", "人人生而自由在尊嚴和權利上一律平等"},
 }
 
-// text returns whole characters, as many as size bytes hold.
+// text returns as many whole characters as fit in size bytes.
 func (s script) text(size int) []byte {
 	p := append(aligned(size, 0)[:0], strings.Repeat(s.unit, size/len(s.unit)+1)[:size]...)
 	for !utf8.Valid(p) {
@@ -86,7 +86,7 @@ func (s script) text(size int) []byte {
 	return p
 }
 
-// halves returns the two halves of text, cut inside a character if one is there.
+// halves returns the two halves of text, cut inside a character if possible.
 func halves(text []byte) [][]byte {
 	cut := len(text) / 2
 	if i := slices.IndexFunc(text[cut:], func(b byte) bool { return !utf8.RuneStart(b) }); i >= 0 {
@@ -95,7 +95,7 @@ func halves(text []byte) [][]byte {
 	return [][]byte{text[:cut], text[cut:]}
 }
 
-// received returns the frame that reaches this side with p in it.
+// received returns the frame with payload p that this side receives.
 func (t traffic) received(p []byte) []byte {
 	f := ws.NewFrame(t.op, true, p)
 	if t.side == Server {
@@ -104,13 +104,14 @@ func (t traffic) received(p []byte) []byte {
 	return ws.AppendFrame(nil, f)
 }
 
-// The key of request, and the answer to it (RFC 6455, section 1.3).
+// The key of request and the accept value for it (RFC 6455, section 1.3).
 const (
 	requestKey    = "dGhlIHNhbXBsZSBub25jZQ=="
 	requestAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 )
 
-// request is what Chrome sends: 14 fields, with a cookie and an offer to deflate.
+// request is a request of Chrome: 14 fields, with a cookie and an offer of
+// compression.
 var request = []byte(strings.ReplaceAll(`GET /chat?room=42 HTTP/1.1
 Host: chat.example.com
 Connection: Upgrade
@@ -129,8 +130,8 @@ Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
 
 `, "\n", "\r\n"))
 
-// arriving makes conn replay request after each rewind. rw is conn itself or
-// has buffers in front of it, which rewind flushes and empties.
+// arriving makes conn replay request after each rewind. rw is conn, or has
+// buffers around it that rewind flushes and empties.
 func arriving(conn *Conn, buffered bool) (rw io.ReadWriter, rewind func()) {
 	conn.Replay(request, 1, false)
 	if !buffered {
@@ -144,20 +145,20 @@ func arriving(conn *Conn, buffered bool) (rw io.ReadWriter, rewind func()) {
 	}
 }
 
-// httpRequest returns request as net/http hands it to a handler.
+// httpRequest returns request as net/http passes it to a handler.
 func httpRequest() (*http.Request, error) {
 	return http.ReadRequest(bufio.NewReader(bytes.NewReader(request)))
 }
 
-// dialURL is where clients connect to.
+// dialURL is the URL of clients.
 const dialURL = "ws://chat.example.com/chat?room=42"
 
-// buffer returns room for a message of size bytes, with memory behind it, and
-// more, so that a reader can say that it is at the end.
+// buffer returns a buffer for a message of size bytes, with some more room, so
+// that a reader can return io.EOF.
 func buffer(size int) []byte { return payload(size + 512)[:0] }
 
-// readAll reads r to its end into buf, which it makes larger if it must. It is what
-// a caller with a buffer does.
+// readAll reads r to its end into buf, which grows if necessary, like a caller
+// with a buffer.
 func readAll(r io.Reader, buf []byte) ([]byte, error) {
 	buf = buf[:0]
 	for {

@@ -68,8 +68,8 @@ func BenchmarkValidPieces(b *testing.B) {
 	})
 }
 
-// The key is zero, so that the text is there again in the next round. No library
-// does less for it.
+// The key is zero, so that the text is there again in the next round. No
+// library does less for it.
 func BenchmarkUnmaskText(b *testing.B) {
 	eachText(b, func(b *testing.B, text []byte) {
 		each(b, func(l Library) bool { return l.UnmaskText != nil }, func(b *testing.B, l Library) Job {

@@ -9,7 +9,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Limit is no library: it does the part of the work that none can leave out.
+// Limit is not a library: it does the part of the work that no library can
+// omit.
 var Limit = Library{
 	Name: "limit",
 
@@ -22,7 +23,7 @@ var Limit = Library{
 	MaskCopy:    func(dst, src []byte, _ [4]byte) Job { return copyingTo(dst, src) },
 	Valid:       func(text []byte, _ *bool) Job { return copyingTo(aligned(len(text), 0), text) },
 	ValidPieces: func(pieces [][]byte, _ *bool) Job { return copying(len(slices.Concat(pieces...))) },
-	// Unmasking alone, which is what binary needs.
+	// Only unmasking, as for binary.
 	UnmaskText: func(p []byte, key [4]byte, _ *bool) Job { return wskitLibrary.Mask(p, key) },
 
 	Upgrade:     func(io.ReadWriter, func()) Job { return accepting() },

@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// ResponseWriter is an http.ResponseWriter that hands over a Conn. It has the
-// buffers that net/http has.
+// ResponseWriter is an http.ResponseWriter whose Hijack returns a Conn. It has
+// buffers like net/http.
 type ResponseWriter struct {
 	conn   *Conn
 	header http.Header
@@ -37,14 +37,14 @@ func (w *ResponseWriter) Header() http.Header { return w.header }
 // Write writes a part of the body.
 func (w *ResponseWriter) Write(p []byte) (int, error) { return w.rw.Write(p) }
 
-// WriteHeader writes the head of the answer into the buffer.
+// WriteHeader writes the head of the response into the buffer.
 func (w *ResponseWriter) WriteHeader(status int) {
 	fmt.Fprintf(w.rw, "HTTP/1.1 %03d %s\r\n", status, http.StatusText(status))
 	w.header.Write(w.rw)
 	w.rw.WriteString("\r\n")
 }
 
-// Hijack hands over the connection, behind what was written.
+// Hijack returns the connection after flushing written data.
 func (w *ResponseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.conn, w.rw, w.rw.Flush()
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// websocketLibrary is our package websocket, under a context that cannot end.
+// websocketLibrary is our package websocket with a context that never ends.
 var websocketLibrary = Library{
 	Name: "wskit-websocket",
 
@@ -54,7 +54,7 @@ var websocketLibrary = Library{
 	},
 }
 
-// websocketInPlace sends messages that have room for a header before them.
+// websocketInPlace sends messages with room for a header before them.
 var websocketInPlace = Library{
 	Name: "wskit-websocket-inplace",
 

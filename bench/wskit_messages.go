@@ -8,7 +8,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// wskitHelpers uses the calls that keep nothing between messages.
+// wskitHelpers uses the functions without state.
 var wskitHelpers = Library{
 	Name: "wskit-helpers",
 
@@ -37,7 +37,7 @@ var wskitHelpers = Library{
 	},
 }
 
-// wskitInPlace uses the helper for messages that have room for a header before them.
+// wskitInPlace uses the helper for messages with room for a header before them.
 var wskitInPlace = Library{
 	Name: "wskit-inplace",
 
@@ -48,8 +48,8 @@ var wskitInPlace = Library{
 	},
 }
 
-// inPlace writes p from a buffer with room. A client, which changes the buffer, makes
-// the message anew each time, and that is measured.
+// inPlace writes p from a buffer with room. A client modifies the buffer, so it
+// copies the message again each time, which is part of the row.
 func inPlace(side Side, p []byte, write func(buf []byte) error) Job {
 	buf := append(make([]byte, ws.MaxHeaderSize), p...)
 	return func(n int) error {
@@ -65,8 +65,8 @@ func inPlace(side Side, p []byte, write func(buf []byte) error) Job {
 	}
 }
 
-// wskitProtocol uses the protocol without I/O. An event loop would give it a far
-// larger input, which is faster yet, and which the others here do not have.
+// wskitProtocol uses the protocol without I/O. An event loop would pass larger
+// inputs, which is even faster, but the other libraries do not have them.
 var wskitProtocol = Library{
 	Name: "wskit-protocol",
 
@@ -105,12 +105,12 @@ var wskitProtocol = Library{
 	},
 }
 
-// wskitEvents gives the messages that p completes to every, and returns their
+// wskitEvents calls every with the messages that p completes, and returns their
 // number.
 func wskitEvents(c *wsutil.Protocol, p []byte, every func([]byte)) (messages int, err error) {
 	for len(p) > 0 {
 		ev, n, err := c.NextMessage(p)
-		if err == io.ErrUnexpectedEOF { // as it is, and never wrapped
+		if err == io.ErrUnexpectedEOF { // never wrapped
 			break
 		}
 		if err != nil {

@@ -1,8 +1,7 @@
-// Package fuzz holds wskit against other implementations: the same bytes go into
-// both, and both must come to the same verdict. Where they do not, the difference is
-// one of those that are listed here, with its reason.
+// Package fuzz compares wskit with other implementations: both get the same
+// bytes and must reach the same verdict. Each exception is listed here with its
+// reason.
 //
-// The targets that need no oracle stand beside the code that they are about; `make
-// fuzz` runs all of them. This is a module of its own, since it needs the other
-// libraries.
+// Fuzz targets without an oracle are next to the tested code. `make fuzz` runs
+// all of them. This is a separate module because it needs the other libraries.
 package fuzz

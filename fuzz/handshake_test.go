@@ -24,10 +24,10 @@ import (
 const request = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 
-// FuzzRequest holds the upgrade of a raw connection against net/http with gorilla's
-// upgrader, and with ours. We are to be the strictest: what we accept they accept, so
-// that no request means one thing to a proxy and another to us. What only they accept
-// is refused with a status.
+// FuzzRequest holds the upgrade of a raw connection against net/http with
+// gorilla's upgrader, and with ours. We are to be the strictest: what we accept
+// they accept, so that no request means one thing to a proxy and another to us.
+// What only they accept is refused with a status.
 //
 // These are the differences, and why:
 //   - We pass over one empty line in front of a request, as RFC 9112, section 2.2 asks
@@ -85,9 +85,10 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// plainLists reports whether Connection and Upgrade are lists of tokens alone. RFC 9110
-// has a recipient skip empty members (section 5.6.1.2), and lets a protocol have a
-// version (section 7.8); gorilla reads no further than to either.
+// plainLists reports whether Connection and Upgrade are lists of tokens alone.
+// RFC 9110 has a recipient skip empty members (section 5.6.1.2), and lets a
+// protocol have a version (section 7.8); gorilla reads no further than to
+// either.
 func plainLists(h http.Header) bool {
 	for _, value := range slices.Concat(h["Connection"], h["Upgrade"]) {
 		for member := range strings.SplitSeq(value, ",") {
@@ -101,8 +102,8 @@ func plainLists(h http.Header) bool {
 
 const answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n"
 
-// FuzzAnswer holds the client's check of an answer against net/http and gorilla's
-// dialer: what we accept they accept.
+// FuzzAnswer holds the client's check of an answer against net/http and
+// gorilla's dialer: what we accept they accept.
 func FuzzAnswer(f *testing.F) {
 	for _, more := range []string{
 		"",
@@ -148,8 +149,8 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// A server answers the request of a handshake with answer, in which ACCEPT stands for
-// what belongs to the key.
+// A server answers the request of a handshake with answer, in which ACCEPT
+// stands for what belongs to the key.
 type server struct {
 	bench.Conn // what no dialer calls
 	answer     []byte

@@ -11,10 +11,10 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// FuzzHeader holds the header parser against gobwas/ws. We refuse two forms that it
-// accepts: a length in more bytes than it needs, and one with the highest bit set,
-// both by RFC 6455, section 5.2. ParseHeaderNonMinimal accepts the first of them, so
-// that it is the twin.
+// FuzzHeader holds the header parser against gobwas/ws. We refuse two forms
+// that it accepts: a length in more bytes than it needs, and one with the
+// highest bit set, both by RFC 6455, section 5.2. ParseHeaderNonMinimal accepts
+// the first of them, so that it is the twin.
 func FuzzHeader(f *testing.F) {
 	for _, h := range []ws.Header{
 		{},

@@ -92,9 +92,9 @@ var lenient = map[string][]difference{
 
 var notShortest = difference{ws.ErrHeaderLengthNotMinimal, "section 5.2 has the length in its shortest form"}
 
-// FuzzMessages holds the messages that we find in a stream of frames against what
-// others find. What we accept they must find too, byte for byte; what we refuse they
-// must not read on behind, unless it is listed.
+// FuzzMessages holds the messages that we find in a stream of frames against
+// what others find. What we accept they must find too, byte for byte; what we
+// refuse they must not read on behind, unless it is listed.
 func FuzzMessages(f *testing.F) {
 	for _, in := range streams() {
 		f.Add(in, false)
@@ -133,8 +133,8 @@ func library(t *testing.T, name string) bench.Library {
 	return bench.Library{}
 }
 
-// largest reports whether in declares a frame of more than limit bytes, wherever it
-// is cut into frames.
+// largest reports whether in declares a frame of more than limit bytes,
+// wherever it is cut into frames.
 func largest(in []byte, limit int64) bool {
 	for len(in) > 0 {
 		h, n, err := ws.ParseHeaderNonMinimal(in)
@@ -150,7 +150,8 @@ func largest(in []byte, limit int64) bool {
 	return false
 }
 
-// streams are frames as a peer sends them, one fault in each but the first ones.
+// streams are frames as a peer sends them, one fault in each but the first
+// ones.
 func streams() (all [][]byte) {
 	frame := func(fin bool, op ws.OpCode, payload string) ws.Frame { return ws.NewFrame(op, fin, []byte(payload)) }
 	for _, frames := range [][]ws.Frame{

@@ -7,23 +7,23 @@ import (
 	"github.com/wskit/wskit/examples/conformance"
 )
 
-// The sides that an agent can be on, as reports call them.
+// The sides of agents, as named in reports.
 const (
 	server = "server"
 	client = "client"
 )
 
-// agent is one implementation in one role: an echo in a process of its own.
+// agent is one implementation in one role: an echo in its own process.
 type agent struct {
 	side    string
 	name    string
-	setup   string // what the echo is made of, and how it is set up
+	setup   string // components and configuration of the echo
 	version func() (string, error)
 
 	// One of these is set.
 	serve   func(ctx context.Context, ln net.Listener) error
 	dial    func(ctx context.Context, url string) error
-	command func() []string                                                    // for one that is not written in Go
+	command func() []string                                                    // for agents not written in Go
 	front   func(ctx context.Context) (port int, wait func() error, err error) // for a proxy before a server
 
 	ours *conformance.Assembly // nil for the others
@@ -31,8 +31,8 @@ type agent struct {
 
 func (a *agent) String() string { return a.side + " " + a.name }
 
-// agents returns all agents, servers first and ours first among them. They take messages of
-// up to limit bytes.
+// agents returns all agents: servers first, and ours first among them. They
+// accept messages of up to limit bytes.
 func agents(limit int64) (all []*agent) {
 	for _, side := range []string{server, client} {
 		all = append(all, assemblies(side, limit)...)

@@ -12,15 +12,16 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// childCommand is the first argument of this program when it is an agent: the side, the name,
-// and the limit follow, and for a client the URL of the suite.
+// childCommand is the first argument of this program as an agent. The other
+// arguments are the side, the name, the limit, and for a client the URL of the
+// suite.
 const childCommand = "child"
 
-// casesAtOnce is how many cases run at the same time.
+// casesAtOnce is the number of concurrent cases.
 const casesAtOnce = 16
 
-// child is an agent in Go. It ends when its standard input does, so that it does not outlive
-// the run.
+// child is an agent in Go. It ends when its standard input does, so that it
+// does not outlive the run.
 func child(args []string) error {
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
@@ -49,8 +50,8 @@ func child(args []string) error {
 	return a.serve(ctx, ln)
 }
 
-// serveFront runs a proxy before a server. The proxy ends with the thread that has started
-// it, which is the main one here.
+// serveFront runs a proxy in front of a server. The proxy ends with the thread
+// that has started it, which is the main thread here.
 func serveFront(ctx context.Context, a *agent) error {
 	runtime.LockOSThread()
 	port, wait, err := a.front(ctx)
@@ -67,7 +68,7 @@ func find(side, name string, limit int64) (*agent, error) {
 			return a, nil
 		}
 	}
-	return nil, fmt.Errorf("no %s is called %q", side, name)
+	return nil, fmt.Errorf("unknown %s %q", side, name)
 }
 
 // argv is the command line of an agent.

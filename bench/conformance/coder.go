@@ -7,7 +7,7 @@ import (
 	coder "github.com/coder/websocket"
 )
 
-// coderAgents are github.com/coder/websocket. It does not check that text is UTF-8.
+// coderAgents are github.com/coder/websocket. It does not validate UTF-8.
 func coderAgents(_ string, limit int64) []*agent {
 	a := &agent{name: "coder/websocket", setup: "CompressionContextTakeover, SetReadLimit; has no check of UTF-8", version: moduleVersion("github.com/coder/websocket")}
 	a.serve = eachRequest(func(w http.ResponseWriter, r *http.Request) {

@@ -15,8 +15,8 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// gobwasAgents are github.com/gobwas/ws with its one-line helpers, which know no compression,
-// and with its reader and package wsflate, which do.
+// gobwasAgents are github.com/gobwas/ws with its one-line helpers, without
+// compression, and with its reader and package wsflate, with compression.
 func gobwasAgents(_ string, limit int64) []*agent {
 	wsutil.SetCheckUTF8(true)
 	wsutil.SetMaxMessageSize(limit)
@@ -65,8 +65,9 @@ func gobwasAgents(_ string, limit int64) []*agent {
 
 var gobwasParameters = wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}
 
-// gobwasConn knows whether a close frame was written: the library answers those of the peer,
-// and then returns an error for a faulty one, which must not be answered again.
+// gobwasConn records whether a close frame was written. The library answers
+// close frames of the peer. For an invalid one it also returns an error, which
+// must not be answered again.
 type gobwasConn struct {
 	io.ReadWriter
 	conn   net.Conn
@@ -76,13 +77,14 @@ type gobwasConn struct {
 func (c *gobwasConn) Write(p []byte) (int, error) {
 	h, err := gobwas.ReadHeader(bytes.NewReader(p))
 	if err == nil && h.OpCode == gobwas.OpClose && h.Fin {
-		rest := int64(len(p) - gobwas.HeaderSize(h)) // headers are written alone, too
+		rest := int64(len(p) - gobwas.HeaderSize(h)) // headers are also written separately
 		c.closed = c.closed || rest == 0 || rest == h.Length
 	}
 	return c.ReadWriter.Write(p)
 }
 
-// behind returns what reads the bytes that came with the handshake, and then the rest.
+// behind returns a connection that first reads the bytes that came with the
+// handshake.
 func behind(conn net.Conn, br *bufio.Reader) *gobwasConn {
 	if br == nil {
 		return &gobwasConn{ReadWriter: conn, conn: conn}
@@ -106,7 +108,7 @@ func gobwasHelpers(rw *gobwasConn, state gobwas.State) {
 	}
 }
 
-// gobwasFail says in a close frame why the connection fails, which the library leaves to its
+// gobwasFail sends a close frame for err, which the library leaves to its
 // users.
 func gobwasFail(rw *gobwasConn, state gobwas.State, err error) {
 	var code gobwas.StatusCode
@@ -126,7 +128,7 @@ func gobwasFail(rw *gobwasConn, state gobwas.State, err error) {
 	lingerTCP(rw.conn)
 }
 
-// gobwasFlate is an echo with compression, if it was agreed on.
+// gobwasFlate is an echo with compression, if it was negotiated.
 func gobwasFlate(rw *gobwasConn, state gobwas.State, compressed bool, limit int64) {
 	if compressed {
 		state |= gobwas.StateExtended

@@ -7,7 +7,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// gorillaAgents are github.com/gorilla/websocket. It leaves the check that text is UTF-8 to
+// gorillaAgents are github.com/gorilla/websocket. It leaves UTF-8 validation to
 // its users.
 func gorillaAgents(_ string, limit int64) []*agent {
 	a := &agent{name: "gorilla/websocket", setup: "EnableCompression, SetReadLimit; leaves the check of UTF-8 to its users", version: moduleVersion("github.com/gorilla/websocket")}

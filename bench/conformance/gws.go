@@ -37,7 +37,8 @@ func gwsAgents(_ string, limit int64) []*agent {
 	return []*agent{a}
 }
 
-// gwsEcho answers pings, which the library leaves to its users, and sends messages back.
+// gwsEcho answers pings, which the library leaves to its users, and sends
+// messages back.
 type gwsEcho struct{ gws.BuiltinEventHandler }
 
 func (gwsEcho) OnPing(c *gws.Conn, p []byte) { c.WritePong(p) }

@@ -1,14 +1,17 @@
-// Command conformance runs the conformance suite, package wstest, against this project and the
-// alternatives, as servers and as clients, and writes what it found as a page.
+// Command conformance runs the conformance suite, package wstest, against this
+// project and the alternatives, as servers and as clients, and writes the
+// results to a page.
 //
-// It is run in the folder of the module bench:
+// Run it in the folder of the module bench:
 //
 //	go run ./conformance -agents wskit
 //	go run ./conformance -docs ../docs -json report.json
 //	go run ./conformance -agents gws -input report.json -docs ../docs -json report.json
 //
-// The last one runs only some agents and takes the others from an earlier run. Without -docs and -json it writes nothing but a line for each agent. It fails if a case of
-// this project failed, or was tolerated without a reason that is written down.
+// The last command runs only some agents and reads the results of the others
+// from an earlier run. Without -docs and -json, it only prints a line for each
+// agent. It fails if a case of this project failed, or was tolerated without a
+// documented reason.
 package main
 
 import (
@@ -25,7 +28,7 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// options are the flags.
+// options holds the flags.
 type options struct {
 	agents string
 	cases  string
@@ -60,13 +63,13 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// run does what the flags say. What happens is told to progress.
+// run executes the flags. It prints progress to progress.
 func run(ctx context.Context, o options, progress io.Writer) error {
 	chosen, err := o.choose()
 	if err != nil {
 		return err
 	}
-	if o.docs != "" { // before minutes are spent
+	if o.docs != "" { // check before measuring for minutes
 		if err := checkPage(o.docs); err != nil {
 			return err
 		}
@@ -117,7 +120,7 @@ func (o options) earlier() (map[string]*wstest.Agent, error) {
 	return found, nil
 }
 
-// choose returns the names of the agents that the flags ask for.
+// choose returns the names of the agents selected by the flags.
 func (o options) choose() (chosen []string, err error) {
 	re, err := regexp.Compile(o.agents)
 	if err != nil {
@@ -134,7 +137,7 @@ func (o options) choose() (chosen []string, err error) {
 	return chosen, nil
 }
 
-// write writes the files that the flags ask for.
+// write writes the files selected by the flags.
 func (o options) write(p *page) error {
 	if o.json != "" {
 		if err := writeFile(o.json, p.report().WriteJSON); err != nil {
@@ -155,7 +158,7 @@ func writeFile(name string, write func(io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// report is what was found as a report of package wstest.
+// report returns the results as a report of package wstest.
 func (p *page) report() *wstest.Report {
 	r := &wstest.Report{Schema: 1}
 	for _, row := range p.Rows {

@@ -24,7 +24,7 @@ func (p *page) markdown() string {
 	return b.String()
 }
 
-// numbered is a row with the short name that the tables have for it.
+// numbered is a row with its short name in the tables.
 type numbered struct {
 	row
 	no string
@@ -48,8 +48,8 @@ func summary(b *strings.Builder, rows []numbered) {
 	}
 }
 
-// areas is the table of areas and agents. The areas are in the order of the suite, even if an
-// agent has no case in one.
+// areas is the table of areas and agents. The areas are in the order of the
+// suite, even if an agent has no case in one.
 func areas(b *strings.Builder, rows []numbered) {
 	counts := map[string]wstest.Counts{}
 	var names []string
@@ -93,7 +93,7 @@ func cell(c wstest.Counts) string {
 	return fmt.Sprintf("%d / %d / %d / %d", c.Strict, c.Tolerated, c.Failed, c.Skipped)
 }
 
-// failures lists the IDs of the cases that failed, and nothing more.
+// failures lists only the IDs of the failed cases.
 func failures(b *strings.Builder, rows []numbered) {
 	b.WriteString("\n### Failed cases\n")
 	for _, r := range rows {
@@ -106,8 +106,8 @@ func failures(b *strings.Builder, rows []numbered) {
 	}
 }
 
-// excuses lists the cases of ours that are tolerated, with the reason. Agents that have the
-// same ones for the same reason are told together.
+// excuses lists our tolerated cases with the reasons. Agents with the same
+// cases and reasons are listed together.
 func excuses(b *strings.Builder, rows []numbered) {
 	type group struct{ ids, why string }
 	agents := map[group][]string{}
@@ -138,7 +138,7 @@ type reason struct {
 	ids []string
 }
 
-// reasons are the tolerated cases of an agent of ours, by reason.
+// reasons returns the tolerated cases of one of our agents, by reason.
 func reasons(r numbered) (list []reason) {
 	at := map[string]int{}
 	for _, res := range r.Results {

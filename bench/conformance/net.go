@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// eachConn serves every connection in a goroutine of its own and closes it.
+// eachConn serves every connection on its own goroutine and closes it.
 func eachConn(serve func(net.Conn)) func(context.Context, net.Listener) error {
 	return func(_ context.Context, ln net.Listener) error {
 		for {
@@ -26,8 +26,8 @@ func eachRequest(handle http.HandlerFunc) func(context.Context, net.Listener) er
 	return func(_ context.Context, ln net.Listener) error { return http.Serve(ln, handle) }
 }
 
-// lingerTCP lets the peer read what was written last: a close with bytes unread would reset
-// the connection.
+// lingerTCP lets the peer read the last written bytes. Closing with unread
+// input would reset the connection.
 func lingerTCP(conn net.Conn) {
 	if c, ok := conn.(interface{ CloseWrite() error }); ok {
 		c.CloseWrite()

@@ -15,13 +15,13 @@ import (
 // part is the name of the generated part of the page.
 const part = "conformance"
 
-// page is what is published.
+// page is the published page.
 type page struct {
 	Limit int64
 	Rows  []row
 }
 
-// row is what the suite found out about an agent.
+// row is the result of an agent.
 type row struct {
 	*wstest.Agent
 	Version string
@@ -29,7 +29,7 @@ type row struct {
 	ours    *conformance.Assembly // nil for the others
 }
 
-// dates are those between which the agents ran.
+// dates returns the dates of the first and the last run.
 func (p *page) dates() string {
 	first, last := "", ""
 	for _, r := range p.Rows {
@@ -45,7 +45,8 @@ func (p *page) dates() string {
 	return first
 }
 
-// verdict is an error if a case of ours failed, or was tolerated without a reason.
+// verdict returns an error if one of our cases failed, or was tolerated without
+// a reason.
 func (p *page) verdict() error {
 	var errs []error
 	for _, r := range p.Rows {
@@ -62,12 +63,12 @@ func (p *page) verdict() error {
 	return errors.Join(errs...)
 }
 
-// checkPage reports whether update will find the place for what it writes.
+// checkPage returns an error if update will not find the place for its output.
 func checkPage(folder string) error {
 	return marked.Check(filepath.Join(folder, "conformance.md"), part)
 }
 
-// update writes the page's block, and the page of the suite beside it.
+// update writes the block of the page, and the suite's own page next to it.
 func (p *page) update(folder string) error {
 	if err := marked.Update(filepath.Join(folder, "conformance.md"), part, p.markdown()); err != nil {
 		return err
@@ -75,7 +76,7 @@ func (p *page) update(folder string) error {
 	return writeFile(filepath.Join(folder, "conformance.html"), compact(p.report()).WriteHTML)
 }
 
-// compact cuts the wire logs of cases that failed, and leaves out the others.
+// compact shortens the wire logs of failed cases and omits the others.
 func compact(r *wstest.Report) *wstest.Report {
 	const entries, data = 5, 32
 	small := &wstest.Report{Schema: r.Schema}
@@ -101,7 +102,7 @@ func compact(r *wstest.Report) *wstest.Report {
 	return small
 }
 
-// platform is where the run was.
+// platform returns the platform of the run.
 func platform() string {
 	return fmt.Sprintf("%s, %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

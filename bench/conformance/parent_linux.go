@@ -5,5 +5,5 @@ import (
 	"syscall"
 )
 
-// endWithParent makes a command end when this process does, however it ends.
+// endWithParent makes a command end with this process.
 func endWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

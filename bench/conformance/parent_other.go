@@ -4,6 +4,6 @@ package main
 
 import "os/exec"
 
-// endWithParent does nothing: the system cannot do it. A proxy may outlive a run that is
-// killed.
+// endWithParent does nothing, because the system does not support it. A proxy
+// may outlive a run that is killed.
 func endWithParent(*exec.Cmd) {}

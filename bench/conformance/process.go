@@ -15,26 +15,26 @@ import (
 	"time"
 )
 
-// memory is how many bytes of data an agent may hold; it dies beyond.
+// memory is the memory limit of an agent in bytes. The agent dies above it.
 const memory = 3 << 30
 
-// startTime is how long a server may take to listen.
+// startTime limits the time until a server listens.
 const startTime = 30 * time.Second
 
-// lastWords is how long a process that is about to crash may take to do so.
+// lastWords is how long to wait for a crashing process to end.
 const lastWords = 2 * time.Second
 
-// process is an agent that runs.
+// process is a running agent.
 type process struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer // the agent ends when it is closed
 	stdout *bufio.Reader
 	stderr head
-	ended  chan struct{} // closed when the process has
+	ended  chan struct{} // closed when the process has ended
 	err    error         // of the process, once it has ended
 }
 
-// start runs a command line under the limit on memory, which a shell sets for it.
+// start runs a command line with the memory limit, which a shell sets.
 func start(ctx context.Context, argv []string) (*process, error) {
 	limited := append([]string{"-c", `ulimit -d "$0" && exec "$@"`, strconv.Itoa(memory >> 10)}, argv...)
 	p := &process{cmd: exec.CommandContext(ctx, "sh", limited...), ended: make(chan struct{})}
@@ -57,7 +57,7 @@ func start(ctx context.Context, argv []string) (*process, error) {
 	return p, nil
 }
 
-// port waits for a server to listen. What it prints later is dropped.
+// port waits for a server to listen. Later output is dropped.
 func (p *process) port() (string, error) {
 	timer := time.AfterFunc(startTime, p.kill)
 	defer timer.Stop()
@@ -72,7 +72,7 @@ func (p *process) port() (string, error) {
 	return port, nil
 }
 
-// wait waits for a client to end, and kills it when it takes too long.
+// wait waits for a client to end, and kills it after patience.
 func (p *process) wait(patience time.Duration) error {
 	go io.Copy(io.Discard, p.stdout)
 	select {
@@ -81,12 +81,13 @@ func (p *process) wait(patience time.Duration) error {
 	case <-time.After(patience):
 		p.kill()
 		<-p.ended
-		return errors.New("the process did not come to an end")
+		return errors.New("the process did not end")
 	}
 }
 
-// stop ends a server. The error is not nil if it had ended by itself, or does so in lastWords:
-// one that the last case has brought down takes a moment to go.
+// stop ends a server. It returns an error if the server had already ended, or
+// ends by itself within lastWords, because a crash in the last case takes a
+// moment.
 func (p *process) stop() error {
 	select {
 	case <-p.ended:
@@ -103,7 +104,7 @@ func (p *process) stop() error {
 
 func (p *process) kill() { p.cmd.Process.Kill() }
 
-// fault is how the process ended, with its last words.
+// fault returns how the process ended, with its last output.
 func (p *process) fault() error {
 	if p.err == nil {
 		return nil
@@ -111,7 +112,8 @@ func (p *process) fault() error {
 	return fmt.Errorf("%w: %s", p.err, p.stderr.String())
 }
 
-// head keeps the first bytes that are written to it, where a crash says what it is.
+// head keeps the first bytes written to it, which contain the reason of a
+// crash.
 type head struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -14,11 +14,12 @@ import (
 	"github.com/wskit/wskit/examples/conformance"
 )
 
-// proxied is the assembly of ours that stands after a proxy.
+// proxied is our assembly behind a proxy.
 const proxied = "websocket, takeover"
 
-// proxy is a proxy as its package sets it up. In its configuration LISTEN is the address
-// to listen on, SERVER that of the server, and DIR a folder for its files.
+// proxy is a proxy with the settings of its package. In its configuration,
+// LISTEN is the address to listen on, SERVER the address of the server, and DIR
+// a folder for its files.
 type proxy struct {
 	name, config string
 	args         func(dir, config string) []string
@@ -58,7 +59,7 @@ backend out
 `, func(_, config string) []string { return []string{"-db", "-f", config} }},
 }
 
-// proxyAgents are the proxies, with a server of ours after each.
+// proxyAgents are proxies with our server behind them.
 func proxyAgents(limit int64) (list []*agent) {
 	for _, p := range proxies {
 		list = append(list, &agent{
@@ -72,7 +73,8 @@ func proxyAgents(limit int64) (list []*agent) {
 	return list
 }
 
-// path is the program: packages put it where only root looks.
+// path returns the path of the program. Packages install it in a directory that
+// only root has in PATH.
 func (p *proxy) path() string {
 	if path, err := exec.LookPath(p.name); err == nil {
 		return path
@@ -80,7 +82,8 @@ func (p *proxy) path() string {
 	return filepath.Join("/usr/sbin", p.name)
 }
 
-// start starts a server of ours and the proxy before it. wait waits for the end of either.
+// start starts our server and the proxy in front of it. wait waits for the end
+// of either.
 func (p *proxy) start(ctx context.Context, limit int64) (port int, wait func() error, err error) {
 	ended := make(chan error, 2)
 	backend, err := net.Listen("tcp", "127.0.0.1:0")
@@ -124,7 +127,7 @@ func (p *proxy) command(ctx context.Context, backend string, front int) (*exec.C
 	return cmd, nil
 }
 
-// freePort is a port that nobody listens on.
+// freePort returns an unused port.
 func freePort() (int, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -7,14 +7,15 @@ import (
 	"sync"
 )
 
-// The folders that the scripts need, seen from that of the module.
+// The folders that the scripts need, relative to the module.
 const (
 	scripts = "conformance/testdata"
 	nodeWS  = "../examples/interop/testdata/node_modules/ws"
 )
 
-// scriptAgents are implementations in other languages. Each script is a server when it is told
-// nothing but the limit, and a client when it is given the suite's URL, too.
+// scriptAgents are implementations in other languages. Each script is a server
+// if its only argument is the limit, and a client if it also gets the suite's
+// URL.
 func scriptAgents(_ string, limit int64) []*agent {
 	folder, _ := filepath.Abs(nodeWS)
 	bytes := strconv.FormatInt(limit, 10)
@@ -38,8 +39,8 @@ func scriptAgents(_ string, limit int64) []*agent {
 	}
 }
 
-// python is an interpreter that has websockets: the system's, which its packages are for, or
-// the first one in the path.
+// python is an interpreter with the package websockets: that of the system, or
+// the first one in PATH.
 var python = sync.OnceValue(func() string {
 	const system = "/usr/bin/python3"
 	if exec.Command(system, "-c", "import websockets").Run() != nil {

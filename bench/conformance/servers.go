@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// serverAgents are servers of other languages, and proxies with a server of ours after them.
+// serverAgents are servers in other languages, and proxies with our server
+// behind them.
 func serverAgents(side string, limit int64) []*agent {
 	if side != server {
 		return nil
@@ -18,7 +19,7 @@ func serverAgents(side string, limit int64) []*agent {
 	}, proxyAgents(limit)...)
 }
 
-// nodeServer is a server on a package of npm.
+// nodeServer is a server with an npm package.
 func nodeServer(name, library, setup string, limit int64) *agent {
 	folder, _ := filepath.Abs(filepath.Join(filepath.Dir(nodeWS), name))
 	return &agent{
@@ -30,7 +31,7 @@ func nodeServer(name, library, setup string, limit int64) *agent {
 	}
 }
 
-// pythonServer is a server on a package of Python.
+// pythonServer is a server with a Python package.
 func pythonServer(name, setup string, limit int64) *agent {
 	return &agent{
 		name: name, setup: setup,

@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each server of another language, and each proxy, starts, answers and ends. They run at the
-// same time: each takes the seconds that a process has to die of the last case.
+// Each server of another language, and each proxy, starts, answers and ends.
+// They run at the same time: each takes the seconds that a process has to die
+// of the last case.
 func TestServerAgents(t *testing.T) {
 	t.Chdir("..") // the module's folder, where the program runs
 	var all sync.WaitGroup

@@ -10,12 +10,13 @@ import (
 
 func thisTree() (string, error) { return "this tree", nil }
 
-// moduleVersion returns a function that returns the version of a Go module in this program.
+// moduleVersion returns a function that returns the version of a Go module in
+// this program.
 func moduleVersion(path string) func() (string, error) {
 	return func() (string, error) {
 		info, ok := debug.ReadBuildInfo()
 		if !ok {
-			return "", errors.New("the program does not know its modules")
+			return "", errors.New("the binary has no module information")
 		}
 		for _, m := range info.Deps {
 			if m.Path == path {
@@ -31,7 +32,7 @@ func printedVersion(path string, args ...string) func() (string, error) {
 	return func() (string, error) {
 		out, err := exec.Command(path, args...).Output()
 		if err != nil {
-			return "", fmt.Errorf("%s is not here or lacks its library, see examples/interop/install: %w", path, err)
+			return "", fmt.Errorf("%s is missing or lacks its library, see examples/interop/install: %w", path, err)
 		}
 		return strings.TrimSpace(string(out)), nil
 	}

@@ -1,22 +1,23 @@
 //go:build unix
 
-// Command echo measures echo servers over the loopback interface: one process for each
-// server and one for the load.
+// Command echo measures echo servers over the loopback interface: one process
+// for each server and one for the load.
 //
 //	go run ./echo -rounds 15
 //
-// The load is the same for all: bytes that were made before, sent on one connection
-// after the other, always after the echoes of the batch before. It compares no echo, so
-// that it costs less than any of the servers; its CPU time is printed. The servers
-// have the first CPU to themselves, unless -cores says otherwise.
+// The load is the same for all: prepared bytes, sent on one connection after
+// another, each after the echoes of the previous batch. It does not compare the
+// echoes, so that it costs less than any of the servers. Its CPU time is
+// printed. Each server runs alone on the first CPU, unless -cores is set.
 //
-// Each round measures a server and the base, which is the bare TCP echo unless -base
-// says otherwise, one right after the other, in turns. The figure is messages for
-// each second of CPU time that the server has used, user and system, which other
-// programs on the machine disturb less than the time on the wall. The share is the
-// median of the ratios of all rounds, with the width of its 95 % interval. If
-// that is wider than the difference from 1, "level" is printed instead of the ratio. The first row is the base against itself: differences smaller than its spread
-// say nothing in this run.
+// Each round measures a server and the base one after the other. The base is a
+// bare TCP echo unless -base is set. The result is the number of messages for
+// each second of CPU time of the server, user and system, which other programs
+// disturb less than wall-clock time. The share is the median of the ratios of
+// all rounds, with the width of its 95 % interval. If that is wider than the
+// difference from 1, "level" is printed instead of the ratio. The first row
+// compares the base with itself: differences smaller than its spread are not
+// significant.
 package main
 
 import (
@@ -81,11 +82,11 @@ func (o options) check() error {
 		{"cores", o.cores, runtime.NumCPU()}, {"rounds", o.rounds, 10_000}, {"messages", o.messages, 1 << 30},
 	} {
 		if n.is < 1 || n.is > n.most {
-			return fmt.Errorf("-%s is %d, and must be from 1 to %d", n.name, n.is, n.most)
+			return fmt.Errorf("-%s is %d, want 1 to %d", n.name, n.is, n.most)
 		}
 	}
 	if !slices.ContainsFunc(echoserver.Libraries, func(l echoserver.Library) bool { return l.Name == o.base }) {
-		return fmt.Errorf("-base names no library: %q", o.base)
+		return fmt.Errorf("-base: unknown library %q", o.base)
 	}
 	return nil
 }
@@ -114,8 +115,8 @@ func (o options) run(out io.Writer) error {
 	return o.report(out, targets[1:])
 }
 
-// startAll starts the base twice, so that it can be compared with itself, and the
-// others.
+// startAll starts the base twice, so that it can be compared with itself, and
+// the others.
 func (o options) startAll() (targets []*target, err error) {
 	libraries := slices.Clone(echoserver.Libraries)
 	slices.SortStableFunc(libraries, func(a, b echoserver.Library) int {
@@ -171,7 +172,7 @@ func (o options) start(l echoserver.Library) (*target, error) {
 	return t, nil
 }
 
-// report prints what was measured. The first target is the base.
+// report prints the results. The first target is the base.
 func (o options) report(out io.Writer, targets []*target) error {
 	noise := paired.Summarize(targets[0].shares)
 	fmt.Fprintf(out, "%d connections, %d bytes, %d at a time, %d CPU for the server, TLS %t: %d rounds of %d messages\n",
@@ -187,8 +188,8 @@ func (o options) report(out io.Writer, targets []*target) error {
 	return w.Flush()
 }
 
-// swing returns half of the distance between the lowest and the highest ratio, as a part
-// of the median.
+// swing returns half the distance between the lowest and the highest ratio, as
+// a fraction of the median.
 func swing(ratios []float64) float64 {
 	return (slices.Max(ratios) - slices.Min(ratios)) / 2 / paired.Summarize(ratios).Median
 }

@@ -42,13 +42,13 @@ func TestCheck(t *testing.T) {
 		change func(*options)
 		text   string
 	}{
-		{func(o *options) { o.Size = mostSize + 1 }, "-size is 1048577, and must be from 1 to 1048576"},
+		{func(o *options) { o.Size = mostSize + 1 }, "-size is 1048577, want 1 to 1048576"},
 		{func(o *options) { o.conns = 0 }, "-conns is 0"},
 		{func(o *options) { o.batch = -1 }, "-pipeline is -1"},
 		{func(o *options) { o.cores = 1 << 20 }, "-cores is"},
 		{func(o *options) { o.rounds = 0 }, "-rounds is 0"},
 		{func(o *options) { o.messages = 0 }, "-messages is 0"},
-		{func(o *options) { o.base = "nobody" }, `-base names no library: "nobody"`},
+		{func(o *options) { o.base = "nobody" }, `-base: unknown library "nobody"`},
 	} {
 		o := good
 		c.change(&o)

@@ -9,15 +9,15 @@ import (
 	"github.com/wskit/wskit/bench/echoserver"
 )
 
-// target is a running server, with what was measured in each round.
+// target is a running server with the results of each round.
 type target struct {
 	name    string
 	process *echoserver.Process
 	clients []*echoserver.Client
-	batch   int // messages that go at a time
+	batch   int // messages in a batch
 
 	cpu    []float64 // messages for each second of the server's CPU time
-	wall   []float64 // and of time
+	wall   []float64 // messages for each second of time
 	load   []float64 // CPU time of the load, for each second of the server's
 	shares []float64 // cpu by that of the base in the same round
 }
@@ -31,7 +31,8 @@ func (t *target) stop() error {
 	return nil
 }
 
-// pair measures a round of t and one of base, which comes first unless later is set.
+// pair measures a round of t and one of base, which comes first unless later is
+// set.
 func (t *target) pair(base *target, messages int, later bool) error {
 	first, second := base, t
 	if later {
@@ -52,8 +53,8 @@ func (t *target) pair(base *target, messages int, later bool) error {
 	return nil
 }
 
-// round measures the echo of that many messages, and returns how many go for each
-// second of the server's CPU time.
+// round measures the echo of that many messages, and returns the number for
+// each second of the server's CPU time.
 func (t *target) round(messages int) (float64, error) {
 	before, err := t.process.CPU()
 	if err != nil {
@@ -70,7 +71,7 @@ func (t *target) round(messages int) (float64, error) {
 	}
 	used := time.Duration(after.CPU - before.CPU)
 	if used <= 0 {
-		return 0, fmt.Errorf("%d messages took no CPU time that can be measured: -messages must be more", messages)
+		return 0, fmt.Errorf("the CPU time of %d messages is too short to measure: increase -messages", messages)
 	}
 	done := float64(t.batches(messages) * t.batch)
 	t.cpu = append(t.cpu, done/used.Seconds())
@@ -79,10 +80,12 @@ func (t *target) round(messages int) (float64, error) {
 	return done / used.Seconds(), nil
 }
 
-// batches returns how many batches a round takes: on each connection one at least.
+// batches returns the number of batches of a round: at least one for each
+// connection.
 func (t *target) batches(messages int) int { return max(messages/t.batch, len(t.clients)) }
 
-// exchange sends a batch on each connection, and then another one after each echo.
+// exchange sends a batch on each connection, and then another one after each
+// echo.
 func (t *target) exchange(messages int) error {
 	for _, c := range t.clients {
 		if err := c.Send(); err != nil {

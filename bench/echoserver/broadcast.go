@@ -16,7 +16,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Servers that send each message to all, with what each library has for that.
+// Servers that send each message to all connections, with the API of each
+// library for that.
 
 func broadcastLoop(ln net.Listener) error {
 	var group websocket.Group
@@ -53,7 +54,7 @@ func broadcastWebsocket(ln net.Listener) error {
 	}))
 }
 
-// members is a set of connections, for libraries that have none.
+// members is a set of connections, for libraries without one.
 type members[C comparable] struct {
 	mu  sync.Mutex
 	all map[C]struct{}

@@ -14,18 +14,18 @@ import (
 const request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-// Client is a connection to a server. It knows what an echo looks like, and does not
-// look at it: it costs the same whatever it talks to.
+// Client is a connection to a server. It knows the length of an echo, but does
+// not compare it, so that it costs the same for all servers.
 type Client struct {
 	conn  net.Conn
 	frame []byte // what it sends
-	echo  []byte // what it gets, which is as long
-	large bool   // more than what sockets hold: it has to be read while it is sent
+	echo  []byte // buffer for the echo
+	large bool   // larger than socket buffers: must be read while it is sent
 	sent  chan error
 }
 
-// Dial opens a connection to a server of library, for batches of messages of text. It
-// tries again for a while, since some libraries listen by themselves.
+// Dial opens a connection to a server of library, for batches of text messages.
+// It retries for a while, because some libraries listen themselves.
 func Dial(addr, library string, o Options, text []byte, batch int) (c *Client, err error) {
 	for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(time.Millisecond) {
 		if c, err = dial(addr, library, o, text, batch); err == nil {
@@ -40,7 +40,7 @@ func dial(addr, library string, o Options, text []byte, batch int) (*Client, err
 	if err != nil {
 		return nil, err
 	}
-	conn.(*net.TCPConn).SetLinger(0) // ports are free again at once
+	conn.(*net.TCPConn).SetLinger(0) // frees ports immediately
 	if o.TLS {
 		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	}
@@ -61,10 +61,10 @@ func dial(addr, library string, o Options, text []byte, batch int) (*Client, err
 	return c, nil
 }
 
-// mostAtOnce is how much surely fits between two ends that both do not read.
+// mostAtOnce is the number of bytes that certainly fit into socket buffers.
 const mostAtOnce = 32 << 10
 
-// handshake reads the answer by the byte, so that nothing behind it is lost.
+// handshake reads the response byte by byte, so that data after it is not lost.
 func (c *Client) handshake() error {
 	if _, err := io.WriteString(c.conn, request); err != nil {
 		return err

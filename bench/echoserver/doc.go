@@ -1,4 +1,4 @@
-// Package echoserver has one echo server for each library, written with the calls that
-// its own users write, for measurements over real sockets. They run in a process of their
-// own: see [Serve] and [Start].
+// Package echoserver has an echo server for each library, in the style of its
+// users, for measurements with real sockets. Each runs in its own process: see
+// [Serve] and [Start].
 package echoserver

@@ -30,7 +30,8 @@ func TestServersEcho(t *testing.T) {
 	}
 }
 
-// skipRacy leaves out nbio under the race detector, which finds races within it.
+// skipRacy leaves out nbio under the race detector, which finds races within
+// it.
 func skipRacy(t *testing.T, l Library) {
 	if race.Enabled && l.Name == "nbio" {
 		t.Skip("nbio has races of its own")

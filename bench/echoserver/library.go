@@ -9,50 +9,50 @@ import (
 // Loop echoes messages until the connection ends.
 type Loop func()
 
-// Library is a library that can echo. A field is nil where it has no such way in.
+// Library is an echo server of a library. Unsupported fields are nil.
 type Library struct {
 	Name string
 
-	// Raw does the handshake on a connection that nobody has read from.
+	// Raw performs the handshake on a new connection.
 	Raw func(conn net.Conn) (Loop, error)
 
-	// HTTP does it in a handler of net/http.
+	// HTTP performs the handshake in a handler of net/http.
 	HTTP func(w http.ResponseWriter, r *http.Request) (Loop, error)
 
-	// Serve accepts connections by itself and does not return. It takes the place of Raw.
+	// Serve accepts connections itself and does not return. It replaces Raw.
 	Serve func(ln net.Listener) error
 
-	// MaxSize is the largest message that Serve is made for, and Plain says that it does
-	// without TLS. 0 means any.
+	// MaxSize is the maximum message size of Serve; 0 means no limit. Plain
+	// says that Serve does not support TLS.
 	MaxSize int
 	Plain   bool
 
-	// Broadcast is a server that sends each message to all its connections. It does not
-	// return.
+	// Broadcast is a server that sends each message to all connections. It does
+	// not return.
 	Broadcast func(ln net.Listener) error
 }
 
-// Libraries are all that can be measured.
+// Libraries are all libraries.
 var Libraries = []Library{
 	tcpLibrary, loopLibrary,
 	websocketLibrary, appendLibrary, helpersLibrary, protocolLibrary,
 	gobwasLibrary, gobwasBufferedLibrary, gwsLibrary, coderLibrary, gorillaLibrary,
 }
 
-// Pattern says which goroutine a connection lives in.
+// Pattern says on which goroutine a connection runs.
 type Pattern string
 
 // The patterns.
 const (
-	Raw     Pattern = "raw"     // no net/http; the handshake in a goroutine that ends with it
-	Same    Pattern = "same"    // no net/http; in the goroutine of the handshake
-	Handed  Pattern = "handed"  // net/http; the handler starts a goroutine, and returns
+	Raw     Pattern = "raw"     // no net/http; the goroutine of the handshake ends
+	Same    Pattern = "same"    // no net/http; on the goroutine of the handshake
+	Handed  Pattern = "handed"  // net/http; the handler starts a goroutine and returns
 	Handler Pattern = "handler" // net/http; in the handler, which blocks
 
 	Broadcast Pattern = "broadcast" // Library.Broadcast
 )
 
-// Has reports whether l can be served like that.
+// Has reports whether l supports a pattern.
 func (l Library) Has(p Pattern) bool {
 	switch p {
 	case Handed, Handler:
@@ -63,12 +63,12 @@ func (l Library) Has(p Pattern) bool {
 	return l.Raw != nil || p == Raw && l.Serve != nil
 }
 
-// Takes reports whether l can be served with these options.
+// Takes reports whether l supports these options.
 func (l Library) Takes(o Options) bool {
 	return !(l.Plain && o.TLS) && (l.MaxSize == 0 || o.Size <= l.MaxSize)
 }
 
-// serve accepts connections for ever.
+// serve accepts connections forever.
 func (l Library) serve(ln net.Listener, p Pattern) error {
 	if p == Handed || p == Handler {
 		return http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -111,5 +111,5 @@ func find(name string) (Library, error) {
 			return l, nil
 		}
 	}
-	return Library{}, fmt.Errorf("there is no library %q", name)
+	return Library{}, fmt.Errorf("unknown library %q", name)
 }

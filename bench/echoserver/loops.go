@@ -15,15 +15,16 @@ import (
 	"github.com/wskit/wskit/examples/loop"
 )
 
-// Event loops of others. Each has as many loops as there are processors for it.
+// Event loops of other projects. Each has as many loops as processors.
 
 func init() { Libraries = append(Libraries, gnetLibrary, nbioLibrary) }
 
-// gnetLibrary is github.com/panjf2000/gnet with our protocol, as in the examples.
+// gnetLibrary is github.com/panjf2000/gnet with our protocol, as in the
+// examples.
 var gnetLibrary = Library{
 	Name: "gnet-protocol", MaxSize: 64 << 10, Plain: true,
 	Serve: func(ln net.Listener) error {
-		addr := ln.Addr().String() // gnet listens by itself
+		addr := ln.Addr().String() // gnet listens itself
 		ln.Close()
 		return gnet.Run(&gnetServer{begin: time.Now()}, "tcp://"+addr, gnet.WithMulticore(true), gnet.WithReuseAddr(true))
 	},
@@ -60,7 +61,7 @@ func (s *gnetServer) OnTraffic(conn gnet.Conn) gnet.Action {
 var nbioLibrary = Library{
 	Name: "nbio", MaxSize: 64 << 10, Plain: true,
 	Serve: func(ln net.Listener) error {
-		logging.SetLevel(logging.LevelNone) // it logs to where the process answers
+		logging.SetLevel(logging.LevelNone) // it would log to the output of the process
 		failed := make(chan error, 1)
 		u := nbio.NewUpgrader()
 		u.OnMessage(func(c *nbio.Conn, typ nbio.MessageType, p []byte) { c.WriteMessage(typ, p) })
@@ -72,7 +73,7 @@ var nbioLibrary = Library{
 		engine.OnAcceptError(func(err error) {
 			select {
 			case failed <- err:
-			default: // it accepts again and again
+			default: // it retries Accept
 			}
 		})
 		if err := engine.Start(); err != nil {

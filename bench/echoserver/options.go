@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Options say what the servers are to be ready for.
+// Options are the requirements for the servers.
 type Options struct {
 	Size int  // of a message, in bytes; 0 means at most 512
 	TLS  bool // on the connections
@@ -30,7 +30,7 @@ func options() Options {
 	return Options{}
 }
 
-// parseOptions parses what [Options.arg] has made.
+// parseOptions parses the result of [Options.arg].
 func parseOptions(arg string) (o Options, err error) {
 	return o, json.Unmarshal([]byte(arg), &o)
 }
@@ -44,7 +44,7 @@ func (o Options) arg() string {
 	return string(b)
 }
 
-// buffer returns how many bytes a server that reads by itself takes at once.
+// buffer returns the read size of a server that reads itself.
 func (o Options) buffer() int { return max(512, min(o.Size, 64<<10)) }
 
 // message returns room for a whole message and its header.
@@ -64,7 +64,7 @@ func (o Options) listen() (net.Listener, error) {
 	return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}), nil
 }
 
-// selfSigned returns a certificate that nobody checks.
+// selfSigned returns a certificate that clients do not verify.
 func selfSigned() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -15,16 +15,17 @@ import (
 	"time"
 )
 
-// Child is the first argument of a process that is to call [Serve] with the others.
+// Child is the first argument of a process that must call [Serve] with the
+// others.
 const Child = "serve"
 
-// Serve is the server's process. The arguments are the library, the pattern and the
-// options, as [Start] has made them. It tells its address, and then answers each line
-// of input with what the process holds and has used. It returns at the end of
-// the input.
+// Serve runs the server's process. The arguments are the library, the pattern
+// and the options, as passed by [Start]. It prints its address, and then
+// answers each line of input with the Usage of the process. It returns at the
+// end of the input.
 func Serve(args []string, in io.Reader, out io.Writer) error {
 	if len(args) != 3 {
-		return fmt.Errorf("a server has 3 arguments, not %d", len(args))
+		return fmt.Errorf("want 3 arguments, got %d", len(args))
 	}
 	l, err := find(args[0])
 	if err != nil {
@@ -48,14 +49,14 @@ func Serve(args []string, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// Usage is what a process holds, in bytes, and the CPU time it has used, in nanoseconds: GC
-// of it by the garbage collector, which has run Cycles times. Pause is the longest pause of the
-// last 256 of these.
+// Usage is the memory of a process in bytes and its CPU time in nanoseconds. GC
+// is the CPU time of the garbage collector, Cycles the number of its cycles,
+// and Pause the longest pause of the last 256 cycles.
 type Usage struct{ Heap, Stack, CPU, GC, Cycles, Pause int64 }
 
 func usage(memory bool) (u Usage) {
 	if memory {
-		for range 3 { // the second one empties the pools, the third one shrinks what is left
+		for range 3 { // the second one empties the pools, and the third one frees the rest
 			runtime.GC()
 		}
 		debug.FreeOSMemory()
@@ -91,8 +92,9 @@ type Process struct {
 	out *bufio.Reader
 }
 
-// Start starts this program again, as the server of a library, with env added to its
-// environment. If cpu is not negative, it runs on that one alone, where there is taskset.
+// Start starts this program again, as the server of a library, with env added
+// to its environment. If cpu is not negative and taskset is installed, it runs
+// only on that CPU.
 func Start(library string, pattern Pattern, o Options, cpu int, env ...string) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -103,7 +105,7 @@ func Start(library string, pattern Pattern, o Options, cpu int, env ...string) (
 		args = append([]string{path, "-c", fmt.Sprint(cpu)}, args...)
 	}
 	p := &Process{cmd: exec.Command(args[0], args[1:]...)}
-	p.cmd.Env = append(append(os.Environ(), "GNET_LOGGING_LEVEL=5"), env...) // it logs to where the process answers
+	p.cmd.Env = append(append(os.Environ(), "GNET_LOGGING_LEVEL=5"), env...) // it would log to the output of the process
 	p.cmd.Stderr = os.Stderr
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -123,10 +125,10 @@ func Start(library string, pattern Pattern, o Options, cpu int, env ...string) (
 	return p, nil
 }
 
-// Memory returns what the server holds after a garbage collection, and CPU what it has used.
+// Memory returns the Usage of the server after a garbage collection.
 func (p *Process) Memory() (Usage, error) { return p.ask("memory") }
 
-// CPU returns the CPU time alone, without a garbage collection.
+// CPU returns only the CPU time, without a garbage collection.
 func (p *Process) CPU() (Usage, error) { return p.ask("cpu") }
 
 func (p *Process) ask(what string) (u Usage, err error) {
@@ -136,7 +138,7 @@ func (p *Process) ask(what string) (u Usage, err error) {
 	return u, err
 }
 
-// PID returns the number of the server's process, also if taskset has started it.
+// PID returns the process ID of the server, even if taskset has started it.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Stop ends the server.

@@ -29,8 +29,8 @@ func echoGobwas(conn net.Conn) {
 	}
 }
 
-// gobwasBufferedLibrary is the same with one system call each way, for which buffers
-// for a message are kept, and a Reader and a Writer that are used again.
+// gobwasBufferedLibrary is the same with one system call in each direction,
+// with buffers for a message, and with a reused Reader and Writer.
 var gobwasBufferedLibrary = gobwasServer("gobwas-buffered", echoGobwasBuffered)
 
 func echoGobwasBuffered(conn net.Conn) {
@@ -57,8 +57,8 @@ func echoGobwasBuffered(conn net.Conn) {
 	}
 }
 
-// gwsLibrary is github.com/lxzan/gws, which checks text as the others here do but coder
-// and gorilla.
+// gwsLibrary is github.com/lxzan/gws with UTF-8 validation, like all others
+// here except coder and gorilla.
 var gwsLibrary = Library{
 	Name:      "gws",
 	Broadcast: broadcastGWS,
@@ -128,7 +128,8 @@ func echoGorilla(c *gorilla.Conn) {
 	}
 }
 
-// gobwasServer is a server whose connections echo is called with, behind the handshake.
+// gobwasServer is a server that calls echo with each connection after the
+// handshake.
 func gobwasServer(name string, echo func(net.Conn)) Library {
 	return Library{
 		Name: name,

@@ -11,7 +11,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// tcpLibrary is no library: it sends back what it gets, with no frames.
+// tcpLibrary is not a library: it echoes bytes without frames.
 var tcpLibrary = Library{
 	Name: "tcp",
 	Raw: func(conn net.Conn) (Loop, error) {
@@ -69,8 +69,8 @@ func rawConn(echo func(*websocket.Conn)) func(net.Conn) (Loop, error) {
 	}
 }
 
-// unlimited takes messages of any size, and sends each in one frame, as most of the others
-// do unless told otherwise.
+// unlimited accepts messages of any size and sends each in one frame, like the
+// default of most other libraries.
 var unlimited = websocket.ConnOptions{ReadLimit: -1, FragmentSize: -1}
 
 func echoWebsocket(c *websocket.Conn) {
@@ -86,7 +86,7 @@ func echoWebsocket(c *websocket.Conn) {
 	}
 }
 
-// appendLibrary is the same with a buffer for messages that each connection keeps.
+// appendLibrary is the same with a message buffer for each connection.
 var appendLibrary = Library{
 	Name: "wskit-append",
 	Raw:  rawConn(echoAppend),
@@ -123,7 +123,8 @@ func echoHelpers(conn net.Conn) {
 	}
 }
 
-// protocolLibrary drives the protocol without I/O with a buffer each way.
+// protocolLibrary drives the protocol without I/O with a buffer for each
+// direction.
 var protocolLibrary = wskitServer("wskit-protocol", echoProtocol)
 
 func echoProtocol(conn net.Conn) {
@@ -144,7 +145,7 @@ func echoProtocol(conn net.Conn) {
 	}
 }
 
-// answer appends what is due for the frames that p completes.
+// answer appends the output for the frames that p completes.
 func answer(c *wsutil.Protocol, out, p []byte) ([]byte, error) {
 	for len(p) > 0 {
 		ev, n, err := c.NextMessage(p)
@@ -165,7 +166,8 @@ func answer(c *wsutil.Protocol, out, p []byte) ([]byte, error) {
 	return out, nil
 }
 
-// wskitServer is a server whose connections echo is called with, behind the handshake.
+// wskitServer is a server that calls echo with each connection after the
+// handshake.
 func wskitServer(name string, echo func(net.Conn)) Library {
 	return Library{
 		Name: name,

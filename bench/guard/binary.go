@@ -14,13 +14,13 @@ import (
 
 // tree is the files of a commit.
 type tree struct {
-	dir  string // where they are
-	out  string // prefix of what is built of them
+	dir  string // folder of the files
+	out  string // prefix of built binaries
 	root string // of the repository, if dir is a copy to be removed
 }
 
-// checkout makes the files of a commit a folder below dir. If commit is empty, the tree
-// is the files as they are.
+// checkout checks out a commit in a folder below dir. If commit is empty, the
+// tree is the working tree.
 func checkout(dir, name, commit string) (*tree, error) {
 	root, err := command("", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
@@ -46,8 +46,8 @@ func (t *tree) remove() {
 // binary is a program of tests and the folder that it runs in.
 type binary struct{ path, dir string }
 
-// build builds the benchmarks of a package, and returns the names of those of this
-// project: all that name no library, or name it.
+// build builds the benchmarks of a package, and returns the names of those of
+// this project: those without a library in the name, and those with this one.
 func (t *tree) build(pkg string) (names []string, b binary, err error) {
 	b = binary{path: t.out + strings.ReplaceAll(filepath.ToSlash(pkg), "/", "-"), dir: filepath.Join(t.dir, pkg)}
 	if _, err := command(b.dir, "go", "test", "-c", "-o", b.path, "."); err != nil {
@@ -67,8 +67,8 @@ func (t *tree) build(pkg string) (names []string, b binary, err error) {
 	return names, b, nil
 }
 
-// measured is a line of a benchmark: its name, without the number of processors, and
-// the time.
+// measured is a line of a benchmark: its name, without the number of
+// processors, and the time.
 var measured = regexp.MustCompile(`(?m)^(Benchmark\S*?)(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`)
 
 // row returns a function that measures one row for that time, and returns the

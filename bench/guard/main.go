@@ -3,11 +3,11 @@
 //
 //	go run ./guard -old main -bench 'Message|Handshake'
 //
-// It builds the benchmarks of both and runs them in turns, row by row, for a short
-// time each: what else the machine does then disturbs both alike. What counts is the
-// median of the ratios of all rounds. A row over the limit is measured again with three
-// times as many rounds before it fails the run. Rows that only one commit has are
-// named and left out.
+// It builds the benchmarks of both and runs them alternately, row by row, for a
+// short time each, so that other load on the machine affects both equally. The
+// result is the median of the ratios of all rounds. A row over the limit is
+// measured again with three times as many rounds before it fails. Rows that
+// exist in only one commit are listed and skipped.
 package main
 
 import (
@@ -53,9 +53,9 @@ func main() {
 func (o options) check() error {
 	switch {
 	case o.rounds < 1:
-		return fmt.Errorf("-rounds is %d, and must be at least 1", o.rounds)
+		return fmt.Errorf("-rounds is %d, want at least 1", o.rounds)
 	case o.limit <= 0:
-		return fmt.Errorf("-limit is %v, and must be above 0", o.limit)
+		return fmt.Errorf("-limit is %v, want more than 0", o.limit)
 	case len(strings.Fields(o.packages)) == 0:
 		return errors.New("-packages names no folder")
 	}
@@ -63,8 +63,8 @@ func (o options) check() error {
 	return err
 }
 
-// row is one benchmark, which both commits have. Each function measures it once, in
-// nanoseconds for an operation.
+// row is a benchmark that exists in both commits. Each function measures it
+// once, in nanoseconds for an operation.
 type row struct {
 	name     string
 	old, new func() (float64, error)
@@ -97,7 +97,7 @@ func (o options) run(out, progress io.Writer) error {
 	return o.compareAll(rows, out, progress)
 }
 
-// compareAll compares the rows one after the other.
+// compareAll compares all rows.
 func (o options) compareAll(rows []row, out, progress io.Writer) error {
 	var slow []string
 	for _, r := range rows {
@@ -120,8 +120,7 @@ func (o options) compareAll(rows []row, out, progress io.Writer) error {
 	return nil
 }
 
-// compare measures a row in turns. Which of the two comes first changes from round to
-// round.
+// compare measures a row alternately. The order changes from round to round.
 func compare(r row, rounds int) (paired.Summary, error) {
 	var ratios []float64
 	for i := range rounds {
@@ -145,8 +144,8 @@ func compare(r row, rounds int) (paired.Summary, error) {
 	return paired.Summarize(ratios), nil
 }
 
-// build builds the benchmarks of both trees, and returns the rows to measure, in the
-// order in which the new one has them.
+// build builds the benchmarks of both trees, and returns the rows in the order
+// of the new tree.
 func (o options) build(before, after *tree, progress io.Writer) ([]row, error) {
 	var rows []row
 	match := regexp.MustCompile(o.bench)

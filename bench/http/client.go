@@ -25,8 +25,8 @@ type clients struct {
 	} // nil for HTTP/1.1
 }
 
-// dialing returns the clients of a version. streams is how many share a connection of
-// HTTP/2, 0 for as many as the server allows.
+// dialing returns the clients of a version. streams is how many share a
+// connection of HTTP/2, 0 for as many as the server allows.
 func (s *server) dialing(version, streams int) *clients {
 	c := &clients{s: s, config: s.trust()}
 	switch version {
@@ -77,8 +77,8 @@ func (c *clients) transportOrNil() websocket.Transport {
 	return c.transport
 }
 
-// bare opens a stream without WebSocket frames, for as many bytes as a frame of n bytes
-// has that a server sends.
+// bare opens a stream without WebSocket frames. Its messages are as long as a
+// server's frame with n bytes of payload.
 func (c *clients) bare(n int) (*echoer, error) {
 	n += ws.HeaderSize(ws.Header{Length: int64(n)})
 	open := c.bareStream

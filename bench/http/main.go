@@ -1,9 +1,10 @@
-// Command http measures echo over HTTP/1.1, HTTP/2 and HTTP/3, all with TLS, beside a
-// handler of net/http that sends bytes back without WebSocket frames over the same
-// transport, and what a connection that waits holds. Both move the same number of bytes:
-// a message of the other handler is as long as a frame of the server with its header.
-// Server and client share a process and its cores, so that the figures compare with
-// one another only. The ratio is the median of the ratios of each round.
+// Command http measures WebSocket echo over HTTP/1.1, HTTP/2 and HTTP/3, all
+// with TLS, and compares it with an HTTP handler that echoes bytes without
+// frames over the same transport. Both move the same number of bytes: a message
+// of the other handler is as long as a frame of the server with its header. The
+// command also measures the memory of an idle connection. Server and client
+// share a process and its cores, so the results can only be compared with each
+// other. The ratio is the median of the ratios of each round.
 //
 //	go run ./http -rounds 7 -time 1s -out ../docs/performance-http.md
 package main
@@ -53,7 +54,8 @@ func run(w io.Writer, rounds, conns int, long time.Duration) error {
 	return s.share(w, rounds, long)
 }
 
-// compare writes how fast each version echoes, beside the handler without WebSockets.
+// compare writes the rate of each version, and that of the handler without
+// WebSockets.
 func (s *server) compare(w io.Writer, rounds, conns int, long time.Duration) error {
 	fmt.Fprintf(w, "\n## Echo on %d connections or streams, messages a second\n\n| | message | WebSocket | bare | ratio |\n|---|---|---|---|---|\n", conns)
 	for _, version := range []int{1, 2, 3} {
@@ -62,7 +64,7 @@ func (s *server) compare(w io.Writer, rounds, conns int, long time.Duration) err
 		for _, size := range []int{64, 16 << 10} {
 			var rates [2][]float64
 			var ratios []float64
-			for range rounds { // in turn, so that a slow moment is one for both
+			for range rounds { // alternately, so that a slow moment affects both
 				for i, open := range []func(int) (*echoer, error){c.websocket, c.bare} {
 					rate, err := measure(func() (*echoer, error) { return open(size) }, conns, long)
 					if err != nil {
@@ -80,7 +82,7 @@ func (s *server) compare(w io.Writer, rounds, conns int, long time.Duration) err
 	return nil
 }
 
-// share writes what 100 WebSockets cost on one connection and on 100.
+// share writes the cost of 100 WebSockets on one connection and on 100.
 func (s *server) share(w io.Writer, rounds int, long time.Duration) error {
 	const n = 100
 	fmt.Fprintf(w, "\n## %d WebSockets: messages of 64 bytes a second, and KiB held by each that waits, with both ends\n\n| | connections | messages/s | KiB |\n|---|---|---|---|\n", n)
@@ -106,7 +108,7 @@ func (s *server) share(w io.Writer, rounds int, long time.Duration) error {
 
 func median(values []float64) float64 { return paired.Summarize(values).Median }
 
-// measure returns how many messages a second conns connections echo.
+// measure returns the messages per second that conns connections echo.
 func measure(open func() (*echoer, error), conns int, long time.Duration) (rate float64, err error) {
 	echoers := make([]*echoer, conns)
 	for i := range echoers {
@@ -145,8 +147,8 @@ func measure(open func() (*echoer, error), conns int, long time.Duration) (rate 
 	return float64(count.Load()) / took.Seconds(), err
 }
 
-// holds returns the bytes of heap and stacks that each of n WebSockets holds between
-// messages, with both ends.
+// holds returns the bytes of heap and stacks of each of n idle WebSockets, for
+// both ends.
 func holds(c *clients, n int) (int64, error) {
 	before := memory()
 	for range n {
@@ -164,7 +166,7 @@ func holds(c *clients, n int) (int64, error) {
 
 func memory() int64 {
 	runtime.GC()
-	runtime.GC() // pools let go of what they hold
+	runtime.GC() // empties pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc + m.StackInuse)

@@ -18,8 +18,8 @@ import (
 	"github.com/wskit/wskit/wsh3"
 )
 
-// server serves the same handler over all three versions of HTTP, with TLS, at one port
-// number.
+// server serves the same handler over all three versions of HTTP, with TLS, on
+// one port number.
 type server struct {
 	addr string
 	tcp  *httptest.Server
@@ -55,14 +55,14 @@ func (s *server) close() {
 	s.tcp.Close()
 }
 
-// trust returns the configuration of a client.
+// trust returns the TLS configuration of a client.
 func (s *server) trust() *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(s.tcp.Certificate())
 	return &tls.Config{RootCAs: pool}
 }
 
-// echoMessages is the handler that is measured.
+// echoMessages is the measured handler.
 func echoMessages(w http.ResponseWriter, r *http.Request) {
 	c, err := wsh3.Accept(w, r, nil)
 	if err != nil {
@@ -77,8 +77,8 @@ func echoMessages(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// echoBytes is the handler without WebSockets that it is compared with: it sends back n
-// bytes whenever it has read as many.
+// echoBytes is the handler without WebSockets for comparison. It echoes n bytes
+// at a time.
 func echoBytes(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.Atoi(r.URL.Query().Get("n"))
 	if err != nil || n < 1 || n > 1<<20 {

@@ -20,7 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Every library delivers every message, also where one receiver in ten is stalled.
+// Every library delivers every message, also where one receiver in ten is
+// stalled.
 func TestLibraries(t *testing.T) {
 	o := options{receivers: 20, deliveries: 2000}
 	for _, l := range libraries {

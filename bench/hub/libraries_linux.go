@@ -23,9 +23,9 @@ import (
 // service is a hub of one library.
 type service struct {
 	handler http.Handler             // a connection is on the topic of the query
-	serve   func(net.Listener) error // in place of handler
+	serve   func(net.Listener) error // instead of handler
 	publish func(topic string, p []byte) error
-	ready   func() int64                    // how many are subscribed
+	ready   func() int64                    // number of subscribers
 	more    func(topics func(int) []string) // subscribes each connection to more topics; nil if it cannot
 }
 
@@ -55,7 +55,7 @@ func find(name string) *library {
 
 func topicOf(r *http.Request) string { return r.URL.Query().Get("topic") }
 
-// members are the members of a hub of ours.
+// members are the members of our hub.
 type members struct {
 	h     *hub.Hub
 	count atomic.Int64
@@ -207,7 +207,8 @@ func startCentrifuge(compress bool) *service {
 	}
 }
 
-// startGorilla has a hub as in the chat example of gorilla/websocket, for each topic.
+// startGorilla starts a hub for each topic, as in the chat example of
+// gorilla/websocket.
 func startGorilla(compress bool) *service {
 	var mu sync.Mutex
 	rooms := make(map[string]*room)

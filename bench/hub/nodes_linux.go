@@ -18,7 +18,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// counting is a receiver in this process, at a node.
+// counting is a receiver at a node in this process.
 type counting struct {
 	got  atomic.Int64
 	late []time.Duration
@@ -39,8 +39,8 @@ func (c *counting) Replay(_ context.Context, m *hub.Message) error {
 func (c *counting) Buffered() int                     { return 0 }
 func (c *counting) Close(ws.StatusCode, string) error { return nil }
 
-// measureNodes prints what three nodes on this machine add: servers in this process,
-// each with a receiver.
+// measureNodes prints the overhead of three nodes on this machine: servers in
+// this process, each with a receiver.
 func measureNodes(out io.Writer) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -122,7 +122,7 @@ func measureTopic(ctx context.Context, out io.Writer, name, topic string, hubs [
 		_, err := hubs[0].Publish(ctx, topic, hub.Publication{Payload: payload(time.Now())})
 		return err
 	}
-	for receivers[len(receivers)-1].got.Load() == 0 { // until the subscription is everywhere
+	for receivers[len(receivers)-1].got.Load() == 0 { // until the subscription has reached all nodes
 		if err := retry(ctx, send); err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func measureTopic(ctx context.Context, out io.Writer, name, topic string, hubs [
 					errs <- err
 					return
 				}
-				for publishers == 1 && n-(last.got.Load()-before) > 2000 { // what NATS would drop
+				for publishers == 1 && n-(last.got.Load()-before) > 2000 { // NATS would drop messages
 					time.Sleep(50 * time.Microsecond)
 				}
 			}
@@ -178,7 +178,7 @@ func measureTopic(ctx context.Context, out io.Writer, name, topic string, hubs [
 	return nil
 }
 
-// arrived waits until a receiver has got so many messages.
+// arrived waits until a receiver has n messages.
 func arrived(c *counting, n int64) error {
 	for until := time.Now().Add(20 * time.Second); c.got.Load() < n; time.Sleep(20 * time.Microsecond) {
 		if time.Now().After(until) {

@@ -1,17 +1,18 @@
 //go:build unix
 
-// Command idle measures what a connection holds on a server that waits for its next
-// message: heap and stack, after a garbage collection, in a process of the server's own.
-// Each connection has echoed one message before. The request has neither an origin nor an
-// offer of extensions: what a handshake with them needs of a handler's stack is not seen here.
+// Command idle measures the memory of an idle connection on a server: heap and
+// stack after a garbage collection, in the server's own process. Each
+// connection has echoed one message before. The request has neither an origin
+// nor an offer of extensions, so the stack for a handshake with them is not
+// included.
 //
 //	go run ./idle -conns 10000
 //
-// The runtime makes the stack of a new goroutine as large as those that it saw in use at
-// the last garbage collection, on average. So a server's first thousand connections set
-// the size for the rest, and the figure of a server depends on when its connections came.
-// Therefore each is measured twice: without that (GODEBUG=adaptivestackstart=0), which
-// shows what the goroutine itself needs, and as the runtime does it unless told otherwise.
+// The runtime gives new goroutines a stack of the average size at the last
+// garbage collection. The first thousand connections of a server therefore set
+// the size for the rest, and the result depends on their timing. Each server is
+// measured twice: with GODEBUG=adaptivestackstart=0, which shows the size that
+// the goroutine itself needs, and with the default of the runtime.
 package main
 
 import (
@@ -70,12 +71,12 @@ func run(conns int, only string) error {
 	return nil
 }
 
-// measure returns what one connection holds.
+// measure returns the memory of one connection.
 func measure(library string, pattern echoserver.Pattern, conns int, adaptive string) (echoserver.Usage, error) {
 	return measureWith(library, pattern, conns, adaptive, func() {})
 }
 
-// measureWith is measure that calls look while all connections are open.
+// measureWith is measure, but calls look while all connections are open.
 func measureWith(library string, pattern echoserver.Pattern, conns int, adaptive string, look func()) (u echoserver.Usage, err error) {
 	p, err := echoserver.Start(library, pattern, echoserver.Options{}, -1, "GODEBUG=adaptivestackstart="+adaptive)
 	if err != nil {

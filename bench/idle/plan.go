@@ -30,7 +30,7 @@ var servers = []struct {
 
 // plan measures our servers and writes the table of their memory into a page.
 func plan(page string, conns int, now time.Time) error {
-	if err := marked.Check(page, part); err != nil { // before seconds are spent
+	if err := marked.Check(page, part); err != nil { // check before measuring
 		return err
 	}
 	var b strings.Builder
@@ -57,7 +57,7 @@ func writeRow(b *strings.Builder, title string, each int64) {
 	fmt.Fprintf(b, "| %s | %d | %s | %s | %s |\n", title, each, size(1_000*each), size(100_000*each), size(1_000_000*each))
 }
 
-// size returns a number of bytes in the unit that suits it.
+// size formats a number of bytes with a suitable unit.
 func size(n int64) string {
 	switch {
 	case n < 1e6:
@@ -69,8 +69,9 @@ func size(n int64) string {
 	}
 }
 
-// slab returns the bytes that the kernel holds in objects such as sockets, those of both
-// ends of our connections among them. It returns 0 on systems that do not say.
+// slab returns the size of kernel objects such as sockets in bytes, which
+// includes both ends of our connections. It returns 0 on systems that do not
+// report it.
 func slab() int64 {
 	f, err := os.Open("/proc/meminfo")
 	if err != nil {

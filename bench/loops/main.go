@@ -1,18 +1,19 @@
 //go:build linux
 
-// Command loops measures servers with very many connections beside each other: event loops
-// and goroutines, over the loopback interface. From the folder of the benchmarks:
+// Command loops compares servers with very many connections: event loops and
+// goroutines, over the loopback interface. From the folder of the benchmarks:
 //
 //	go run ./loops -rounds 5
 //	go run ./loops -only broadcast -server other=/path/of/a/program
 //
-// Each server is a process with one processor, and the load, one goroutine, has another
-// one: the last column shows what it costs. The figure of a server is its CPU time,
-// user and system, for each message: the median of short rounds, which are interleaved. The
-// ratio is the median of each round's ratio to wskit-loop in the same round: above 1 it
-// takes more than wskit-loop.
+// Each server is a process with one processor. The load is one goroutine with
+// another processor; the last column shows its cost. The result of a server is
+// its CPU time for each message, user and system: the median of short,
+// interleaved rounds. The ratio is the median of the ratios to wskit-loop in
+// the same round. Above 1, the server needs more than wskit-loop.
 //
-// A program is started with a port, and "echo" or "broadcast", as its arguments.
+// A program is started with a port, and "echo" or "broadcast", as its
+// arguments.
 package main
 
 import (
@@ -79,12 +80,12 @@ type bench struct {
 	out              io.Writer
 }
 
-// reference is what the others are compared with.
+// reference is the server that the others are compared with.
 const reference = "wskit-loop"
 
 var names = []string{reference, "tcp", "wskit-websocket", "wskit-protocol", "gnet-protocol", "nbio", "gws", "coder", "gorilla"}
 
-// contenders returns what is measured, the reference first.
+// contenders returns the servers, the reference first.
 func (b *bench) contenders() (all []contender) {
 	for _, name := range names {
 		all = append(all, contender{name: name})
@@ -124,7 +125,8 @@ func (b *bench) run() error {
 	return nil
 }
 
-// wanted reports whether a scenario is selected. If it is, wanted prints its title.
+// wanted reports whether a scenario is selected. If it is, wanted prints its
+// title.
 func (b *bench) wanted(title string) bool {
 	if !strings.Contains(title, b.only) {
 		return false
@@ -133,13 +135,13 @@ func (b *bench) wanted(title string) bool {
 	return true
 }
 
-// running is a server under load, with what each round has cost.
+// running is a server under load with the results of each round.
 type running struct {
 	contender
 	*server
 	*swarm
 	cost  []float64 // µs of CPU for a message
-	load  []float64 // and those of the load
+	load  []float64 // the same of the load
 	ratio []float64 // of the cost to that of the reference in the same round
 }
 
@@ -163,7 +165,8 @@ func (r *running) end() {
 	r.server.stop()
 }
 
-// measure measures rounds of f, which is so many messages, and prints the table.
+// measure measures rounds of f, which sends the given number of messages, and
+// prints the table.
 func (b *bench) measure(all []*running, messages int, f func(r *running) error) error {
 	for range b.rounds {
 		for _, r := range all {

@@ -9,7 +9,7 @@ import (
 	"github.com/wskit/wskit/bench/echoserver"
 )
 
-// echo measures messages that come back.
+// echo measures echoed messages.
 func (b *bench) echo(conns, size, pipeline int) error {
 	title := fmt.Sprintf("echo of %d bytes, %d connections", size, conns)
 	if pipeline > 1 {
@@ -24,7 +24,7 @@ func (b *bench) echo(conns, size, pipeline int) error {
 			r.end()
 		}
 	}()
-	if conns > 1000 { // descriptors of the load: each server after the other, with the reference
+	if conns > 1000 { // limited descriptors: one server after another, each with the reference
 		return b.pairs(conns, size, pipeline)
 	}
 	for _, c := range b.contenders() {
@@ -40,8 +40,8 @@ func (b *bench) echo(conns, size, pipeline int) error {
 	return b.measure(all, b.messages, func(r *running) error { return r.echo(b.messages, pipeline) })
 }
 
-// pairs measures each server beside the reference, so that the load holds the connections of
-// two servers only.
+// pairs measures each server with the reference, so that the load holds
+// connections of only two servers.
 func (b *bench) pairs(conns, size, pipeline int) error {
 	contenders := b.contenders()
 	for _, c := range contenders[1:] {
@@ -79,7 +79,7 @@ func (b *bench) pair(reference, c contender, pattern echoserver.Pattern, conns, 
 	return b.measure(all, messages, f)
 }
 
-// broadcast measures one message to all.
+// broadcast measures one message to all connections.
 func (b *bench) broadcast() error {
 	conns, size := min(5000, b.most), 64
 	if !b.wanted(fmt.Sprintf("broadcast of %d bytes to %d connections", size, conns)) {
@@ -100,7 +100,7 @@ func (b *bench) broadcast() error {
 	return nil
 }
 
-// fairness measures what one connection that floods costs the others.
+// fairness measures the effect of one flooding connection on the others.
 func (b *bench) fairness() error {
 	const size, every = 64, 200 * time.Microsecond
 	conns := min(1000, b.most)
@@ -133,8 +133,8 @@ func (b *bench) fairness() error {
 	return failed
 }
 
-// memory measures what connections hold that have echoed once, and what the garbage
-// collector costs while they echo.
+// memory measures the memory of idle connections, and the cost of garbage
+// collection while they echo.
 func (b *bench) memory() error {
 	conns, size := min(9900, b.most), 64
 	if !b.wanted(fmt.Sprintf("%d connections: memory while they wait, garbage collection while they echo", conns)) {

@@ -16,14 +16,14 @@ import (
 	"github.com/wskit/wskit/bench/echoserver"
 )
 
-// contender is a server that can be measured: a library of package echoserver, or a program
-// that is started with a port and "echo" or "broadcast" as its arguments.
+// contender is a server: a library of package echoserver, or a program that is
+// started with a port and "echo" or "broadcast" as its arguments.
 type contender struct {
 	name    string
 	program string // empty for a library
 }
 
-// server is one that runs, on the first processor only.
+// server is a running server on the first processor.
 type server struct {
 	addr string
 	pid  int
@@ -31,8 +31,8 @@ type server struct {
 	in   *echoserver.Process // of a library
 }
 
-// start starts a server that is ready for so many bytes at once. A program serves two
-// patterns only.
+// start starts a server for messages of up to buffer bytes. A program supports
+// only two patterns.
 func (c contender) start(pattern echoserver.Pattern, buffer int) (*server, error) {
 	if c.program == "" {
 		p, err := echoserver.Start(c.name, pattern, echoserver.Options{Size: buffer}, 0, "GOMAXPROCS=1")
@@ -63,7 +63,7 @@ func (c contender) start(pattern echoserver.Pattern, buffer int) (*server, error
 	return &server{addr: addr.String(), pid: cmd.Process.Pid, stop: stop}, nil
 }
 
-// pattern returns how a contender is measured that echoes.
+// pattern returns the pattern of an echo contender.
 func (c contender) pattern() echoserver.Pattern {
 	for _, l := range echoserver.Libraries {
 		if l.Name == c.name && !l.Has(echoserver.Raw) {
@@ -73,7 +73,7 @@ func (c contender) pattern() echoserver.Pattern {
 	return echoserver.Raw
 }
 
-// broadcasts reports whether it can send to all.
+// broadcasts reports whether it supports broadcasts.
 func (c contender) broadcasts() bool {
 	for _, l := range echoserver.Libraries {
 		if l.Name == c.name {
@@ -83,7 +83,7 @@ func (c contender) broadcasts() bool {
 	return true
 }
 
-// cpu returns the time in nanoseconds that the threads of a process have run.
+// cpu returns the CPU time of the threads of a process in nanoseconds.
 func cpu(pid int) (total int64, err error) {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err == nil && len(threads) == 0 {
@@ -92,7 +92,7 @@ func cpu(pid int) (total int64, err error) {
 	for _, name := range threads {
 		p, err := os.ReadFile(name)
 		if err != nil {
-			continue // a thread that has ended meanwhile
+			continue // the thread has ended
 		}
 		first, _, _ := strings.Cut(string(p), " ")
 		n, _ := strconv.ParseInt(first, 10, 64)
@@ -101,7 +101,7 @@ func cpu(pid int) (total int64, err error) {
 	return total, err
 }
 
-// rss returns how many bytes of memory a process has.
+// rss returns the resident memory of a process in bytes.
 func rss(pid int) (int64, error) {
 	p, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

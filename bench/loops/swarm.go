@@ -15,8 +15,8 @@ import (
 	"github.com/wskit/wskit/bench/echoserver"
 )
 
-// swarm is the load: many connections on one goroutine and one epoll. It counts bytes
-// and does not look at them.
+// swarm is the load: many connections on one goroutine and one epoll. It counts
+// bytes and does not compare them.
 type swarm struct {
 	epoll int
 	conns []*peer
@@ -27,9 +27,9 @@ type swarm struct {
 // peer is one connection of a swarm.
 type peer struct {
 	fd     int
-	frames []byte // what is sent at once
-	due    int    // bytes that answer them
-	got    int    // of these
+	frames []byte // sent in one write
+	due    int    // size of the answer
+	got    int    // received bytes of the answer
 	sent   time.Time
 }
 
@@ -48,7 +48,7 @@ func newSwarm(addr, library string, conns int, text []byte, pipeline int) (*swar
 		p := new(peer)
 		s.conns = append(s.conns, p)
 		err = p.adopt(c, pipeline)
-		c.Close() // the duplicate lives on
+		c.Close() // the duplicate stays open
 		if err != nil {
 			s.close()
 			return nil, err
@@ -62,7 +62,7 @@ func newSwarm(addr, library string, conns int, text []byte, pipeline int) (*swar
 	return s, nil
 }
 
-// adopt takes a descriptor of its own, which the runtime does not know.
+// adopt duplicates the descriptor, without the runtime's poller.
 func (p *peer) adopt(c *echoserver.Client, pipeline int) error {
 	conn, frame, echo := c.Raw()
 	p.frames = bytes.Repeat(frame, pipeline)
@@ -93,7 +93,7 @@ func (s *swarm) close() {
 	unix.Close(s.epoll)
 }
 
-// send sends what a peer sends at once.
+// send sends one batch of a peer.
 func (p *peer) send() error {
 	n, errno := transfer(unix.SYS_SENDTO, p.fd, p.frames)
 	switch {
@@ -105,15 +105,16 @@ func (p *peer) send() error {
 	return nil
 }
 
-// transfer sends or receives. The runtime need not know, since nothing blocks.
+// transfer sends or receives. It does not notify the runtime, because the call
+// does not block.
 func transfer(call uintptr, fd int, p []byte) (int, syscall.Errno) {
 	n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)),
 		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 	return int(n), errno
 }
 
-// wait receives what has come, and calls each with the peers and the number of bytes. It
-// waits at most until timeout, in milliseconds.
+// wait receives available data, and calls each with the peer and the number of
+// bytes. It waits at most timeout milliseconds.
 func (s *swarm) wait(timeout int, each func(p *peer, n int) error) error {
 	n, err := unix.EpollWait(s.epoll, s.raw[:], timeout)
 	for err == unix.EINTR {
@@ -138,8 +139,8 @@ func (s *swarm) wait(timeout int, each func(p *peer, n int) error) error {
 // patience is how long the swarm waits for a server.
 const patience = 20_000 // ms
 
-// echo sends on all connections, and again after each answer, until there were so many
-// messages.
+// echo sends on all connections, and again after each answer, up to the given
+// number of messages.
 func (s *swarm) echo(messages, pipeline int) error {
 	batches := max(messages/pipeline, 1)
 	started, done := 0, 0
@@ -153,7 +154,7 @@ func (s *swarm) echo(messages, pipeline int) error {
 		before := done
 		err := s.wait(patience, func(p *peer, n int) error {
 			if p.got += n; p.got < p.due {
-				before-- // it goes on
+				before-- // it continues
 				return nil
 			}
 			p.got = 0
@@ -174,7 +175,8 @@ func (s *swarm) echo(messages, pipeline int) error {
 	return nil
 }
 
-// broadcast sends a message on one connection, and waits until all have got it.
+// broadcast sends a message on one connection, and waits until all have
+// received it.
 func (s *swarm) broadcast(rounds int) error {
 	for range rounds {
 		if err := s.conns[0].send(); err != nil {
@@ -194,8 +196,8 @@ func (s *swarm) broadcast(rounds int) error {
 	return nil
 }
 
-// gather sends messages to all until all have got one: servers may answer a handshake before
-// they know the connection as a member.
+// gather sends broadcasts until all connections have received one, because
+// servers may answer a handshake before they add the connection.
 func (s *swarm) gather() error {
 	for range 50 {
 		if err := s.conns[0].send(); err != nil {
@@ -220,9 +222,9 @@ func (s *swarm) gather() error {
 	return fmt.Errorf("not all connections get a message")
 }
 
-// fair pings on all connections but the first, one after the other at the given rate, and
-// returns the latencies. With flood, the first one sends all the time, so that 64 KiB are
-// under way.
+// fair pings on all connections except the first, one after another at the
+// given rate, and returns the latencies. With flood, the first one sends
+// continuously, with 64 KiB in flight.
 func (s *swarm) fair(pings int, every time.Duration, flood bool) ([]time.Duration, error) {
 	flooder := s.conns[0]
 	if flood {

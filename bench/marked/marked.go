@@ -1,5 +1,5 @@
-// Package marked writes the parts of pages that commands generate. Such a part stands
-// between the lines <!-- NAME:begin --> and <!-- NAME:end -->.
+// Package marked updates the parts of pages that commands generate. Such a part
+// is between the lines <!-- NAME:begin --> and <!-- NAME:end -->.
 package marked
 
 import (
@@ -37,12 +37,12 @@ func Update(file, name, part string) error {
 	return os.WriteFile(file, []byte(changed), 0o644)
 }
 
-// replace returns text with another part of that name.
+// replace returns text with the part of that name replaced.
 func replace(file, text, name, part string) (string, error) {
 	before, rest, ok := strings.Cut(text, Begin(name))
 	old, after, closed := strings.Cut(rest, End(name))
 	if !ok || !closed || strings.Contains(old+after, Begin(name)) || strings.Contains(after, End(name)) {
-		return "", fmt.Errorf("%s: it must have one line %q, and one line %q after it", file, Begin(name), End(name))
+		return "", fmt.Errorf("%s: want one line %q, followed by one line %q", file, Begin(name), End(name))
 	}
 	return before + Begin(name) + "\n\n" + strings.TrimSpace(part) + "\n\n" + End(name) + after, nil
 }

@@ -1,5 +1,5 @@
-// Package paired compares two things that are measured side by side, round after
-// round, on a machine that has other work as well.
+// Package paired compares two measurements that are taken alternately in rounds
+// on a machine with other load.
 package paired
 
 import (
@@ -8,18 +8,18 @@ import (
 	"slices"
 )
 
-// Summary is what the rounds of one comparison say.
+// Summary is the result of a comparison.
 type Summary struct {
 	Rounds int
 	Median float64 // of the ratios
-	// Low and High bound the median with 95 % confidence, whatever the
+	// Low and High are the 95 % confidence interval of the median, for any
 	// distribution of the ratios. With fewer than six rounds they are the
-	// smallest and the largest ratio, which is the best that can be said then.
+	// smallest and the largest ratio.
 	Low, High float64
 }
 
-// Summarize summarizes ratios, one for each round. It does not change them. The
-// summary of no ratios is all zero.
+// Summarize summarizes ratios, one for each round. It does not modify them.
+// Without ratios, it returns the zero value.
 func Summarize(ratios []float64) Summary {
 	n := len(ratios)
 	if n == 0 {
@@ -30,8 +30,8 @@ func Summarize(ratios []float64) Summary {
 	return Summary{Rounds: n, Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Low: sorted[k], High: sorted[n-1-k]}
 }
 
-// rank returns the largest k for which the median of what n values were drawn from
-// lies between the values of rank k and n-1-k with 95 % confidence: the sign test.
+// rank returns the largest k for which the median is between the values of rank
+// k and n-1-k of n samples with 95 % confidence (sign test).
 func rank(n int) int {
 	chance := math.Pow(0.5, float64(n)) // that all values are on one side
 	below := chance
@@ -43,7 +43,7 @@ func rank(n int) int {
 	}
 }
 
-// Spread returns half the width of the interval, as a part of the median.
+// Spread returns half the width of the interval, as a fraction of the median.
 func (s Summary) Spread() float64 {
 	if s.Median == 0 {
 		return 0
@@ -51,12 +51,12 @@ func (s Summary) Spread() float64 {
 	return (s.High - s.Low) / 2 / s.Median
 }
 
-// Differs reports whether the ratio is further from 1 than its spread: otherwise the
-// rounds do not tell which of the two is ahead.
+// Differs reports whether the difference of the ratio from 1 is larger than its
+// spread. Otherwise the result is not significant.
 func (s Summary) Differs() bool { return s.Rounds > 0 && math.Abs(s.Median-1) > s.Spread() }
 
-// String returns the median with its spread in percent. If the spread is larger than
-// the difference from 1, it returns "level" in place of the median.
+// String returns the median with its spread in percent. If the spread is larger
+// than the difference from 1, it returns "level" instead of the median.
 func (s Summary) String() string {
 	median := "level"
 	if s.Differs() {

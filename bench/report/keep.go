@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// keep writes the figures to a file in dir, which it makes if need be, named by
-// date and CPU. A file of the same name is replaced.
+// keep writes the figures to a file in dir, named by date and CPU. It creates
+// dir if necessary, and replaces an existing file.
 func keep(dir string, rep *report) (file string, err error) {
 	text, err := json.MarshalIndent(rep, "", "\t")
 	if err != nil {
@@ -22,8 +22,8 @@ func keep(dir string, rep *report) (file string, err error) {
 	return file, os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
-// machine returns the model of a CPU as a part of a file's name. It is all that
-// is kept of the machine.
+// machine returns the model of a CPU for a file name. No other data of the
+// machine is stored.
 func machine(cpu string) string {
 	words := strings.FieldsFunc(strings.ToLower(cpu), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)

@@ -1,11 +1,11 @@
 // Command report measures all libraries, prints a table of medians with the
-// ratio of this project to the best of the others, and keeps it.
+// ratio of this project to the best of the others, and stores it.
 //
 // It is run in the folder of the module bench:
 //
 //	go run ./report -count 6 -readme ../README.md
 //
-// Without -readme it writes nothing but the table.
+// Without -readme it only prints the table.
 package main
 
 import (
@@ -47,10 +47,10 @@ func main() {
 	}
 }
 
-// run does what the flags say. The table goes to out, and progress to progress.
+// run executes the flags. It prints the table to out, and progress to progress.
 func run(o options, now time.Time, out, progress io.Writer) error {
 	if o.count < 1 {
-		return fmt.Errorf("-count is %d, and must be at least 1", o.count)
+		return fmt.Errorf("-count is %d, want at least 1", o.count)
 	}
 	for file, name := range map[string]string{o.readme: part, o.page: pagePart} {
 		if file == "" {
@@ -92,7 +92,7 @@ func run(o options, now time.Time, out, progress io.Writer) error {
 	return err
 }
 
-// command returns what repeats the measurement.
+// command returns the command line that repeats the measurement.
 func (o options) command() string {
 	s := fmt.Sprintf("go run ./report -count %d -benchtime %s", o.count, o.benchtime)
 	if o.bench != "." {

@@ -7,9 +7,9 @@ import (
 	"os/exec"
 )
 
-// measure runs the benchmarks in rounds. A round is one measurement of each row,
-// so that a machine that gets slower for some seconds slows one figure of many
-// and not all figures of one library.
+// measure runs the benchmarks in rounds. A round is one measurement of each
+// row, so that a machine that is slow for some seconds affects one figure of
+// many rows, not all figures of one library.
 func measure(o options, progress io.Writer) ([]byte, error) {
 	var out bytes.Buffer
 	for round := range o.count {

@@ -8,8 +8,8 @@ import (
 // pagePart is the name of the table in a page about performance.
 const pagePart = "performance"
 
-// pageTable returns the table of all rows beside their limits: the lowest times, which
-// say most on a machine that has other work as well.
+// pageTable returns the table of all rows with their limits. It shows the
+// lowest times, which are most reliable on a machine with other load.
 func pageTable(rep *report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| work | limit | %s | by `Conn` | best other | ratio |\n|---|---:|---:|---:|---:|---:|\n", ours)
@@ -36,7 +36,8 @@ func pageTable(rep *report) string {
 	return b.String()
 }
 
-// lowest returns the lowest time of the selected libraries, or 0 if none was measured.
+// lowest returns the lowest time of the selected libraries, or 0 if none was
+// measured.
 func (r *row) lowest(wanted func(lib string) bool) (ns float64) {
 	for lib, c := range r.By {
 		if wanted(lib) {

@@ -14,10 +14,10 @@ import (
 
 const (
 	ours  = "wskit"
-	limit = "limit" // no library: the part of the work that none can leave out
+	limit = "limit" // not a library: the part of the work that no library can omit
 )
 
-// report is what was measured, in the form in which it is kept.
+// report holds the results in their stored form.
 type report struct {
 	Date      string   `json:"date"`
 	CPU       string   `json:"cpu"`
@@ -36,7 +36,7 @@ type row struct {
 	By    map[string]*cell `json:"by"`              // library
 }
 
-// cell is what the work costs with one library: medians, for each operation.
+// cell holds the medians of one library for an operation.
 type cell struct {
 	Nanoseconds float64 `json:"ns"`
 	Min         float64 `json:"ns_min"`
@@ -105,7 +105,7 @@ func (rep *report) add(res *benchfmt.Result) error {
 	return nil
 }
 
-// splitName takes the library out of a benchmark's name.
+// splitName removes the library from a benchmark's name.
 func splitName(full benchfmt.Name) (name, lib string, ok bool) {
 	base, parts := full.Parts()
 	name = string(base)
@@ -144,7 +144,7 @@ func quotient(mine, theirs float64) float64 {
 	return mine / theirs
 }
 
-// better returns the smaller of two times, of which each may be 0 for none.
+// better returns the smaller of two times. 0 means none.
 func better(a, b float64) float64 {
 	if a == 0 || b == 0 {
 		return max(a, b)
@@ -152,7 +152,7 @@ func better(a, b float64) float64 {
 	return min(a, b)
 }
 
-// time returns the time of a cell, 0 for none.
+// time returns the time of a cell, or 0 if there is none.
 func (c *cell) time() float64 {
 	if c == nil {
 		return 0
@@ -160,13 +160,14 @@ func (c *cell) time() float64 {
 	return c.Nanoseconds
 }
 
-// project returns whose way lib is: a suffix tells the ways of one apart.
+// project returns the project of lib, without the suffix for one of its
+// adapters.
 func project(lib string) string {
 	name, _, _ := strings.Cut(lib, "-")
 	return name
 }
 
-// isOurs reports whether lib is this project, by whichever of its ways.
+// isOurs reports whether lib is an adapter of this project.
 func isOurs(lib string) bool { return project(lib) == ours }
 
 // byRank orders libraries: ours, the others by name, and the limit.
@@ -195,7 +196,7 @@ func (c *cell) summarize() {
 	c.Reads, c.Writes = median(c.samples["reads/op"]), median(c.samples["writes/op"])
 }
 
-// median returns the median of the values, and 0 of none.
+// median returns the median of the values, or 0 if there are none.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0

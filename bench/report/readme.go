@@ -9,12 +9,12 @@ import (
 // part is the name of the table in a README.
 const part = "bench"
 
-// A line is a row that a README shows, and what it calls it. conn is the one of our
-// adapters that it shows, if that is to be another than the fastest.
+// A line is a row in the README with its title. conn is our adapter to show, if
+// not the fastest.
 type line struct{ row, title, conn string }
 
-// connection is the adapter of package websocket, which does what the connections of
-// the others do.
+// connection is the adapter of package websocket, which is comparable to the
+// connections of others.
 const connection = ours + "-websocket"
 
 // selected are the lines of a README.
@@ -50,8 +50,8 @@ var selected = []line{
 	{"FlateDecompress/content=json/size=4096/takeover=false", "Inflate 4 KiB of JSON", ""},
 }
 
-// markdown returns the table of the selected rows that were measured, with the
-// best way through each project.
+// markdown returns the table of the selected rows, with the best adapter of
+// each project.
 func markdown(rep *report) string {
 	var projects []string
 	for _, lib := range rep.Libraries {
@@ -92,7 +92,7 @@ func markdown(rep *report) string {
 	return b.String()
 }
 
-// dash returns text, or a dash in its place.
+// dash returns text, or a dash if it is not known.
 func dash(known bool, text string) string {
 	if !known {
 		return "–"
@@ -100,7 +100,8 @@ func dash(known bool, text string) string {
 	return text
 }
 
-// best returns the time of the best way through a project, and 0 if it has none.
+// best returns the time of the best adapter of a project, or 0 if there is
+// none.
 func (r *row) best(name string) (ns float64) {
 	for lib, c := range r.By {
 		if project(lib) == name {

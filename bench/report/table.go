@@ -44,7 +44,7 @@ func (c *cell) String() string {
 	return s
 }
 
-// ratio returns r for people.
+// ratio formats r.
 func ratio(r float64) string {
 	if r == 0 {
 		return "-"
@@ -52,7 +52,7 @@ func ratio(r float64) string {
 	return fmt.Sprintf("%.2f", r)
 }
 
-// duration returns a time with three digits that count.
+// duration formats a time with three significant digits.
 func duration(ns float64) string {
 	unit := "ns"
 	for _, next := range []string{"µs", "ms", "s"} {
