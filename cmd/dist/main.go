@@ -78,7 +78,7 @@ func (b *builder) init(seconds string) (err error) {
 		}
 	}
 	if strings.ContainsAny(b.version, "/\\ '\"") {
-		return fmt.Errorf("version %q: it is part of the names of files", b.version)
+		return fmt.Errorf("version %q is not valid in a file name", b.version)
 	}
 	if seconds == "" {
 		if seconds, err = output("git", "log", "-1", "--format=%ct"); err != nil {
@@ -87,7 +87,7 @@ func (b *builder) init(seconds string) (err error) {
 	}
 	n, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil {
-		return fmt.Errorf("time %q: seconds since 1970 are expected", seconds)
+		return fmt.Errorf("time %q: want seconds since 1970", seconds)
 	}
 	b.time = time.Unix(n, 0).UTC()
 	b.documents, err = app.Documents()
@@ -123,7 +123,7 @@ func (b *builder) run(ctx context.Context, platforms []string) error {
 func (b *builder) archive(ctx context.Context, platform string) (name string, p []byte, err error) {
 	system, arch, ok := strings.Cut(platform, "/")
 	if !ok {
-		return "", nil, errors.New("a platform is GOOS/GOARCH, as linux/amd64")
+		return "", nil, errors.New("want GOOS/GOARCH, such as linux/amd64")
 	}
 	binary, err := b.build(ctx, system, arch)
 	if err != nil {

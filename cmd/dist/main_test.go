@@ -150,8 +150,8 @@ func TestDocuments(t *testing.T) {
 
 func TestDistErrors(t *testing.T) {
 	b := testBuilder(t)
-	require.ErrorContains(t, b.run(t.Context(), []string{"linux"}), "linux: a platform is GOOS/GOARCH")
+	require.ErrorContains(t, b.run(t.Context(), []string{"linux"}), "linux: want GOOS/GOARCH")
 	require.ErrorContains(t, b.run(t.Context(), []string{"linux/vax"}), "linux/vax: go build: ")
-	require.ErrorContains(t, b.init("now"), `time "now": seconds since 1970 are expected`)
-	require.ErrorContains(t, (&builder{version: "a/b"}).init("1"), "part of the names of files")
+	require.ErrorContains(t, b.init("now"), `time "now": want seconds since 1970`)
+	require.ErrorContains(t, (&builder{version: "a/b"}).init("1"), "not valid in a file name")
 }

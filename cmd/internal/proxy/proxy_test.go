@@ -218,8 +218,8 @@ func TestRefused(t *testing.T) {
 		"a long head":  {"GET / HTTP/1.1\r\nA: " + strings.Repeat("a", 20_000), "", "", "the head is longer than 16384 bytes"},
 		"nothing":      {"", "", "", "no request: the connection ended before the head"},
 		"a part":       {"GET", "", "", "no request: the connection ended inside the head"},
-		"no answer":    {request, "", "HTTP/1.1 502 ", "no response of the server: the connection ended before the head"},
-		"bad answer":   {request, "220 ready\r\n\r\n", "HTTP/1.1 502 ", "invalid response of the server"},
+		"no answer":    {request, "", "HTTP/1.1 502 ", "no response from the server: the connection ended before the head"},
+		"bad answer":   {request, "220 ready\r\n\r\n", "HTTP/1.1 502 ", "invalid response from the server"},
 		"other answer": {request, "HTTP/1.1 404 Not Found\r\n\r\nno", "HTTP/1.1 404 Not Found\r\n\r\nno", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -134,12 +134,12 @@ func (s *session) answered() (agreed bool, rest []byte, err error) {
 		head, rest, err := readHead(src)
 		if err != nil {
 			answer(s.front, http.StatusBadGateway, "the server did not answer")
-			return false, nil, fmt.Errorf("no response of the server: %w", plain(err))
+			return false, nil, fmt.Errorf("no response from the server: %w", plain(err))
 		}
 		var response httphead.Response
 		if _, err := response.Parse(head); err != nil {
 			answer(s.front, http.StatusBadGateway, "the response of the server is not HTTP")
-			return false, nil, fmt.Errorf("invalid response of the server: %w", err)
+			return false, nil, fmt.Errorf("invalid response from the server: %w", err)
 		}
 		informs := response.Status < 200 && response.Status != http.StatusSwitchingProtocols
 		if err := s.seen(trace.Server, head, !informs); err != nil {

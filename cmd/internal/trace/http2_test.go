@@ -93,7 +93,7 @@ var conversationShown = []string{
 	"1.5 00000000 < handshake HTTP/2 200",
 	`1.3 00000000 > text masked 37fa213d 5 "Hello"`,
 	`1.5 00000000 < text rsv1 7=5 "Hello"`,
-	"1.3 00000000 < text rsv1 0=0  ! reserved bit set that no extension defined (RFC 6455, section 5.2)",
+	"1.3 00000000 < text rsv1 0=0  ! reserved bit is set without an extension that defines it (RFC 6455, section 5.2)",
 	"1.3 00000002 < close 2 1000",
 	`1.5 00000009 < text 5 "He"...  ! the capture ends inside this frame`,
 }

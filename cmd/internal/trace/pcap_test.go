@@ -181,7 +181,7 @@ func TestCaptureCompression(t *testing.T) {
 			continue
 		}
 		require.Equal(t, exit.Failed, exit.Status(err))
-		require.Contains(t, got[3], "! reserved bit set")
+		require.Contains(t, got[3], "! reserved bit is set")
 	}
 }
 
