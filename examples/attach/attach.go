@@ -1,7 +1,7 @@
-// Package attach hands connections of a net/http server to a few loops: the routes,
-// middleware and sessions of the program stay as they are, and a connection that was
-// upgraded costs no goroutine. Frameworks on net/http, such as gin, call Handler as any
-// other http.Handler. It is made to be copied from.
+// Package attach moves connections of a net/http server to a few loops. The
+// routes, middleware and sessions of the program do not change, and an upgraded
+// connection needs no goroutine. Frameworks on net/http, such as gin, call
+// Handler like any other http.Handler. It is a program to copy.
 package attach
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/wskit/wskit/wsloop"
 )
 
-// Handler upgrades requests and gives the connections to server. The user is what the
-// program knows of the request, from its session for instance.
+// Handler upgrades requests and attaches the connections to server. user
+// returns the user of a request, for example from its session.
 func Handler(server *wsloop.Server, user func(r *http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !ws.SameOrigin(r.Host, r.TLS != nil, r.Header.Values("Origin")...) {
@@ -22,13 +22,14 @@ func Handler(server *wsloop.Server, user func(r *http.Request) string) http.Hand
 		name := user(r)
 		conn, rw, hs, err := ws.UpgradeHTTP(r, w)
 		if err != nil {
-			return // the client was answered
+			return // the client has the response
 		}
 		server.Attach(conn, rw.Reader, hs, ws.StateServerSide, &wsloop.Options{Value: name})
 	})
 }
 
-// Greeter returns the handler of the loops: it says hello by name, and echoes.
+// Greeter returns the handler of the loops, which greets the user by name and
+// echoes.
 func Greeter() *wsloop.Handler {
 	return &wsloop.Handler{
 		Open: func(c *wsloop.Conn) {

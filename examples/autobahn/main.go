@@ -1,6 +1,7 @@
-// Command autobahn runs the Autobahn testsuite against our servers and clients, in every
-// assembly of package conformance, and fails if a result is not expected. Where the command
-// wstest of autobahntestsuite is missing, it says so and does nothing.
+// Command autobahn runs the Autobahn testsuite against our servers and clients,
+// in every assembly of package conformance, and fails on an unexpected result.
+// If the command wstest of autobahntestsuite is not installed, it prints that
+// and does nothing.
 //
 //	go run ./autobahn -cases '9.*' -reports /tmp/autobahn
 package main
@@ -29,7 +30,7 @@ import (
 
 const maxMessage = 16 << 20
 
-// expected is the table: what a case may end with.
+// expected reports whether a case may have this result.
 func expected(a conformance.Assembly, id, result string) bool {
 	switch result {
 	case "INFORMATIONAL": // there is no right answer
@@ -137,7 +138,8 @@ func ask(ctx context.Context, url string) (string, error) {
 	return string(p), err
 }
 
-// judge prints the totals of each agent and returns what is not expected.
+// judge prints the totals of each agent and returns the unexpected results as
+// an error.
 func judge(out io.Writer, side, dir string, agents []conformance.Assembly) error {
 	var index map[string]map[string]struct{ Behavior, BehaviorClose string }
 	text, err := os.ReadFile(filepath.Join(dir, "index.json"))

@@ -43,8 +43,8 @@ type spec struct {
 	Servers []struct{ Agent, URL string }
 }
 
-// fake has a conversation with each agent and writes the results of good agents,
-// except where the environment has others.
+// fake has a conversation with each agent and writes the results of good
+// agents, except where the environment has others.
 func fake(mode, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -1,7 +1,7 @@
 //go:build !js
 
-// Browser is a chat whose page is a program in Go, too: this is the server, and page_js.go
-// the page, which it builds when it starts. From the folder of the examples:
+// Browser is a chat with server and page in Go. This is the server. It builds
+// the page from page_js.go when it starts. From the folder of the examples:
 //
 //	go run ./browser
 package main
@@ -42,8 +42,8 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("chat: serving on http://%v/\n", ln.Addr())
-	// The timeouts are for requests. They do not apply to a connection after the
-	// upgrade: Accept has the options for those.
+	// The timeouts are for requests. They do not apply to a connection after
+	// the upgrade: Accept has the options for those.
 	server := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
@@ -54,7 +54,8 @@ func main() {
 	log.Fatal(server.Serve(ln))
 }
 
-// build returns the program of the page, and the script of Go's that runs it.
+// build returns the program of the page, and the script of the Go distribution
+// that runs it.
 func build() (program, support []byte, err error) {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -86,10 +87,11 @@ func serve(contentType string, content []byte) http.HandlerFunc {
 	}
 }
 
-// room is all who are here.
+// room is the set of members.
 type room struct{ members websocket.Group }
 
-// join has a member stay until it leaves, and hands what it says to all, itself among them.
+// join adds a member until it leaves, and broadcasts its messages to all
+// members, including itself.
 func (r *room) join(w http.ResponseWriter, req *http.Request) {
 	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{
 		ConnOptions: websocket.ConnOptions{
@@ -111,6 +113,6 @@ func (r *room) join(w http.ResponseWriter, req *http.Request) {
 		if err != nil {
 			return
 		}
-		r.members.Broadcast(said) // a member that does not read is closed, and keeps nobody waiting
+		r.members.Broadcast(said) // a member that does not read is closed, and does not delay others
 	}
 }

@@ -1,5 +1,5 @@
-// Browser is the page of the chat: it dials the server that it came from, shows what arrives
-// and sends what is typed.
+// Browser is the page of the chat. It connects to its server, shows received
+// messages and sends typed ones.
 package main
 
 import (
@@ -14,7 +14,7 @@ var document = js.Global().Get("document")
 
 func main() {
 	ctx := context.Background()
-	origin := js.Global().Get("location").Get("origin").String() // http means ws, and https wss
+	origin := js.Global().Get("location").Get("origin").String() // http is accepted for ws, and https for wss
 	conn, _, err := websocket.Dial(ctx, origin+"/chat", nil)
 	if err != nil {
 		show(err.Error())
@@ -26,9 +26,9 @@ func main() {
 
 	typed := make(chan string, 16)
 	listen(typed)
-	go func() { // and not where the browser calls us: a write may have to wait
+	go func() { // not in the callback of the browser, because a write may block
 		for text := range typed {
-			conn.Write(ctx, websocket.MessageText, []byte(text)) // the reads tell if it fails
+			conn.Write(ctx, websocket.MessageText, []byte(text)) // if it fails, reads fail as well
 		}
 	}()
 	for msg, err := range conn.Messages(ctx) {
@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-// listen hands on what is typed. A browser in a hurry is not held up.
+// listen passes typed messages on. It does not block the browser.
 func listen(typed chan<- string) {
 	input := find("input")
 	find("form").Call("addEventListener", "submit", js.FuncOf(func(_ js.Value, args []js.Value) any {

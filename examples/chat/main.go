@@ -1,5 +1,6 @@
-// Chat is a chat with rooms: what a client of /chat/ROOM says goes to all of that room. One
-// that does not keep up is closed with 1013. From the folder of the examples:
+// Chat is a chat with rooms. Messages of a client of /chat/ROOM are sent to all
+// members of that room. Slow clients are closed with 1013. From the folder of
+// the examples:
 //
 //	go run ./chat
 //	wskit dial 'ws://127.0.0.1:8095/chat/go?name=ann'
@@ -24,7 +25,7 @@ import (
 )
 
 type message struct {
-	From string `json:"from,omitempty"` // empty for news of the room
+	From string `json:"from,omitempty"` // empty for events of the room
 	Text string `json:"text"`
 }
 
@@ -43,7 +44,7 @@ func (s *chat) enter(name string, c *websocket.Conn) (*websocket.Group, error) {
 		room = new(websocket.Group)
 	}
 	if err := room.Join(c); err != nil {
-		return nil, err // the client has left already
+		return nil, err // the client has already left
 	}
 	s.rooms[name] = room
 	return room, nil
@@ -59,15 +60,15 @@ func (s *chat) leave(name string, c *websocket.Conn) {
 	}
 }
 
-// say sends a message to a room. It waits for nobody: each member has a queue, and one
-// whose queue is full is closed.
+// say sends a message to a room. It does not block: each member has a queue,
+// and a member whose queue is full is closed.
 func say(room *websocket.Group, m message) {
-	text, _ := json.Marshal(m)                                                 // strings are no error
+	text, _ := json.Marshal(m)                                                 // strings do not fail
 	prepared, err := websocket.NewPreparedMessage(websocket.MessageText, text) // encoded once
 	if err != nil {
 		return
 	}
-	room.Broadcast(prepared) // returns how many took it, and how many did not
+	room.Broadcast(prepared) // returns the numbers of sent and dropped messages
 }
 
 func (s *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -82,13 +83,13 @@ func (s *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ConnOptions: websocket.ConnOptions{
 			Group:        &s.all,
 			KeepAlive:    30 * time.Second,
-			CloseTimeout: time.Second, // for one that does not keep up
+			CloseTimeout: time.Second, // for slow members
 			ReadLimit:    4 << 10,
 			Queue:        websocket.SendQueueOptions{MaxBytes: 64 << 10, Policy: websocket.SendClose},
 		},
 	})
 	if err != nil {
-		return // the client has its answer
+		return // the client has the response
 	}
 	defer c.CloseNow()
 	room, err := s.enter(r.PathValue("room"), c)

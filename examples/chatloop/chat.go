@@ -1,5 +1,5 @@
-// Package chatloop is a chat with rooms on a few loops: the path of the request is the
-// room. It is made to be copied from.
+// Package chatloop is a chat with rooms on a few loops: the path of the request
+// is the room. It is a program to copy.
 package chatloop
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Chat is the rooms of a server.
+// Chat holds the rooms of a server.
 type Chat struct {
 	mu    sync.Mutex
 	rooms map[string]map[*wsloop.Conn]struct{}
 }
 
-// New starts a server of a chat.
+// New starts a chat server.
 func New() (*wsloop.Server, error) {
 	chat := &Chat{rooms: make(map[string]map[*wsloop.Conn]struct{})}
 	return wsloop.New(&wsloop.Config{
@@ -27,7 +27,7 @@ func New() (*wsloop.Server, error) {
 	}, &wsloop.Handler{Open: chat.join, Message: chat.say, Close: chat.leave})
 }
 
-// pickRoom makes the path the room.
+// pickRoom uses the path as the room.
 func pickRoom(r *ws.Request, o *wsloop.Options) error {
 	if len(r.Target) < 2 {
 		return ws.RejectConnectionError(ws.RejectionStatus(http.StatusNotFound))
@@ -48,7 +48,7 @@ func (chat *Chat) join(c *wsloop.Conn) {
 	room[c] = struct{}{}
 }
 
-// say sends a message to all in the room, once encoded.
+// say sends a message to all members of the room. It is encoded once.
 func (chat *Chat) say(c *wsloop.Conn, op ws.OpCode, p []byte) {
 	m, err := wsutil.NewPreparedMessage(op, p)
 	if err != nil {

@@ -43,7 +43,8 @@ func (l *logs) String() string {
 	return l.b.String()
 }
 
-// startNodes starts processes that form a cluster, and returns them with their URLs.
+// startNodes starts processes that form a cluster, and returns them with their
+// URLs.
 func startNodes(t *testing.T, n int) (nodes []*exec.Cmd, urls []string) {
 	t.Helper()
 	addrs := freeaddr.Loopback(t, 2*n)
@@ -71,8 +72,8 @@ func startNodes(t *testing.T, n int) (nodes []*exec.Cmd, urls []string) {
 	return nodes, urls
 }
 
-// A node is killed under load: its clients resume at the others, and each message has
-// come to each client once and in order.
+// A node is killed under load: its clients resume at the others, and each
+// message has come to each client once and in order.
 func TestKilledNode(t *testing.T) {
 	nodes, urls := startNodes(t, 3)
 	l := load{nodes: urls, clients: 9, publishers: 3, messages: 600}

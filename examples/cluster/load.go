@@ -19,8 +19,8 @@ import (
 
 const topic = "room.1"
 
-// load is clients that listen, and clients that publish the numbers from 0 to
-// messages-1, each once.
+// load has clients that subscribe, and clients that publish each number from 0
+// to messages-1 once.
 type load struct {
 	nodes                         []string
 	clients, publishers, messages int
@@ -60,8 +60,8 @@ func (l *load) run(ctx context.Context, out io.Writer) error {
 	return l.verdict(listeners, out)
 }
 
-// client returns a client that begins at node i, and tries the next one when it
-// cannot connect.
+// client returns a client that begins at node i, and tries the next node when
+// it cannot connect.
 func (l *load) client(i int) *hubproto.Client {
 	at := i
 	return hubproto.NewClient(l.nodes[0], &hubproto.ClientOptions{Reconnect: reconnect.Options{
@@ -75,8 +75,8 @@ func (l *load) client(i int) *hubproto.Client {
 	}})
 }
 
-// publish publishes numbers until there are no more. A number that may not have
-// arrived is published again, with the same ID.
+// publish publishes numbers until none is left. It publishes a number that may
+// not have arrived again with the same ID.
 func (l *load) publish(ctx context.Context, c *hubproto.Client, out io.Writer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -122,7 +122,7 @@ func (l *load) wait(ctx context.Context, listeners []*listener, done func(*liste
 	return nil
 }
 
-// verdict prints what the clients have counted.
+// verdict prints the counts of the clients.
 func (l *load) verdict(listeners []*listener, out io.Writer) error {
 	var lost, twice, unordered, gaps, resumed int
 	for _, ls := range listeners {
@@ -154,12 +154,12 @@ type listener struct {
 	got  atomic.Int64
 
 	mu                     sync.Mutex
-	counts                 []int // how often each number has arrived
+	counts                 []int // number of arrivals of each number
 	last                   hub.Position
 	unordered, gaps, lives int
 }
 
-// take takes an event of the subscription.
+// take handles an event of the subscription.
 func (ls *listener) take(e hubproto.Event) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()

@@ -1,6 +1,6 @@
-// Command cluster is a chat server of which several copies form a cluster, and a load
-// that counts every message. The script run starts three copies, kills one under
-// load, and shows that nothing was lost:
+// Command cluster is a chat server whose copies form a cluster, and a load that
+// counts every message. The script run starts three copies, kills one under
+// load, and shows that no message was lost:
 //
 //	cluster node --addr 127.0.0.1:8081 --listen 127.0.0.1:6221 --join 127.0.0.1:6221,127.0.0.1:6222,127.0.0.1:6223
 //	cluster load --nodes ws://127.0.0.1:8081/hub,ws://127.0.0.1:8082/hub,ws://127.0.0.1:8083/hub

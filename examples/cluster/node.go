@@ -35,7 +35,7 @@ func (n *node) run(ctx context.Context, out io.Writer) error {
 	broker, err := natsbroker.New(natsbroker.Options{
 		Server:  server,
 		History: func(topic string) bool { return strings.HasPrefix(topic, "room.") },
-		Storage: jetstream.MemoryStorage, // of three nodes: one may end at any time
+		Storage: jetstream.MemoryStorage, // on three nodes, one of which may fail at any time
 		OnError: func(err error) { log.Warn("broker", "error", err) },
 	})
 	if err != nil {

@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// Assembly is one way in which the toolkit can be put together, on one side of the connection.
+// Assembly is one way to build an endpoint from the packages of this module.
 type Assembly struct {
 	Name       string
-	Compresses bool // permessage-deflate is agreed on when the peer wants it
+	Compresses bool // permessage-deflate is negotiated if the peer offers it
 
-	// Serve echoes on the connections that ln accepts. When ctx ends, it closes ln, waits for
-	// the connections and returns. It is nil for a client.
+	// Serve echoes on the connections that ln accepts. When ctx ends, it closes
+	// ln, waits for the connections and returns. It is nil for a client.
 	Serve func(ctx context.Context, ln net.Listener) error
 
-	// Dial opens a connection and sends every message back until the connection ends. It is
-	// nil for a server.
+	// Dial opens a connection and echoes every message until the connection
+	// ends. It is nil for a server.
 	Dial func(ctx context.Context, url string) error
 
 	excuse excuse
 }
 
-// Excuse returns why the suite may tolerate what the assembly does in a case, and whether it
-// may.
+// Excuse returns the reason why the assembly may be tolerated in a case. ok is
+// false if it may not.
 func (a *Assembly) Excuse(id string) (why string, ok bool) {
 	for start, why := range a.excuse {
 		if strings.HasPrefix(id, start) {
@@ -33,16 +33,17 @@ func (a *Assembly) Excuse(id string) (why string, ok bool) {
 	return "", false
 }
 
-// excuse says why cases may be tolerated, by the beginning of their IDs.
+// excuse maps prefixes of case IDs to reasons why the cases may be tolerated.
 type excuse map[string]string
 
 var (
-	// RFC 6455, section 8.1 asks for a failed connection, not for one that fails at the first
-	// byte: the echo of package ws alone looks at a text when all of it is there.
+	// RFC 6455, section 8.1 requires that the connection fails, but not at the
+	// first invalid byte. The echo with only package ws validates whole
+	// messages.
 	wholeText = excuse{"utf8/fail-fast/": "looks at the text of whole messages"}
 
-	// net/http reads the head of the request and of the answer, and takes what RFC 9112
-	// allows it to take.
+	// net/http parses the heads of requests and responses, and accepts
+	// everything that RFC 9112 allows.
 	netHTTP = excuse{
 		"request/head/bare-lf":             "takes lines that end in LF",
 		"request/head/folded":              "takes folded lines",

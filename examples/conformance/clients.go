@@ -9,7 +9,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Clients returns all assemblies that dial. They take messages of up to limit bytes.
+// Clients returns all client assemblies. They accept messages of up to limit
+// bytes.
 func Clients(limit int64) []Assembly {
 	off, takeover, none := websocket.CompressionDisabled, websocket.CompressionContextTakeover, websocket.CompressionNoContextTakeover
 	return []Assembly{

@@ -106,8 +106,8 @@ func options(a Assembly) *wstest.Options {
 	return o
 }
 
-// judge fails the test for each case that is not strict and has no excuse. The cases that
-// failed have failed subtests already.
+// judge fails the test for each case that is not strict and has no excuse. The
+// cases that failed have failed subtests already.
 func judge(t *testing.T, r *wstest.Report, a Assembly) {
 	t.Helper()
 	if testing.Verbose() {

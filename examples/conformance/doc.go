@@ -1,3 +1,4 @@
-// Package conformance is an echo in every way in which this toolkit can be put together, for
-// the conformance suite, package wstest. Its tests run the suite against all of them.
+// Package conformance has an echo for each way to use the packages of this
+// module. Its tests run the conformance suite of package wstest against all of
+// them.
 package conformance

@@ -15,7 +15,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Servers returns all assemblies that serve. They take messages of up to limit bytes.
+// Servers returns all server assemblies. They accept messages of up to limit
+// bytes.
 func Servers(limit int64) []Assembly {
 	tcp := &echo.Server{MaxMessage: limit}
 	off, takeover, none := websocket.CompressionDisabled, websocket.CompressionContextTakeover, websocket.CompressionNoContextTakeover
@@ -50,7 +51,7 @@ func raw(serve func(net.Conn, int64), limit int64) func(context.Context, net.Lis
 	}
 }
 
-// drive is an echo of the connection without I/O, in its simplest driver.
+// drive is an echo with the protocol without I/O, in its simplest driver.
 func drive(compress bool, limit int64) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, ln net.Listener) error {
 		return driver.Serve(ctx, ln, driverOptions(compress, limit), driver.Echo)
@@ -61,7 +62,7 @@ func driverOptions(compress bool, limit int64) driver.Options {
 	return driver.Options{Config: wsutil.Config{MaxMessage: limit}, Compress: compress}
 }
 
-// helpers is an echo of the one-line functions of wsutil.
+// helpers is an echo with the one-line functions of wsutil.
 func helpers(conn net.Conn, limit int64) {
 	if _, err := ws.Upgrade(conn); err != nil {
 		return
@@ -74,7 +75,7 @@ func helpers(conn net.Conn, limit int64) {
 	}
 }
 
-// linger lets the peer read what was written last.
+// linger lets the peer read the last written bytes.
 func linger(conn net.Conn) {
 	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = c.NetConn()
@@ -84,7 +85,7 @@ func linger(conn net.Conn) {
 	io.Copy(io.Discard, conn)
 }
 
-// accept is an echo of package websocket.
+// accept is an echo with package websocket.
 func accept(mode websocket.CompressionMode, limit int64) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, ln net.Listener) error {
 		var open sync.WaitGroup
@@ -115,7 +116,7 @@ func accept(mode websocket.CompressionMode, limit int64) func(context.Context, n
 	}
 }
 
-// echoConn sends every message back until the connection ends.
+// echoConn echoes every message until the connection ends.
 func echoConn(ctx context.Context, c *websocket.Conn) {
 	defer c.CloseNow()
 	for {

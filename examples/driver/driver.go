@@ -15,19 +15,20 @@ import (
 // Conn is one side of a connection.
 type Conn struct {
 	conn     net.Conn
-	half     writeCloser // conn, if it can end its sending alone
+	half     writeCloser // conn, if it supports CloseWrite
 	protocol wsutil.Protocol
-	begin    time.Time // when the protocol's clock was 0
+	begin    time.Time // time 0 of the protocol's clock
 	timeout  time.Duration
 	in       []byte // received, and not consumed
-	out      []byte // to be written
+	out      []byte // to write
 }
 
 const mostWaiting = 32 << 10 // bytes of out that wait until the input is consumed
 
-// Run calls handle with each message until the connection ends, and closes it. The payload is
-// valid until handle returns. The error says how the connection has ended: it is a
-// wsutil.ClosedError after a close frame of the peer. When ctx ends, Run tells the peer to go.
+// Run calls handle with each message until the connection ends, and closes it.
+// The payload is valid until handle returns. The error says how the connection
+// ended: it is a wsutil.ClosedError after a close frame of the peer. When ctx
+// ends, Run sends a close frame with status 1001.
 func (c *Conn) Run(ctx context.Context, handle func(c *Conn, m wsutil.Event)) error {
 	defer c.conn.Close()
 	defer c.protocol.Release()
@@ -44,7 +45,7 @@ func (c *Conn) Run(ctx context.Context, handle func(c *Conn, m wsutil.Event)) er
 	}
 	stop()
 	c.linger()
-	c.protocol.EOF() // gives back what is left of a message
+	c.protocol.EOF() // releases an incomplete message
 	return c.protocol.Err()
 }
 
@@ -64,13 +65,14 @@ func (c *Conn) Send(op ws.OpCode, p []byte) (err error) {
 	return err
 }
 
-// Close begins the closing handshake, which Run ends. What arrives until then is dropped.
+// Close begins the closing handshake, which Run completes. Messages that arrive
+// until then are dropped.
 func (c *Conn) Close(code ws.StatusCode, reason string) (err error) {
 	c.out, err = c.protocol.AppendClose(c.out, code, reason)
 	return err
 }
 
-// Status returns how far the connection has come.
+// Status returns the state of the connection.
 func (c *Conn) Status() wsutil.Status { return c.protocol.Status() }
 
 // decode consumes what was received.
@@ -94,21 +96,22 @@ func (c *Conn) decode(handle func(*Conn, wsutil.Event)) {
 	}
 }
 
-// receive waits for bytes until something is due, and does what is due.
+// receive waits for bytes, at most until the next timeout, and handles
+// timeouts.
 func (c *Conn) receive(ctx context.Context, buffer []byte) {
 	switch due := c.protocol.Tick(c.now()); {
 	case due.Err != nil:
 		c.out = c.protocol.AppendCloseFor(c.out, c.protocol.Fail(due.Err))
 		return
 	case due.Ping:
-		c.protocol.Heard(c.now(), 0) // no read waits while the ping is written
+		c.protocol.Heard(c.now(), 0) // the write of the ping does not count as silence
 		c.out, _ = c.protocol.AppendPing(c.out, nil)
 		c.protocol.PingSent(c.now())
 		return
 	}
 	c.protocol.Waits(c.now())
 	c.setReadDeadline()
-	if ctx.Err() != nil && !c.closes() { // asked after the deadline was set: see Run
+	if ctx.Err() != nil && !c.closes() { // checked after the deadline was set: see Run
 		c.protocol.Heard(c.now(), 0)
 		c.Close(ws.StatusGoingAway, "")
 		return
@@ -120,7 +123,7 @@ func (c *Conn) receive(ctx context.Context, buffer []byte) {
 		c.in = buffer[:n]
 	case err == io.EOF:
 		c.protocol.EOF()
-	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded): // otherwise the read still waits
+	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded): // otherwise it was only a timeout
 		c.protocol.Fail(err)
 	}
 }
@@ -134,7 +137,7 @@ func (c *Conn) write(body []byte) {
 		c.conn.SetWriteDeadline(time.Now().Add(c.timeout))
 		if _, err := c.conn.Write(p); err != nil {
 			c.protocol.Fail(err)
-			c.conn.Close() // a frame may be cut off: nothing can follow it
+			c.conn.Close() // a frame may be incomplete: nothing can follow it
 		}
 	}
 	if c.out = c.out[:0]; cap(c.out) > 2*mostWaiting {
@@ -142,7 +145,7 @@ func (c *Conn) write(body []byte) {
 	}
 }
 
-// linger does with the transport what is left to do before it is closed.
+// linger ends the transport before it is closed.
 func (c *Conn) linger() {
 	action := c.action()
 	if action == wsutil.Shut {
@@ -163,7 +166,7 @@ func (c *Conn) setReadDeadline() {
 	c.conn.SetReadDeadline(deadline)
 }
 
-// action returns what is to be done with the transport.
+// action returns what to do with the transport.
 func (c *Conn) action() wsutil.Action { return c.protocol.Transport(len(c.in) > 0, c.half != nil) }
 
 func (c *Conn) closes() bool { return c.protocol.Closing().Sent != 0 }

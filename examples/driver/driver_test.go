@@ -61,8 +61,8 @@ func (p *peer) wantEnd(at time.Duration) {
 	require.Equal(p.t, at, time.Since(p.begin))
 }
 
-// run tests a driver of this side against the script of its peer. It returns when Run has
-// returned, and what.
+// run tests a driver of this side against the script of its peer. It returns
+// when Run has returned, and what.
 func run(t *testing.T, side ws.State, o driver.Options, handle func(*driver.Conn, wsutil.Event), script func(p *peer, cancel func())) (at time.Duration, err error) {
 	return runOver(t, func() (net.Conn, net.Conn) { return wstest.Pipe(nil) }, side, o, handle, script)
 }
@@ -137,8 +137,9 @@ func TestReadIdleWhilePinging(t *testing.T) {
 	require.Equal(t, 11*second, at)
 }
 
-// The closing handshake that this side begins (RFC 6455, section 7.1.2): messages are dropped
-// until the peer's close frame arrives, or until CloseTimeout.
+// The closing handshake that this side begins (RFC 6455, section 7.1.2):
+// messages are dropped until the peer's close frame arrives, or until
+// CloseTimeout.
 func TestClose_RFC6455_7_1_2(t *testing.T) {
 	calls := 0
 	bye := func(c *driver.Conn, m wsutil.Event) {
@@ -192,9 +193,9 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// A fault of the peer, and input behind a close frame: this side ends its direction at once,
-// and drops what arrives for a while, so that the peer reads what it was told (RFC 6455,
-// sections 7.1.1 and 7.1.7).
+// A fault of the peer, and input behind a close frame: this side ends its
+// direction at once, and drops what arrives for a while, so that the peer reads
+// what it was told (RFC 6455, sections 7.1.1 and 7.1.7).
 func TestEndOfTransport_RFC6455_7_1_1(t *testing.T) {
 	at, err := run(t, ws.StateServerSide, driver.Options{Config: wsutil.Config{MaxMessage: 3}}, driver.Echo, func(p *peer, _ func()) {
 		p.send("abc")
@@ -226,8 +227,8 @@ func TestEndOfTransport_RFC6455_7_1_1(t *testing.T) {
 	require.Zero(t, at)
 }
 
-// A transport that cannot half-close: a peer that was told of its fault is not waited for as
-// long, since it does not see the end.
+// A transport that cannot half-close: a peer that was told of its fault is not
+// waited for as long, since it does not see the end.
 func TestNoHalfClose(t *testing.T) {
 	whole := func() (net.Conn, net.Conn) {
 		ours, theirs := wstest.Pipe(nil)
@@ -242,8 +243,8 @@ func TestNoHalfClose(t *testing.T) {
 	require.Equal(t, wsutil.LingerTime/10, at)
 }
 
-// The peer reads nothing: the connection ends after WriteTimeout, and nothing follows a frame
-// that may be cut off.
+// The peer reads nothing: the connection ends after WriteTimeout, and nothing
+// follows a frame that may be cut off.
 func TestWriteTimeout(t *testing.T) {
 	var again error
 	flood := func(c *driver.Conn, m wsutil.Event) {
@@ -260,8 +261,8 @@ func TestWriteTimeout(t *testing.T) {
 	require.Equal(t, 3*second, at)
 }
 
-// A whole connection, of both sides, with compression and messages of many sizes; then Serve
-// ends with its context.
+// A whole connection, of both sides, with compression and messages of many
+// sizes; then Serve ends with its context.
 func TestEcho(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, compress := range []bool{false, true} {

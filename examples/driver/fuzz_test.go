@@ -19,7 +19,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// scripted is a transport that yields in, step bytes at a time, and keeps what is written.
+// scripted is a transport that yields in, step bytes at a time, and keeps what
+// is written.
 type scripted struct {
 	net.Conn   // nil
 	in         []byte
@@ -157,8 +158,9 @@ func (o *outcome) take(t *scripted) {
 	}
 }
 
-// compare requires that a driver and a websocket.Conn have come to the same. They may differ in
-// two points, both of which follow from the size of what they read at once:
+// compare requires that a driver and a websocket.Conn have come to the same.
+// They may differ in two points, both of which follow from the size of what
+// they read at once:
 //
 //   - A server that has answered a close frame ends its direction first if more input has
 //     arrived, and otherwise closes at once (RFC 6455, section 7.1.1): what has arrived is what
@@ -188,8 +190,9 @@ func compare(t *testing.T, want, got outcome) {
 	}
 }
 
-// FuzzDriver gives the same bytes to a driver and to a websocket.Conn: the same messages are
-// read, the same frames are sent, and the connection ends in the same way.
+// FuzzDriver gives the same bytes to a driver and to a websocket.Conn: the same
+// messages are read, the same frames are sent, and the connection ends in the
+// same way.
 func FuzzDriver(f *testing.F) {
 	for options := range 256 {
 		f.Add(seed(newSetup(byte(options)), options), uint16(options*37), byte(options))

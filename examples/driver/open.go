@@ -15,19 +15,19 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Options are what both sides may choose. The zero value is ready for use.
+// Options configure either side. The zero value is ready to use.
 type Options struct {
-	wsutil.Config // limits and times; New sets State, Now, Inflater and Deflater
+	wsutil.Config // limits and timeouts; New sets State, Now, Inflater and Deflater
 
-	Compress     bool // agree on permessage-deflate if the peer wants it, too
+	Compress     bool // negotiate permessage-deflate
 	Sender       wsflate.SenderConfig
 	WriteTimeout time.Duration // of each frame; 0 means 10 s
 }
 
-const mostRefused = 256 << 10 // bytes that are dropped behind a request that was refused
+const mostRefused = 256 << 10 // bytes dropped after a refused request
 
-// Accept does the server's handshake on conn, which it closes if that fails. It takes at most
-// ws.DefaultHandshakeTimeout.
+// Accept performs the server handshake on conn within
+// ws.DefaultHandshakeTimeout. If it fails, it closes conn.
 func Accept(conn net.Conn, o Options) (*Conn, error) {
 	extension := wsflate.Extension{Adapts: true}
 	var upgrader ws.Upgrader
@@ -35,7 +35,7 @@ func Accept(conn net.Conn, o Options) (*Conn, error) {
 		upgrader.Negotiate = extension.Negotiate
 	}
 	if _, err := upgrader.Upgrade(conn); err != nil {
-		if half, ok := conn.(writeCloser); ok { // the client reads why it was refused
+		if half, ok := conn.(writeCloser); ok { // lets the client read the refusal
 			half.CloseWrite()
 			conn.SetReadDeadline(time.Now().Add(wsutil.LingerTime))
 			io.CopyN(io.Discard, conn, mostRefused)
@@ -66,7 +66,8 @@ func Dial(ctx context.Context, url string, o Options) (*Conn, error) {
 	return New(conn, nil, ws.StateClientSide, offer, compress, o), nil
 }
 
-// New returns a connection whose handshake is done; received are the bytes that followed it.
+// New returns a connection after its handshake. received holds the bytes after
+// the handshake.
 func New(conn net.Conn, received []byte, side ws.State, agreed wsflate.Parameters, compress bool, o Options) *Conn {
 	o.State, o.Now = side, 0
 	if compress {
@@ -78,11 +79,11 @@ func New(conn net.Conn, received []byte, side ws.State, agreed wsflate.Parameter
 	return c
 }
 
-// Echo is a handler that sends every message back.
+// Echo is a handler that echoes every message.
 func Echo(c *Conn, m wsutil.Event) { c.Send(m.OpCode, m.Payload) }
 
-// Serve accepts connections on ln, and runs each of them on a goroutine. When ctx ends it
-// closes ln, waits for the connections and returns nil.
+// Serve accepts connections on ln, and runs each on a goroutine. When ctx ends
+// it closes ln, waits for the connections and returns nil.
 func Serve(ctx context.Context, ln net.Listener, o Options, handle func(*Conn, wsutil.Event)) error {
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
 	var open sync.WaitGroup
@@ -100,7 +101,7 @@ func Serve(ctx context.Context, ln net.Listener, o Options, handle func(*Conn, w
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err
-		default: // out of descriptors, perhaps: connections will end
+		default: // maybe out of descriptors: retry when connections have ended
 			time.Sleep(50 * time.Millisecond)
 		}
 	}

@@ -10,9 +10,10 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// ServeConns is ServeHTTP on package websocket: that speaks the protocol, and what is left
-// is the loop of the program. It also takes WebSockets over HTTP/2, if ln is a listener of
-// TLS that offers it and the program imports package xconnect.
+// ServeConns is ServeHTTP with package websocket, which implements the
+// protocol. The program only has a loop over messages. It also accepts
+// WebSockets over HTTP/2, if ln is a TLS listener that offers HTTP/2 and the
+// program imports package xconnect.
 func (s *Server) ServeConns(ctx context.Context, ln net.Listener) error {
 	group := &websocket.Group{Reason: "server is stopping"}
 	var echoes sync.WaitGroup
@@ -29,8 +30,8 @@ func (s *Server) ServeConns(ctx context.Context, ln net.Listener) error {
 			s.report(peer, echoConn(c))
 			return
 		}
-		// The handler returns, and net/http lets go of what it holds for one: the
-		// connection lives on in a goroutine of its own.
+		// The handler returns, so that net/http releases its memory. The
+		// connection continues on its own goroutine.
 		echoes.Go(func() { s.report(peer, echoConn(c)) })
 	})
 	return serveHTTP(ctx, ln, mux, func(grace context.Context) error {
@@ -54,8 +55,8 @@ func (s *Server) options(group *websocket.Group) *websocket.AcceptOptions {
 	}
 }
 
-// echoConn sends every message back until one side closes. The error is nil after a
-// close frame of the peer's.
+// echoConn echoes every message until one side closes. The error is nil after a
+// close frame of the peer.
 func echoConn(c *websocket.Conn) error {
 	defer c.CloseNow()
 	ctx := context.Background()

@@ -1,8 +1,7 @@
-// Package echo is a WebSocket echo server on package ws alone: the loop that
-// speaks the serving side of a connection, and two servers around it, one on a
-// bare TCP listener and one under net/http. Beside it is the same server on
-// package websocket, which is what most programs need. It is written to be
-// copied from.
+// Package echo is a WebSocket echo server with only package ws: the loop of the
+// server side of a connection, and two servers, one on a TCP listener and one
+// under net/http. It also has the same server with package websocket, which
+// most programs should use. It is a program to copy.
 package echo
 
 import (
@@ -19,13 +18,12 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// DefaultMaxMessage is the largest message, in bytes, where
-// [Server.MaxMessage] says nothing else.
+// DefaultMaxMessage is the default of [Server.MaxMessage] in bytes.
 const DefaultMaxMessage = 16 << 20
 
 const (
 	writeTimeout  = 10 * time.Second // for one frame, to a peer that does not read
-	lingerTimeout = time.Second      // for the peer to hang up after our close frame
+	lingerTimeout = time.Second      // for the peer to end the connection after our close frame
 	keepBuffer    = 64 << 10         // a larger buffer is not kept for the next message
 )
 
@@ -37,29 +35,29 @@ var (
 )
 
 // session is the state of one connection. Only the goroutine of Echo uses it,
-// so that nothing here needs a lock.
+// so it needs no lock.
 type session struct {
 	conn  net.Conn
 	r     *bufio.Reader
 	max   int64
 	state ws.State // StateFragmented is set inside a fragmented message
 
-	op      ws.OpCode    // of the message that arrives
+	op      ws.OpCode    // of the current message
 	message bytes.Buffer // its payload so far
 	control [ws.MaxControlFramePayloadSize]byte
 }
 
-// Echo sends every message that arrives on conn back until one side closes.
-// The handshake has been done; r reads from conn and may hold bytes that came
-// behind it. Echo owns conn and closes it.
+// Echo echoes every message on conn, after the handshake, until one side
+// closes. r reads from conn and may hold bytes that came after the handshake.
+// Echo owns conn and closes it.
 //
-// When ctx ends, the peer gets status 1001. A peer that breaks the protocol
-// gets the status of the [ws.ProtocolError] that Echo then returns. After a
-// close handshake that the peer began, the error is nil.
+// When ctx ends, the peer gets status 1001. If the peer violates the protocol,
+// it gets the status of the [ws.ProtocolError] that Echo returns. After a
+// closing handshake that the peer began, the error is nil.
 func (s *Server) Echo(ctx context.Context, conn net.Conn, r *bufio.Reader) error {
 	defer conn.Close()
 
-	// The past deadline wakes the loop up; only the loop itself writes.
+	// The deadline in the past wakes up the loop, because only the loop writes.
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(longAgo) })
 	defer stop()
 
@@ -83,7 +81,8 @@ func (s *Server) Echo(ctx context.Context, conn net.Conn, r *bufio.Reader) error
 	return err
 }
 
-// loop serves frames until an error, which is errClosed in the good case.
+// loop serves frames until an error, which is errClosed after a closing
+// handshake.
 func (c *session) loop() error {
 	for {
 		h, err := ws.ReadHeader(c.r)
@@ -107,7 +106,7 @@ func (c *session) loop() error {
 // serveControl answers a ping with its own payload and a close frame with its
 // own code and reason (RFC 6455, section 5.5).
 func (c *session) serveControl(h ws.Header) error {
-	p := c.control[:h.Length] // CheckHeader has refused more than 125 bytes
+	p := c.control[:h.Length] // CheckHeader refuses more than 125 bytes
 	if _, err := io.ReadFull(c.r, p); err != nil {
 		return err
 	}
@@ -125,11 +124,11 @@ func (c *session) serveControl(h ws.Header) error {
 		}
 		return errClosed
 	}
-	return nil // a pong that nobody asked for
+	return nil // an unsolicited pong
 }
 
-// serveData takes in one frame of a message and echoes the message when that
-// was the last one (RFC 6455, section 5.4).
+// serveData reads one frame of a message, and echoes the message after the last
+// one (RFC 6455, section 5.4).
 func (c *session) serveData(h ws.Header) error {
 	if h.OpCode != ws.OpContinuation {
 		c.op = h.OpCode
@@ -153,7 +152,7 @@ func (c *session) serveData(h ws.Header) error {
 	return c.echo()
 }
 
-// echo sends the assembled message and makes room for the next one.
+// echo sends the assembled message and resets the buffer.
 func (c *session) echo() error {
 	p := c.message.Bytes()
 	if c.op == ws.OpText && !utf8.Valid(p) {
@@ -169,8 +168,8 @@ func (c *session) echo() error {
 	return nil
 }
 
-// write sends f with one Write. When that fails, a part of the frame may be
-// out, and nothing can follow it: the connection is closed.
+// write sends f with one Write. If it fails, a part of the frame may have been
+// sent, so it closes the connection.
 func (c *session) write(f ws.Frame) error {
 	err := c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if err == nil {
@@ -182,7 +181,7 @@ func (c *session) write(f ws.Frame) error {
 	return err
 }
 
-// close sends the close frame and waits for the peer to hang up.
+// close sends the close frame and waits for the peer to end the connection.
 func (c *session) close(body []byte) error {
 	if err := c.write(ws.NewCloseFrame(body)); err != nil {
 		return err
@@ -191,9 +190,9 @@ func (c *session) close(body []byte) error {
 	return nil
 }
 
-// linger ends our half of conn and gives the peer a moment to end the other:
-// a socket that is closed on unread input is reset, and the reset may overtake
-// what was written last.
+// linger ends our half of conn and waits a moment for the peer to end the
+// other. Closing a socket with unread input resets it, and the reset may
+// overtake the last written bytes.
 func linger(conn net.Conn) {
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {

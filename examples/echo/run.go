@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// Run is the frame that the programs share: it listens where the flag -addr
-// says, prints the address as a URL, and serves until SIGINT or SIGTERM. A
-// second signal ends the program at once.
+// Run is the main function of the programs. It listens on the address of the
+// flag -addr, prints the address as a URL, and serves until SIGINT or SIGTERM.
+// A second signal ends the program immediately.
 func Run(scheme, defaultAddr string, serve func(context.Context, net.Listener) error) {
 	addr := flag.String("addr", defaultAddr, "`host:port` to listen on")
 	flag.Parse()
@@ -31,7 +31,7 @@ func Run(scheme, defaultAddr string, serve func(context.Context, net.Listener) e
 	}
 }
 
-// address returns the URL of a listener, in a form that can be opened.
+// address returns the URL of a listener for clients.
 func address(scheme string, a net.Addr) string {
 	host := a.String()
 	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {

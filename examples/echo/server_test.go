@@ -181,7 +181,8 @@ func TestCloseFrameSurvivesUnreadInput(t *testing.T) {
 	})
 }
 
-// The same for a request that is refused. Under net/http it is not in our hands.
+// The same for a request that is refused. Under net/http it is not in our
+// hands.
 func TestRefusalSurvivesUnreadInput(t *testing.T) {
 	server, client := tcpPair(t)
 	done := make(chan error, 1)

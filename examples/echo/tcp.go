@@ -12,8 +12,8 @@ import (
 )
 
 // ServeTCP upgrades every connection that ln accepts, without net/http, and
-// echoes on it. When ctx ends it closes ln and the connections that are still in
-// their handshake, tells all peers to go away, waits for them and returns nil.
+// echoes on it. When ctx ends, it closes ln and connections in their handshake,
+// closes all others with status 1001, waits for them and returns nil.
 func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
@@ -38,7 +38,7 @@ func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
 	}
 }
 
-// serveConn does the handshake, which reads nothing behind the request, and
+// serveConn performs the handshake, which does not read past the request, and
 // then the echo.
 func (s *Server) serveConn(ctx context.Context, conn net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -48,7 +48,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) error {
 	}
 	if _, err := upgrader.Upgrade(conn); err != nil {
 		stop()
-		linger(conn) // so that the client reads why it was refused
+		linger(conn) // lets the client read the refusal
 		conn.Close()
 		return err
 	}

@@ -14,12 +14,13 @@ import (
 //go:embed page.html
 var page []byte
 
-// pagePolicy keeps the page to itself and to WebSocket connections.
+// pagePolicy restricts the page to its own content and to WebSocket
+// connections.
 const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; " +
 	"img-src data:; connect-src ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// ServeHTTP serves a page to try the echo with at / and the echo at /ws. When
-// ctx ends it closes ln, tells all peers to go away, waits for them and returns
+// ServeHTTP serves the echo at /ws, and a page to try it at /. When ctx ends,
+// it closes ln and all connections with status 1001, waits for them and returns
 // nil.
 func (s *Server) ServeHTTP(ctx context.Context, ln net.Listener) error {
 	var sessions sync.WaitGroup
@@ -32,14 +33,16 @@ func (s *Server) ServeHTTP(ctx context.Context, ln net.Listener) error {
 	})
 	err := serveHTTP(ctx, ln, mux, nil)
 	if ctx.Err() != nil {
-		sessions.Wait() // they have seen the end of ctx, which BaseContext hands on
+		sessions.Wait() // they see the end of ctx through BaseContext
 	}
 	return err
 }
 
-// serveHTTP serves until ctx ends. Then it closes ln, and waits for the requests under way
-// and for stop, if it is not nil, which ends upgraded connections: Shutdown does not know
-// those, and waits for those of HTTP/2. Nor do the timeouts of net/http apply to them.
+// serveHTTP serves until ctx ends. Then it closes ln, and waits for pending
+// requests and for stop. stop, if not nil, ends upgraded connections: Shutdown
+// does not wait for those over HTTP/1.1, and waits for those over HTTP/2
+// without closing them. The timeouts of net/http do not apply to upgraded
+// connections.
 func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, stop func(context.Context) error) error {
 	server := &http.Server{
 		Handler:           handler,
@@ -73,9 +76,9 @@ func servePage(w http.ResponseWriter, _ *http.Request) {
 	w.Write(page)
 }
 
-// serveUpgrade takes the connection over from net/http and echoes on it. An
-// echo has nothing to protect; a server that trusts cookies compares the Origin
-// field with its own name here.
+// serveUpgrade takes over the connection from net/http and echoes on it. An
+// echo has nothing to protect. A server that uses cookies must check the Origin
+// field here.
 func (s *Server) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	upgrader := ws.HTTPUpgrader{
 		Protocol: func(p string) bool { return p == Protocol },

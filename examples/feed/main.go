@@ -1,6 +1,7 @@
-// Feed is a feed that no subscriber loses an event of: the server numbers its events, and a
-// subscriber that comes back says which one it has seen last. Package reconnect dials again
-// when the connection is lost. From the folder of the examples:
+// Feed is a feed of which subscribers lose no events. The server numbers its
+// events, and a subscriber that reconnects sends the number of the last one
+// that it has received. Package reconnect dials again when the connection is
+// lost. From the folder of the examples:
 //
 //	go run ./feed serve
 //	go run ./feed watch ws://127.0.0.1:8096/feed
@@ -27,15 +28,15 @@ type event struct {
 	Text   string `json:"text"`
 }
 
-// subscription is what a subscriber sends first on each connection.
+// subscription is the first message of a subscriber on each connection.
 type subscription struct {
-	After int `json:"after"` // the number of the event that it has seen last, 0 for none
+	After int `json:"after"` // number of the last received event, 0 for none
 }
 
-// watch calls show with each event once, in order, until ctx ends or the server refuses for
-// good. It tells log when it waits for the server.
+// watch calls show with each event once and in order, until ctx ends or the
+// server refuses permanently. It writes to log when it waits for the server.
 func watch(ctx context.Context, url string, log io.Writer, options reconnect.Options, show func(event)) error {
-	last := 0 // OnConnect and the handler are called by turns
+	last := 0 // OnConnect and the handler are not called concurrently
 	options.OnConnect = func(ctx context.Context, c *websocket.Conn) error {
 		return wsjson.Write(ctx, c, subscription{After: last})
 	}
@@ -44,7 +45,7 @@ func watch(ctx context.Context, url string, log io.Writer, options reconnect.Opt
 		return nil
 	}
 	options.DialOptions = &websocket.DialOptions{ConnOptions: websocket.ConnOptions{
-		KeepAlive: 20 * time.Second, // finds a network that is gone
+		KeepAlive: 20 * time.Second, // detects a lost network
 	}}
 	return reconnect.New(url, &options).Run(ctx, func(ctx context.Context, c *websocket.Conn) error {
 		for {

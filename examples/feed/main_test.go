@@ -20,7 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A subscriber gets each event once, in order, whatever happens to the server between.
+// A subscriber gets each event once, in order, whatever happens to the server
+// between.
 func TestServerThatRestarts(t *testing.T) {
 	f := new(feed)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -74,7 +75,8 @@ func TestServerThatRestarts(t *testing.T) {
 	stop()
 }
 
-// Who has missed too much, or asks for what never was, does not come back for it.
+// Who has missed too much, or asks for what never was, does not come back for
+// it.
 func TestEventsThatAreGone(t *testing.T) {
 	f := new(feed)
 	for range mostHistory + 2 {

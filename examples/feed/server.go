@@ -12,16 +12,18 @@ import (
 	"github.com/wskit/wskit/websocket/wsjson"
 )
 
-// mostHistory is how many events a subscriber may have missed.
+// mostHistory is the number of events that the server keeps.
 const mostHistory = 1000
 
-// closeTooFarBehind tells a subscriber that events which it has not seen are gone.
+// closeTooFarBehind is the close code for subscribers that missed events which
+// the server no longer has.
 const closeTooFarBehind websocket.StatusCode = 4000
 
-// feed is the events and those who wait for the next one. The zero value is ready to use.
+// feed holds events and wakes goroutines that wait for the next one. The zero
+// value is ready to use.
 type feed struct {
 	mu      sync.Mutex
-	events  []event       // the last ones, in order
+	events  []event       // the last events, in order
 	number  int           // of the last event
 	changed chan struct{} // closed by the next publish
 }
@@ -40,8 +42,9 @@ func (f *feed) publish(text string) {
 	}
 }
 
-// after returns the events after a number, or what is closed when there are any. ok is false
-// if some of them are gone, or that number was never given.
+// after returns the events after a number, or a channel that is closed when
+// there are any. ok is false if some of the events are no longer stored, or if
+// the number was never used.
 func (f *feed) after(number int) (events []event, changed <-chan struct{}, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,14 +58,14 @@ func (f *feed) after(number int) (events []event, changed <-chan struct{}, ok bo
 	return f.events[len(f.events)-missing:], f.changed, true
 }
 
-// send sends what c has subscribed to until it leaves. A slow subscriber waits for itself
-// only: it has a place in the events, and no queue.
+// send sends events to c until it leaves. A slow subscriber does not delay
+// others: it has a position in the events instead of a queue.
 func (f *feed) send(ctx context.Context, c *websocket.Conn) error {
 	var s subscription
 	if err := wsjson.Read(ctx, c, &s); err != nil {
 		return err
 	}
-	ctx = c.CloseRead(ctx) // nothing more is to come
+	ctx = c.CloseRead(ctx) // no more messages are expected
 	for {
 		events, changed, ok := f.after(s.After)
 		if !ok {

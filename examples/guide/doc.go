@@ -1,2 +1,3 @@
-// Package guide holds the programs of the pages in docs/guide. Its tests run them.
+// Package guide contains the programs of the pages in docs/guide. Its tests run
+// them.
 package guide

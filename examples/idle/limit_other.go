@@ -4,5 +4,6 @@ package main
 
 import "math"
 
-// mostFiles returns how many descriptors a process may have: there is no such limit here.
+// mostFiles returns the maximum number of descriptors of a process, which is
+// unlimited here.
 func mostFiles() int { return math.MaxInt32 }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// mostFiles returns how many descriptors a process may have. The runtime of Go has raised
-// the limit as far as it can.
+// mostFiles returns the maximum number of descriptors of a process. The Go
+// runtime has already raised it as far as possible.
 func mostFiles() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

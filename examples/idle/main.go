@@ -1,7 +1,6 @@
-// Idle opens 20,000 connections that do nothing, and prints what they cost the server: its
-// memory, before and after, for each of them. The clients are a process of their own. There
-// are fewer connections where the limit of descriptors is lower. From the folder of the
-// examples:
+// Idle opens 20,000 idle connections, and prints the server's memory for each
+// of them. The clients are a separate process. If the limit of descriptors is
+// lower, it opens fewer connections. From the folder of the examples:
 //
 //	go run ./idle -n 20000
 package main
@@ -25,14 +24,16 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// clientsOf is the variable that makes a process the clients of the server at its value.
+// clientsOf is the environment variable with the address of the server. If it
+// is set, the process runs the clients.
 const clientsOf = "IDLE_CLIENTS_OF"
 
-// spare are the descriptors that are needed for other things.
+// spare is the number of descriptors for other purposes.
 const spare = 64
 
-// serve takes connections until ctx ends. The handler returns at once: a goroutine of its
-// own, with a context of its own, lets go of all that net/http keeps for a handler.
+// serve accepts connections until ctx ends. The handler returns immediately and
+// starts a goroutine with its own context, so that net/http releases the memory
+// of the handler.
 func serve(ctx context.Context, ln net.Listener, open *atomic.Int64) error {
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,14 +75,14 @@ func clients(ctx context.Context, addr string, n int, in io.Reader) error {
 
 // memory returns the bytes of the heap and of all stacks.
 func memory() (heap, stacks uint64) {
-	debug.FreeOSMemory() // with a collection
+	debug.FreeOSMemory() // includes a garbage collection
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc, m.StackInuse
 }
 
-// run measures n connections of clients in a process that start starts, which ends when its
-// standard input does.
+// run measures n connections of clients in a process that start starts. The
+// process ends with its standard input.
 func run(ctx context.Context, out io.Writer, n int, start func(addr string, n int) *exec.Cmd) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

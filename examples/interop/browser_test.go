@@ -34,7 +34,8 @@ type browser interface {
 	eval(expression string, result any)
 }
 
-// runCommonCases runs the cases against the server at a quoted URL, and stops that.
+// runCommonCases runs the cases against the server at a quoted URL, and stops
+// that.
 func runCommonCases(t *testing.T, b browser, url string, stop func()) {
 	var results [][2]string
 	b.eval(`(async () => {

@@ -54,8 +54,8 @@ func findChromium() (path string, ok bool) {
 	return "", false
 }
 
-// startChromium starts a browser with a fresh profile, and more flags, and opens url in a
-// tab.
+// startChromium starts a browser with a fresh profile, and more flags, and
+// opens url in a tab.
 func startChromium(t *testing.T, url string, more ...string) *tab {
 	t.Helper()
 	path, ok := findChromium()

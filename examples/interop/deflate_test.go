@@ -19,8 +19,8 @@ var compressionModes = map[string]websocket.CompressionMode{
 	"no takeover": websocket.CompressionNoContextTakeover,
 }
 
-// TestServerDeflate has Node's ws compress with all parameters (RFC 7692, section 7.1), the
-// widths of windows that it knows among them.
+// TestServerDeflate has Node's ws compress with all parameters (RFC 7692,
+// section 7.1), the widths of windows that it knows among them.
 func TestServerDeflate(t *testing.T) {
 	for name, mode := range compressionModes {
 		t.Run(name, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// firefox is one page of a headless Firefox, driven through WebDriver BiDi over our own
-// client. Its methods fail the test.
+// firefox is one page of a headless Firefox, driven through WebDriver BiDi over
+// our own client. Its methods fail the test.
 type firefox struct {
 	t       *testing.T
 	conn    *client
@@ -24,8 +24,8 @@ type firefox struct {
 	lastID  int
 }
 
-// startFirefox starts a browser with a fresh profile that takes any certificate, and opens
-// url in it.
+// startFirefox starts a browser with a fresh profile that takes any
+// certificate, and opens url in it.
 func startFirefox(t *testing.T, url string) *firefox {
 	t.Helper()
 	path, err := exec.LookPath("firefox-esr")
@@ -93,8 +93,8 @@ func (b *firefox) call(method string, p params, result any) {
 	}
 }
 
-// eval runs an expression, or a block in braces, in the page. It waits for a promise, and
-// stores the value in result, which may be nil.
+// eval runs an expression, or a block in braces, in the page. It waits for a
+// promise, and stores the value in result, which may be nil.
 func (b *firefox) eval(expression string, result any) {
 	b.t.Helper()
 	if !strings.HasPrefix(expression, "{") {
@@ -114,7 +114,8 @@ func (b *firefox) eval(expression string, result any) {
 	}
 }
 
-// TestHTTP2Firefox runs the script of cases in a browser over HTTP/2 (RFC 8441).
+// TestHTTP2Firefox runs the script of cases in a browser over HTTP/2 (RFC
+// 8441).
 func TestHTTP2Firefox(t *testing.T) {
 	script, err := os.ReadFile(filepath.Join("testdata", "cases.js"))
 	require.NoError(t, err)

@@ -12,7 +12,8 @@ import (
 	"github.com/wskit/wskit/wsh2"
 )
 
-// http2Proxies stand before a server of HTTP/1.1, and speak HTTP/2 without TLS to us.
+// http2Proxies stand before a server of HTTP/1.1, and speak HTTP/2 without TLS
+// to us.
 var http2Proxies = []proxy{
 	{name: "haproxy", config: `
 defaults
@@ -35,8 +36,8 @@ errorlog-file=/dev/stderr
 `, args: func(config, _ string) []string { return []string{"--conf=" + config} }},
 }
 
-// TestHTTP2Proxies has our client talk over HTTP/2 to a proxy, and that over HTTP/1.1 to
-// our server (RFC 8441).
+// TestHTTP2Proxies has our client talk over HTTP/2 to a proxy, and that over
+// HTTP/1.1 to our server (RFC 8441).
 func TestHTTP2Proxies(t *testing.T) {
 	for _, p := range http2Proxies {
 		t.Run(p.name, func(t *testing.T) {

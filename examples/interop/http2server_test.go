@@ -26,8 +26,8 @@ func certificate() tls.Certificate {
 	return s.TLS.Certificates[0]
 }
 
-// startHTTP2 starts the server on package websocket over TLS. Unless http1 is set, it
-// speaks HTTP/2 and nothing else: what works has used it.
+// startHTTP2 starts the server on package websocket over TLS. Unless http1 is
+// set, it speaks HTTP/2 and nothing else: what works has used it.
 func startHTTP2(t *testing.T, http1 bool) (addr string, stop func()) {
 	config := &tls.Config{Certificates: []tls.Certificate{certificate()}, NextProtos: []string{"h2"}}
 	if http1 {
@@ -38,7 +38,8 @@ func startHTTP2(t *testing.T, http1 bool) (addr string, stop func()) {
 	})
 }
 
-// TestHTTP2Chromium runs the script of cases in a browser over HTTP/2 (RFC 8441).
+// TestHTTP2Chromium runs the script of cases in a browser over HTTP/2 (RFC
+// 8441).
 func TestHTTP2Chromium(t *testing.T) {
 	script, err := os.ReadFile(filepath.Join("testdata", "cases.js"))
 	require.NoError(t, err)

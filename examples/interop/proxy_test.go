@@ -34,13 +34,13 @@ type proxy struct {
 	args    func(config, dir string) []string
 }
 
-// proxyIdle is the time without traffic after which a proxy in front of a server
-// ends a connection, in the tests of that.
+// proxyIdle is the time without traffic after which a proxy in front of a
+// server ends a connection, in the tests of that.
 const proxyIdle = 3 * time.Second
 
 // proxies are what the tests go through. In the configurations, LISTEN and
-// SERVER are addresses, PORT and SERVERPORT are their ports, DIR is a folder of the test,
-// and IDLE is the time without traffic after which a connection ends.
+// SERVER are addresses, PORT and SERVERPORT are their ports, DIR is a folder of
+// the test, and IDLE is the time without traffic after which a connection ends.
 var proxies = []proxy{
 	{name: "nginx", guide: []string{"listen 80;", "listen LISTEN;", "127.0.0.1:8080", "SERVER", "proxy_read_timeout 60s", "proxy_read_timeout IDLE"}, config: `
 daemon off; master_process off; pid DIR/pid; error_log stderr;
@@ -112,8 +112,8 @@ func (p proxy) find() (path string, ok bool) {
 	return "", false
 }
 
-// start runs the proxy on a free port until the test ends, after prepare has put files
-// where DIR is.
+// start runs the proxy on a free port until the test ends, after prepare has
+// put files where DIR is.
 func (p proxy) start(t *testing.T, server string, idle time.Duration, prepare ...func(dir string)) (addr string) {
 	t.Helper()
 	path, ok := p.find()
@@ -354,8 +354,8 @@ func (v *via) refused(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, int(refused))
 }
 
-// The server finds out the address of the client, and not the one that the client has made
-// up. The client connects from 127.0.0.2, which is no proxy.
+// The server finds out the address of the client, and not the one that the
+// client has made up. The client connects from 127.0.0.2, which is no proxy.
 func (v *via) address(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("127.0.0.2 is an address of this machine only on Linux")

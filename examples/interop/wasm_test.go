@@ -21,7 +21,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// TestClientChromium runs the tests of package browser in a page and in a worker.
+// TestClientChromium runs the tests of package browser in a page and in a
+// worker.
 func TestClientChromium(t *testing.T) {
 	_, ok := findChromium()
 	need(t, ok, "chromium")

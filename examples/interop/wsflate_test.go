@@ -23,8 +23,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// deflated is a connection that has agreed on compression, of either side, on package wsflate
-// and no package above it.
+// deflated is a connection that has agreed on compression, of either side, on
+// package wsflate and no package above it.
 type deflated struct {
 	conn     net.Conn
 	protocol *wsutil.Protocol
@@ -45,8 +45,8 @@ func newDeflated(conn net.Conn, agreed wsflate.Parameters, side ws.State) *defla
 	}
 }
 
-// read returns the next message. It answers control frames, and returns io.EOF behind the
-// close handshake.
+// read returns the next message. It answers control frames, and returns io.EOF
+// behind the close handshake.
 func (d *deflated) read() (op ws.OpCode, message []byte, err error) {
 	for {
 		ev, n, err := d.protocol.Next(d.in)
@@ -111,8 +111,9 @@ type met struct {
 	err      error
 }
 
-// startDeflate starts an echo server with compression. The query of the URL is its policy, in
-// the form of an offer without its name: "/?server_max_window_bits=9&client_no_context_takeover".
+// startDeflate starts an echo server with compression. The query of the URL is
+// its policy, in the form of an offer without its name:
+// "/?server_max_window_bits=9&client_no_context_takeover".
 func startDeflate(t *testing.T) (addr string, connections <-chan met) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -178,8 +179,8 @@ func serveDeflate(conn net.Conn) (m met) {
 	}
 }
 
-// agreements are the four combinations of takeover, with windows of all sizes in both
-// directions.
+// agreements are the four combinations of takeover, with windows of all sizes
+// in both directions.
 func agreements() (all []wsflate.Parameters) {
 	for combination := range 4 {
 		for bits := 8; bits <= 15; bits++ {
@@ -200,13 +201,15 @@ func query(p wsflate.Parameters) string {
 	return "?" + strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(string(o), wsflate.ExtensionName), "; "), "; ", "&")
 }
 
-// canDeflate reports whether a peer can compress with such a window: zlib has none of 8 bits,
-// and Node, unlike Python, takes one of 9 bits then, of which it uses 250 bytes.
+// canDeflate reports whether a peer can compress with such a window: zlib has
+// none of 8 bits, and Node, unlike Python, takes one of 9 bits then, of which
+// it uses 250 bytes.
 func canDeflate(r runtime, bits wsflate.WindowBits) bool {
 	return r.name == "node with ws" || bits > 8
 }
 
-// TestWsflateServer has the peers' clients offer all that there is to offer, and send messages.
+// TestWsflateServer has the peers' clients offer all that there is to offer,
+// and send messages.
 func TestWsflateServer(t *testing.T) {
 	for _, r := range runtimes[:2] {
 		t.Run(r.name, func(t *testing.T) {
@@ -231,7 +234,8 @@ func TestWsflateServer(t *testing.T) {
 	}
 }
 
-// TestWsflateClient has our client offer all that there is to offer to the peers' servers.
+// TestWsflateClient has our client offer all that there is to offer to the
+// peers' servers.
 func TestWsflateClient(t *testing.T) {
 	for _, r := range runtimes[:2] {
 		t.Run(r.name, func(t *testing.T) {
@@ -279,7 +283,8 @@ func echoDeflated(t *testing.T, url string, offer wsflate.Parameters) {
 	require.Equal(t, io.EOF, err)
 }
 
-// deflateMessages are short and long, and repeat what was said before at many distances.
+// deflateMessages are short and long, and repeat what was said before at many
+// distances.
 func deflateMessages() (all [][]byte) {
 	for i := range 12 {
 		var m []byte
@@ -291,7 +296,8 @@ func deflateMessages() (all [][]byte) {
 	return append(all, nil, all[0])
 }
 
-// TestWsflateChromium has a browser send messages under all that our server may ask it for.
+// TestWsflateChromium has a browser send messages under all that our server may
+// ask it for.
 func TestWsflateChromium(t *testing.T) {
 	addr, mets := startDeflate(t)
 	home, _ := startServer(t, (*echo.Server).ServeHTTP) // the page that the script runs in

@@ -1,6 +1,7 @@
-// Jsonapi is a JSON API over WebSocket: requests with an id, answered in any order, by
-// clients with a token. Each request has a time-out. When the program is stopped, requests
-// in flight are answered before the connections are closed. From the folder of the examples:
+// Jsonapi is a JSON API over WebSocket. Clients authenticate with a token and
+// send requests with an id, which are answered in any order. Each request has a
+// timeout. When the program stops, it answers pending requests before it closes
+// the connections. From the folder of the examples:
 //
 //	JSONAPI_TOKEN=secret go run ./jsonapi
 //	wskit dial -H 'Authorization: Bearer secret' -m '{"id":1,"method":"sum","params":[1,2]}' ws://127.0.0.1:8084/api
@@ -25,15 +26,15 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-const mostInFlight = 8 // requests of one connection; the next ones wait in its socket
+const mostInFlight = 8 // requests of one connection; others wait in its socket
 
 type api struct {
 	token string
 	conns websocket.Group // http.Server.Shutdown does not wait for them
 }
 
-// authorize refuses a handshake without the token. The comparison takes the same time for
-// every wrong token.
+// authorize refuses a handshake without the token. The comparison takes the
+// same time for every wrong token.
 func (a *api) authorize(r *http.Request, _ http.Header) error {
 	want := "Bearer " + a.token
 	if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte(want)) == 1 {
@@ -45,14 +46,15 @@ func (a *api) authorize(r *http.Request, _ http.Header) error {
 	)
 }
 
-// serve answers the requests of one connection until the client leaves or the program stops.
+// serve answers the requests of one connection until the client leaves or the
+// program stops.
 func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		OnHandshake: a.authorize,
 		ConnOptions: websocket.ConnOptions{Group: &a.conns, KeepAlive: 30 * time.Second, WriteTimeout: 10 * time.Second},
 	})
 	if err != nil {
-		return // the client has its answer
+		return // the client has the response
 	}
 	defer c.CloseNow()
 	var inFlight sync.WaitGroup
@@ -71,7 +73,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	inFlight.Wait()
-	if errors.Is(err, websocket.ErrDraining) { // otherwise it is closed already
+	if errors.Is(err, websocket.ErrDraining) { // otherwise it is already closed
 		c.Close(websocket.StatusGoingAway, "the server is stopping")
 	}
 }

@@ -24,7 +24,7 @@ func TestAnswers(t *testing.T) {
 	c := program.Dial(t, "ws://"+addr+"/api", bearer("secret"))
 	for _, row := range []struct{ request, want string }{
 		{`{"id":1,"method":"sum","params":[1,2,3.5]}`, `{"id":1,"result":6.5}`},
-		{`{"id":2,"method":"sum","params":"x"}`, `{"id":2,"error":"params are no list of numbers"}`},
+		{`{"id":2,"method":"sum","params":"x"}`, `{"id":2,"error":"params is not a list of numbers"}`},
 		{`{"id":3,"method":"drop"}`, `{"id":3,"error":"no method \"drop\""}`},
 	} {
 		program.Send(t, c, row.request)

@@ -22,12 +22,12 @@ type response struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// methods are the API. Each one ends when its context does.
+// methods are the API. Each one returns when its context ends.
 var methods = map[string]func(ctx context.Context, params json.RawMessage) (any, error){
 	"sum": func(_ context.Context, params json.RawMessage) (any, error) {
 		var numbers []float64
 		if err := json.Unmarshal(params, &numbers); err != nil {
-			return nil, errors.New("params are no list of numbers")
+			return nil, errors.New("params is not a list of numbers")
 		}
 		sum := 0.0
 		for _, n := range numbers {
@@ -38,7 +38,7 @@ var methods = map[string]func(ctx context.Context, params json.RawMessage) (any,
 	"sleep": func(ctx context.Context, params json.RawMessage) (any, error) {
 		var ms int
 		if err := json.Unmarshal(params, &ms); err != nil {
-			return nil, errors.New("params is no number of milliseconds")
+			return nil, errors.New("params is not a number of milliseconds")
 		}
 		select {
 		case <-time.After(time.Duration(ms) * time.Millisecond):

@@ -1,6 +1,6 @@
-// Package loop is what event loops share: a server's side of a connection as a function
-// from received bytes to bytes to send, on [wsutil.Protocol]. Its folders have a loop on
-// epoll and one on gnet.
+// Package loop is the common part of event loops: the server side of a
+// connection as a function from received bytes to bytes to send, with
+// [wsutil.Protocol]. Its folders have a loop with epoll and one with gnet.
 package loop
 
 import (
@@ -13,10 +13,12 @@ import (
 
 // Conn is one connection. One goroutine at a time may use it.
 type Conn struct {
-	// Handle is called with each message. The payload is valid until it returns.
+	// Handle is called with each message. The payload is valid until it
+	// returns.
 	Handle func(c *Conn, m wsutil.Event)
 
-	// Out holds the bytes to send. The loop sends them and removes what it has sent.
+	// Out holds the bytes to send. The loop sends them and removes what it has
+	// sent.
 	Out []byte
 
 	request  *request // nil once the handshake is done
@@ -24,11 +26,11 @@ type Conn struct {
 	protocol wsutil.Protocol
 }
 
-// MostOut is how many bytes may wait for a client. One that sends and does
-// not read is cut off.
+// MostOut is the maximum number of bytes that wait for a client. A client that
+// does not read is disconnected.
 const MostOut = 1 << 20
 
-// request is the memory of a handshake.
+// request is the state of a handshake.
 type request struct {
 	in []byte
 	ws.Request
@@ -36,7 +38,7 @@ type request struct {
 
 var config = wsutil.Config{State: ws.StateServerSide, KeepAlive: 30 * time.Second, MaxMessage: 64 << 10}
 
-// Open makes c ready at this time of the loop's clock.
+// Open initializes c at this time of the loop's clock.
 func (c *Conn) Open(now time.Duration) {
 	cfg := config
 	cfg.Now = now
@@ -45,8 +47,9 @@ func (c *Conn) Open(now time.Duration) {
 	c.request = new(request)
 }
 
-// Receive takes bytes that have arrived, which it changes, and reports whether the
-// connection goes on. If not, the loop sends Out as far as it can, and closes.
+// Receive handles received bytes, which it modifies, and reports whether the
+// connection continues. If not, the loop sends as much of Out as possible and
+// closes the connection.
 func (c *Conn) Receive(now time.Duration, p []byte) (goesOn bool) {
 	if c.request != nil {
 		if p = c.handshake(now, p); c.request != nil {
@@ -72,7 +75,7 @@ func (c *Conn) Receive(now time.Duration, p []byte) (goesOn bool) {
 	return false
 }
 
-// handshake takes bytes of the request. It returns those that follow it.
+// handshake handles bytes of the request. It returns the bytes after it.
 func (c *Conn) handshake(now time.Duration, p []byte) (rest []byte) {
 	r := c.request
 	r.in = append(r.in, p...)
@@ -92,11 +95,11 @@ func (c *Conn) handshake(now time.Duration, p []byte) (rest []byte) {
 	rest, c.request = r.in[n:], nil
 	cfg := config
 	cfg.Now = now
-	c.protocol.Reset(&cfg) // the time of the handshake is over
+	c.protocol.Reset(&cfg) // ends the timeout of the handshake
 	return rest
 }
 
-// Tick does what is due at this time, and reports whether the connection goes on.
+// Tick handles timeouts, and reports whether the connection continues.
 func (c *Conn) Tick(now time.Duration) (goesOn bool) {
 	due := c.protocol.Tick(now)
 	switch {
@@ -120,11 +123,11 @@ func (c *Conn) Send(op ws.OpCode, p []byte) error {
 	return err
 }
 
-// Close gives back what the connection holds.
+// Close releases the memory of the connection.
 func (c *Conn) Close() {
 	c.protocol.EOF()
 	c.protocol.Release()
 }
 
-// Echo is a handler that sends every message back.
+// Echo is a handler that echoes every message.
 func Echo(c *Conn, m wsutil.Event) { c.Send(m.OpCode, m.Payload) }

@@ -1,5 +1,5 @@
-// Metrics is a server that shows its connections to Prometheus: an echo at /echo, and
-// /metrics. contrib/prometheus has a dashboard for what it exports. From the folder of the
+// Metrics is a server with metrics for Prometheus: an echo at /echo, and
+// /metrics. contrib/prometheus has a dashboard. From the folder of the
 // examples:
 //
 //	go run ./metrics
@@ -37,12 +37,12 @@ type server struct {
 
 func newServer() *server {
 	s := &server{registry: prometheus.NewRegistry()}
-	// One Stats for each endpoint: the label tells them apart.
+	// One Stats for each endpoint, with a label.
 	stats := new(websocket.Stats)
 	s.registry.MustRegister(
 		wsprometheus.NewCollector(stats, &wsprometheus.Options{
 			Labels:     prometheus.Labels{"endpoint": "echo"},
-			CloseCodes: []websocket.StatusCode{closeSignedOut}, // has a series of its own
+			CloseCodes: []websocket.StatusCode{closeSignedOut}, // gets its own series
 		}),
 		collectors.NewGoCollector(),
 	)
@@ -50,7 +50,7 @@ func newServer() *server {
 	s.options.Group = &s.group
 	s.options.KeepAlive = 30 * time.Second
 	s.options.WriteTimeout = 10 * time.Second
-	// What has to be known of a single connection goes to the log.
+	// Events of single connections are logged.
 	s.options.Hooks = &websocket.Hooks{
 		Closed: func(_ *websocket.Conn, r websocket.CloseRecord) {
 			slog.Debug("closed", "after", r.Duration, "code", int(r.Received), "clean", r.Clean, "error", r.Err)

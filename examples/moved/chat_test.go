@@ -39,8 +39,8 @@ type note struct {
 	Params map[string]any `json:"params"`
 }
 
-// room is a chat on raw connections: NextReader and a JSON decoder to read, a Writer into
-// a buffer to encode a message once for all.
+// room is a chat on raw connections: NextReader and a JSON decoder to read, a
+// Writer into a buffer to encode a message once for all.
 type room struct {
 	mu    sync.Mutex
 	users map[net.Conn]bool

@@ -1,4 +1,4 @@
-// Package moved has no code but its tests: servers in the shapes in which programs for
-// github.com/gobwas/ws are written, with the calls that those make. They show that such
-// programs move over by an import path.
+// Package moved contains only tests: servers in the style of programs for
+// github.com/gobwas/ws, with the same calls. They show that such programs need
+// to change only the import path.
 package moved

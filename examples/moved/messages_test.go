@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// failed runs the cases of the conformance suite that filter names against a handler,
-// and returns how many failed.
+// failed runs the cases of the conformance suite that filter names against a
+// handler, and returns how many failed.
 func failed(t *testing.T, handler http.HandlerFunc, filter string, compress bool) int {
 	server := httptest.NewServer(handler)
 	defer server.Close()
@@ -39,7 +39,8 @@ func failed(t *testing.T, handler http.HandlerFunc, filter string, compress bool
 	return r.Failed()
 }
 
-// upgraded returns a handler that upgrades and calls echo until it returns an error.
+// upgraded returns a handler that upgrades and calls echo until it returns an
+// error.
 func upgraded(start func(conn io.ReadWriter) (echo func() error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		conn, _, _, err := ws.UpgradeHTTP(r, w)
@@ -115,8 +116,8 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// compressed echoes what comes compressed in the same way, with engines of the program's
-// own.
+// compressed echoes what comes compressed in the same way, with engines of the
+// program's own.
 func compressed(w http.ResponseWriter, r *http.Request) {
 	e := wsflate.Extension{Parameters: wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}}
 	u := ws.HTTPUpgrader{Negotiate: e.Negotiate}

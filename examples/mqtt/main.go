@@ -1,6 +1,6 @@
-// Mqtt is an MQTT broker that browsers reach over WebSocket (MQTT 5.0, section 6): the
-// broker of mochi-mqtt, with a listener on package websocket. From the folder of the
-// examples:
+// Mqtt is an MQTT broker for browsers over WebSocket (MQTT 5.0, section 6): the
+// broker of mochi-mqtt with a listener that uses package websocket. From the
+// folder of the examples:
 //
 //	go run ./mqtt
 package main
@@ -26,7 +26,8 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// listener is a listeners.Listener: it hands each WebSocket to the broker as a net.Conn.
+// listener is a listeners.Listener that passes each WebSocket to the broker as
+// a net.Conn.
 type listener struct {
 	ln     net.Listener
 	server *http.Server
@@ -59,7 +60,7 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 func (l *listener) serve(w http.ResponseWriter, r *http.Request, establish listeners.EstablishFn) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		Subprotocols:   []string{"mqtt"},
-		OriginPatterns: []string{"*"}, // clients log in with MQTT, and no cookie counts
+		OriginPatterns: []string{"*"}, // clients log in with MQTT, and cookies are not used
 		ConnOptions: websocket.ConnOptions{
 			Group:        &l.group,
 			ReadLimit:    1 << 20,
@@ -67,14 +68,15 @@ func (l *listener) serve(w http.ResponseWriter, r *http.Request, establish liste
 		},
 	})
 	if err != nil {
-		return // the client has its answer
+		return // the client has the response
 	}
 	if c.Subprotocol() != "mqtt" {
 		c.Close(websocket.StatusPolicyViolation, "subprotocol mqtt is needed")
 		return
 	}
-	// A packet may span messages, and a message hold several packets: bytes are a stream.
-	// The broker sets the deadlines of MQTT's keep-alive on it.
+	// A packet may span messages, and a message may contain several packets, so
+	// the bytes are a stream. The broker sets deadlines on it for MQTT's
+	// keep-alive.
 	conn := websocket.NetConn(context.Background(), c, websocket.MessageBinary)
 	defer conn.Close()
 	if err := establish(l.ID(), conn); err != nil {
@@ -95,7 +97,7 @@ func (l *listener) Close(closeClients listeners.CloseFn) {
 // run serves until ctx ends.
 func run(ctx context.Context, ln net.Listener) error {
 	b := broker.New(&broker.Options{Logger: slog.New(slog.DiscardHandler)})
-	// A broker of others has users: see package auth.
+	// A real broker needs users: see package auth.
 	if err := b.AddHook(new(auth.AllowHook), nil); err != nil {
 		return err
 	}

@@ -38,10 +38,10 @@ func TestNetConnOverTCP(t *testing.T) {
 	})
 }
 
-// Over TLS a deadline that ends a write closes the connection: that, and what comes
-// after it, is a timeout as net.Error has it. FutureTimeout asks for a connection that
-// can still be used. nettest cannot leave one of its tests out, so that another process
-// of this program does.
+// Over TLS a deadline that ends a write closes the connection: that, and what
+// comes after it, is a timeout as net.Error has it. FutureTimeout asks for a
+// connection that can still be used. nettest cannot leave one of its tests out,
+// so that another process of this program does.
 func TestNetConnOverTLS(t *testing.T) {
 	if os.Getenv("NETTEST_TLS") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.skip=/FutureTimeout$")
@@ -88,9 +88,9 @@ func tcp() (a, b net.Conn, err error) {
 	return a, b, nil
 }
 
-// open returns both sides of a connection over a and b. stop closes both without
-// a handshake, for in most tests nobody reads any more, after the calls of Close
-// that are under way.
+// open returns both sides of a connection over a and b. stop closes both
+// without a handshake, for in most tests nobody reads any more, after the calls
+// of Close that are under way.
 func open(a, b net.Conn) (_, _ net.Conn, stop func(), _ error) {
 	client, err := newSide(a, ws.StateClientSide)
 	if err != nil {
@@ -111,8 +111,8 @@ type side struct {
 }
 
 func newSide(conn net.Conn, state ws.State) (*side, error) {
-	// Close waits for the peer to read what was written before: on a busy machine
-	// that may take any time.
+	// Close waits for the peer to read what was written before: on a busy
+	// machine that may take any time.
 	options := &websocket.ConnOptions{CloseTimeout: time.Hour, ReadLimit: -1}
 	c, err := websocket.NewConn(conn, nil, ws.Handshake{}, state, options)
 	if err != nil {

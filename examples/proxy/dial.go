@@ -9,8 +9,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// dial opens the connection to the backend with what the client offers and says. Fields
-// that are not listed stay here: cookies and credentials of this host among them.
+// dial opens the connection to the backend with the client's offers and some of
+// its fields. Other fields are not forwarded, such as cookies and credentials.
 func (p *proxy) dial(r *http.Request) (net.Conn, ws.Handshake, error) {
 	offers := httphead.Fields{}
 	for _, name := range []string{"Sec-Websocket-Extensions", "Sec-Websocket-Protocol"} {

@@ -1,7 +1,8 @@
-// Proxy forwards WebSocket connections to a backend frame by frame: it checks and limits
-// frame headers and passes payloads on as they come, so that a message of any size takes no
-// memory. Subprotocols and extensions are agreed on by client and backend: what is
-// compressed stays compressed. From the folder of the examples:
+// Proxy forwards WebSocket connections to a backend frame by frame. It checks
+// and limits frame headers and forwards payloads as they arrive, so that
+// messages of any size need no memory. Client and backend negotiate
+// subprotocols and extensions, so that compressed messages stay compressed.
+// From the folder of the examples:
 //
 //	go run ./echo/websocket -addr 127.0.0.1:8081 &
 //	go run ./proxy -backend ws://127.0.0.1:8081/ws
@@ -41,7 +42,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var backend net.Conn
 	var agreed ws.Handshake
 	u := ws.HTTPUpgrader{
-		OnRequest: func(r *http.Request) (err error) { // the request is in order: ask the backend
+		OnRequest: func(r *http.Request) (err error) { // the request is valid: dial the backend
 			backend, agreed, err = p.dial(r)
 			return err
 		},
@@ -75,8 +76,8 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	log.Printf("proxy: %s: %v", r.RemoteAddr, cmp.Or(up, down))
 }
 
-// forward passes the frames of src on to dst, up to a close frame. side is what this program
-// is for src. It ends both connections on an error.
+// forward forwards the frames of src to dst, up to a close frame. side is the
+// side of this program on src. On an error it ends both connections.
 func forward(dst, src net.Conn, side ws.State) (err error) {
 	defer func() {
 		if err != nil {
@@ -85,7 +86,7 @@ func forward(dst, src net.Conn, side ws.State) (err error) {
 		}
 	}()
 	br := bufio.NewReader(src)
-	state := side | ws.StateExtended // reserved bits belong to what the two have agreed on
+	state := side | ws.StateExtended // reserved bits belong to the negotiated extensions
 	for {
 		src.SetReadDeadline(time.Now().Add(idleTimeout))
 		h, err := ws.ReadHeader(br)

@@ -89,7 +89,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A frame that may not be there ends both connections, and does not reach the backend.
+// A frame that may not be there ends both connections, and does not reach the
+// backend.
 func TestBadFrames(t *testing.T) {
 	ended := make(chan error, 1)
 	url := start(t, func(w http.ResponseWriter, r *http.Request) {

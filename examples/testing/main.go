@@ -1,7 +1,7 @@
-// Testing shows how programs are tested: a handler with time-outs, and in main_test.go the
-// tests of it that take no time and no port. The handler is a quiz: it asks, and closes the
-// connection of a client that does not answer in ten seconds. From the folder of the
-// examples:
+// Testing shows how to test a handler with timeouts. The tests in main_test.go
+// need neither time nor a port. The handler is a quiz: it asks questions, and
+// closes the connection of a client that does not answer within ten seconds.
+// From the folder of the examples:
 //
 //	go run ./testing
 //	go test -v ./testing
@@ -33,14 +33,14 @@ var questions = []struct{ question, answer string }{
 	{"7*6?", "42"},
 }
 
-// quiz asks all questions. It takes a connection and not a request, so that a test can give
-// it one end of a pair.
+// quiz asks all questions. Its argument is a connection instead of a request,
+// so that a test can pass one end of a pair.
 func quiz(ctx context.Context, c *websocket.Conn) error {
 	for _, q := range questions {
 		if err := c.Write(ctx, websocket.MessageText, []byte(q.question)); err != nil {
 			return err
 		}
-		// The end of this context between two messages leaves the connection open.
+		// If this context ends between two messages, the connection stays open.
 		waiting, cancel := context.WithTimeout(ctx, answerTime)
 		_, p, err := c.Read(waiting)
 		cancel()
@@ -63,7 +63,7 @@ func run(ctx context.Context, ln net.Listener) error {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c, err := websocket.Accept(w, r, &websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{Group: &group}})
 			if err != nil {
-				return // the client has its answer
+				return // the client has the response
 			}
 			defer c.CloseNow()
 			if err := quiz(r.Context(), c); err != nil {

@@ -19,8 +19,8 @@ import (
 // No goroutine is left behind by the tests.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// answers plays the client: it gives each answer after that time, and returns how the server
-// has closed the connection.
+// answers plays the client: it gives each answer after that time, and returns
+// how the server has closed the connection.
 func answers(t *testing.T, c *websocket.Conn, after time.Duration, list ...string) websocket.StatusCode {
 	for {
 		_, _, err := c.Read(t.Context())
@@ -36,8 +36,9 @@ func answers(t *testing.T, c *websocket.Conn, after time.Duration, list ...strin
 	}
 }
 
-// In a synctest bubble the clock goes on when all goroutines wait: the ten seconds of the
-// last case take no time, and the nine of the first one are exactly nine.
+// In a synctest bubble the clock goes on when all goroutines wait: the ten
+// seconds of the last case take no time, and the nine of the first one are
+// exactly nine.
 func TestQuiz(t *testing.T) {
 	for name, row := range map[string]struct {
 		after time.Duration

@@ -1,6 +1,6 @@
-// Package ticker sends the newest prices to very many subscribers. A subscriber that is
-// behind gets the newest price of each symbol and none of the older ones. It is made to
-// be copied from.
+// Package ticker sends the newest prices to very many subscribers. A slow
+// subscriber gets only the newest price of each symbol. It is a program to
+// copy.
 package ticker
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Ticker is a server of prices.
+// Ticker is a price server.
 type Ticker struct {
 	server *wsloop.Server
 
@@ -22,12 +22,12 @@ type Ticker struct {
 	subscribers map[*wsloop.Conn]struct{}
 }
 
-// New starts a ticker that serves nobody yet.
+// New starts a ticker without listeners.
 func New() (*Ticker, error) {
 	t := &Ticker{subscribers: make(map[*wsloop.Conn]struct{})}
 	server, err := wsloop.New(&wsloop.Config{
 		KeepAlive:      time.Minute,
-		MaxMessage:     1 << 10, // nobody has much to say to a ticker
+		MaxMessage:     1 << 10, // subscribers send little
 		ShutdownSpread: 5 * time.Second,
 		Queue:          wsutil.SendQueueOptions{MaxBytes: 16 << 10, Policy: wsutil.SendDropOldest},
 	}, &wsloop.Handler{Open: t.subscribe, Close: t.leave})
@@ -53,8 +53,8 @@ func (t *Ticker) leave(c *wsloop.Conn, _ wsloop.End) {
 	delete(t.subscribers, c)
 }
 
-// Publish sends a price to all subscribers and returns their number. It waits for none
-// of them.
+// Publish sends a price to all subscribers and returns their number. It does
+// not wait for them.
 func (t *Ticker) Publish(symbol string, price float64) (int, error) {
 	m, err := wsutil.NewPreparedMessage(ws.OpText, fmt.Appendf(nil, `{"symbol":%q,"price":%g}`, symbol, price))
 	if err != nil {

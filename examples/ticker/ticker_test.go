@@ -16,7 +16,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// subscribers returns how many this process can have, both ends of each, up to 9,000.
+// subscribers returns how many this process can have, both ends of each, up to
+// 9,000.
 func subscribers(t *testing.T) int {
 	n := 500
 	if testing.Short() {
@@ -74,7 +75,8 @@ func TestTicker(t *testing.T) {
 	<-served
 }
 
-// A subscriber that does not read gets the newest price later, and holds up nobody.
+// A subscriber that does not read gets the newest price later, and holds up
+// nobody.
 func TestSlowSubscriber(t *testing.T) {
 	ticker, err := New()
 	require.NoError(t, err)

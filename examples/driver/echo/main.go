@@ -1,4 +1,5 @@
-// Command echo serves an echo with the driver on ws://127.0.0.1:9001, until it is interrupted.
+// Command echo serves an echo with the driver on ws://127.0.0.1:9001, until it
+// is interrupted.
 package main
 
 import (

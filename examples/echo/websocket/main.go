@@ -1,5 +1,5 @@
-// Websocket is the WebSocket echo server on package websocket, under net/http, with a page
-// to try it. It compresses for clients that want it.
+// Websocket is a WebSocket echo server with package websocket under net/http,
+// and a page to try it. It compresses for clients that offer it.
 package main
 
 import (

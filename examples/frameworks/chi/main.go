@@ -1,7 +1,7 @@
-// Chi is a server on chi with compression and a timeout for requests, and a WebSocket among
-// them.
+// Chi is a server with chi that has compression, a timeout for requests, and a
+// WebSocket.
 //
-//   - Compress may stay on: it hands the connection over. It does not compress messages;
+//   - Compress may stay on: it supports hijacking. It does not compress messages;
 //     CompressionMode does.
 //   - Timeout ends the context of the request, and with it a connection that reads and
 //     writes with that; and it writes a response afterwards. It belongs to a group of
@@ -47,14 +47,14 @@ func routes(group *websocket.Group, timeout time.Duration) http.Handler {
 	return router
 }
 
-// echo sends every message back.
+// echo echoes every message.
 func echo(ctx context.Context, w http.ResponseWriter, r *http.Request, group *websocket.Group) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		CompressionMode: websocket.CompressionContextTakeover, // of messages, by RFC 7692
 		ConnOptions:     websocket.ConnOptions{Group: group, KeepAlive: 30 * time.Second},
 	})
 	if err != nil {
-		return // the client has its answer
+		return // the client has the response
 	}
 	defer c.CloseNow()
 	for msg, err := range c.Messages(ctx) {
@@ -64,7 +64,7 @@ func echo(ctx context.Context, w http.ResponseWriter, r *http.Request, group *we
 	}
 }
 
-// run serves until ctx ends; a request may take so long.
+// run serves until ctx ends. timeout limits requests.
 func run(ctx context.Context, ln net.Listener, timeout time.Duration) error {
 	var group websocket.Group
 	server := &http.Server{

@@ -1,13 +1,14 @@
-// Fiber is a server on fiber with compression and a timeout for requests, and a WebSocket
-// among them. Fiber is not on net/http: the handshake is that of ws.Upgrader over the bytes
-// of the request, and the connection is the one that fasthttp hands over.
+// Fiber is a server with fiber that has compression, a timeout for requests,
+// and a WebSocket. Fiber does not use net/http: ws.Upgrader performs the
+// handshake on the bytes of the request, and fasthttp hands over the
+// connection.
 //
 //   - Compress is used after the route: it compresses responses. NewConn compresses
-//     messages, if the handshake has agreed on it.
-//   - A timeout is put around single handlers: leave this one out. fasthttp's own timeouts
+//     messages, if the handshake has negotiated it.
+//   - Timeouts wrap single handlers: do not wrap this one. fasthttp's own timeouts
 //     end when the connection is handed over.
-//   - Everything of fiber's context is gone when the handler returns: what is needed later
-//     has to be copied.
+//   - fiber's context is not valid after the handler returns: copy values that are needed
+//     later.
 //
 // From the folder of the examples:
 //
@@ -48,7 +49,8 @@ func routes(group *websocket.Group, timeout time.Duration) *fiber.App {
 	return app
 }
 
-// upgrade answers a handshake, and has fasthttp call echo with the connection.
+// upgrade answers a handshake, and makes fasthttp call echo with the
+// connection.
 func upgrade(c fiber.Ctx, group *websocket.Group) error {
 	compression := wsflate.Extension{Adapts: true}
 	var origin string
@@ -68,7 +70,7 @@ func upgrade(c fiber.Ctx, group *websocket.Group) error {
 		},
 	}
 	var request ws.Request
-	head := append([]byte(nil), c.Request().Header.Header()...) // in a form of fasthttp's
+	head := append([]byte(nil), c.Request().Header.Header()...) // as fasthttp stores it
 	_, err := ws.ParseRequest(head, &request)
 	var agreed ws.Agreement
 	if err == nil {
@@ -77,11 +79,11 @@ func upgrade(c fiber.Ctx, group *websocket.Group) error {
 	if err != nil {
 		answer := ws.AppendRefusal(nil, &request, err)
 		c.RequestCtx().HijackSetNoResponse(true)
-		c.RequestCtx().Hijack(func(conn net.Conn) { conn.Write(answer) }) // and it is closed
+		c.RequestCtx().Hijack(func(conn net.Conn) { conn.Write(answer) }) // fasthttp then closes it
 		return nil
 	}
 	answer := ws.AppendResponse(nil, agreed)
-	c.RequestCtx().HijackSetNoResponse(true) // the answer is ours
+	c.RequestCtx().HijackSetNoResponse(true) // we send the response
 	c.RequestCtx().Hijack(func(conn net.Conn) {
 		if _, err := conn.Write(answer); err == nil {
 			echo(conn, agreed.Handshake, group)
@@ -104,7 +106,7 @@ func echo(conn net.Conn, hs ws.Handshake, group *websocket.Group) {
 	}
 }
 
-// run serves until ctx ends; a request may take so long.
+// run serves until ctx ends. timeout limits requests.
 func run(ctx context.Context, ln net.Listener, timeout time.Duration) error {
 	var group websocket.Group
 	app := routes(&group, timeout)

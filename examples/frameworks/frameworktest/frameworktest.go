@@ -1,4 +1,4 @@
-// Package frameworktest tests the servers on web frameworks.
+// Package frameworktest tests the servers with web frameworks.
 package frameworktest
 
 import (
@@ -15,11 +15,11 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// Timeout is what the servers are told that a request may take.
+// Timeout is the limit of requests in tests.
 const Timeout = 100 * time.Millisecond
 
-// Test tests a server: /page is compressed, /slow takes too long, and /ws echoes for as long
-// as it likes.
+// Test tests a server: /page is compressed, /slow exceeds the timeout, and /ws
+// echoes without a limit.
 func Test(t *testing.T, run func(context.Context, net.Listener, time.Duration) error) {
 	addr, stop := program.StartStop(t, func(ctx context.Context, ln net.Listener) error { return run(ctx, ln, Timeout) })
 	t.Cleanup(stop)
@@ -42,7 +42,7 @@ func Test(t *testing.T, run func(context.Context, net.Listener, time.Duration) e
 		ConnOptions:     websocket.ConnOptions{ReadLimit: 1 << 20},
 	})
 	program.Echo(t, c, "hello")
-	time.Sleep(2 * Timeout) // which has to be shorter than the connection lives, and no more
+	time.Sleep(2 * Timeout) // must be shorter than the life of the connection
 	program.Echo(t, c, strings.Repeat("longer than the timeout ", 1000))
 	require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
 
@@ -52,7 +52,7 @@ func Test(t *testing.T, run func(context.Context, net.Listener, time.Duration) e
 	_, _, err := websocket.Dial(t.Context(), "ws://"+addr+"/ws", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}})
 	require.Error(t, err)
 
-	// The server stops while a connection is open, and tells its client.
+	// The server stops while a connection is open, and closes it properly.
 	open := program.Dial(t, "ws://"+addr+"/ws", nil)
 	program.Echo(t, open, "still here")
 	go stop()

@@ -1,11 +1,11 @@
-// Gin is a server on gin with compression and a timeout for requests, and a WebSocket
-// among them.
+// Gin is a server with gin that has compression, a timeout for requests, and a
+// WebSocket.
 //
-//   - Gzip of gin-contrib may stay on: it passes requests for an upgrade by. It does not
+//   - Gzip of gin-contrib may stay on: it ignores requests for an upgrade. It does not
 //     compress messages; CompressionMode does.
-//   - A timeout that buffers the response, such as http.TimeoutHandler, has to be off for the
+//   - A timeout that buffers the response, such as http.TimeoutHandler, must be off for the
 //     route: it cannot hand over the connection, and Accept answers 500.
-//   - Nothing may be written to the response before Accept, and nothing after it.
+//   - Do not write to the response before or after Accept.
 //
 // From the folder of the examples:
 //
@@ -44,14 +44,14 @@ func routes(group *websocket.Group, timeout time.Duration) http.Handler {
 	return router
 }
 
-// echo sends every message back. ctx is not that of the request.
+// echo echoes every message. ctx is not the context of the request.
 func echo(ctx context.Context, w http.ResponseWriter, r *http.Request, group *websocket.Group) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		CompressionMode: websocket.CompressionContextTakeover, // of messages, by RFC 7692
 		ConnOptions:     websocket.ConnOptions{Group: group, KeepAlive: 30 * time.Second},
 	})
 	if err != nil {
-		return // the client has its answer
+		return // the client has the response
 	}
 	defer c.CloseNow()
 	for msg, err := range c.Messages(ctx) {
@@ -61,7 +61,7 @@ func echo(ctx context.Context, w http.ResponseWriter, r *http.Request, group *we
 	}
 }
 
-// run serves until ctx ends; a request may take so long.
+// run serves until ctx ends. timeout limits requests.
 func run(ctx context.Context, ln net.Listener, timeout time.Duration) error {
 	var group websocket.Group
 	server := &http.Server{

@@ -10,9 +10,9 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// Start runs a server on the loopback interface until the test ends, and returns its
-// address. The test fails if the server ends with an error, or does not end soon after
-// its context.
+// Start runs a server on the loopback interface until the test ends, and
+// returns its address. The test fails if the server ends with an error, or does
+// not end soon after its context.
 func Start(t *testing.T, run func(context.Context, net.Listener) error) (addr string) {
 	t.Helper()
 	addr, stop := StartStop(t, run)
@@ -20,8 +20,8 @@ func Start(t *testing.T, run func(context.Context, net.Listener) error) (addr st
 	return addr
 }
 
-// StartStop is Start for a test that stops the server. stop waits for its end, and may be
-// called again.
+// StartStop is Start for a test that stops the server. stop waits for its end,
+// and may be called again.
 func StartStop(t *testing.T, run func(context.Context, net.Listener) error) (addr string, stop func()) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

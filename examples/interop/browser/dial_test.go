@@ -79,7 +79,8 @@ func TestEcho(t *testing.T) {
 	require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
 }
 
-// Messages come in their order, while others are written, and through the iterator.
+// Messages come in their order, while others are written, and through the
+// iterator.
 func TestManyMessages(t *testing.T) {
 	const n = 2000
 	c := dial(t, "/echo", nil)

@@ -14,8 +14,8 @@ import (
 	"github.com/wskit/wskit/websocket/reconnect"
 )
 
-// A client comes back after connections that were cut, subscribes on each, and sends
-// what is queued on the one that lasts.
+// A client comes back after connections that were cut, subscribes on each, and
+// sends what is queued on the one that lasts.
 func TestReconnect(t *testing.T) {
 	subscribed := 0
 	client := reconnect.New(server("/flaky?client="+t.Name()), &reconnect.Options{
@@ -64,7 +64,8 @@ func TestReconnectGivesUp(t *testing.T) {
 	require.Equal(t, websocket.StatusPolicyViolation, websocket.CloseStatus(err))
 }
 
-// Send queues, and what was sent arrives in order, before what Write sends after it.
+// Send queues, and what was sent arrives in order, before what Write sends
+// after it.
 func TestSend(t *testing.T) {
 	c := dial(t, "/echo", nil)
 	for _, text := range []string{"one", "two", "three"} {

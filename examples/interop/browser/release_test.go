@@ -13,7 +13,8 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// The object calls nobody any more once the connection has ended, however it did.
+// The object calls nobody any more once the connection has ended, however it
+// did.
 func TestEventsAreReleased(t *testing.T) {
 	class := js.Global().Get("WebSocket")
 	defer js.Global().Set("WebSocket", class)

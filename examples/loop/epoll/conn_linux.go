@@ -14,7 +14,7 @@ func (s *server) accept() {
 	for {
 		fd, _, err := syscall.Accept4(s.listener, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
 		if err != nil {
-			return // nobody is left, or there are no descriptors: epoll reports it again
+			return // no client is left, or no descriptor: epoll reports it again
 		}
 		if err := s.watch(syscall.EPOLL_CTL_ADD, fd, syscall.EPOLLIN|syscall.EPOLLRDHUP); err != nil {
 			syscall.Close(fd)
@@ -28,7 +28,8 @@ func (s *server) accept() {
 	}
 }
 
-// serve does what a connection is ready for. What does not fit the buffer is reported again.
+// serve reads and writes. epoll reports data again that does not fit into the
+// buffer.
 func (s *server) serve(c *conn, events uint32) {
 	goesOn := true
 	if events&^syscall.EPOLLOUT != 0 {
@@ -44,7 +45,7 @@ func (s *server) serve(c *conn, events uint32) {
 	s.flush(c, goesOn)
 }
 
-// flush sends what there is to send, and closes a connection that does not go on.
+// flush sends Out, and closes a connection that does not continue.
 func (s *server) flush(c *conn, goesOn bool) {
 	for len(c.Out) > 0 {
 		n, err := syscall.Write(c.fd, c.Out)
@@ -58,7 +59,7 @@ func (s *server) flush(c *conn, goesOn bool) {
 		c.Out = c.Out[max(n, 0):]
 	}
 	if len(c.Out) == 0 {
-		c.Out = nil // a connection that waits holds no buffer
+		c.Out = nil // an idle connection holds no buffer
 	}
 	if !goesOn {
 		syscall.Shutdown(c.fd, syscall.SHUT_WR)
@@ -77,6 +78,6 @@ func (s *server) flush(c *conn, goesOn bool) {
 
 func (s *server) close(c *conn) {
 	delete(s.conns, c.fd)
-	syscall.Close(c.fd) // and epoll forgets it
+	syscall.Close(c.fd) // also removes it from epoll
 	c.Close()
 }

@@ -1,6 +1,7 @@
-// Epoll is an echo server on an event loop of its own: one goroutine, epoll, and
-// package loop for what the bytes mean. Package wsloop of this project is the complete
-// form, with several loops, other systems and compression. From the folder of the examples:
+// Epoll is an echo server with its own event loop: one goroutine, epoll, and
+// package loop for the protocol. Package wsloop is the complete form, with
+// several loops, other systems and compression. From the folder of the
+// examples:
 //
 //	go run ./loop/epoll
 package main
@@ -35,7 +36,7 @@ func (s *server) now() time.Duration { return time.Since(s.begin) }
 
 // run serves until ctx ends.
 func run(ctx context.Context, ln net.Listener) error {
-	file, err := ln.(*net.TCPListener).File() // of our own, without the runtime's poller
+	file, err := ln.(*net.TCPListener).File() // a duplicate, without the runtime's poller
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Gnet is an echo server on the event loops of gnet, with package loop for what the bytes
-// mean. From the folder of the examples:
+// Gnet is an echo server with the event loops of gnet, and package loop for the
+// protocol. From the folder of the examples:
 //
 //	go run ./loop/gnet
 package main
@@ -18,8 +18,8 @@ import (
 	"github.com/wskit/wskit/examples/loop"
 )
 
-// server has the callbacks of gnet. Those about one connection come from one goroutine, but
-// for OnTick, which wakes that.
+// server has the callbacks of gnet. gnet calls those of one connection on one
+// goroutine, except OnTick, which wakes that goroutine.
 type server struct {
 	gnet.BuiltinEventEngine
 	engine gnet.Engine
@@ -50,7 +50,7 @@ func (s *server) OnClose(conn gnet.Conn, _ error) gnet.Action {
 	return gnet.None
 }
 
-// OnTraffic is called when bytes have arrived, and after a Wake.
+// OnTraffic is called when bytes have arrived, and after Wake.
 func (s *server) OnTraffic(conn gnet.Conn) gnet.Action {
 	c := conn.Context().(*loop.Conn)
 	goesOn := c.Tick(s.now())
@@ -64,7 +64,7 @@ func (s *server) OnTraffic(conn gnet.Conn) gnet.Action {
 		c.Out = nil // gnet has sent or copied it
 	}
 	if !goesOn || conn.OutboundBuffered() > loop.MostOut {
-		return gnet.Close // after what can be sent of the rest
+		return gnet.Close // after sending as much as possible
 	}
 	return gnet.None
 }
@@ -76,7 +76,7 @@ func (s *server) OnTick() (time.Duration, gnet.Action) {
 	return time.Second, gnet.None
 }
 
-// run serves until ctx ends. gnet listens by itself: ln only says where.
+// run serves until ctx ends. gnet listens itself; ln only provides the address.
 func run(ctx context.Context, ln net.Listener) error {
 	addr := ln.Addr().String()
 	ln.Close()

@@ -58,7 +58,7 @@ func Test(t *testing.T, addr string) {
 		conn.(*net.TCPConn).SetReadBuffer(1 << 12)
 		conn.SetWriteDeadline(time.Now().Add(20 * time.Second))
 		frame := ws.AppendFrame(nil, ws.MaskFrame(ws.NewBinaryFrame(make([]byte, 60000))))
-		for err == nil { // until the server has cut it off
+		for err == nil { // until the server disconnects it
 			_, err = conn.Write(frame)
 		}
 		ne, ok := err.(net.Error)
