@@ -699,8 +699,8 @@ func TestDialThroughProxies(t *testing.T) {
 	}
 	for name, d := range map[string]Dialer{
 		"unsupported scheme": {Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("socks4://p.example:1080") }},
-		"names no host":          {Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://:80") }},
-		"write failed":           {Proxy: func(*http.Request) (*url.URL, error) { return nil, errWrite }},
+		"names no host":      {Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://:80") }},
+		"write failed":       {Proxy: func(*http.Request) (*url.URL, error) { return nil, errWrite }},
 	} {
 		_, _, _, err := d.Dial(context.Background(), "ws://a.example/")
 		require.ErrorContains(t, err, name)

@@ -192,7 +192,7 @@ func TestConnectRefused(t *testing.T) {
 			}
 			s.answer(1, false, fields...)
 			s.want("RST_STREAM 1 PROTOCOL_ERROR")
-		}, "more than 16384 bytes", false},
+		}, "exceeds 16384 bytes", false},
 		{"endless CONTINUATION", func(s *script) {
 			s.settle()
 			s.want("HEADERS 1")

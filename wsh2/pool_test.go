@@ -281,7 +281,7 @@ func TestConnectChecksItsArguments(t *testing.T) {
 		{new(Transport), nil, "without a URL"},
 		{new(Transport), new(http.Request), "without a URL"},
 		{new(Transport), request(t.Context(), "ws://a.example"), "Cleartext"},
-		{new(Transport), mustGet(t), "not an extended CONNECT"},
+		{new(Transport), mustGet(t), "want an extended CONNECT"},
 		{&Transport{Cleartext: true}, with(t, "X", "a\r\nb"), `field "x"`},
 		{&Transport{Cleartext: true}, with(t, "a b", "c"), `field "a b"`},
 	} {
