@@ -192,7 +192,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	r = opts.Proxies.Request(r)
 	began := opts.begins()
-	compression := &wsflate.Extension{Adapts: true}
+	compression := &wsflate.Extension{Adaptive: true}
 	u := opts.upgrader(w, r, compression)
 	if r != nil && r.ProtoMajor > 1 {
 		c, err := opts.acceptStream(w, r, u, compression, began)

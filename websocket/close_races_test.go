@@ -108,7 +108,7 @@ func TestUndoBehindRestOfNetConn(t *testing.T) {
 			n.SetWriteDeadline(time.Now().Add(time.Second))
 			_, err := n.Write([]byte("first"))
 			require.Error(t, err)
-			require.NotNil(t, s.residue)
+			require.NotNil(t, s.unwritten)
 			ctx, cancel := context.WithTimeout(background, time.Second)
 			defer cancel()
 			long := bytes.Repeat([]byte("a long text "), 20_000)

@@ -18,7 +18,7 @@ import (
 //     CloseRead. It guards the receiving half of the protocol, input, stream
 //     and readWatch. Only its holder reads from the transport.
 //   - The write lock (writelock.go) is held by one goroutine for one frame. It
-//     guards the sending half of the protocol, residue and writeWatch. Only its
+//     guards the sending half of the protocol, unwritten and writeWatch. Only its
 //     holder writes to the transport. Replies to the peer do not wait for the
 //     lock: its holder writes them.
 //   - sender.mu guards the queue of messages (send.go). Nothing is written, and
@@ -55,7 +55,7 @@ type Conn struct {
 	readWatch watch
 
 	write      writeLock
-	residue    *[]byte // the unwritten rest of a frame: see NetConn
+	unwritten  *[]byte // the unwritten rest of a frame: see NetConn
 	writeWatch watch
 	sends      atomic.Pointer[sender] // nil until something was queued
 

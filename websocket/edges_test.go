@@ -343,7 +343,7 @@ var edgeTypes = map[string]reflect.Type{
 	"wsflate.Compressor":         reflect.TypeFor[wsflate.Compressor](),
 	"wsflate.Decompressor":       reflect.TypeFor[wsflate.Decompressor](),
 	"wsflate.Extension":          reflect.TypeFor[wsflate.Extension](),
-	"wsflate.Form":               reflect.TypeFor[wsflate.Form](),
+	"wsflate.Profile":            reflect.TypeFor[wsflate.Profile](),
 	"wsflate.Helper":             reflect.TypeFor[wsflate.Helper](),
 	"wsflate.MessageState":       reflect.TypeFor[wsflate.MessageState](),
 	"wsflate.ParameterError":     reflect.TypeFor[wsflate.ParameterError](),
@@ -361,13 +361,13 @@ var edgeTypes = map[string]reflect.Type{
 // edgePanics are the calls that may panic, each with its reason. A name alone stands for
 // all edges.
 var edgePanics = map[string]string{
-	"ws.MustReadFrame":               "documented: the stream ends",
-	"ws.PutCloseFrameBody":           "p is too short, as for binary.PutUint16",
-	"wsutil.NewWriterBuffer":         "documented: the buffer has no room for payload",
-	"wsutil.NewControlWriterBuffer":  "documented: the buffer has no room for payload",
-	"wsutil.Writer.Reset":            "documented: the buffer has no room for payload",
-	"websocket.PreparedMessage.Form": "encode is nil",
-	"wsutil.PreparedMessage.Form":    "encode is nil",
+	"ws.MustReadFrame":                 "documented: the stream ends",
+	"ws.PutCloseFrameBody":             "p is too short, as for binary.PutUint16",
+	"wsutil.NewWriterBuffer":           "documented: the buffer has no room for payload",
+	"wsutil.NewControlWriterBuffer":    "documented: the buffer has no room for payload",
+	"wsutil.Writer.Reset":              "documented: the buffer has no room for payload",
+	"websocket.PreparedMessage.Encode": "encode is nil",
+	"wsutil.PreparedMessage.Encode":    "encode is nil",
 
 	"wsutil.GetWriter, most":           "more memory than there is, as for make",
 	"wsutil.NewWriterSize, most":       "more memory than there is, as for make",

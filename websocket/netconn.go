@@ -45,7 +45,7 @@ func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
 		ctx = neverContext("NetConn")
 	}
 	c.SetReadLimit(-1)
-	n := &netConn{conn: c, typ: msgType, turn: make(chan struct{}, 1)}
+	n := &netConn{conn: c, typ: msgType, readLock: make(chan struct{}, 1)}
 	n.read.ctx(ctx)
 	n.write.ctx(ctx)
 	return n
@@ -56,9 +56,9 @@ type netConn struct {
 	typ         MessageType
 	read, write deadline
 
-	turn   chan struct{} // lock for reads: full while it is held
-	reader io.Reader     // the reader of the current message, or nil
-	ended  bool          // the peer has ended the stream
+	readLock chan struct{} // lock for reads: full while it is held
+	reader   io.Reader     // the reader of the current message, or nil
+	ended    bool          // the peer has ended the stream
 }
 
 // Read reads from the current message, or from the next one that is not empty.
@@ -71,11 +71,11 @@ func (n *netConn) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	select {
-	case n.turn <- struct{}{}:
+	case n.readLock <- struct{}{}:
 	case <-ctx.Done():
 		return 0, n.read.explain(ctx, contextError(ctx, stillOpen))
 	}
-	defer func() { <-n.turn }()
+	defer func() { <-n.readLock }()
 	for {
 		size, err := n.readSome(ctx, p)
 		if size > 0 || err != nil {

@@ -144,7 +144,7 @@ func (c *Conn) sendFrame(ctx context.Context, m *wsutil.Outgoing, first recovery
 		err = c.transmitTimed(ctx, out, body, to)
 	}
 	b.Free()
-	if err != nil && (first != kept || c.residue == nil) { // it may be a kept frame before this one
+	if err != nil && (first != kept || c.unwritten == nil) { // it may be a kept frame before this one
 		c.protocol.Undo()
 	}
 	return err
@@ -291,7 +291,7 @@ const (
 
 // transmit writes p, a whole frame.
 func (c *Conn) transmit(ctx context.Context, p []byte, to recovery) error {
-	if ctx.Done() != nil || c.opts.WriteTimeout > 0 || c.residue != nil {
+	if ctx.Done() != nil || c.opts.WriteTimeout > 0 || c.unwritten != nil {
 		return c.transmitTimed(ctx, p, nil, to)
 	}
 	if _, err := c.transport.Write(p); err != nil {
@@ -312,7 +312,7 @@ func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) e
 		c.writeWatch.begin(ctx, c, true)
 	}
 	n, err := 0, error(nil)
-	if c.residue != nil {
+	if c.unwritten != nil {
 		err = c.writeResidue()
 	}
 	if err == nil && len(p) > 0 {
@@ -328,7 +328,7 @@ func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) e
 	case how == undisturbed || c.protocol.Err() != nil:
 		return c.writeFailed(err)
 	}
-	if to == kept && c.residue == nil && how == interrupted && c.transport.survivesInterrupt() {
+	if to == kept && c.unwritten == nil && how == interrupted && c.transport.survivesInterrupt() {
 		c.keepResidue(n, p, more)
 		return &opError{"write", contextError(ctx, stillOpen)}
 	}
@@ -400,7 +400,7 @@ func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bo
 			c.unlock(writeOpen, 0)
 		}
 	}()
-	if c.residue != nil {
+	if c.unwritten != nil {
 		if err := c.transmitTimed(ctx, nil, nil, intact); err != nil {
 			return false, err
 		}
@@ -419,16 +419,16 @@ func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bo
 			return false, err
 		}
 	}
-	if err != nil && c.residue == nil {
+	if err != nil && c.unwritten == nil {
 		return false, err
 	}
 	for !m.Done() {
 		var body []byte
 		var refused error
-		if *c.residue, body, refused = c.protocol.AppendFrame(*c.residue, &m); refused != nil {
+		if *c.unwritten, body, refused = c.protocol.AppendFrame(*c.unwritten, &m); refused != nil {
 			return false, c.refused(refused)
 		}
-		*c.residue = append(*c.residue, body...)
+		*c.unwritten = append(*c.unwritten, body...)
 	}
 	c.countWritten(&m)
 	return true, err
@@ -439,14 +439,14 @@ func (c *Conn) keepResidue(n int, p, more []byte) {
 	inMore := max(n-len(p), 0)
 	rest := append([]byte{}, p[min(n, len(p)):]...)
 	rest = append(rest, more[inMore:]...)
-	c.residue = &rest
+	c.unwritten = &rest
 }
 
 // writeResidue writes what was kept, or as much of it as goes.
 func (c *Conn) writeResidue() error {
-	n, err := c.transport.Write(*c.residue)
-	if *c.residue = (*c.residue)[n:]; len(*c.residue) == 0 {
-		c.residue = nil
+	n, err := c.transport.Write(*c.unwritten)
+	if *c.unwritten = (*c.unwritten)[n:]; len(*c.unwritten) == 0 {
+		c.unwritten = nil
 	}
 	return err
 }

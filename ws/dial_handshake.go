@@ -63,7 +63,7 @@ var clientHandshakes = sync.Pool{New: func() any { return new(clientHandshake) }
 
 // release resets the handshake and keeps the memory of its buffers.
 func (s *clientHandshake) release() {
-	if cap(s.out) > keepMost || cap(s.in) > keepMost {
+	if cap(s.out) > maxKept || cap(s.in) > maxKept {
 		return
 	}
 	s.parser.head.Reset()

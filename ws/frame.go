@@ -180,10 +180,10 @@ func buffered(r io.Reader) int {
 	return 0
 }
 
-// coalesceMost is the payload size up to which WriteFrame copies the payload
+// maxCoalesced is the payload size up to which WriteFrame copies the payload
 // after the header. Up to this size, the copy and one write of contiguous
 // memory are cheaper on a socket than a vectored write of header and payload.
-const coalesceMost = 64 << 10
+const maxCoalesced = 64 << 10
 
 // frameBuffer holds the memory for writing a frame with one Write.
 type frameBuffer struct {
@@ -229,9 +229,9 @@ func (b *frameBuffer) write(w io.Writer, f Frame) error {
 	var vectored bool
 	switch w.(type) {
 	case *net.TCPConn, *net.UnixConn:
-		vectored = len(f.Payload) > coalesceMost
+		vectored = len(f.Payload) > maxCoalesced
 	}
-	near := f.Payload[:min(len(f.Payload), coalesceMost)]
+	near := f.Payload[:min(len(f.Payload), maxCoalesced)]
 	if vectored {
 		near = nil
 	}

@@ -222,7 +222,7 @@ func (w *stingyWriter) Write(p []byte) (int, error) {
 }
 
 func TestShortWriteIsAnError(t *testing.T) {
-	large := NewBinaryFrame(make([]byte, 3*coalesceMost))
+	large := NewBinaryFrame(make([]byte, 3*maxCoalesced))
 	require.Equal(t, io.ErrShortWrite, WriteHeader(new(stingyWriter), large.Header))
 	require.Equal(t, io.ErrShortWrite, WriteFrame(new(stingyWriter), NewTextFrame([]byte("a"))))
 	for after := range 2 {

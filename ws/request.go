@@ -102,7 +102,7 @@ func (r *Request) take(err error) error {
 func (r *Request) Reset() {
 	r.head.Reset()
 	head, lines := r.head, r.lines[:0]
-	if cap(lines) > keepMost {
+	if cap(lines) > maxKept {
 		lines = nil
 	}
 	*r = Request{} // in place: a Request is too large a value for the stack

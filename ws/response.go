@@ -57,9 +57,9 @@ func (r *ResponseParser) Parse(p []byte, o *Offer) (hs Handshake, n int, err err
 	return hs, n, err
 }
 
-// mostInterim is how many interim responses are skipped (RFC 9110, section
+// maxInterim is how many interim responses are skipped (RFC 9110, section
 // 15.2).
-const mostInterim = 7
+const maxInterim = 7
 
 // parseHead sets head to the head of the final response, or of status 101. n is
 // its size with the interim responses before it.
@@ -81,7 +81,7 @@ func (r *ResponseParser) parseHead(p []byte) (n int, err error) {
 		case r.head.Status >= 200 || r.head.Status == http.StatusSwitchingProtocols:
 			r.final = r.begin
 			n += r.begin
-		case r.interim == mostInterim:
+		case r.interim == maxInterim:
 			err = fmt.Errorf("%w: too many interim responses", ErrMalformedResponse)
 		default:
 			r.begin, r.searched, r.tried, r.interim = r.begin+n, 0, 0, r.interim+1

@@ -297,12 +297,12 @@ func newUpgrade(in, out int) *upgrade {
 	return s
 }
 
-// keepMost is the size up to which a buffer is kept for the next handshake.
-const keepMost = 64 << 10
+// maxKept is the size up to which a buffer is kept for the next handshake.
+const maxKept = 64 << 10
 
 // release resets the handshake and keeps the memory of its buffers.
 func (s *upgrade) release() {
-	if cap(s.in) > keepMost || cap(s.out) > keepMost {
+	if cap(s.in) > maxKept || cap(s.out) > maxKept {
 		return
 	}
 	s.req.Reset() // which limits the memory that it keeps

@@ -92,7 +92,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.open.exit(b)
 	u := ws.HTTPUpgrader{Header: b.answer, OnRequest: b.connect, ChooseProtocol: b.choose, Negotiate: b.negotiate}
 	if h.Compression != nil {
-		b.extension = &wsflate.Extension{Parameters: *h.Compression, Adapts: true}
+		b.extension = &wsflate.Extension{Parameters: *h.Compression, Adaptive: true}
 	}
 	front, hs, err := upgrade(&u, w, r)
 	if err != nil {

@@ -5,7 +5,7 @@
 //
 // A server has a policy, which is a value of type Parameters, and one Extension
 // for each handshake. Extension.Negotiate is the callback of ws.Upgrader and
-// ws.HTTPUpgrader. Set Extension.Adapts if messages are sent with a Sender,
+// ws.HTTPUpgrader. Set Extension.Adaptive if messages are sent with a Sender,
 // which follows the agreement; without it, Negotiate declines some offers that
 // Parameters.Answer accepts. A client puts Parameters.Option into
 // ws.Dialer.Extensions and passes the answer to Parameters.Confirm. Answer and
@@ -21,8 +21,8 @@
 //     wsutil.Writer, with a MessageState as their extension. They take any other Compressor and
 //     Decompressor, such as those of compress/flate.
 //   - Helper, CompressFrame and DecompressFrame are for single frames, without takeover.
-//   - Form compresses a broadcast once for all connections with the same parameters, as a form
-//     of a wsutil.PreparedMessage.
+//   - Profile compresses a broadcast once for all connections with the same parameters, as an
+//     encoding of a wsutil.PreparedMessage.
 //
 // A wsutil.Protocol compresses if Config.Inflater is a Receiver and
 // Config.Deflater is a Sender.

@@ -18,7 +18,7 @@ import (
 func ExampleExtension() {
 	e := wsflate.Extension{
 		Parameters: wsflate.SmallWindow(),
-		Adapts:     true, // a Sender does what Accepted says
+		Adaptive:   true, // a Sender does what Accepted says
 	}
 	u := ws.Upgrader{Negotiate: e.Negotiate} // one Extension for each connection
 	_ = u
@@ -139,7 +139,7 @@ func ExampleMessageState() {
 
 // A broadcast is compressed once for all connections that have agreed on the
 // same parameters.
-func ExampleForm() {
+func ExampleProfile() {
 	message, err := wsutil.NewPreparedMessage(ws.OpText, bytes.Repeat([]byte(`{"price":64210.55}`), 10))
 	if err != nil {
 		log.Fatal(err)
@@ -147,13 +147,13 @@ func ExampleForm() {
 	var conns [3]bytes.Buffer
 	for i := range conns {
 		sender := wsflate.NewSender(wsflate.Parameters{}, ws.StateServerSide, nil) // of the connection
-		form := sender.Form(len(message.Payload()))
-		frame, err := message.Form(form, form.Frame)
+		profile := sender.Profile(len(message.Payload()))
+		frame, err := message.Encode(profile, profile.Frame)
 		if err != nil {
 			log.Fatal(err)
 		}
 		if h, _, _ := ws.ParseHeader(frame); h.Rsv1() {
-			sender.Enter(message.Payload())
+			sender.SentPrepared(message.Payload())
 		}
 		conns[i].Write(frame)
 	}

@@ -119,13 +119,13 @@ type Extension struct {
 	// Parameters are the server's policy: see [Parameters.Answer].
 	Parameters Parameters
 
-	// Adapts says that the server compresses with the parameters of Accepted,
+	// Adaptive says that the server compresses with the parameters of Accepted,
 	// even if the client asks for a narrower window than that of Parameters, or
 	// for no takeover. Set it if Accepted is passed to [NewSender]. Without it,
 	// Negotiate declines such offers (RFC 7692, sections 7.1.1.1 and 7.1.2.1),
 	// because a [Helper] and a [Writer] around the caller's compressor have a
 	// fixed window.
-	Adapts bool
+	Adaptive bool
 
 	agreed   Parameters
 	accepted bool
@@ -133,17 +133,18 @@ type Extension struct {
 
 // Negotiate accepts or declines one offer. Once it has accepted one, it
 // declines all others. It declines an offer by returning an option without a
-// name. With Adapts, it accepts every well-formed offer, as [Parameters.Answer]
-// does (RFC 7692, section 7.1). Without Adapts, it also declines an offer whose
-// server_max_window_bits is below Parameters.ServerMaxWindowBits, and an offer
-// of server_no_context_takeover unless Parameters has it. It does not retain
-// offer. The errors are those of Answer.
+// name. With Adaptive, it accepts every well-formed offer, as
+// [Parameters.Answer] does (RFC 7692, section 7.1). Without Adaptive, it also
+// declines an offer whose server_max_window_bits is below
+// Parameters.ServerMaxWindowBits, and an offer of server_no_context_takeover
+// unless Parameters has it. It does not retain offer. The errors are those of
+// Answer.
 func (e *Extension) Negotiate(offer httphead.Option) (accepted httphead.Option, err error) {
 	if e.accepted {
 		return httphead.Option{}, nil
 	}
 	offers := [1]httphead.Option{offer}
-	accepted, e.agreed, e.accepted, err = e.Parameters.answer(offers[:], e.Adapts)
+	accepted, e.agreed, e.accepted, err = e.Parameters.answer(offers[:], e.Adaptive)
 	return accepted, err
 }
 
@@ -151,4 +152,4 @@ func (e *Extension) Negotiate(offer httphead.Option) (accepted httphead.Option, 
 func (e *Extension) Accepted() (Parameters, bool) { return e.agreed, e.accepted }
 
 // Reset makes e ready for another handshake, with the same policy.
-func (e *Extension) Reset() { *e = Extension{Parameters: e.Parameters, Adapts: e.Adapts} }
+func (e *Extension) Reset() { *e = Extension{Parameters: e.Parameters, Adaptive: e.Adaptive} }

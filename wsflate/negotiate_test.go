@@ -173,7 +173,7 @@ func TestAnswer(t *testing.T) {
 
 			// The callback of the handshakes, offer by offer, comes to the
 			// same.
-			e := Extension{Parameters: tt.policy, Adapts: true}
+			e := Extension{Parameters: tt.policy, Adaptive: true}
 			var got []string
 			for _, o := range options(t, tt.offers) {
 				accepted, err := e.Negotiate(o)
@@ -190,7 +190,7 @@ func TestAnswer(t *testing.T) {
 			p, ok = e.Accepted()
 			require.False(t, ok)
 			require.Zero(t, p)
-			require.Equal(t, Extension{Parameters: tt.policy, Adapts: true}, e)
+			require.Equal(t, Extension{Parameters: tt.policy, Adaptive: true}, e)
 		})
 	}
 	_, _, ok, err := Parameters{ServerMaxWindowBits: 7}.Answer(options(t, name))
@@ -362,7 +362,7 @@ func TestHandshakes(t *testing.T) {
 	t.Run("Upgrader", func(t *testing.T) {
 		here, there := net.Pipe()
 		defer here.Close()
-		e := Extension{Parameters: policy, Adapts: true}
+		e := Extension{Parameters: policy, Adaptive: true}
 		done := make(chan error, 1)
 		go func() {
 			defer there.Close()
@@ -378,7 +378,7 @@ func TestHandshakes(t *testing.T) {
 	t.Run("HTTPUpgrader", func(t *testing.T) {
 		extensions := make(chan *Extension, 1)
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			e := &Extension{Parameters: policy, Adapts: true}
+			e := &Extension{Parameters: policy, Adaptive: true}
 			conn, _, _, err := ws.HTTPUpgrader{Negotiate: e.Negotiate}.Upgrade(r, w)
 			if err == nil {
 				conn.Close()

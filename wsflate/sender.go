@@ -61,7 +61,7 @@ type Sender struct {
 
 // NewSender returns a Sender for a connection with the agreed parameters p.
 // side is the side that sends. A server that negotiates with an [Extension]
-// must set its field Adapts.
+// must set its field Adaptive.
 func NewSender(p Parameters, side ws.State, cfg *SenderConfig) *Sender {
 	s := new(Sender)
 	s.Reset(p, side, cfg)
@@ -112,18 +112,18 @@ func (s *Sender) endParts() {
 	s.enc.AppendPart(end[:0], nil, true)
 }
 
-// Enter adds p to the window after p was compressed with a [Form], without
-// reference to earlier messages. The peer does the same when it receives p. Do
-// not call Enter for a message that is sent plain.
-func (s *Sender) Enter(p []byte) {
+// SentPrepared adds p to the window after p was compressed with a [Profile],
+// without reference to earlier messages. The peer does the same when it
+// receives p. Do not call SentPrepared for a message that is sent plain.
+func (s *Sender) SentPrepared(p []byte) {
 	s.entered = len(p) > 0
-	s.enc.Enter(p)
+	s.enc.Add(p)
 }
 
 // Undo removes the last message from the window. The caller must not have sent
-// any byte of that message, whether from AppendMessage or passed to Enter. Undo
-// does nothing if that message was not compressed, or if there was none since
-// the last Undo. Use Close for a message in parts.
+// any byte of that message, whether from AppendMessage or passed to
+// SentPrepared. Undo does nothing if that message was not compressed, or if
+// there was none since the last Undo. Use Close for a message in parts.
 func (s *Sender) Undo() {
 	if s.entered {
 		s.entered = false

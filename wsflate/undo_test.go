@@ -39,16 +39,16 @@ func TestUndo(t *testing.T) {
 					s.AppendMessage(nil, all[6])
 					s.Undo()
 				case n == 16:
-					s.Enter(m)
+					s.SentPrepared(m)
 					s.Undo()
 				case n == 17: // once only
 					s.AppendMessage(nil, m)
 					s.Undo()
 					s.Undo()
 				case n == 18:
-					if form, ok := s.Form(len(m)).Append(nil, m); ok {
+					if form, ok := s.Profile(len(m)).Append(nil, m); ok {
 						deliver(form, m)
-						s.Enter(m)
+						s.SentPrepared(m)
 					}
 				default:
 					out := s.AppendPart(nil, m[:len(m)/2], false)

@@ -200,7 +200,7 @@ func TestWithPreparedMessage(t *testing.T) {
 		prepared, err := wsutil.NewPreparedMessage(ws.OpText, m)
 		require.NoError(t, err)
 		made := 0
-		forms := make(map[wsflate.Form]bool)
+		forms := make(map[wsflate.Profile]bool)
 		eachAgreement(t, func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int) {
 			s := wsflate.NewSender(p, side, nil)
 			peer := oracle{window: 1 << bits, takeover: takeover}
@@ -211,11 +211,11 @@ func TestWithPreparedMessage(t *testing.T) {
 			}
 			send(tick(50 + i))
 
-			form := s.Form(len(m))
-			forms[form] = true
-			frame, err := prepared.Form(form, func(op ws.OpCode, p []byte) ([]byte, error) {
+			profile := s.Profile(len(m))
+			forms[profile] = true
+			frame, err := prepared.Encode(profile, func(op ws.OpCode, p []byte) ([]byte, error) {
 				made++
-				return form.Frame(op, p)
+				return profile.Frame(op, p)
 			})
 			require.NoError(t, err)
 			h, n, err := ws.ParseHeader(frame)
@@ -229,7 +229,7 @@ func TestWithPreparedMessage(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(m, got))
 				require.True(t, bytes.Equal(m, peer.inflate(t, payload)))
-				s.Enter(m)
+				s.SentPrepared(m)
 			} else {
 				require.True(t, bytes.Equal(m, payload))
 			}
@@ -245,11 +245,11 @@ func TestWithPreparedMessage(t *testing.T) {
 		}
 	}
 	s := wsflate.NewSender(wsflate.Parameters{}, 0, nil)
-	require.Equal(t, s.Form(0), s.Form(256))
-	require.NotEqual(t, s.Form(256), s.Form(257))
-	require.Equal(t, s.Form(257), s.Form(512))
-	require.Equal(t, s.Form(32<<10), s.Form(1<<20))
-	frame, err := s.Form(1).Frame(ws.OpPing, bytes.Repeat([]byte("a"), 100))
+	require.Equal(t, s.Profile(0), s.Profile(256))
+	require.NotEqual(t, s.Profile(256), s.Profile(257))
+	require.Equal(t, s.Profile(257), s.Profile(512))
+	require.Equal(t, s.Profile(32<<10), s.Profile(1<<20))
+	frame, err := s.Profile(1).Frame(ws.OpPing, bytes.Repeat([]byte("a"), 100))
 	require.NoError(t, err)
 	h, _, err := ws.ParseHeader(frame)
 	require.NoError(t, err)

@@ -172,7 +172,7 @@ func TestConnectRefused(t *testing.T) {
 		{"interim answers without end", func(s *script) {
 			s.settle()
 			s.want("HEADERS 1")
-			for range mostInterim + 1 {
+			for range maxInterim + 1 {
 				s.answer(1, false, ":status", "103")
 			}
 			s.want("RST_STREAM 1 PROTOCOL_ERROR")

@@ -269,9 +269,9 @@ func (c *conn) streamFault(e http2.StreamError) error {
 	return nil
 }
 
-// mostInterim is how many interim responses are skipped (RFC 9110, section
+// maxInterim is how many interim responses are skipped (RFC 9110, section
 // 15.2).
-const mostInterim = 7
+const maxInterim = 7
 
 // handleHeaders handles the head of a response, or trailers.
 func (c *conn) handleHeaders(f *http2.MetaHeadersFrame) error {
@@ -310,7 +310,7 @@ func (s *stream) receiveHead(f *http2.MetaHeadersFrame) error {
 		return nil
 	case f.StreamEnded():
 		return fault(http2.ErrCodeProtocol, "interim response ends the stream")
-	case s.interim == mostInterim:
+	case s.interim == maxInterim:
 		return errors.New("too many interim responses")
 	}
 	s.interim++

@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	acceptMost   = 64 // connections accepted in an iteration
-	refusingMost = 64 // connections that are being refused at the same time
-	minDelay     = time.Millisecond
-	maxDelay     = time.Second
+	maxAccepts  = 64 // connections accepted in an iteration
+	maxRefusing = 64 // connections that are being refused at the same time
+	minDelay    = time.Millisecond
+	maxDelay    = time.Second
 )
 
 // listening is one call of Serve.
@@ -179,7 +179,7 @@ func (s *Server) limit(c *Conn) {
 			s.addrs[ip]--
 			c.flags &^= flagCounted
 		}
-		if s.refusing > refusingMost || c.phase == phaseSecure {
+		if s.refusing > maxRefusing || c.phase == phaseSecure {
 			c.asks |= askAbort // an answer would take too long, or would need TLS
 		}
 	}
@@ -211,9 +211,9 @@ func (a *acceptor) watch(l *loop) {
 	a.watched = true
 }
 
-// accept accepts waiting connections, up to acceptMost.
+// accept accepts waiting connections, up to maxAccepts.
 func (a *acceptor) accept(l *loop) {
-	for i := 0; i < acceptMost && a.fd >= 0; i++ {
+	for i := 0; i < maxAccepts && a.fd >= 0; i++ {
 		fd, from, result, err := accept(a.fd)
 		switch result {
 		case acceptedOne:
@@ -258,7 +258,7 @@ func (a *acceptor) resume(l *loop) {
 
 // refuse uses the reserved descriptor to accept clients and refuse them.
 func (a *acceptor) refuse() {
-	for range acceptMost {
+	for range maxAccepts {
 		if a.reserve < 0 {
 			break
 		}

@@ -233,10 +233,10 @@ func orDefault(d, byDefault time.Duration) time.Duration {
 // later returns now+d, or the maximum duration if that overflows.
 func later(now, d time.Duration) time.Duration { return now + min(d, math.MaxInt64-now) }
 
-// corkMost returns how many encoded bytes a connection collects within an
+// maxCork returns how many encoded bytes a connection collects within an
 // iteration of the loop before it writes them: the limit of the queue, and at
 // most 64 KiB.
-func (cfg *Config) corkMost() int {
+func (cfg *Config) maxCork() int {
 	const most = 64 << 10
 	if n := cfg.Queue.MaxBytes; n > 0 {
 		return min(n, most)

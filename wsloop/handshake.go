@@ -92,7 +92,7 @@ func (c *Conn) decide(r *ws.Request, rest []byte) ([]byte, error) {
 	u.Negotiate, u.ExtensionCustom = nil, nil
 	var compression *wsflate.Extension
 	if p := s.cfg.Compression; p != nil {
-		compression = &wsflate.Extension{Parameters: *p, Adapts: true}
+		compression = &wsflate.Extension{Parameters: *p, Adaptive: true}
 		u.Negotiate = compression.Negotiate
 	}
 	agreed, err := u.Decide(r)

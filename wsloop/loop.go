@@ -48,7 +48,7 @@ type loop struct {
 const (
 	maxEvents  = 256 // of a turn
 	sweepEvery = 500 * time.Millisecond
-	sweepMost  = 4096 // connections that a sweep visits in an iteration
+	maxSweep   = 4096 // connections that a sweep visits in an iteration
 )
 
 func newLoop(s *Server) (*loop, error) {

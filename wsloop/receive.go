@@ -98,17 +98,17 @@ func (c *Conn) received(p []byte) {
 	c.feed(p)
 }
 
-// dropMost is how many bytes a client may send after its request was refused.
+// maxDropped is how many bytes a client may send after its request was refused.
 // The client would miss the response if the transport were closed with unread
 // input.
-const dropMost = 256 << 10
+const maxDropped = 256 << 10
 
 // drop counts n bytes that came after the end.
 func (c *Conn) drop(n int) {
 	if c.phase != phaseOver || c.flags&flagRefused == 0 {
 		return
 	}
-	if c.dropped += uint32(n); c.dropped > dropMost {
+	if c.dropped += uint32(n); c.dropped > maxDropped {
 		c.loop.release(c)
 	}
 }

@@ -34,9 +34,9 @@ type secure struct {
 	gone   int             // bytes of out that are written
 }
 
-// mostInHandshake is how many bytes a client may send before its handshake is
+// maxInHandshake is how many bytes a client may send before its handshake is
 // over: more than a TLS record with a request head of the maximum size.
-const mostInHandshake = 64 << 10
+const maxInHandshake = 64 << 10
 
 func newSecure(c *Conn, cfg *tls.Config) *secure {
 	s := &secure{c: c, waits: true}
@@ -93,7 +93,7 @@ func (s *secure) receive(c *Conn) {
 		s.in = l.buf[:n]
 	}
 	s.filled.Signal()
-	tooMuch := len(s.in) > mostInHandshake
+	tooMuch := len(s.in) > maxInHandshake
 	s.mu.Unlock()
 	switch {
 	case handshake && (s.eof || tooMuch):

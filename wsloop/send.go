@@ -175,7 +175,7 @@ func (c *Conn) pending() int {
 func (c *Conn) sendable() bool { return c.closing == 0 && !c.broken && !c.finished }
 
 func (c *Conn) tooLarge(n int) bool {
-	most := c.loop.s.queueMost
+	most := c.loop.s.maxQueued
 	return most >= 0 && n > most
 }
 
@@ -190,9 +190,9 @@ func (c *Conn) send(op ws.OpCode, p []byte, m *wsutil.PreparedMessage, key strin
 		return wsutil.SendFailed, ErrClosed
 	}
 	if c.tooLarge(len(p)) {
-		return wsutil.SendFailed, fmt.Errorf("%w: %d bytes, limit %d", wsutil.ErrSendTooLarge, len(p), c.loop.s.queueMost)
+		return wsutil.SendFailed, fmt.Errorf("%w: %d bytes, limit %d", wsutil.ErrSendTooLarge, len(p), c.loop.s.maxQueued)
 	}
-	if n := c.pending(); !c.blocked && n > 0 && n+len(p)+ws.MaxHeaderSize > c.loop.s.corkMost {
+	if n := c.pending(); !c.blocked && n > 0 && n+len(p)+ws.MaxHeaderSize > c.loop.s.maxCork {
 		c.flush()
 	}
 	if c.blocked {

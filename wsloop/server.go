@@ -26,8 +26,8 @@ type Server struct {
 	handler          *Handler
 	handshakeTimeout time.Duration
 	writeTimeout     time.Duration
-	queueMost        int // maximum size of a waiting message, or negative
-	corkMost         int
+	maxQueued        int // maximum size of a waiting message, or negative
+	maxCork          int
 	loops            []*loop
 	begin            time.Time
 	clock            func() time.Duration // of tests, or nil
@@ -96,8 +96,8 @@ func New(cfg *Config, h *Handler) (*Server, error) {
 func (s *Server) configure() {
 	s.handshakeTimeout = orDefault(s.cfg.HandshakeTimeout, DefaultHandshakeTimeout)
 	s.writeTimeout = orDefault(s.cfg.WriteTimeout, DefaultWriteTimeout)
-	s.queueMost = queueMost(s.cfg.Queue.MaxBytes)
-	s.corkMost = s.cfg.corkMost()
+	s.maxQueued = maxQueued(s.cfg.Queue.MaxBytes)
+	s.maxCork = s.cfg.maxCork()
 	if s.cfg.TLS != nil {
 		s.cfg.TLS = s.cfg.TLS.Clone()
 		s.cfg.TLS.NextProtos = []string{"http/1.1"}
@@ -392,8 +392,8 @@ func (l *loop) dismiss(c *Conn) {
 	}
 }
 
-// queueMost returns the maximum size of a waiting message, or -1 for no limit.
-func queueMost(n int) int {
+// maxQueued returns the maximum size of a waiting message, or -1 for no limit.
+func maxQueued(n int) int {
 	switch {
 	case n < 0:
 		return -1

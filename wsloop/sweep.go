@@ -6,7 +6,7 @@ import (
 )
 
 // sweep checks the timeouts of all connections twice a second, of at most
-// sweepMost in an iteration.
+// maxSweep in an iteration.
 func (l *loop) sweep() {
 	if !l.sweeping {
 		if l.now-l.swept < sweepEvery || len(l.slots) == 0 {
@@ -15,7 +15,7 @@ func (l *loop) sweep() {
 		l.swept, l.sweeping, l.cursor = l.now, true, 0
 		l.tally.waiting, l.tally.behind = 0, 0
 	}
-	end := min(l.cursor+sweepMost, len(l.slots))
+	end := min(l.cursor+maxSweep, len(l.slots))
 	for ; l.cursor < end; l.cursor++ {
 		if c := l.slots[l.cursor]; c != nil {
 			l.visit(c)

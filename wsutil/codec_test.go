@@ -123,7 +123,7 @@ func (z *toyDeflater) AppendMessage(dst, p []byte) ([]byte, bool) {
 	if len(out)-len(dst) >= len(p) {
 		return dst, false
 	}
-	z.Enter(p)
+	z.SentPrepared(p)
 	return out, true
 }
 
@@ -151,13 +151,13 @@ func (f toyForm) Frame(op ws.OpCode, p []byte) ([]byte, error) {
 	return ws.AppendFrame(nil, fr), nil
 }
 
-func (z *toyDeflater) PreparedForm(n int) interface {
+func (z *toyDeflater) PreparedProfile(n int) interface {
 	Frame(op ws.OpCode, p []byte) ([]byte, error)
 } {
 	return toyForm(n &^ 15)
 }
 
-func (z *toyDeflater) Enter(p []byte) { z.before, z.prev = z.prev, bytes.Clone(p) }
+func (z *toyDeflater) SentPrepared(p []byte) { z.before, z.prev = z.prev, bytes.Clone(p) }
 
 func (z *toyDeflater) Undo() {
 	z.undone++

@@ -66,13 +66,13 @@ func (m *PreparedMessage) Write(w io.Writer, s ws.State) error {
 	return writeFull(w, m.frame)
 }
 
-// Form returns the encoding of the message for key: for example, the frame for
-// all connections that have negotiated the same parameters of an extension. The
-// first call for a key calls encode, which must not modify or retain payload.
-// Concurrent and later calls return the same slice and error. The caller must
-// not modify the slice. Keys are compared with ==, so each package should use a
-// type of its own.
-func (m *PreparedMessage) Form(key any, encode func(op ws.OpCode, payload []byte) ([]byte, error)) ([]byte, error) {
+// Encode returns the encoding of the message for key: for example, the frame
+// for all connections that have negotiated the same parameters of an extension.
+// The first call for a key calls encode, which must not modify or retain
+// payload. Concurrent and later calls return the same slice and error. The
+// caller must not modify the slice. Keys are compared with ==, so each package
+// should use a type of its own.
+func (m *PreparedMessage) Encode(key any, encode func(op ws.OpCode, payload []byte) ([]byte, error)) ([]byte, error) {
 	if f := m.find(key); f != nil {
 		return f.encode()
 	}
@@ -117,7 +117,7 @@ func (m *PreparedMessage) plain() preparedFrame {
 // packed returns the message as a connection with this Deflater sends it:
 // uncompressed if compression does not make it smaller.
 func (m *PreparedMessage) packed(d Deflater) preparedFrame {
-	key := d.PreparedForm(len(m.payload))
+	key := d.PreparedProfile(len(m.payload))
 	f := m.find(key)
 	if f == nil {
 		f = m.add(key, sync.OnceValues(func() ([]byte, error) { return key.Frame(m.op, m.payload) }))

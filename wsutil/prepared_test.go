@@ -42,7 +42,7 @@ func TestPreparedMessageForms(t *testing.T) {
 	var mu sync.Mutex
 	made := make(map[window]int)
 	form := func(w window) ([]byte, error) {
-		return m.Form(w, func(op ws.OpCode, p []byte) ([]byte, error) {
+		return m.Encode(w, func(op ws.OpCode, p []byte) ([]byte, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			made[w]++

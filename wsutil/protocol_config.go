@@ -46,17 +46,17 @@ type Deflater interface {
 	// AppendPart compresses the next part of a message and appends it to dst.
 	AppendPart(dst, p []byte, last bool) []byte
 
-	// PreparedForm returns how to compress a message of n bytes once for many
-	// connections. Two results are equal if they produce the same bytes.
-	PreparedForm(n int) interface {
+	// PreparedProfile returns how to compress a message of n bytes once for
+	// many connections. Two results are equal if they produce the same bytes.
+	PreparedProfile(n int) interface {
 		Frame(op ws.OpCode, p []byte) ([]byte, error)
 	}
 
-	// Enter records that p was sent in its prepared form.
-	Enter(p []byte)
+	// SentPrepared records that p was sent in its prepared form.
+	SentPrepared(p []byte)
 
-	// Undo takes back the last message of AppendMessage or Enter, because it
-	// was not sent.
+	// Undo takes back the last message of AppendMessage or SentPrepared,
+	// because it was not sent.
 	Undo()
 
 	// Close discards the compression window, so that later messages do not

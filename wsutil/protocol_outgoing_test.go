@@ -434,7 +434,7 @@ type formedDeflater struct {
 	}
 }
 
-func (z *formedDeflater) PreparedForm(int) interface {
+func (z *formedDeflater) PreparedProfile(int) interface {
 	Frame(op ws.OpCode, p []byte) ([]byte, error)
 } {
 	return z.form
@@ -523,7 +523,7 @@ func TestOutgoingAllocatesNothing(t *testing.T) {
 				if _, err := c.AppendMessage(dst, ws.OpText, payload); err != nil {
 					t.Fatal(err)
 				}
-			})-map[bool]float64{true: 2}[toy], "%s, %t", side.name, toy) // Enter of the toy clones
+			})-map[bool]float64{true: 2}[toy], "%s, %t", side.name, toy) // SentPrepared of the toy clones
 		}
 	}
 }

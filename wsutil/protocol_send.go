@@ -323,7 +323,7 @@ func (c *Protocol) appendPrepared(dst []byte, m *Outgoing) (out, body []byte, er
 	}
 	if form.rsv != 0 {
 		c.undo |= undoPacked
-		c.set.deflater.Enter(m.prepared.payload)
+		c.set.deflater.SentPrepared(m.prepared.payload)
 	}
 	m.payload = nil
 	m.wire = len(form.payload)

@@ -29,7 +29,7 @@ const mostRefused = 256 << 10 // bytes dropped after a refused request
 // Accept performs the server handshake on conn within
 // ws.DefaultHandshakeTimeout. If it fails, it closes conn.
 func Accept(conn net.Conn, o Options) (*Conn, error) {
-	extension := wsflate.Extension{Adapts: true}
+	extension := wsflate.Extension{Adaptive: true}
 	var upgrader ws.Upgrader
 	if o.Compress {
 		upgrader.Negotiate = extension.Negotiate

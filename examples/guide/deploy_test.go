@@ -37,8 +37,8 @@ func newDeployable(handle func(context.Context, *websocket.Conn)) (*http.Server,
 	return server, group
 }
 
-// stop lets handlers answer what they work on, closes all connections over 20
-// seconds, and ends the server.
+// stop lets handlers answer what they work on, closes all connections over 20 seconds, and
+// ends the server.
 func stop(server *http.Server, group *websocket.Group) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -53,8 +53,7 @@ func echoUntilDrained(ctx context.Context, c *websocket.Conn) {
 	}
 }
 
-// watch keeps a client connected. It asks for what it has missed on each
-// connection.
+// watch keeps a client connected. It asks for what it has missed on each connection.
 func watch(ctx context.Context, url string, dial *websocket.DialOptions, show func(string)) error {
 	client := reconnect.New(url, &reconnect.Options{
 		DialOptions: dial,

@@ -1,3 +1,2 @@
-// Package guide contains the programs of the pages in docs/guide. Its tests run
-// them.
+// Package guide holds the programs of the pages in docs/guide. Its tests run them.
 package guide

@@ -72,8 +72,8 @@ func TestLimits(t *testing.T) {
 	require.Equal(t, websocket.StatusMessageTooBig, websocket.CloseStatus(err))
 }
 
-// idle hands the connection to a goroutine and returns, so that net/http
-// releases what it holds for the handler.
+// idle hands the connection to a goroutine and returns, so that net/http releases what it
+// holds for the handler.
 func idle(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, nil)
 	if err != nil {

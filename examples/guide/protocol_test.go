@@ -20,8 +20,8 @@ const (
 	closeBadMessage websocket.StatusCode = 4000 // the other side does not speak the protocol
 )
 
-// envelope is every message of the protocol. An answer has the ID of its
-// request; an event has the ID 0.
+// envelope is every message of the protocol. An answer has the ID of its request; an event
+// has the ID 0.
 type envelope struct {
 	ID    uint64          `json:"id,omitempty"`
 	Type  string          `json:"type"`

@@ -32,8 +32,8 @@ func Example_proxies() {
 		c.Close(websocket.StatusNormalClosure, "")
 	}))
 	defer server.Close()
-	// What a proxy on this machine sends for a client at 192.0.2.7 that has
-	// made up an address of its own.
+	// What a proxy on this machine sends for a client at 192.0.2.7 that has made up an
+	// address of its own.
 	fmt.Println(greeting(server.URL, &websocket.DialOptions{
 		HTTPHeader: http.Header{"X-Forwarded-For": {"10.1.1.1, 192.0.2.7"}},
 	}))

@@ -31,8 +31,7 @@ func logOptions() websocket.ConnOptions {
 	}
 }
 
-// publish sends a price. Only the newest price of each symbol waits for a slow
-// client.
+// publish sends a price. Only the newest price of each symbol waits for a slow client.
 func publish(group *websocket.Group, symbol, price string) error {
 	m, err := websocket.NewPreparedMessage(websocket.MessageText, []byte(symbol+" "+price))
 	if err != nil {

@@ -140,7 +140,7 @@ func startDeflate(t *testing.T) (addr string, connections <-chan met) {
 
 func serveDeflate(conn net.Conn) (m met) {
 	conn.SetDeadline(time.Now().Add(patience))
-	e := wsflate.Extension{Adapts: true}
+	e := wsflate.Extension{Adaptive: true}
 	u := ws.Upgrader{
 		OnRequest: func(uri []byte) error {
 			_, query, _ := strings.Cut(string(uri), "?")

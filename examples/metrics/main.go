@@ -42,7 +42,7 @@ func newServer() *server {
 	s.registry.MustRegister(
 		wsprometheus.NewCollector(stats, &wsprometheus.Options{
 			Labels:     prometheus.Labels{"endpoint": "echo"},
-			CloseCodes: []websocket.StatusCode{closeSignedOut}, // gets its own series
+			CloseCodes: []websocket.StatusCode{closeSignedOut}, // has a series of its own
 		}),
 		collectors.NewGoCollector(),
 	)

@@ -1,8 +1,7 @@
 // Proxy forwards WebSocket connections to a backend frame by frame. It checks
-// and limits frame headers and forwards payloads as they arrive, so that
-// messages of any size need no memory. Client and backend negotiate
-// subprotocols and extensions, so that compressed messages stay compressed.
-// From the folder of the examples:
+// headers and forwards payloads as they arrive, so that large messages need no
+// memory. Client and backend negotiate extensions. From the folder of the
+// examples:
 //
 //	go run ./echo/websocket -addr 127.0.0.1:8081 &
 //	go run ./proxy -backend ws://127.0.0.1:8081/ws

@@ -88,9 +88,9 @@ func (e *Encoder) AppendPart(dst, p []byte, last bool) []byte {
 	return dst
 }
 
-// Enter adds p to the window, a whole message that was compressed elsewhere
+// Add adds p to the window, a whole message that was compressed elsewhere
 // without reference to this window. The peer's window also contains it.
-func (e *Encoder) Enter(p []byte) {
+func (e *Encoder) Add(p []byte) {
 	if e.takeover && len(p) > 0 {
 		e.warm = warm{}
 		e.openWindow().enter(p, len(p))

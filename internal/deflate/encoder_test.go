@@ -170,7 +170,7 @@ func TestEnter(t *testing.T) {
 			for range 30 {
 				m := anyMessage(random)
 				if random.IntN(3) > 0 {
-					e.Enter(m)
+					e.Add(m)
 					p.take(m)
 					continue
 				}
@@ -183,7 +183,7 @@ func TestEnter(t *testing.T) {
 func TestEnteredMessageIsReferredTo(t *testing.T) {
 	m := newTicks(1).message(400)
 	e := newEncoder(9, true, 1)
-	e.Enter(m)
+	e.Add(m)
 	require.Less(t, len(e.Append(nil, m)), 20)
 }
 
@@ -253,7 +253,7 @@ func TestSize(t *testing.T) {
 		for range 100 {
 			e.Append(nil, anyMessage(random))
 			e.Try(nil, anyMessage(random))
-			e.Enter(anyMessage(random))
+			e.Add(anyMessage(random))
 		}
 		t.Logf("%d bits: %d bytes", bits, e.Size())
 		if bits <= 12 {
@@ -263,7 +263,7 @@ func TestSize(t *testing.T) {
 	}
 	e := newEncoder(15, false, 1)
 	e.Append(nil, anyMessage(random))
-	e.Enter(anyMessage(random))
+	e.Add(anyMessage(random))
 	require.Zero(t, e.Size())
 }
 
@@ -315,7 +315,7 @@ func TestNoAllocations(t *testing.T) {
 					e.Try(dst, m)
 					e.Try(dst, noise)
 					e.Append(dst, noise)
-					e.Enter(m)
+					e.Add(m)
 				}
 				for range 20 {
 					step()

@@ -42,7 +42,7 @@ func send(t *testing.T, e *Encoder, p *peer, m []byte, way uint8) {
 		half := e.AppendPart(nil, m[:len(m)/2], false)
 		p.receive(t, e.AppendPart(half, m[len(m)/2:], true), m)
 	default:
-		e.Enter(m)
+		e.Add(m)
 		p.take(m)
 	}
 }

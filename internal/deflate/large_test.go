@@ -49,7 +49,7 @@ func TestWarm(t *testing.T) {
 		{"a message of elsewhere", 1, func(t *testing.T, e *Encoder, p *peer) {
 			m := contents[0].make(random, 100)
 			alone := newEncoder(15, false, 1)
-			e.Enter(m)
+			e.Add(m)
 			p.receive(t, alone.Append(nil, m), m)
 		}, false},
 		{"a message that stays plain", 1, func(t *testing.T, e *Encoder, p *peer) {

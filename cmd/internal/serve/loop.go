@@ -76,7 +76,7 @@ func (s *server) echoOnLoop(w http.ResponseWriter, r *http.Request) {
 	if s.compress != "off" {
 		none := s.compress == "no-takeover"
 		policy := wsflate.Parameters{ServerNoContextTakeover: none, ClientNoContextTakeover: none}
-		u.Negotiate = (&wsflate.Extension{Parameters: policy, Adapts: true}).Negotiate
+		u.Negotiate = (&wsflate.Extension{Parameters: policy, Adaptive: true}).Negotiate
 	}
 	conn, rw, hs, err := u.Upgrade(r, w)
 	if err != nil {

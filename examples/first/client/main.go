@@ -1,5 +1,4 @@
-// Client sends a message and prints the answer. From the folder of the
-// examples:
+// Client sends a message and prints the answer. From the folder of the examples:
 //
 //	go run ./first/client ws://127.0.0.1:8080/echo
 package main

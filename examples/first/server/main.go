@@ -1,4 +1,4 @@
-// Server echoes every message. From the folder of the examples:
+// Server sends every message back. From the folder of the examples:
 //
 //	go run ./first/server
 package main
@@ -17,7 +17,7 @@ import (
 func echo(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, nil)
 	if err != nil {
-		return // Accept has sent the response
+		return // Accept has answered the client
 	}
 	defer c.CloseNow()
 	for msg, err := range c.Messages(r.Context()) {

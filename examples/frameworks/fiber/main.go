@@ -52,7 +52,7 @@ func routes(group *websocket.Group, timeout time.Duration) *fiber.App {
 // upgrade answers a handshake, and makes fasthttp call echo with the
 // connection.
 func upgrade(c fiber.Ctx, group *websocket.Group) error {
-	compression := wsflate.Extension{Adapts: true}
+	compression := wsflate.Extension{Adaptive: true}
 	var origin string
 	u := ws.Upgrader{
 		Negotiate: compression.Negotiate,

@@ -2,11 +2,11 @@ package ws
 
 import "bytes"
 
-// outstanding computes the minimum number of bytes that are missing from a
+// missingBytes computes the minimum number of bytes that are missing from a
 // valid request of which a part was read: the rest of its line, the required
 // fields, and the empty line at its end. That many bytes can be read without
 // reading past the end of the request.
-type outstanding struct {
+type missingBytes struct {
 	line     int  // start of the incomplete line
 	searched int  // bytes that were searched for its end
 	begun    bool // the request line is complete
@@ -27,7 +27,7 @@ var requiredSizes = [...]int{
 
 const leastRequestLine = len("GET / HTTP/1.1\r\n")
 
-func newOutstanding() (o outstanding) {
+func newOutstanding() (o missingBytes) {
 	for _, size := range requiredSizes {
 		o.missing += size
 	}
@@ -37,7 +37,7 @@ func newOutstanding() (o outstanding) {
 // least returns the minimum number of bytes that are missing after p, the part
 // of the request that was read. It returns 0 if the request is complete or
 // malformed. Calls with a growing p take linear time in total.
-func (o *outstanding) least(p []byte) int {
+func (o *missingBytes) least(p []byte) int {
 	for !o.ended {
 		i := bytes.IndexByte(p[o.searched:], '\n')
 		if i < 0 {
@@ -64,7 +64,7 @@ func (o *outstanding) least(p []byte) int {
 
 // fields returns the minimum number of bytes that are missing from the current
 // field line and the required fields.
-func (o *outstanding) fields(line []byte) int {
+func (o *missingBytes) fields(line []byte) int {
 	rest := len("\r\n")
 	if line[len(line)-1] == '\r' {
 		rest = len("\n")
@@ -89,7 +89,7 @@ func (o *outstanding) fields(line []byte) int {
 }
 
 // complete records a complete line.
-func (o *outstanding) complete(line []byte) {
+func (o *missingBytes) complete(line []byte) {
 	switch {
 	case !bytes.HasSuffix(line, []byte("\r\n")):
 		o.ended = true
@@ -106,7 +106,7 @@ func (o *outstanding) complete(line []byte) {
 }
 
 // required reports whether f is required and has not been seen.
-func (o *outstanding) required(f handshakeField) bool {
+func (o *missingBytes) required(f handshakeField) bool {
 	return int(f) < len(o.seen) && !o.seen[f]
 }
 

@@ -8,42 +8,44 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Form describes how to compress a message once for many connections: without
-// reference to earlier messages, and within a window that all of their peers
-// have. Equal Forms produce the same bytes. A Form is a key for
+// Profile describes how to compress a message once for many connections:
+// without reference to earlier messages, and within a window that all of their
+// peers have. Equal Profiles produce the same bytes. A Profile is a key for
 // wsutil.PreparedMessage, and its method Frame makes the frame:
 //
-//	form := sender.Form(len(m.Payload()))
-//	frame, err := m.Form(form, form.Frame)
+//	profile := sender.Profile(len(m.Payload()))
+//	frame, err := m.Encode(profile, profile.Frame)
 //
-// If the frame has RSV1, tell the Sender with [Sender.Enter] that it was sent.
-type Form uint8 // window bits in the lower half, level in the upper; one byte, so that an interface holds it without an allocation
+// If the frame has RSV1, tell the Sender with [Sender.SentPrepared] that it was
+// sent.
+type Profile uint8 // window bits in the lower half, level in the upper; one byte, so that an interface holds it without an allocation
 
-func (f Form) bits() int  { return int(f & 0xf) }
-func (f Form) level() int { return int(f >> 4) }
+func (f Profile) bits() int  { return int(f & 0xf) }
+func (f Profile) level() int { return int(f >> 4) }
 
-// Form returns the Form of a message of n bytes for the peer of s. At level 1,
-// all windows larger than the message give the same Form.
-func (s *Sender) Form(n int) Form {
+// Profile returns the Profile of a message of n bytes for the peer of s. At
+// level 1, all windows larger than the message give the same Profile.
+func (s *Sender) Profile(n int) Profile {
 	window := int(s.bits)
 	if s.level == 1 {
 		window = min(window, max(bits.Len(uint(max(n, 1)-1)), deflate.MinBits))
 	}
-	return Form(window) | Form(s.level)<<4
+	return Profile(window) | Profile(s.level)<<4
 }
 
-// PreparedForm is [Sender.Form] as the interface wsutil.Deflater requires it.
-func (s *Sender) PreparedForm(n int) interface {
+// PreparedProfile is [Sender.Profile] as the interface wsutil.Deflater requires
+// it.
+func (s *Sender) PreparedProfile(n int) interface {
 	Frame(op ws.OpCode, p []byte) ([]byte, error)
 } {
-	return s.Form(n)
+	return s.Profile(n)
 }
 
 // Append appends the compressed payload of the message p to dst, or returns dst
 // unchanged and false if the result would not be smaller than p. It does not
 // retain p. Append may use the capacity of dst beyond the result as scratch
 // space; p must not overlap it.
-func (f Form) Append(dst, p []byte) ([]byte, bool) {
+func (f Profile) Append(dst, p []byte) ([]byte, bool) {
 	var enc deflate.Encoder
 	enc.Reset(f.bits(), false, f.level())
 	return enc.Try(dst, p)
@@ -53,7 +55,7 @@ func (f Form) Append(dst, p []byte) ([]byte, bool) {
 // with RSV1, or plain if p would not become smaller. A control frame is plain.
 // The caller owns the frame, which does not refer to p. The error is always
 // nil.
-func (f Form) Frame(op ws.OpCode, p []byte) ([]byte, error) {
+func (f Profile) Frame(op ws.OpCode, p []byte) ([]byte, error) {
 	h := ws.Header{Fin: true, OpCode: op}
 	payload := p
 	if first(op) {

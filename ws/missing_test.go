@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is said to be outstanding never passes the end of a request that is in
+// What is said to be missingBytes never passes the end of a request that is in
 // order, at any point of it.
 func TestOutstandingIsNeverTooMuch(t *testing.T) {
 	for _, in := range []string{
