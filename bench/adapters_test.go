@@ -193,7 +193,7 @@ func readMessage(t *testing.T, r io.Reader, tr traffic) (p []byte) {
 	}
 }
 
-// What the rows count must be right, too.
+// The counts in the rows must be right.
 func TestConn(t *testing.T) {
 	conn := new(Conn)
 	p := make([]byte, 10)

@@ -91,7 +91,7 @@ func BenchmarkFlateHeld(b *testing.B) {
 			return f.Compress(conn, takeover, messages)
 		},
 		"decompress": func(f Flate, takeover bool, conn *Conn) (Job, error) {
-			if f.Decompress == nil || f.Name == "gws" { // it goes on until the end of the connection
+			if f.Decompress == nil || f.Name == "gws" { // it continues until the end of the connection
 				return nil, nil
 			}
 			p := alone
@@ -146,14 +146,14 @@ func heldBy(b *testing.B, n, times int, open func(conn *Conn) (Job, error)) int6
 
 func heap() int64 {
 	var m runtime.MemStats
-	for range 3 { // pools give up what they hold in the second one
+	for range 3 { // the second one empties the pools
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-// What the rows compare must be right, too.
+// The data in the rows must be right.
 func TestFlateJobs(t *testing.T) {
 	sampled := 40
 	if race.Enabled {

@@ -148,7 +148,7 @@ func testTextJobs(t *testing.T, text []byte, want bool) {
 	})
 }
 
-// What the rows claim of their inputs must be right, too.
+// The claims of the rows about their inputs must be right.
 func TestTexts(t *testing.T) {
 	for _, size := range append(maskSizes, textSizes...) {
 		for offset := range 2 {

@@ -25,9 +25,9 @@ const request = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 
 // FuzzRequest holds the upgrade of a raw connection against net/http with
-// gorilla's upgrader, and with ours. We are to be the strictest: what we accept
-// they accept, so that no request means one thing to a proxy and another to us.
-// What only they accept is refused with a status.
+// gorilla's upgrader, and with ours. We must be the strictest: they must accept
+// everything that we accept, so that a proxy and we interpret requests alike. A
+// request that only they accept is refused with a status.
 //
 // These are the differences, and why:
 //   - We pass over one empty line in front of a request, as RFC 9112, section 2.2 asks
@@ -85,10 +85,9 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// plainLists reports whether Connection and Upgrade are lists of tokens alone.
-// RFC 9110 has a recipient skip empty members (section 5.6.1.2), and lets a
-// protocol have a version (section 7.8); gorilla reads no further than to
-// either.
+// plainLists reports whether Connection and Upgrade contain only tokens. RFC
+// 9110 requires recipients to skip empty members (section 5.6.1.2), and allows
+// a version in a protocol (section 7.8). gorilla stops at both.
 func plainLists(h http.Header) bool {
 	for _, value := range slices.Concat(h["Connection"], h["Upgrade"]) {
 		for member := range strings.SplitSeq(value, ",") {

@@ -14,8 +14,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// verdict is what an implementation makes of the bytes that a peer sent: the
-// messages in them, and what was wrong behind these, if anything.
+// verdict is the result of an implementation for received bytes: the messages,
+// and the fault after them, if any.
 type verdict struct {
 	messages [][]byte
 	err      error
@@ -63,7 +63,7 @@ func theirs(lib bench.Library, in []byte, side bench.Side) (v verdict) {
 	return v
 }
 
-// A difference is what a library accepts behind the point where we stop.
+// A difference is input that a library accepts after the point where we stop.
 type difference struct {
 	err    error // why we stop: nil at the end of the input
 	reason string
@@ -92,9 +92,10 @@ var lenient = map[string][]difference{
 
 var notShortest = difference{ws.ErrHeaderLengthNotMinimal, "section 5.2 has the length in its shortest form"}
 
-// FuzzMessages holds the messages that we find in a stream of frames against
-// what others find. What we accept they must find too, byte for byte; what we
-// refuse they must not read on behind, unless it is listed.
+// FuzzMessages compares the messages that we find in a stream of frames with
+// those of other libraries. Other libraries must accept everything that we
+// accept, byte for byte, and must stop where we stop, except for listed
+// differences.
 func FuzzMessages(f *testing.F) {
 	for _, in := range streams() {
 		f.Add(in, false)

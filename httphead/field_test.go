@@ -61,7 +61,7 @@ func TestOctetSearchesAgreeWithPlainLoops(t *testing.T) {
 	invisible := func(c byte) bool { return c < 0x21 || c > 0x7e }
 	noTarget := func(c byte) bool { return c < 0x21 || c == 0x7f }
 	for c := range 256 {
-		for d := range 256 { // a second byte right behind: borrows must not reach back
+		for d := range 256 { // a second byte right after it: borrows must not propagate back
 			for _, at := range []int{0, 3, 6, 7} {
 				p := []byte("abcdefghijklmnop")
 				p[at], p[at+1] = byte(c), byte(d)

@@ -124,7 +124,7 @@ func checkParse(t *testing.T, p []byte, cut, n int, err error, f Fields, plain *
 		require.Equal(t, err, partErr)
 		require.Equal(t, n, m)
 	}
-	// What lies behind the limit is not looked at.
+	// Bytes after the limit are ignored.
 	if len(part) > 0 {
 		lim := Limits{MaxBytes: len(part), MaxFields: -1}
 		_, partErr = parse(part, lim)

@@ -24,7 +24,7 @@ func IsToken[T ~string | ~[]byte](s T) bool {
 	return len(s) > 0
 }
 
-// tokenEnd returns the index of the first byte of p[i:] that is no part of a
+// tokenEnd returns the index of the first byte of p[i:] that is not part of a
 // token, or len(p).
 func tokenEnd(p []byte, i int) int {
 	for i < len(p) && tokenOctet[p[i]] {
@@ -34,15 +34,15 @@ func tokenEnd(p []byte, i int) int {
 }
 
 // The two searches below look at eight bytes at once. A borrow of a subtraction
-// can only mark a byte behind one that is marked rightly, and the first mark is
-// the one that counts.
+// can only mark a byte after a correctly marked one, and only the first mark
+// counts.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
 
 // controlEnd returns the index of the first control byte of p[i:] that no field
-// value may hold: any but HTAB. It is len(p) if there is none.
+// value may hold: any except HTAB. It is len(p) if there is none.
 func controlEnd(p []byte, i int) int {
 	for i < len(p) {
 		for ; len(p)-i >= 8; i += 8 {
@@ -131,9 +131,9 @@ func trimOWS[T ~string | ~[]byte](s T) T {
 
 func isOWS(c byte) bool { return c == ' ' || c == '\t' }
 
-// Canonicalize changes a field name in place to the form in which net/http has it: the
-// first letter and those behind a hyphen are upper case, the others lower case. What
-// compares names as they are then finds them however they were sent.
+// Canonicalize changes a field name in place to the canonical form of net/http:
+// the first letter and those after a hyphen are upper case, the others lower
+// case.
 func Canonicalize(name []byte) {
 	upper := true
 	for i, c := range name {

@@ -70,8 +70,8 @@ func appendFields(f Fields, p []byte, i, most int) (Fields, int, error) {
 	return f, i, nil
 }
 
-// nameFault says what is wrong with a field line when c stands where its name
-// should go on or, if first is set, begin.
+// nameFault returns what is wrong with a field line if c is not valid in its
+// name. first says that c is the first byte.
 func nameFault(c byte, first bool) error {
 	switch {
 	case c == '\n':
@@ -86,8 +86,8 @@ func nameFault(c byte, first bool) error {
 	return ErrFieldName
 }
 
-// lineEnd returns the index behind the CRLF at p[i:]. Where something else than
-// a line end stands, it returns other.
+// lineEnd returns the index after the CRLF at p[i:]. If p[i:] does not begin
+// with a line end, it returns other.
 func lineEnd(p []byte, i int, other error) (int, error) {
 	switch {
 	case i == len(p) || p[i] == '\r' && i+1 == len(p):

@@ -45,7 +45,7 @@ func TestEveryStrictPrefixIsShort(t *testing.T) {
 func TestMaxBytesCountsTheWholeHead(t *testing.T) {
 	for kind, parse := range parsers {
 		for _, in := range whole[kind] {
-			line := strings.Index(in[2:], "\r\n") + 4 // the start line with its end, behind an empty line
+			line := strings.Index(in[2:], "\r\n") + 4 // the start line with its end, after an empty line
 			for most := 1; most <= len(in)+1; most++ {
 				want := error(nil)
 				switch {

@@ -123,7 +123,7 @@ func TestReadEndOfStream(t *testing.T) {
 				require.Empty(t, r.scratch)
 			}
 		}
-		// An end that comes together with the last bytes is none of the head's.
+		// An io.EOF together with the last bytes is not an error of the head.
 		var r Request
 		require.NoError(t, r.Read(bufio.NewReaderSize(iotest.DataErrReader(strings.NewReader(chromeRequest)), size)))
 	}
@@ -140,8 +140,8 @@ func TestReadKeepsTheErrorOfTheStream(t *testing.T) {
 	}
 }
 
-// endless yields its bytes and then fails the test: a reader that goes on
-// waiting there would hang on a connection.
+// endless returns its bytes and then fails the test, because a reader that
+// continues would hang on a connection.
 func endless(t *testing.T, in string, oneByte bool) io.Reader {
 	var src io.Reader = strings.NewReader(in)
 	if oneByte {
@@ -202,7 +202,7 @@ func TestReadEndsAtTheLimit(t *testing.T) {
 			}
 		}
 	}
-	// A head of the limit's size is none too many.
+	// A head of exactly the limit is accepted.
 	for _, size := range []int{16, 4096} {
 		r := Request{Limits: Limits{MaxBytes: len(chromeRequest)}}
 		require.NoError(t, r.Read(bufio.NewReaderSize(endless(t, chromeRequest, true), size)))

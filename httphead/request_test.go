@@ -22,7 +22,7 @@ func TestRequestParse(t *testing.T) {
 	require.Equal(t, "chat.v2, chat.v1", string(r.Fields[13].Value))
 }
 
-// head is a request with the given lines behind its Host.
+// head is a request with the given lines after its Host.
 func head(lines string) string { return "GET / HTTP/1.1\r\nHost: h\r\n" + lines + "\r\n" }
 
 func TestRequestFaults(t *testing.T) {
@@ -141,7 +141,7 @@ func TestRequestEveryByteEverywhere(t *testing.T) {
 	}
 	for c := range 256 {
 		c := byte(c)
-		for at := range 20 { // in each lane of a word and behind it
+		for at := range 20 { // in each lane of a word and after it
 			pad, rest := strings.Repeat("x", at), strings.Repeat("y", 20-at)
 			for _, place := range []struct {
 				in string

@@ -15,8 +15,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// callbacks returns the ways to have f called by who reads from a connection, each with what
-// the peer sends for it.
+// callbacks returns the ways in which a reading goroutine calls f, each with
+// the frames that the peer must send.
 func callbacks(f func(*Conn)) map[string]struct {
 	cfg   connConfig
 	frame ws.Frame

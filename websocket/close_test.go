@@ -135,7 +135,7 @@ func streamForever(c net.Conn) {
 	}
 }
 
-// A read under way delivers what arrives before the peer's close frame.
+// A pending read returns messages that arrive before the peer's close frame.
 func TestCloseDelivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := rawPair(t, connConfig{client: true})
@@ -192,7 +192,8 @@ func TestCloseLosesNothing(t *testing.T) {
 	}
 }
 
-// The peer that breaks a rule learns which one, while it goes on sending.
+// A peer that violates the protocol learns why, even while it continues to
+// send.
 func TestFaultReachesPeer(t *testing.T) {
 	for range 20 {
 		s, c := tcpPair(t, ConnOptions{}, ConnOptions{})

@@ -89,7 +89,7 @@ func TestReadContextWithinMessage(t *testing.T) {
 	})
 }
 
-// A header of which a part has come is no message yet.
+// An incomplete header is not a message yet.
 func TestReadContextWithinHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := rawPair(t, connConfig{client: true})

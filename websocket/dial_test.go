@@ -384,7 +384,7 @@ func TestDialCancelledAtEachStep(t *testing.T) {
 						require.ErrorIs(t, err, reason)
 					}
 					require.Equal(t, 5*time.Second, time.Since(begin))
-					client.CloseIdleConnections() // ends what the client does on its own account, too
+					client.CloseIdleConnections() // also ends background work of the client
 					<-closed
 				})
 			})
@@ -689,8 +689,8 @@ func TestDialThroughTheClient(t *testing.T) {
 	require.Len(t, client.Jar.Cookies(u), 1)
 }
 
-// A RoundTripper that is no http.Transport may tell nothing of its connections: then the
-// body is the transport alone.
+// A RoundTripper other than http.Transport may not report its connections. The
+// body is then the only transport.
 func TestDialThroughAnotherRoundTripper(t *testing.T) {
 	srv := httptest.NewServer(echoing(nil))
 	defer srv.Close()

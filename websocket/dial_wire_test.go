@@ -137,7 +137,7 @@ func TestDialAnswers_RFC6455_4_1(t *testing.T) {
 		require.NotEmpty(t, resp.Header.Values("Connection"))
 		c.CloseNow()
 	}
-	// close alone upgrades nothing.
+	// only close does not upgrade.
 	addr := wired(t, func(string) string {
 		return strings.Replace(wiredAnswer, "Connection: Upgrade", "Connection: close", 1) + "\r\n"
 	})
@@ -170,7 +170,7 @@ func TestDialAnswerMemory(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		require.Error(t, dial(nil))
 		runtime.ReadMemStats(&after)
-		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20)) // the server's side counts, too
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20)) // the server side also counts
 	}
 
 	addr = wired(t, func(string) string {

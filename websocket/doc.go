@@ -177,7 +177,7 @@
 //   - CloseTimeout bounds all of Close, and a pending read returns messages
 //     that arrive before the peer's close frame. Callbacks may call Close,
 //     which then finishes the handshake instead of the read that has called
-//     them. Closing a closed connection is no error. A reason that is too long
+//     them. Closing a closed connection is not an error. A reason that is too long
 //     is cut. After a code that may not be sent, the connection stays open.
 //   - Incoming text is validated. A message that is too long returns no data.
 //   - A message of more than FragmentSize, 128 KiB by default, is sent in

@@ -174,7 +174,8 @@ func TestGroupDrainReadsWhatHasArrived(t *testing.T) {
 	})
 }
 
-// CloseRead's context ends with the reason, and a Reader within a message goes on.
+// The context of CloseRead ends with the reason, and a Reader inside a message
+// continues.
 func TestGroupDrainCloseRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := new(Group)

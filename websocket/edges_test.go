@@ -358,8 +358,8 @@ var edgeTypes = map[string]reflect.Type{
 	"wsflate.Writer":             reflect.TypeFor[wsflate.Writer](),
 }
 
-// edgePanics are the calls that may panic, each with its reason. A name alone stands for
-// all edges.
+// edgePanics are the calls that may panic, each with its reason. A name without
+// an edge means all edges.
 var edgePanics = map[string]string{
 	"ws.MustReadFrame":                 "documented: the stream ends",
 	"ws.PutCloseFrameBody":             "p is too short, as for binary.PutUint16",

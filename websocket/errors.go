@@ -44,7 +44,8 @@ var (
 	ErrWriterClosed = errors.New("websocket: the writer of the message is closed")
 )
 
-// What ends a connection, beside the peer, the network and contexts.
+// Reasons for the end of a connection other than the peer, the network and
+// contexts.
 var (
 	errClosed       = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
 	errClosing      = fmt.Errorf("the closing handshake has begun: %w", net.ErrClosed)

@@ -14,8 +14,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// How a connection has ended is in the errors such that a program can tell: reads say why,
-// writes say so, too, and always that it is closed.
+// Errors say how a connection ended: reads and writes report why, and always
+// that it is closed.
 func TestErrorsOfTheEnd(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end     func(s, c *Conn) // of s
@@ -105,7 +105,7 @@ func TestErrorsOfTheEnd(t *testing.T) {
 	}
 }
 
-// How a connection has ended counts for more than a context that has ended, too.
+// The end of a connection takes precedence over the end of a context.
 func TestEndedConnUnderEndedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := pipePair(t, ConnOptions{}, ConnOptions{})

@@ -59,7 +59,7 @@ func TestPingFloodLeavesRoom(t *testing.T) {
 		for range 3 {
 			require.NoError(t, <-writers)
 		}
-		for range 3 { // with nobody else who waits
+		for range 3 { // without other waiting goroutines
 			w, err := s.Writer(background, MessageText)
 			require.NoError(t, err)
 			_, err = w.Write(make([]byte, 2*writerBuffer))

@@ -201,8 +201,8 @@ func (k fuzzCase) requireSound(t *testing.T, out []byte) (code ws.StatusCode) {
 	return code
 }
 
-// FuzzConn: whatever a peer sends, a connection neither panics nor waits for ever, and reads
-// what the protocol below it says.
+// FuzzConn: for any input, a connection neither panics nor hangs, and reads the
+// same messages as the protocol.
 func FuzzConn(f *testing.F) {
 	for options := range 256 {
 		f.Add(fuzzSeed(newFuzzCase(byte(options), background), options), uint8(options*37), byte(options))

@@ -309,7 +309,8 @@ func (g *Group) spread(ctx context.Context, empty <-chan struct{}, f func(c any)
 	}
 }
 
-// close has the group take no more connections. The channel is closed once there are none.
+// close makes the group refuse new connections. The returned channel is closed
+// when there are no connections left.
 func (g *Group) close() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

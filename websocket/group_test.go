@@ -76,7 +76,7 @@ func TestGroupShutdown(t *testing.T) {
 	}
 }
 
-// A member that was blocked in a read, or closed by itself, is no hindrance.
+// A member that is blocked in a read, or already closed, does not delay others.
 func TestGroupShutdownWhileMembersWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := new(Group)
@@ -150,7 +150,8 @@ func TestGroupShutdownEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Who comes too late is told so: before the handshake by status 503, behind it by the code.
+// A late connection is refused: before the handshake with status 503, and after
+// it with a close code.
 func TestGroupTakesNobodyAfterShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := new(Group)
@@ -232,7 +233,8 @@ func TestGroupCodes_RFC6455_7_4(t *testing.T) {
 	})
 }
 
-// Who is turned away after the handshake keeps nobody waiting for long.
+// A connection that is refused after the handshake does not delay Shutdown for
+// long.
 func TestTurnedAwayInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := new(Group)

@@ -34,8 +34,8 @@ func streamPair(t testing.TB, server, client ConnOptions) (s, c *Conn) {
 	return pairOver(t, struct{ net.Conn }{a}, struct{ net.Conn }{b}, server, client)
 }
 
-// noLeaks checks at the end of the test, behind the cleanups to come, that no goroutine is
-// left that was not there yet. A bubble of testing/synctest sees to that by itself.
+// noLeaks checks at the end of the test, after later cleanups, that no new
+// goroutine is left. A bubble of testing/synctest checks that itself.
 func noLeaks(t testing.TB) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })

@@ -98,7 +98,7 @@ func connect(t testing.TB, c *h2peer.Client, fields ...[2]string) (*h2peer.Strea
 	return s, conn
 }
 
-// serving is a handler that hands each connection to f, and closes it behind.
+// serving is a handler that passes each connection to f, and then closes it.
 func serving(opts *AcceptOptions, f func(c *Conn)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := Accept(w, r, opts)
@@ -162,8 +162,7 @@ func TestHTTP2Accept_RFC8441_5(t *testing.T) {
 	})
 }
 
-// What is refused is refused before the answer, with a status and a reason, and the
-// connection goes on.
+// A refusal has a status and a reason, and the connection continues.
 func TestHTTP2Refusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := http2Server(t, serving(nil, func(c *Conn) { echo(c) }), nil)
@@ -600,7 +599,7 @@ func TestHTTP2UnreadStreamsBesideOthers(t *testing.T) {
 			exchange2(t, c, strings.Repeat("x", 16<<10))
 		}
 
-		// One too many is refused, and the others go on.
+		// One too many is refused, and the others continue.
 		s, err := client.Connect("/")
 		require.NoError(t, err)
 		_, err = s.Answer()
@@ -792,8 +791,8 @@ func TestHTTP2IdleGoroutines(t *testing.T) {
 	require.LessOrEqual(t, runtime.NumGoroutine()-before, 55)
 }
 
-// The request's context may end with the server's and not with the handler. Then the
-// connection goes on, for the close frame at least.
+// The request's context may end with the server's and not with the handler.
+// Then the connection continues, at least for the close frame.
 func TestHTTP2BaseContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base, stop := context.WithCancel(background)

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A connection that lives in its handler has no reader of the server's any more, and
-// the handshake, a browser's, too, has left the goroutine's stack at 4 KiB. One that agrees on
-// an extension leaves it at 8 KiB.
+// A connection inside its handler does not hold a reader of the server, and the
+// handshake, also that of a browser, leaves the goroutine's stack at 4 KiB. One
+// that negotiates an extension leaves it at 8 KiB.
 func TestIdleHandler(t *testing.T) {
 	const n = 100
 	smallStacks(t, 20*n)

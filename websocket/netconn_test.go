@@ -14,7 +14,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// What was closed here says so, and does not pass for a deadline, after which programs go on.
+// A connection closed here reports that, and not a deadline, after which
+// programs continue.
 func TestNetConnClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := pipePair(t, ConnOptions{}, ConnOptions{})

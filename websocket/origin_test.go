@@ -24,7 +24,7 @@ func TestCheckOrigin_RFC6455_10_2(t *testing.T) {
 		patterns []string
 		ok       bool
 	}{
-		// Without patterns: the same origin, and programs that are no browser.
+		// Without patterns: the same origin, and programs other than browsers.
 		{"a.example", clear, nil, nil, true},
 		{"a.example", clear, []string{"http://a.example"}, nil, true},
 		{"a.example", clear, []string{"http://A.Example:80"}, nil, true},
@@ -63,7 +63,7 @@ func TestCheckOrigin_RFC6455_10_2(t *testing.T) {
 		{"a.example", clear, []string{"chrome-extension://abcdef"}, []string{"chrome-extension://*"}, true},
 		{"a.example", clear, []string{"chrome-extension://abcdef"}, []string{"https://*"}, false},
 
-		// Programs that are no browsers.
+		// Programs other than browsers.
 		{"a.example:8080", clear, []string{"ws://a.example:8080"}, nil, true},
 		{"a.example", secure, []string{"wss://a.example"}, nil, true},
 		{"a.example", clear, []string{"wss://a.example"}, nil, true},

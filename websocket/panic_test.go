@@ -301,8 +301,8 @@ func TestPanicAfterClose(t *testing.T) {
 	})
 }
 
-// A callback that ends its goroutine is no panic, but the connection does not go on in
-// the middle of a message.
+// A callback that ends its goroutine is not a panic, but the connection does
+// not continue inside a message.
 func TestCallbackExitsWithinMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, peer := bufferedPipe()
@@ -351,7 +351,8 @@ func TestDialFunctionPanics(t *testing.T) {
 	<-returned
 }
 
-// The stack of a panic is that of the callback, also where it goes on to the caller.
+// The stack of a panic is that of the callback, also if the panic continues in
+// the caller.
 func TestPanicKeepsItsStack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, peer := bufferedPipe()

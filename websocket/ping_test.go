@@ -41,7 +41,7 @@ func TestPingContext(t *testing.T) {
 	})
 }
 
-// The peer may answer the last ping alone (RFC 6455, section 5.5.3).
+// The peer may answer only the last ping (RFC 6455, section 5.5.3).
 func TestPongOfLastPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := rawPair(t, connConfig{client: true})

@@ -18,8 +18,8 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// poison overwrites what lies in the pools: who still uses a buffer that was given back reads
-// that, or is found by the race detector.
+// poison overwrites the buffers in the pools. Code that still uses a freed
+// buffer reads wrong bytes, or the race detector reports it.
 func poison(r *rand.Rand) {
 	if r.IntN(4) == 0 {
 		bufpool.Poison()

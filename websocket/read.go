@@ -150,7 +150,7 @@ func (c *Conn) receiveInto(ctx context.Context, dst *[]byte) (ev wsutil.Event, e
 // place. Bytes of the first read have to be moved.
 const largeStep = 4 * minInput
 
-// next returns the next event of a message that is to be discarded. The payload
+// next returns the next event of a message that is being discarded. The payload
 // is valid until the next call. It handles control frames.
 func (c *Conn) next(ctx context.Context) (wsutil.Event, error) {
 	for {

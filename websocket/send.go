@@ -52,7 +52,7 @@ type sender struct {
 	changed chan struct{} // closed when messages have left the queue, nil if nobody waits for that
 	full    bool          // the policy has closed the connection
 	run     func()        // Conn.writeQueue, the goroutine
-	sent    []sentMessage // of the batch under way, for Stats and Hooks; of the goroutine
+	sent    []sentMessage // of the current batch, for Stats and Hooks; used only by the goroutine
 }
 
 // sentMessage is what Stats and Hooks learn of a message.

@@ -375,7 +375,7 @@ func TestSendLeavesRoomForPongs_RFC6455_5_5_2(t *testing.T) {
 	})
 }
 
-// A Write that waits for the queue can be given up.
+// A Write that waits for the queue can be canceled.
 func TestWriteBehindTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := pipePair(t, ConnOptions{}, ConnOptions{})

@@ -18,8 +18,8 @@ func (t slowToClose) Close() error {
 	return err
 }
 
-// Who waits for the end of the connection sleeps while somebody else brings it about: time
-// does not pass in this test for a goroutine that tries again and again.
+// A goroutine that waits for the end of the connection sleeps: in this test,
+// time does not pass for a goroutine that spins.
 func TestWaitersSleep(t *testing.T) {
 	within(t, 20*time.Second, func() {
 		synctest.Test(t, func(t *testing.T) {

@@ -29,7 +29,7 @@ func stress(t *testing.T, seed uint64, s, c *Conn) {
 			wg.Go(func() {
 				for {
 					act(t, conn, r, prepared)
-					time.Sleep(time.Duration(1+r.IntN(3)) * time.Millisecond) // or else errors could spin for ever
+					time.Sleep(time.Duration(1+r.IntN(3)) * time.Millisecond) // otherwise errors could spin forever
 					select {
 					case <-conn.Done():
 						for range 3 {

@@ -75,7 +75,7 @@ func TestTLSContextBetweenMessages(t *testing.T) {
 	})
 }
 
-// A write that was interrupted leaves TLS in no state to go on.
+// TLS cannot continue after an interrupted write.
 func TestTLSContextWithinWrite(t *testing.T) {
 	tlsConfigs()
 	synctest.Test(t, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestTLSClose(t *testing.T) {
 	})
 }
 
-// The peer that breaks a rule gets the code, over TLS, too.
+// A peer that violates the protocol gets the code, also over TLS.
 func TestTLSFault(t *testing.T) {
 	eachTransport(t, func(t *testing.T, a, b net.Conn) {
 		s, c := tlsPair(t, a, b, ConnOptions{ReadLimit: 10}, ConnOptions{})

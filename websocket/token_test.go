@@ -94,7 +94,7 @@ func TestTokenIsNotRepeated(t *testing.T) {
 		require.NotContains(t, logged.String(), secret, name)
 	}
 
-	// A client that offers what is no subprotocol does not repeat it, either.
+	// A client with an invalid subprotocol does not repeat it in the error.
 	_, _, err := Dial(background, "ws://a.example", &DialOptions{Subprotocols: []string{"chat", "bearer." + secret + "=="}})
 	require.ErrorContains(t, err, "subprotocol 2 of 2 is not a token")
 	require.NotContains(t, err.Error(), secret)

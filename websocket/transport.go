@@ -10,7 +10,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// What a transport may have beside Read, Write and Close.
+// Optional methods of a transport.
 type (
 	readDeadliner  interface{ SetReadDeadline(time.Time) error }
 	writeDeadliner interface{ SetWriteDeadline(time.Time) error }
@@ -35,10 +35,10 @@ type transport struct {
 	socket *socket // whose reads wait without a buffer, or nil
 }
 
-// longAgo is a deadline that interrupts what is under way.
+// longAgo is a deadline that interrupts pending calls.
 var longAgo = time.Unix(1, 0)
 
-// interrupt ends the reads or the writes that are under way.
+// interrupt ends pending reads or writes.
 func (t *transport) interrupt(write bool) outcome {
 	if t.setDeadline(write, longAgo) == nil {
 		return interrupted
@@ -71,8 +71,8 @@ func (t *transport) setDeadline(write bool, at time.Time) error {
 	return errNoDeadlines
 }
 
-// survivesInterrupt reports whether writes can go on after one that was interrupted
-// before its first byte.
+// survivesInterrupt reports whether writes can continue after one that was
+// interrupted before its first byte.
 func (t *transport) survivesInterrupt() bool {
 	_, tls := t.ReadWriteCloser.(handshaker)
 	return !tls && !t.handlers()
@@ -84,7 +84,7 @@ func (t *transport) handlers() bool {
 	return ok
 }
 
-// halfCloses reports whether the transport can end its sending alone.
+// halfCloses reports whether the transport can close only its writing side.
 func (t *transport) halfCloses() bool {
 	_, ok := t.ReadWriteCloser.(writeCloser)
 	return ok

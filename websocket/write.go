@@ -434,7 +434,7 @@ func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bo
 	return true, err
 }
 
-// keepResidue keeps what of p and more is left after n bytes.
+// keepResidue keeps the rest of p and more after n bytes.
 func (c *Conn) keepResidue(n int, p, more []byte) {
 	inMore := max(n-len(p), 0)
 	rest := append([]byte{}, p[min(n, len(p)):]...)

@@ -26,7 +26,7 @@ func descriptors(t *testing.T) int {
 func TestFailedHandshakesLeaveNoDescriptor(t *testing.T) {
 	descriptors(t)
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		u := HTTPUpgrader{Header: http.Header{"X-A": {"\n"}}} // refuses what is in order, too
+		u := HTTPUpgrader{Header: http.Header{"X-A": {"\n"}}} // also refuses valid requests
 		if conn, _, _, err := u.Upgrade(r, w); err == nil {
 			conn.Close()
 		}

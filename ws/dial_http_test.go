@@ -66,8 +66,7 @@ func TestNewRequestRefuses(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The answers that a raw handshake refuses are refused here, too, by the same
-// list.
+// Responses that a raw handshake refuses are refused by the same list.
 func TestNewRequestChecksTheAnswer_RFC6455_4_1(t *testing.T) {
 	var answer func(h http.Header)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -319,8 +319,8 @@ func dialTo(t *testing.T, handle func(net.Conn)) Dialer {
 	}}
 }
 
-// Three frames in one write with the answer arrive through the connection
-// alone, and through the reader.
+// Three frames in one write with the response arrive through the connection,
+// and through the reader.
 func TestDialYieldsWhatCameBehindTheAnswer(t *testing.T) {
 	var frames []byte
 	for _, s := range []string{"one", "two", "three"} {
@@ -356,8 +356,8 @@ func TestDialYieldsWhatCameBehindTheAnswer(t *testing.T) {
 	}
 }
 
-// firstFrom reads the first n frames from br, puts it back, and goes on with
-// the connection.
+// firstFrom reads the first n frames from br, and the others from the
+// connection.
 func firstFrom(c net.Conn, br *bufio.Reader, i, n int) io.Reader {
 	if i < n {
 		return br
@@ -394,8 +394,8 @@ func (c *closeNoting) Close() error {
 	return c.Conn.Close()
 }
 
-// Cancelling at any step, and the timeout, leave no goroutine and no
-// connection.
+// The end of the context at any step, and the timeout, leave no goroutine and
+// no connection.
 func TestDialCancelledAtEachStep(t *testing.T) {
 	cause := errors.New("the user left")
 	stuck := func(conn net.Conn) { io.Copy(io.Discard, conn) }

@@ -191,8 +191,8 @@ func ExampleResponseParser() {
 	// first frame: text 2 bytes
 }
 
-// serverAnswer returns what a server sends for the request, in three pieces,
-// and a frame behind it.
+// serverAnswer returns the response of a server in three pieces, followed by a
+// frame.
 func serverAnswer(request []byte) [][]byte {
 	var r ws.Request
 	if _, err := ws.ParseRequest(request, &r); err != nil {

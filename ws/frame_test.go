@@ -236,8 +236,8 @@ func TestShortWriteIsAnError(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrShortWrite)
 }
 
-// A header that does not fit its payload would put everything behind it out of
-// step: nothing is written.
+// If the header does not match the payload, nothing is written, because all
+// later frames would be misread.
 func TestFrameLengthMustFitThePayload(t *testing.T) {
 	for _, length := range []int64{-1, 0, 4, 6, 1 << 40} {
 		f := Frame{Header{Fin: true, OpCode: OpText, Length: length}, []byte("Hello")}
@@ -276,7 +276,7 @@ func TestCipher_RFC6455_5_3(t *testing.T) {
 	require.Panics(t, func() { CipherCopy(make([]byte, 1), make([]byte, 2), key, 0) })
 }
 
-// Keys that repeat or that share their bytes could be foretold.
+// Keys that repeat or share bytes could be predicted.
 func TestNewMaskDoesNotRepeat(t *testing.T) {
 	const n = 10_000
 	seen := make(map[[4]byte]bool, n)

@@ -14,9 +14,9 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// FuzzUpgrade gives the raw upgrade any bytes: it agrees with itself however
-// they are read, answers what is whole, and takes nothing behind a request that
-// it accepts.
+// FuzzUpgrade passes any bytes to the raw upgrade: the result does not depend
+// on the reads, complete requests are answered, and nothing is read past an
+// accepted request.
 func FuzzUpgrade(f *testing.F) {
 	for _, tt := range append(requestCases, rawCases...) {
 		f.Add([]byte(tt.request))

@@ -71,7 +71,7 @@ func TestHeaderForms_RFC6455_5_2(t *testing.T) {
 	}
 }
 
-// readers returns p behind each kind of reader that ReadHeader tells apart.
+// readers returns p in each kind of reader that ReadHeader distinguishes.
 func readers(p []byte) map[string]io.Reader {
 	return map[string]io.Reader{
 		"plain":            onlyReader{bytes.NewReader(p)},
@@ -200,7 +200,7 @@ func TestOpCodes_RFC6455_5_2(t *testing.T) {
 		require.Equal(t, op >= 8, op.IsControl(), "opcode %d", op)
 		require.Equal(t, op < 8, op.IsData(), "opcode %d", op)
 	}
-	// What does not fit four bits is no other opcode, though it would go out as
+	// A number above 15 is not another opcode, although it would be encoded as
 	// one.
 	for op := 16; op < 256; op++ {
 		require.True(t, OpCode(op).IsReserved(), "%#x", op)

@@ -170,8 +170,8 @@ func TestHostsThatMatchNothing(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes f allocates: the least of a few runs, for
-// other goroutines allocate, too.
+// allocated returns how many bytes f allocates: the minimum of a few runs,
+// because other goroutines also allocate.
 func allocated(f func()) uint64 {
 	least := uint64(math.MaxUint64)
 	for range 5 {

@@ -76,8 +76,8 @@ func TestParseOrigin_RFC6454_6_2(t *testing.T) {
 	}
 }
 
-// What is an origin is a URL of a scheme and a host to net/url, too, and
-// perhaps a path.
+// An origin is also a URL with a scheme, a host and an optional path for
+// net/url.
 func FuzzParseOrigin(f *testing.F) {
 	for _, origin := range []string{
 		"https://a.example", "HTTP://A.example:8080", "chrome-extension://abc", "http://[2001:db8::1]:80", "http://127.0.0.1:", "null", "http://u@h", "http://h/p", "a://b%20c",

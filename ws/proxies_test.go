@@ -141,7 +141,7 @@ func TestProxiesArguments(t *testing.T) {
 	require.Equal(t, "https://b.example", behind.Request(r).URL.String())
 }
 
-// A long list costs time in proportion to what of it counts, and no memory.
+// A long list takes time in proportion to the part that counts, and no memory.
 func TestProxiesBoundMemory(t *testing.T) {
 	long := strings.Repeat("10.0.0.1,", 100_000)
 	quotes := strings.Repeat(`\\\"`, 100_000)

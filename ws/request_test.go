@@ -66,7 +66,7 @@ func TestParseRequestIsShort(t *testing.T) {
 	}
 }
 
-// A Request that was given up in the middle of a head is as new after Reset.
+// Reset makes a Request with an incomplete head reusable.
 func TestRequestReset(t *testing.T) {
 	var r Request
 	r.HeadLimits.MaxBytes = 5000

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Unix socket is reached through NetDial, and the raw upgrade leaves there
-// what stands behind the request as it does on TCP.
+// NetDial can connect to a Unix socket, and the raw upgrade does not read past
+// the request, as on TCP.
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	ln, err := net.Listen("unix", path)
@@ -52,7 +52,7 @@ func TestUnixSocket(t *testing.T) {
 	require.NoError(t, <-served)
 }
 
-// eager sends more behind what is first written.
+// eager sends more data after the first Write.
 type eager struct {
 	net.Conn
 	more []byte

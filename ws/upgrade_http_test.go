@@ -65,8 +65,8 @@ func TestUpgradeHTTPChecks_RFC6455_4_2_1(t *testing.T) {
 			if strings.Contains(tt.name, "HTTP/1.0") {
 				tt.request = strings.Replace(tt.request, "Connection: Upgrade", "Connection: Upgrade, keep-alive", 1)
 			}
-			// The refused request has its connection closed, and nothing that
-			// stands behind it is read as another request.
+			// After a refused request, the connection is closed, and later
+			// bytes are not read as another request.
 			out := exchange(t, dial(), tt.request+request(getLine))
 			resp, _ := answerOf(t, out)
 			if tt.name == "no Host" { // net/http refuses it before any handler
@@ -422,7 +422,7 @@ func TestUpgradeHTTPSpelling_RFC6455_11_3(t *testing.T) {
 		require.Contains(t, string(out), "\r\nSec-WebSocket-Protocol: chat\r\n")
 		require.NotContains(t, string(out), "Sec-Websocket")
 	}
-	// A request that a program has made may have them, too.
+	// A request made by a program may also have them.
 	r := httpRequest()
 	h := http.Header{"Upgrade": r.Header["Upgrade"], "Connection": r.Header["Connection"],
 		"Sec-WebSocket-Key": r.Header["Sec-Websocket-Key"], "Sec-WebSocket-Version": {"13"}}

@@ -265,8 +265,8 @@ func TestUpgradeOfAReaderWithoutProgress(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrNoProgress)
 }
 
-// Frames that the client sent right behind its request are read from the
-// connection, however the bytes were cut, and whatever the order of its fields.
+// Frames that the client sent right after its request are read from the
+// connection, for any cut of the bytes and any order of the fields.
 func TestUpgradeTakesNothingBehindTheRequest(t *testing.T) {
 	frames := string(AppendFrame(nil, MaskFrame(NewTextFrame([]byte("early")))))
 	reversed := func(s string) string {
@@ -533,7 +533,7 @@ func TestUpgradeExtensions_RFC6455_9_1(t *testing.T) {
 	require.ErrorIs(t, err, ErrHandshakeBadExtensions)
 }
 
-// What a handshake returned is the caller's for ever.
+// The caller owns the result of a handshake.
 func TestUpgradeResultsDoNotAlias(t *testing.T) {
 	u := Upgrader{
 		Protocol:  func([]byte) bool { return true },
@@ -587,7 +587,7 @@ func TestUpgradeAbsoluteForm(t *testing.T) {
 	}
 }
 
-// A refused HEAD gets the head of the answer alone.
+// A refused HEAD gets only the head of the response.
 func TestUpgradeRefusesHeadWithoutABody(t *testing.T) {
 	conn := scripted(request("HEAD / HTTP/1.1"))
 	_, err := Upgrade(conn)

@@ -58,7 +58,7 @@ func ExampleParameters_Confirm() {
 	answers, _ := httphead.ParseOptions([]byte("permessage-deflate; server_max_window_bits=10"), nil)
 	agreed, err := offer.Confirm(answers[0]) // one of Handshake.Extensions
 	if err != nil {
-		log.Fatal(err) // and the connection is to be closed
+		log.Fatal(err) // and the caller must close the connection
 	}
 	fmt.Println(agreed.ServerMaxWindowBits, agreed.ServerNoContextTakeover)
 	// Output: 10 false

@@ -353,7 +353,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// The callback does its work in both upgraders, and Confirm behind the dialer.
+// The callback works in both upgraders, and Confirm after the dialer.
 func TestHandshakes(t *testing.T) {
 	offer := Parameters{ServerMaxWindowBits: 10, ClientMaxWindowBits: AnyWindowBits}
 	policy := Parameters{ClientMaxWindowBits: 12, ServerNoContextTakeover: true}

@@ -84,7 +84,7 @@ func messages() (all [][]byte) {
 		all = append(all, tick(i))
 	}
 	all = append(all, nil, []byte("a"), bytes.Join([][]byte{tick(7), tick(8), tick(9)}, []byte(",")))
-	all = append(all, append(bytes.Clone(far[:3000]), far[:3000]...)) // matches at one distance alone
+	all = append(all, append(bytes.Clone(far[:3000]), far[:3000]...)) // matches at only one distance
 	all = append(all, far[:200], tick(10), far[:3000], bytes.Repeat([]byte("Lorem ipsum dolor "), 400))
 	all = append(all, far[:200], far, tick(11), append(bytes.Clone(far[39000:]), far[10000:12000]...), bytes.Repeat(tick(12), 700), tick(13))
 	return all

@@ -251,7 +251,7 @@ func TestProtocolWaysRefuse(t *testing.T) {
 	}
 }
 
-// A message that did not go out is no part of the window: the peer can read the
+// A message that was not sent is not part of the window: the peer can read the
 // next one.
 func TestProtocolUndo(t *testing.T) {
 	eachAgreement(t, func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int) {

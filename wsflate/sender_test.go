@@ -116,7 +116,7 @@ func TestReceiver(t *testing.T) {
 	})
 }
 
-// A message in parts, and whole ones behind it.
+// A message in parts, followed by whole messages.
 func TestSenderParts(t *testing.T) {
 	eachAgreement(t, func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int) {
 		s := wsflate.NewSender(p, side, nil)
@@ -141,8 +141,7 @@ func TestSenderParts(t *testing.T) {
 	})
 }
 
-// An incompressible message goes out plain and has not entered the window; a
-// short one, too.
+// Incompressible and short messages are sent plain and do not enter the window.
 func TestSenderPlain(t *testing.T) {
 	s := wsflate.NewSender(wsflate.Parameters{}, ws.StateServerSide, &wsflate.SenderConfig{Threshold: 20})
 	peer := oracle{window: 1 << 15, takeover: true}
@@ -342,7 +341,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// Senders and Receivers of different connections share pools alone.
+// Senders and Receivers of different connections share only pools.
 func TestConcurrentConnections(t *testing.T) {
 	for g := range 4 {
 		t.Run(fmt.Sprint(g), func(t *testing.T) {

@@ -30,8 +30,8 @@ func held(n int, open func() any) int {
 	return (int(after.HeapAlloc) - int(before.HeapAlloc)) / n
 }
 
-// Memory that a peer can make a connection hold follows what the peer has sent:
-// Receivers whose message does not go on, or who wait for the next message.
+// The memory of a connection is proportional to the data that the peer has
+// sent: Receivers with a stalled message, or between messages.
 func TestStalled(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector needs memory of its own")

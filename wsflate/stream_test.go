@@ -145,7 +145,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// RFC 7692, sections 7.2.3.4 and 7.2.3.5: the peer may set BFINAL, and go on.
+// RFC 7692, sections 7.2.3.4 and 7.2.3.5: the peer may set BFINAL and continue.
 func TestFinalBlocks(t *testing.T) {
 	var one bytes.Buffer
 	fw, _ := flate.NewWriter(&one, 6)
@@ -310,7 +310,7 @@ type closer struct {
 func (c closer) Close() error { return errors.Join(c.Writer.Close(), c.err) }
 
 // A Compressor is closed with the Writer, and a Decompressor with the Reader;
-// what a Compressor writes then is no part of the message.
+// the output of Close of a Compressor is not part of the message.
 func TestCloseOfOthers(t *testing.T) {
 	boom := errors.New("boom")
 	var out bytes.Buffer
@@ -351,8 +351,8 @@ func TestWriterFlushIsEnough(t *testing.T) {
 	}
 }
 
-// A Receiver's Reader and a Sender's Writer go on with the window from message
-// to message.
+// A Receiver's Reader and a Sender's Writer keep the window from message to
+// message.
 func TestStreamTakeover(t *testing.T) {
 	eachAgreement(t, func(t *testing.T, p wsflate.Parameters, side ws.State, takeover bool, bits int) {
 		s, r := wsflate.NewSender(p, side, nil), wsflate.NewReceiver(p, other(side))

@@ -54,7 +54,7 @@ func TestUndo(t *testing.T) {
 					out := s.AppendPart(nil, m[:len(m)/2], false)
 					out = s.AppendPart(out, m[len(m)/2:], true)
 					deliver(out, m)
-					s.Undo() // there is nothing to take back
+					s.Undo() // there is nothing to undo
 				}
 			}
 		})

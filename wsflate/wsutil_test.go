@@ -190,7 +190,7 @@ func receive(t *testing.T, c *wsutil.Protocol, r *wsflate.Receiver, wire []byte,
 }
 
 // One compression serves all peers with the same parameters, and those with a
-// larger window if the message is short; peers with takeover can go on behind
+// larger window if the message is short. Peers with takeover can continue after
 // it.
 func TestWithPreparedMessage(t *testing.T) {
 	for i, m := range messages() {

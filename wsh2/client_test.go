@@ -451,7 +451,8 @@ func TestWindowReturnsAsTheProgramReads(t *testing.T) {
 	})
 }
 
-// One stream is not read; its sibling goes on, with more than any window holds.
+// One stream is not read. Another one continues, with more data than any
+// window.
 func TestUnreadStreamDoesNotStallSiblings(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
 		_, s := opened(t, tr, next)
@@ -608,7 +609,7 @@ func TestClose_RFC8441_5(t *testing.T) {
 	})
 }
 
-// Bytes that arrive on a stream that was closed are no fault, and count for the
+// Bytes that arrive on a closed stream are not a fault, and count for the
 // window of the connection.
 func TestDataAfterClose(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
@@ -653,7 +654,7 @@ func atoi(t *testing.T, s string) int {
 	return n
 }
 
-// A request that is larger than what may wait is no flood of answers.
+// A request that is larger than maxOut is not a flood of answers.
 func TestLargeRequest(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
 		r := request(t.Context(), "ws://a.example/")

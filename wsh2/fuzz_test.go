@@ -12,9 +12,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// FuzzServer has a server send what it likes. The client must neither panic nor
-// wait for longer than it is told to, must hold no more than its limits allow,
-// and must leave no goroutine.
+// FuzzServer passes any server output to the client. The client must not panic,
+// exceed its timeouts or limits, or leave a goroutine.
 func FuzzServer(f *testing.F) {
 	for _, seed := range fuzzSeeds() {
 		f.Add(seed, true)

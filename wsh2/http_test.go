@@ -144,7 +144,7 @@ func TestManyShareConnections(t *testing.T) {
 	require.GreaterOrEqual(t, conns.Load(), int32(1))
 }
 
-// One WebSocket is not read, on either side; its siblings go on.
+// One WebSocket is not read, on either side. The others continue.
 func TestUnreadWebSocketStallsNoSibling(t *testing.T) {
 	const streamWindow = 64 << 10
 	for _, side := range []string{"client", "server"} {
@@ -262,7 +262,7 @@ func TestCertificateIsChecked(t *testing.T) {
 	require.ErrorAs(t, err, &unknown)
 }
 
-// An abrupt end of the server is no clean end of the WebSocket.
+// An abrupt end of the server is not a clean end of the WebSocket.
 func TestServerIsKilled(t *testing.T) {
 	srv := serving(t, nil, func(c *websocket.Conn, r *http.Request) {
 		switch r.URL.Path {

@@ -115,8 +115,8 @@ func TestNoStreamsForNow(t *testing.T) {
 	})
 }
 
-// GOAWAY while streams are open: those that the server knows go on, the others
-// are asked for again over another connection (RFC 9113, section 6.8).
+// GOAWAY while streams are open: those that the server knows continue, and the
+// others are requested again over another connection (RFC 9113, section 6.8).
 func TestGoAway_RFC9113_6_8(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, tr *Transport, next func() *script) {
 		stream, s := opened(t, tr, next)

@@ -152,7 +152,7 @@ func (s *script) data(id uint32, end bool, p string) {
 	require.NoError(s.t, s.framer.WriteData(id, end, []byte(p)))
 }
 
-// opening is a Connect under way.
+// opening is a pending Connect.
 type opening struct {
 	stream websocket.Stream
 	resp   *http.Response

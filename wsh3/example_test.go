@@ -14,8 +14,8 @@ import (
 	"github.com/wskit/wskit/wsh3"
 )
 
-// One handler serves all versions of HTTP. Over HTTP/3, too, the connection
-// outlives it.
+// One handler serves all versions of HTTP. The connection outlives it, also
+// over HTTP/3.
 func Example() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := wsh3.Accept(w, r, nil)

@@ -435,7 +435,7 @@ func TestTooManyStreams(t *testing.T) {
 	exchange(t, open[1], "and the others go on")
 }
 
-// A write that a deadline has cut goes on with the next one.
+// The next write continues one that a deadline has interrupted.
 func TestNetConnResumesWrites(t *testing.T) {
 	release, sum := make(chan struct{}), make(chan []byte, 1)
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

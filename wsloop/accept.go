@@ -127,7 +127,7 @@ func (ln *listening) isStopped() bool {
 	return ln.stopped
 }
 
-// newConn returns a connection whose handshake is to be done.
+// newConn returns a connection before its handshake.
 func (s *Server) newConn(from netip.AddrPort) *Conn {
 	c := &Conn{handler: s.handler, phase: phaseHead, fd: -1, addr: compact(from)}
 	if s.cfg.TLS != nil {

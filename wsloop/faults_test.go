@@ -513,7 +513,7 @@ func TestPanics(t *testing.T) {
 	})
 }
 
-// Every function of the handler may end its goroutine: the loop goes on, and
+// Every function of the handler may end its goroutine. The loop continues, and
 // the counts are right.
 func TestGoexitEverywhere(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {

@@ -41,8 +41,8 @@ func inModes(t *testing.T, test func(t *testing.T, cfg *Config)) {
 	}
 }
 
-// inPoller runs a test that fills a socket: with goroutines, the transport is
-// taken for full while a write is under way.
+// inPoller runs a test that fills a socket: with goroutines, the transport
+// counts as full during a write.
 func inPoller(t *testing.T, test func(t *testing.T, cfg *Config)) {
 	p, err := newPoller()
 	require.NoError(t, err)

@@ -37,8 +37,8 @@ func limitWithFree(n int) (limit uint64) {
 	return limit
 }
 
-// Out of descriptors, nobody who is connected is lost, nothing spins, those who
-// wait are served when others go, and accepting goes on.
+// Without descriptors, no connected client is lost, the loop does not spin,
+// waiting clients are served when others leave, and accepting continues.
 func TestOutOfDescriptors(t *testing.T) {
 	s, addr := serve(t, &Config{Loops: 1}, echo())
 	var limit syscall.Rlimit
@@ -158,7 +158,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 	require.LessOrEqual(t, descriptors(t), before)
 }
 
-// SendWait goes on when its message fits, not only when everything was written.
+// SendWait returns when its message fits, not only when everything was written.
 func TestSendWaitForRoom(t *testing.T) {
 	const most = 1 << 20
 	sent := make(chan int, 1) // messages that did not wait

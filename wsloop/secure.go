@@ -13,12 +13,12 @@ import (
 	"github.com/wskit/wskit/internal/bufpool"
 )
 
-// secure is the link of a connection that speaks TLS over a descriptor.
-// crypto/tls reads from and writes to the type memory below. During the
-// handshake, which has a goroutine of its own, a read waits until the loop has
-// received data. After it, a read without data returns errWouldBlock, the only
-// kind of error that crypto/tls does not keep. A write always accepts
-// everything, because crypto/tls keeps all errors of writes.
+// secure is the link of a connection with TLS over a descriptor. crypto/tls
+// reads from and writes to the type memory below. During the handshake, which
+// has a goroutine of its own, a read waits until the loop has received data.
+// After it, a read without data returns errWouldBlock, the only kind of error
+// that crypto/tls does not keep. A write always accepts everything, because
+// crypto/tls keeps all errors of writes.
 type secure struct {
 	conn *tls.Conn
 	c    *Conn
@@ -29,7 +29,7 @@ type secure struct {
 	in     []byte // encrypted input: a view of the loop's buffer after the handshake
 	eof    bool   // and nothing follows it
 	closed bool
-	waits  bool            // a read may wait: the handshake goes on
+	waits  bool            // a read may wait: the handshake is in progress
 	out    *bufpool.Buffer // encrypted output
 	gone   int             // bytes of out that are written
 }

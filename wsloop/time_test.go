@@ -229,8 +229,8 @@ func (nopCloser) Read([]byte) (int, error)    { select {} }
 func (nopCloser) Write(p []byte) (int, error) { return len(p), nil }
 func (nopCloser) Close() error                { return nil }
 
-// What Go runs delays the next message, the end of the connection and Close,
-// and keeps its order; other connections go on.
+// Functions of Go delay the next message, the end of the connection and Close,
+// and keep their order. Other connections continue.
 func TestGo(t *testing.T) {
 	var events []string
 	var closed chan struct{}

@@ -65,8 +65,8 @@ type sealer struct {
 	seq    uint64
 }
 
-// dialSealed dials with TLS, and returns what goes on in place of the client's
-// writing.
+// dialSealed dials with TLS, and returns a writer of TLS records that replaces
+// the client's.
 func dialSealed(t *testing.T, addr string, version uint16) (*client, *wire, *sealer) {
 	t.Helper()
 	_, cfg := certificate(t)
@@ -124,7 +124,7 @@ func (s *sealer) setKey(t *testing.T, key, iv []byte) {
 	s.iv = iv
 }
 
-// update goes on to the next key (RFC 8446, section 7.2).
+// update derives the next key (RFC 8446, section 7.2).
 func (s *sealer) update(t *testing.T) {
 	s.secret = s.expand(t, "traffic upd", sha256.Size)
 	s.keys(t)
@@ -179,8 +179,8 @@ var (
 	hello     = ws.AppendFrame(nil, ws.MaskFrame(ws.NewTextFrame([]byte("hello"))))
 )
 
-// A KeyUpdate is answered at once, without any data to send, and messages go on
-// under the new keys.
+// A KeyUpdate is answered immediately, without any data to send, and messages
+// continue with the new keys.
 func TestTLSKeyUpdate(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		_, addr := serveTLS(t, cfg, echo())
@@ -207,7 +207,7 @@ func TestTLSKeyUpdate(t *testing.T) {
 	})
 }
 
-// Who does nothing but change keys is cut off, and nobody else is.
+// Only a peer that does nothing but change keys is disconnected.
 func TestTLSKeyUpdateFlood(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		ends := make(chan End, 2)

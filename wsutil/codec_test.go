@@ -300,7 +300,7 @@ func gather(withRoom bool) func(*Protocol, [][]byte) ([]got, error) {
 						continue // from Room
 					}
 					one.data = string(dst[begin:])
-					begin = len(dst) // messages may lie behind each other
+					begin = len(dst) // messages may follow each other
 				}
 				messages = append(messages, one)
 			}

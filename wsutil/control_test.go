@@ -55,7 +55,7 @@ func TestControlHandler(t *testing.T) {
 						require.Equal(t, string(tt.want[i].Payload), string(f.Payload))
 					}
 				}
-				// From the wire, with something behind that is not to be read.
+				// From the wire, followed by bytes that must not be read.
 				wire := bytes.NewReader(append(peerFrames(side.state, tt.in), "behind"...))
 				h, err := ws.ReadHeader(wire)
 				require.NoError(t, err)

@@ -15,8 +15,8 @@ import (
 // huge is the payload of a frame that nobody wants to hold.
 const huge = 1 << 30
 
-// hugeFrame yields the header of a frame with huge bytes of payload, the payload, all
-// zeros, and what stands behind it. It counts the calls.
+// hugeFrame returns the header of a frame with huge bytes of payload, the
+// payload of zeros, and the bytes after it. It counts the calls.
 type hugeFrame struct {
 	head, behind *bytes.Reader
 	left         int

@@ -47,7 +47,7 @@ func TestReservedOpCodesAreNotSent_RFC6455_5_2(t *testing.T) {
 	}
 }
 
-// A continuation is no message, but what the caller may end one with.
+// A continuation is not a message, but the caller may end one with it.
 func TestContinuationByHand_RFC6455_5_4(t *testing.T) {
 	_, err := NewPreparedMessage(ws.OpContinuation, nil)
 	require.ErrorIs(t, err, ErrNotSendable)

@@ -62,8 +62,8 @@ func (e pooled) drain() (all []any) {
 	return all
 }
 
-// requireBalance asserts that f gives back what it takes: lent is all that the pools
-// have before, and afterwards each entry is there, and none is there twice.
+// requireBalance asserts that f returns what it borrows: the pools contain each
+// entry of lent exactly once afterwards.
 func requireBalance(t *testing.T, lent []pooled, f func()) {
 	t.Helper()
 	for _, e := range lent {

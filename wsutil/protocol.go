@@ -57,7 +57,7 @@ type Protocol struct {
 
 	// The sending half.
 	sendOp ws.OpCode // of the fragmented message that is being sent, or 0
-	undo   undo      // what Undo can take back
+	undo   undo      // what Undo can undo
 }
 
 // flags are the state of the receiving half in the stream of frames.

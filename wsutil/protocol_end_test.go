@@ -113,7 +113,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// Fail says what has ended the connection, to all who ask, whoever was first.
+// All calls report the error of Fail.
 func TestFailAtOnce(t *testing.T) {
 	for i := range 50 {
 		cfg := withToy(Config{State: ws.StateClientSide})

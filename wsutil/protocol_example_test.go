@@ -164,7 +164,7 @@ func ExampleOutgoing() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			send = append(send, body...) // or write it behind send, without a copy
+			send = append(send, body...) // or write it after send, without a copy
 		}
 		if i == 0 {
 			send, _ = c.AppendPing(send, nil)

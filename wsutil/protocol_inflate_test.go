@@ -297,7 +297,7 @@ func TestDiscard(t *testing.T) {
 			cfg := Config{State: side.state, MaxMessage: 100, MaxFragments: 3}
 			frames := append(tt.frames, sent{fin(ws.OpClose), "\x03\xe8bye"})
 			in := fromPeer(&cfg, frames...)
-			first := len(fromPeer(&cfg, frames[0])) + 2 // in the header behind it
+			first := len(fromPeer(&cfg, frames[0])) + 2 // in the header after it
 			for name, receive := range receivers {
 				for at := range in {
 					c := NewProtocol(withToy(cfg))
@@ -361,7 +361,7 @@ func TestDiscardHoldsNothing(t *testing.T) {
 	require.Equal(t, err, again)
 }
 
-// NextMessage goes on with what Next has begun.
+// NextMessage continues a message that Next has begun.
 func TestMixedCompressed(t *testing.T) {
 	in := join(toServer(packed(ws.OpText, false), squeeze("aaaa")), toServer(open(0), squeeze("bb")), toServer(fin(0), squeeze("c")),
 		toServer(packed(ws.OpText, true), squeeze("next")))
@@ -435,7 +435,8 @@ func TestInflateAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Gather appends behind what the caller has, by at most a small multiple of what arrived.
+// Gather appends to the caller's bytes, at most a small multiple of the
+// received bytes.
 func TestGather(t *testing.T) {
 	c := NewProtocol(client)
 	payload := strings.Repeat("0123456789", 5000)

@@ -57,7 +57,7 @@ func TestOutgoing(t *testing.T) {
 		message  string
 		parts    []int // where the parts of it end, but the last one
 		prepared bool
-		want     []sent // "" for what is compared with the message alone
+		want     []sent // "" for data that is compared only with the message
 	}{
 		{"whole", Config{}, false, "text", nil, false, []sent{{fin(ws.OpText), "text"}}},
 		{"empty", Config{}, false, "", nil, false, []sent{{fin(ws.OpText), ""}}},
@@ -384,7 +384,8 @@ func TestUndoCompressed(t *testing.T) {
 	require.False(t, c.Undo(), "a close frame stays")
 }
 
-// Release gives back what compression holds, and what is sent later refers to nothing.
+// Release releases the memory of compression, and later messages refer to
+// nothing.
 func TestRelease(t *testing.T) {
 	NewProtocol(nil).Release()
 	cfg := *withToy(Config{})

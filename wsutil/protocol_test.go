@@ -304,8 +304,8 @@ func TestEveryPrefixIsShort(t *testing.T) {
 	}
 }
 
-// A frame that lies whole in the input is not copied, and its payload cannot be
-// appended to over the frame behind it.
+// A frame that is complete in the input is not copied, and appending to its
+// payload does not overwrite the next frame.
 func TestPayloadIsAView(t *testing.T) {
 	for _, n := range []int{5, 200, 70000} {
 		for _, op := range []ws.OpCode{ws.OpText, ws.OpBinary, ws.OpPing} {

@@ -15,8 +15,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// twin is the naive form of the receiving half: it looks at the whole input at once,
-// frame by frame, copies everything, and knows nothing of cuts.
+// twin is the naive form of the receiving half: it parses the whole input at
+// once, frame by frame, and copies everything.
 type twin struct {
 	cfg      Config
 	messages []got
@@ -155,7 +155,7 @@ func (tw *twin) dataFrame(h ws.Header, payload []byte, complete bool) {
 	if h.OpCode != ws.OpContinuation {
 		tw.open, tw.data, tw.fragments = &got{op: h.OpCode, rsv: h.Rsv, part: whole}, nil, 0
 	}
-	tw.open.rsv |= h.Rsv // of an extension that marks single frames, too
+	tw.open.rsv |= h.Rsv // of an extension that also marks single frames
 	tw.data = append(tw.data, payload...)
 	tw.fragments++
 	ends := h.Fin && complete

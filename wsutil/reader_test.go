@@ -102,7 +102,7 @@ func readAll(t *testing.T, src io.Reader, s ws.State, size int) (got []Message) 
 	}
 }
 
-// What NextFrame says about a header, and says again for ever.
+// NextFrame returns the same error for all later calls.
 func TestReaderRefuses(t *testing.T) {
 	client := ws.Header{Fin: true, OpCode: ws.OpText, Masked: true, Mask: testKey}
 	change := func(f func(h *ws.Header)) []byte {
@@ -450,7 +450,7 @@ func TestReaderReset(t *testing.T) {
 	}
 }
 
-// A message takes not a byte of what is behind it.
+// Reading a message does not read past its end.
 func TestReaderTakesNoMore(t *testing.T) {
 	for _, side := range both {
 		for _, n := range []int{0, 1, 125, 126, 65535, 65536} {
@@ -480,7 +480,7 @@ func TestNextReader(t *testing.T) {
 	}
 }
 
-// A source that yields nothing for ever is not asked for ever.
+// A source that always returns nothing is not read forever.
 func TestReaderNoProgress(t *testing.T) {
 	for _, f := range []func(r *Reader) error{
 		func(r *Reader) error { _, err := io.ReadAll(r); return err },

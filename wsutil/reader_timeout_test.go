@@ -12,7 +12,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// pauses yields its pieces, and in front of each, and for ever behind the last, a timeout.
+// pauses returns its pieces, with a timeout before each, and only timeouts
+// after the last.
 type pauses struct {
 	pieces []string
 	within bool // a piece of which something was read
@@ -30,8 +31,8 @@ func (p *pauses) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// A timeout in front of a frame, also of one that continues a message, loses nothing: the
-// Reader goes on when it is asked again.
+// A timeout before a frame, also before a continuation, loses nothing: the
+// Reader continues at the next call.
 func TestReaderGoesOnAfterTimeout(t *testing.T) {
 	wire := func(f ws.Frame) string { return string(peerFrames(ws.StateServerSide, f)) }
 	long := strings.Repeat("x", 200)

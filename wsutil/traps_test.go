@@ -69,7 +69,7 @@ func TestReadMessageBoundsControlFrames(t *testing.T) {
 	require.Len(t, m, maxControlFrames)
 }
 
-// NextMessage begins, Next ends: no buffer stays behind.
+// NextMessage begins, Next ends: no buffer is left.
 func TestProtocolLetsTheBufferGoWhoeverEnds(t *testing.T) {
 	c := NewProtocol(&Config{State: ws.StateClientSide})
 	_, _, err := c.NextMessage([]byte("\x01\x02ab"))
@@ -96,8 +96,8 @@ type panicking struct{ io.Reader }
 
 func (panicking) Write([]byte) (int, error) { panic("in Write") }
 
-// A panic of the caller's own code comes back to the caller, and what is shared goes
-// on to work.
+// A panic of the caller's code reaches the caller, and shared state keeps
+// working.
 func TestPanicOfTheCallersCode(t *testing.T) {
 	bad := func() *bytes.Reader { return bytes.NewReader([]byte("\x81\x01\xff")) }
 	ping := func() *bytes.Reader { return bytes.NewReader([]byte("\x89\x00")) }

@@ -42,7 +42,7 @@ func TestUTF8Reader(t *testing.T) {
 	}
 }
 
-// The text goes on in another source, and errors of sources pass.
+// The text continues in another source, and errors of sources are returned.
 func TestUTF8ReaderSources(t *testing.T) {
 	boom := errors.New("boom")
 	u := NewUTF8Reader(strings.NewReader("a\xF0\x9F"))

@@ -62,7 +62,7 @@ func (term *terminal) read() {
 	}
 }
 
-// expect waits until text is shown behind what was expected before.
+// expect waits until text is shown after the previously expected text.
 func (term *terminal) expect(text string) {
 	term.t.Helper()
 	term.mu.Lock()

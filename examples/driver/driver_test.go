@@ -193,9 +193,9 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// A fault of the peer, and input behind a close frame: this side ends its
-// direction at once, and drops what arrives for a while, so that the peer reads
-// what it was told (RFC 6455, sections 7.1.1 and 7.1.7).
+// After a fault of the peer or input after a close frame, this side ends its
+// direction immediately, and drops input for a while, so that the peer can read
+// the close frame (RFC 6455, sections 7.1.1 and 7.1.7).
 func TestEndOfTransport_RFC6455_7_1_1(t *testing.T) {
 	at, err := run(t, ws.StateServerSide, driver.Options{Config: wsutil.Config{MaxMessage: 3}}, driver.Echo, func(p *peer, _ func()) {
 		p.send("abc")

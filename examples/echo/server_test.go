@@ -64,7 +64,7 @@ func loopback(t *testing.T) net.Listener {
 	return ln
 }
 
-// connect does the handshake over TCP with behind in the same write as the
+// connect performs the handshake over TCP with behind in the same write as the
 // request.
 func connect(t *testing.T, ln net.Listener, behind []byte) *tester {
 	conn, err := net.Dial("tcp", ln.Addr().String())
@@ -75,8 +75,8 @@ func connect(t *testing.T, ln net.Listener, behind []byte) *tester {
 	return c
 }
 
-// wantSwitch reads the answer to request, byte by byte, so that nothing behind
-// it is lost.
+// wantSwitch reads the response to request byte by byte, so that data after it
+// is not lost.
 func (c *tester) wantSwitch() {
 	c.t.Helper()
 	var head strings.Builder
@@ -162,7 +162,7 @@ func converse(t *testing.T, conn net.Conn, pieces ...[]byte) {
 	go func() {
 		for _, p := range pieces {
 			if _, err := c.Write(p); err != nil {
-				return // and the reader of c sees it, too
+				return // and the reader of c also sees it
 			}
 		}
 	}()
@@ -208,7 +208,7 @@ func tcpPair(t *testing.T) (server, client net.Conn) {
 	return server, client
 }
 
-// flakyListener fails once before it goes on.
+// flakyListener fails once.
 type flakyListener struct {
 	net.Listener
 	failed bool
@@ -350,7 +350,7 @@ func TestPageTimeouts(t *testing.T) {
 	}
 }
 
-// A peer that does not read is given up, and the memory it holds with it.
+// A peer that does not read is disconnected, and its memory is released.
 func TestPeerThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t.Context(), t, new(Server))

@@ -75,8 +75,8 @@ func TestServerThatRestarts(t *testing.T) {
 	stop()
 }
 
-// Who has missed too much, or asks for what never was, does not come back for
-// it.
+// A subscriber that missed too much, or sends an invalid number, does not
+// reconnect.
 func TestEventsThatAreGone(t *testing.T) {
 	f := new(feed)
 	for range mostHistory + 2 {

@@ -233,13 +233,13 @@ func (b *tab) pressEnter() {
 	}
 }
 
-// screen sets width and height of the page and the colours that it prefers.
-func (b *tab) screen(width, height int, colours string) {
+// screen sets width and height of the page and its preferred colors.
+func (b *tab) screen(width, height int, colors string) {
 	b.t.Helper()
 	b.call("Emulation.setDeviceMetricsOverride", params{
 		"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600,
 	}, nil)
 	b.call("Emulation.setEmulatedMedia", params{
-		"features": []params{{"name": "prefers-color-scheme", "value": colours}},
+		"features": []params{{"name": "prefers-color-scheme", "value": colors}},
 	}, nil)
 }

@@ -30,7 +30,7 @@ func dial(t *testing.T, url string, protocols ...string) *client {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	dialer := ws.Dialer{Protocols: protocols}
-	conn, _, hs, err := dialer.Dial(ctx, url) // conn itself yields what came behind the handshake
+	conn, _, hs, err := dialer.Dial(ctx, url) // conn returns the bytes that came after the handshake
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
@@ -88,7 +88,7 @@ func (c *client) wantText(want string) {
 	require.Equal(c.t, want, string(got))
 }
 
-// want reads a frame that is alone.
+// want reads a single frame.
 func (c *client) want(op ws.OpCode, payload string) {
 	c.t.Helper()
 	f := c.frame()
@@ -97,7 +97,7 @@ func (c *client) want(op ws.OpCode, payload string) {
 	require.Equal(c.t, payload, string(f.Payload))
 }
 
-// wantEnd expects the server to close the connection, and does so, too.
+// wantEnd expects the server to close the connection, and closes it.
 func (c *client) wantEnd() {
 	c.t.Helper()
 	n, err := c.Read(make([]byte, 1))

@@ -129,7 +129,7 @@ func (p proxy) start(t *testing.T, server string, idle time.Duration, prepare ..
 	_, serverPort, _ := net.SplitHostPort(server)
 	text := strings.NewReplacer("LISTEN", addr, "SERVERPORT", serverPort, "PORT", port, "SERVER", server, "DIR", dir, "IDLE", fmt.Sprintf("%ds", int(idle.Seconds()))).Replace(p.text(t))
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
-	if os.Geteuid() == 0 { // squid gives up the rights of root
+	if os.Geteuid() == 0 { // squid drops the rights of root
 		require.NoError(t, os.Chmod(dir, 0o777))
 		require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
 		require.NoError(t, os.Chmod(config, 0o644))
@@ -230,7 +230,7 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// TestIdleProxies has a proxy end connections without traffic.
+// TestIdleProxies makes a proxy end connections without traffic.
 func TestIdleProxies(t *testing.T) {
 	for _, p := range proxies {
 		if p.forward || p.patient {

@@ -46,7 +46,7 @@ func newDeflated(conn net.Conn, agreed wsflate.Parameters, side ws.State) *defla
 }
 
 // read returns the next message. It answers control frames, and returns io.EOF
-// behind the close handshake.
+// after the closing handshake.
 func (d *deflated) read() (op ws.OpCode, message []byte, err error) {
 	for {
 		ev, n, err := d.protocol.Next(d.in)
@@ -169,7 +169,7 @@ func serveDeflate(conn net.Conn) (m met) {
 		}
 		if err == io.EOF {
 			if conn.(*net.TCPConn).CloseWrite() == nil {
-				io.Copy(io.Discard, conn) // until the peer hangs up
+				io.Copy(io.Discard, conn) // until the peer closes
 			}
 			return m
 		}
@@ -296,8 +296,8 @@ func deflateMessages() (all [][]byte) {
 	return append(all, nil, all[0])
 }
 
-// TestWsflateChromium has a browser send messages under all that our server may
-// ask it for.
+// TestWsflateChromium makes a browser send messages with all parameters that
+// our server may request.
 func TestWsflateChromium(t *testing.T) {
 	addr, mets := startDeflate(t)
 	home, _ := startServer(t, (*echo.Server).ServeHTTP) // the page that the script runs in

@@ -88,9 +88,9 @@ func tcp() (a, b net.Conn, err error) {
 	return a, b, nil
 }
 
-// open returns both sides of a connection over a and b. stop closes both
-// without a handshake, for in most tests nobody reads any more, after the calls
-// of Close that are under way.
+// open returns both sides of a connection over a and b. stop waits for pending
+// calls of Close, and then closes both without a handshake, because most tests
+// no longer read.
 func open(a, b net.Conn) (_, _ net.Conn, stop func(), _ error) {
 	client, err := newSide(a, ws.StateClientSide)
 	if err != nil {

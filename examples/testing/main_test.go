@@ -36,7 +36,7 @@ func answers(t *testing.T, c *websocket.Conn, after time.Duration, list ...strin
 	}
 }
 
-// In a synctest bubble the clock goes on when all goroutines wait: the ten
+// In a synctest bubble the clock advances when all goroutines wait: the ten
 // seconds of the last case take no time, and the nine of the first one are
 // exactly nine.
 func TestQuiz(t *testing.T) {

@@ -275,7 +275,7 @@ func TestTopicThatIsTooLong(t *testing.T) {
 	require.ErrorIs(t, err, nats.ErrMaxPayload)
 }
 
-// That NATS is away is no error of New, and bounds every call.
+// New returns no error if NATS is unreachable, and every call ends in time.
 func TestNoServer(t *testing.T) {
 	b := open(t, Options{URL: "nats://127.0.0.1:1"})
 	r := brokertest.Start(t, b)

@@ -104,8 +104,8 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Nothing is read before it is asked for, and a goroutine exists only while a
-// read that may be given up is under way.
+// Nothing is read before a Read, and a goroutine exists only during an
+// interruptible read.
 func TestReadsOnDemand(t *testing.T) {
 	r, s := open()
 	before := runtime.NumGoroutine()

@@ -213,8 +213,8 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// That holds where positions start again, too: what the table has of earlier
-// messages, at the same positions, is not taken for the new one's.
+// This also holds when positions restart: entries of earlier messages at the
+// same positions are not used for the new one.
 func TestDeterministicOverTheWrap(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 8))
 	compress := func(w *scratch, m []byte) []byte {
@@ -224,8 +224,8 @@ func TestDeterministicOverTheWrap(t *testing.T) {
 		return out
 	}
 	same := make([]byte, 1000)
-	// In a long run without a match, most positions are not noted: of what
-	// repeats there, the new message alone does not know.
+	// In a long run without a match, most positions are not recorded, so
+	// repetitions there are not found.
 	m := contents[2].make(random, 2000)
 	for i := 1000; i < 1200; i += 16 {
 		m = append(append(m, same[:20]...), m[i:i+12]...) // what matches ends the run

@@ -12,8 +12,7 @@ import (
 	"github.com/wskit/wskit/internal/race"
 )
 
-// isWarm reports whether the next large message goes on where the last one
-// ended.
+// isWarm reports whether the next large message continues after the last one.
 func isWarm(e *Encoder) bool {
 	c := e.warm.take()
 	if c != nil {
@@ -22,7 +21,7 @@ func isWarm(e *Encoder) bool {
 	return c != nil
 }
 
-// A compressor goes on with the context that it holds, and with no other.
+// A compressor continues only with the context that it holds.
 func TestWarm(t *testing.T) {
 	if race.Enabled {
 		t.Skip("pools drop what they like under the race detector")

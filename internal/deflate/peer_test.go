@@ -32,8 +32,8 @@ func newPeer(bits int, takeover bool) *peer {
 	}}
 }
 
-// receive requires that payload, with the tail behind it, becomes message,
-// without looking back further than the window.
+// receive requires that payload, followed by the tail, inflates to message,
+// with no distance beyond the window.
 func (p *peer) receive(t testing.TB, payload, message []byte) {
 	t.Helper()
 	stream := append(bytes.Clone(payload), Tail...)

@@ -115,8 +115,8 @@ func TestOthersStreams(t *testing.T) {
 	}
 }
 
-// A stored block behind a compressed one, where bits were read ahead when the
-// room ended: its bytes are taken from where the bits end.
+// A stored block after a compressed one, where bits were read ahead when the
+// room ended: its bytes begin where the bits end.
 func TestStoredBehindCompressed(t *testing.T) {
 	raw := noise(1, 1, 300)[0]
 	stored := append([]byte{0, 44, 1, 0xff - 44, 0xfe}, raw...)

@@ -6,7 +6,8 @@ import (
 )
 
 // BenchmarkMask has a row for each function and each kernel, and as the limit a
-// copy of the same size. Skewed buffers begin three bytes behind a cache line.
+// copy of the same size. Skewed buffers begin three bytes after the start of a
+// cache line.
 func BenchmarkMask(b *testing.B) {
 	key := [4]byte{0x37, 0xfa, 0x21, 0x3d}
 	for _, skew := range []int{0, 3} {

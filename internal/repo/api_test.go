@@ -17,7 +17,7 @@ import (
 )
 
 // The lists in testdata name what programs of the field use. A line that ends
-// in " *" asks for the name alone. TestAPI checks the packages that exist.
+// in " *" requires only the name. TestAPI checks the packages that exist.
 var apiLists = map[string][]string{
 	"gobwas-ws.txt":       {"ws", "wsutil", "wsflate"},
 	"coder-websocket.txt": {"websocket", "websocket/wsjson"},

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestCommentsBeginWithTheName holds the comment of each function, type,
-// constant and variable of all modules to Go's convention: it begins with the
-// name, perhaps after an article. Comments of groups and of tests are free.
+// TestCommentsBeginWithTheName checks that the comment of each function, type,
+// constant and variable of all modules begins with its name, or with an article
+// and its name. Comments of groups and of tests are exempt.
 func TestCommentsBeginWithTheName(t *testing.T) {
 	walk(t, func(name string) {
 		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
@@ -34,8 +34,7 @@ func TestCommentsBeginWithTheName(t *testing.T) {
 	})
 }
 
-// documented returns the comments of a declaration by the names that they are
-// about.
+// documented returns the comments of a declaration by the documented names.
 func documented(decl ast.Decl) map[string]*ast.CommentGroup {
 	found := make(map[string]*ast.CommentGroup)
 	switch d := decl.(type) {

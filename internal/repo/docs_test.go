@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// notInCI are targets that the documentation names and CI does not run.
+// notInCI are documented targets that CI does not run.
 var notInCI = []string{
 	"ci",                 // is CI
 	"help",               // lists
@@ -31,8 +31,8 @@ func read(t *testing.T, name string) string {
 	return string(b)
 }
 
-// notRun are the commands of pages that neither CI nor a test runs, each with
-// the reason.
+// notRun are documented commands that neither CI nor a test runs, with the
+// reasons.
 var notRun = map[string]string{
 	"git clone":          "needs a host for the repository",
 	"tcpdump":            "needs the rights of root; trace.txtar reads what it writes",
@@ -47,8 +47,8 @@ var notRun = map[string]string{
 	"echo":               "feeds wskit trace, as trace.txtar does",
 }
 
-// TestDocumentedTargetsAreRun holds every target that a page tells to run
-// against the Makefile and against CI.
+// TestDocumentedTargetsAreRun checks that every documented target is in the
+// Makefile and runs in CI.
 func TestDocumentedTargetsAreRun(t *testing.T) {
 	target := regexp.MustCompile(`\bmake ([a-z][a-z0-9-]*)`)
 	described := regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):.*## \S`)
@@ -80,9 +80,8 @@ func TestDocumentedTargetsAreRun(t *testing.T) {
 	}
 }
 
-// TestDocumentedCommandsAreKnown finds the commands in the blocks of pages that
-// are for a shell. Those of wskit are tested with the command: see
-// cmd/internal/app.
+// TestDocumentedCommandsAreKnown checks the commands in shell blocks of pages.
+// Those of wskit are tested in cmd/internal/app.
 func TestDocumentedCommandsAreKnown(t *testing.T) {
 	comment := regexp.MustCompile(`\s+#.*$`)
 	found := 0
@@ -107,8 +106,7 @@ func TestDocumentedCommandsAreKnown(t *testing.T) {
 	require.Greater(t, found, 10)
 }
 
-// The tests that the security page refers to exist, in a package of that name,
-// of any module.
+// The tests named in SECURITY.md exist in a package of that name in any module.
 func TestSecurityPageNamesTests(t *testing.T) {
 	exist := map[string]bool{}
 	define := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
@@ -133,7 +131,7 @@ func TestSecurityPageNamesTests(t *testing.T) {
 	}
 }
 
-// The programs to copy are short, and have tests that run them.
+// The programs to copy are short and have tests.
 func TestProgramsToCopy(t *testing.T) {
 	section := regexp.MustCompile(`(?s)## Programs to copy\n(.*?)\n## `).FindStringSubmatch(read(t, "examples/README.md"))
 	require.NotNil(t, section)

@@ -13,17 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each question of the protocol has one home. These tests hold what can be seen
-// in the text of the program: the driver names no bit and no codec of the
-// protocol, buffers come from one pool, and close codes stand in one table.
+// Each protocol question is decided in one place. These tests check the source
+// text: the drivers name no bit and no codec of the protocol, buffers come from
+// one pool, and there is one table of close codes.
 
-// parsed is a file of the root module that is no test.
+// parsed is a file of the root module, except tests.
 type parsed struct {
-	name string // seen from the root, with slashes
+	name string // relative to the root, with slashes
 	*ast.File
 }
 
-// sources returns the files of the packages, tests aside.
+// sources returns the files of the packages except tests.
 func sources(t *testing.T, include func(dir string) bool) (files []parsed) {
 	t.Helper()
 	for dir, names := range packages(t) {
@@ -41,8 +41,8 @@ func sources(t *testing.T, include func(dir string) bool) (files []parsed) {
 }
 
 // engine are the files of packages websocket and wsloop that drive a
-// connection. In a browser the other end of the driver is made here, too, out
-// of events: that one speaks frames.
+// connection. In a browser, package websocket also has the other end of the
+// driver, which converts events to frames.
 func engine(t *testing.T) []parsed {
 	files := sources(t, func(dir string) bool { return dir == "websocket" || dir == "wsloop" })
 	return slices.DeleteFunc(files, func(f parsed) bool {
@@ -50,7 +50,7 @@ func engine(t *testing.T) []parsed {
 	})
 }
 
-// selectors calls f for each name that a file selects from something.
+// selectors calls f for each selector expression of a file.
 func selectors(file parsed, f func(from, name string)) {
 	ast.Inspect(file.File, func(n ast.Node) bool {
 		if s, ok := n.(*ast.SelectorExpr); ok {
@@ -65,14 +65,14 @@ func selectors(file parsed, f func(from, name string)) {
 }
 
 func TestDriverKnowsNoFrames(t *testing.T) {
-	// What the driver may take of the packages below: what a user hands in or
-	// gets, and what negotiates. The protocol does everything else.
+	// Names of lower packages that drivers may use: those that users pass or
+	// receive, and those for negotiation. The protocol does everything else.
 	may := map[string][]string{
 		"ws": {
 			// Opcodes of messages, and of control frames that callbacks and
 			// hooks get.
 			"OpCode", "OpText", "OpBinary", "OpPing", "OpPong", "OpClose",
-			// Bounds of what a frame adds to its payload.
+			// Limits of the overhead of a frame.
 			"Header", "MaxHeaderSize", "MaxControlFramePayloadSize",
 			// Close codes, as users name them, and the code in a hook.
 			"StatusCode", "ParseCloseBody",
@@ -80,7 +80,7 @@ func TestDriverKnowsNoFrames(t *testing.T) {
 			"StatusPolicyViolation", "StatusNormalClosure", "StatusUnsupportedData", "StatusGoingAway",
 			// The request that a loop is parsing.
 			"Request",
-			// Which side a connection is.
+			// The side of a connection.
 			"State", "StateServerSide", "StateClientSide",
 		},
 		"wsflate": {
@@ -107,7 +107,7 @@ func TestDriverKnowsNoFrames(t *testing.T) {
 	}
 }
 
-// Only where a connection is made are its compressors made.
+// Compressors are created only where a connection is created.
 func TestCompressorsAreMadeOnce(t *testing.T) {
 	for _, file := range engine(t) {
 		selectors(file, func(from, name string) {
@@ -118,8 +118,8 @@ func TestCompressorsAreMadeOnce(t *testing.T) {
 	}
 }
 
-// Buffers come from internal/bufpool. Other pools lend values that are no
-// buffers, or have a fixed size and more than bytes.
+// Buffers come from internal/bufpool. Other pools hold values that are not
+// buffers, or that have a fixed size and more than bytes.
 func TestOnePoolOfBuffers(t *testing.T) {
 	pools := map[string]string{
 		"internal/bufpool/bufpool.go": "the pool of buffers",
@@ -154,8 +154,8 @@ func TestOnePoolOfBuffers(t *testing.T) {
 	}
 }
 
-// Close codes stand in the table of ws/close.go. A composite literal whose keys
-// are constants of codes elsewhere is a second one.
+// The only table of close codes is in ws/close.go. Another composite literal
+// whose keys are codes is a second table.
 func TestOneTableOfCloseCodes(t *testing.T) {
 	tables := 0
 	for _, file := range sources(t, func(dir string) bool { return dir != "websocket/wstest" }) {
@@ -192,8 +192,7 @@ func TestOneTableOfCloseCodes(t *testing.T) {
 }
 
 // Only internal/framing encodes frame headers, and only package ws decodes
-// them. What tests implementations has an encoder of its own, to send what none
-// may.
+// them. Package wstest has its own encoder for invalid frames.
 func TestOneCodecOfHeaders(t *testing.T) {
 	may := []string{"ws/header.go", "ws/frame.go"}
 	for _, file := range sources(t, func(dir string) bool { return dir != "websocket/wstest" }) {

@@ -55,7 +55,7 @@ func TestProgramWithDeferredClose(t *testing.T) {
 	c.Close(websocket.StatusNormalClosure, "")
 }
 
-// A handler that writes alone, and closes at the end of its context.
+// A handler that only writes, and closes at the end of its context.
 func TestProgramThatWritesAlone(t *testing.T) {
 	url := start(t, func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)

@@ -168,7 +168,7 @@ func TestReadObeysContext(t *testing.T) {
 	require.NotErrorIs(t, s.CloseRecord().Err, os.ErrDeadlineExceeded, "that of Close")
 }
 
-// Values of many goroutines, some of which give up, arrive as they were.
+// Values of many goroutines, some of which are canceled, arrive unchanged.
 func TestStress(t *testing.T) {
 	c, s := pair(t)
 	type value struct {

@@ -29,7 +29,7 @@ import (
 
 // A victim is a server with at most one weakness.
 type victim struct {
-	patient   bool // waits for a handshake for ever
+	patient   bool // waits forever for a handshake
 	endless   bool // takes heads of any size
 	trusting  bool // makes room for what a header declares
 	hoarding  bool // keeps all fragments, in memory of their own
@@ -39,7 +39,7 @@ type victim struct {
 	keeping   bool // keeps the buffers of connections that are gone
 	hasty     bool // ends a connection that sends less than a header at once
 	crashing  bool // ends with the first connection that breaks
-	plain     bool // knows no compression
+	plain     bool // without compression
 	storing   bool // stores every offer
 	quoting   bool // quotes the fields of a request that it refuses
 	awaiting  bool // waits for the body of a request that it refuses

@@ -56,9 +56,9 @@ func unseen(serve func(net.Conn) error) func(net.Conn, witness) error {
 	return func(c net.Conn, _ witness) error { return serve(c) }
 }
 
-// alphabets are what the messages of a session are made of. No two sessions
-// behind one another have a byte in common: one that comes out of a buffer of
-// the session before is seen.
+// alphabets are the bytes of the messages of a session. Consecutive sessions
+// have no byte in common, so that a byte from a buffer of the previous session
+// is detected.
 var alphabets = []string{"abcdefg", "hijklmn", "opqrstu", "ABCDEFG"}
 
 // session is what the client says: nothing, little, and more than the buffers
@@ -186,7 +186,7 @@ func dial(c net.Conn) (net.Conn, error) {
 	return conn, err
 }
 
-// serveFrames echoes with package ws alone.
+// serveFrames echoes with only package ws.
 func serveFrames(c net.Conn) error {
 	defer c.Close()
 	if err := upgrade(c); err != nil {
@@ -403,7 +403,7 @@ func drive(c net.Conn, p *wsutil.Protocol, handle func(out []byte, ev wsutil.Eve
 	}
 }
 
-// open makes a connection of c behind its handshake.
+// open makes a connection of c after its handshake.
 func open(c net.Conn, side ws.State, p *wsflate.Parameters) (*websocket.Conn, error) {
 	var hs ws.Handshake
 	if p != nil {

@@ -157,7 +157,7 @@ func seedRequests(target string) (list [][]byte) {
 	return append(list, head(httphead.AppendRequestLine(nil, "GET", target))(fields...))
 }
 
-// head returns a function that puts names and values behind a first line.
+// head returns a function that appends names and values to a first line.
 func head(line []byte, err error) func(fields ...string) []byte {
 	return func(fields ...string) []byte {
 		for i := 0; i < len(fields) && err == nil; i += 2 {

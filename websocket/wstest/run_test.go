@@ -140,7 +140,7 @@ func TestRunEndsWithItsServer(t *testing.T) {
 	})
 }
 
-// A failure to connect that does not last is no failure of the server.
+// A temporary failure to connect is not a failure of the server.
 func TestRunDialsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Listen(nil)

@@ -242,7 +242,7 @@ func (c *soakClient) end(ctx context.Context, conn *websocket.Conn, socket net.C
 		if err := conn.Close(websocket.StatusNormalClosure, "done"); err != nil {
 			return fmt.Errorf("close: %w", err)
 		}
-	case 2: // by the handshake, with messages under way
+	case 2: // by the handshake, with messages in flight
 		if err := conn.Close(websocket.StatusNormalClosure, "early"); err != nil {
 			return fmt.Errorf("early close: %w", err)
 		}
@@ -269,7 +269,7 @@ func (c *soakClient) end(ctx context.Context, conn *websocket.Conn, socket net.C
 	return nil
 }
 
-// drain waits until all that was sent has come back: a pong comes behind it.
+// drain waits until all messages have been echoed: the pong comes after them.
 func (c *soakClient) drain(ctx context.Context, conn *websocket.Conn) error {
 	for {
 		c.mu.Lock()

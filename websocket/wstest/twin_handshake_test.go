@@ -75,7 +75,7 @@ func (t *twin) upgrade() bool {
 	return true
 }
 
-// readHead reads a head whose lines may end in LF, too.
+// readHead reads a head whose lines may also end in LF.
 func (t *twin) readHead() (head []byte, err error) {
 	if t.is("head-in-one-read") {
 		t.r.Peek(1)

@@ -66,7 +66,7 @@ func (t *twin) serve() {
 		t.hold()
 		return
 	}
-	if t.is("keeps-open") { // in a bubble alone
+	if t.is("keeps-open") { // only in a bubble
 		t.conn.SetReadDeadline(time.Now().Add(time.Hour))
 		io.Copy(io.Discard, t.r)
 		time.Sleep(time.Hour)
@@ -75,7 +75,7 @@ func (t *twin) serve() {
 	t.linger()
 }
 
-// hold keeps a connection whose other half has ended, in a bubble alone.
+// hold keeps a connection whose other half has ended, only in a bubble.
 func (t *twin) hold() {
 	if t.is("keeps-half-open") {
 		time.Sleep(time.Hour)

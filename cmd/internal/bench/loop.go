@@ -31,7 +31,7 @@ type looped struct {
 	*worker
 	loops     *loops
 	at        *wsloop.Conn // nil without a connection
-	err       error        // why the connection was given up
+	err       error        // why the connection was abandoned
 	begun     bool         // its first messages are sent
 	scheduled bool         // it is in the schedule
 }
@@ -216,8 +216,8 @@ func (w *looped) kind(end wsloop.End) string {
 	return w.worker.kind(err)
 }
 
-// watch starts the load, sends what --rate makes due, gives up connections whose answers
-// are overdue, and ends the load.
+// watch starts the load, sends what --rate makes due, abandons connections
+// whose answers are overdue, and ends the load.
 func (ls *loops) watch(all []*looped, done <-chan struct{}) {
 	every := 100 * time.Millisecond
 	if ls.interval > 0 {
@@ -259,7 +259,7 @@ func (ls *loops) each(all []*looped, f func(*looped)) {
 	}
 }
 
-// lookOverdue gives up a connection whose answer is overdue. mu is held.
+// lookOverdue abandons a connection whose answer is overdue. mu is held.
 func (w *looped) lookOverdue() {
 	if w.inFlight > 0 && w.load.now() >= w.flights[w.oldest].since+w.load.patience {
 		w.err = errNoAnswer

@@ -193,8 +193,8 @@ func TestScriptFails(t *testing.T) {
 	}
 }
 
-// The end of the load ends scripts, wherever they are, which is no fault; an answer under
-// way is waited for.
+// The end of the load ends scripts at any step without an error, after the
+// pending answer.
 func TestScriptEnds(t *testing.T) {
 	for name, script := range map[string]string{
 		"in a wait":                "steps:\n- connect\n- wait: 1h",

@@ -251,8 +251,8 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// A side that does not read holds up the other one: no more than the buffers of the pipes
-// and of the proxy is under way. The end of the context ends both.
+// A side that does not read blocks the other: only the buffers of the pipes and
+// of the proxy are in flight. The end of the context ends both.
 func TestBackpressure(t *testing.T) {
 	for _, rules := range [][]string{nil, {"any text nothing drop"}} {
 		synctest.Test(t, func(t *testing.T) {

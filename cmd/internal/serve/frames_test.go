@@ -8,8 +8,8 @@ import (
 	"github.com/wskit/wskit/websocket"
 )
 
-// TestFramesSlow has someone watch who reads nothing: the messages beyond what is kept for
-// him are not told of, and the numbers of the others say so.
+// TestFramesSlow has a watcher that does not read. It misses messages above the
+// limit, and the numbers of the others show the gap.
 func TestFramesSlow(t *testing.T) {
 	var group websocket.Group
 	var f frames

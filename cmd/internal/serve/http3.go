@@ -12,7 +12,7 @@ import (
 	"github.com/wskit/wskit/wsh3"
 )
 
-// overUDP is the server of HTTP/3 beside the one of HTTP/1.1 and HTTP/2, or nil.
+// overUDP is the HTTP/3 server, or nil.
 type overUDP struct {
 	*http3.Server
 	conn net.PacketConn

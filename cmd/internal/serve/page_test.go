@@ -71,7 +71,7 @@ func TestPage(t *testing.T) {
 	b.Until(`document.querySelector("#state").textContent.includes("permessage-deflate")`)
 	require.Contains(t, text(b, "#frames-empty"), "No frames yet")
 
-	// Text, by the Enter key. What the server has seen stands beside it.
+	// Text, by the Enter key. The page also shows what the server has received.
 	b.Enter("#text", "Hällo")
 	b.PressEnter()
 	b.Until(frameRow("0", "received", "text", "6 B"))

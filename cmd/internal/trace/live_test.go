@@ -14,7 +14,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// A frame is shown as soon as it is complete, while the input goes on.
+// A frame is shown as soon as it is complete, while the input continues.
 func TestLive(t *testing.T) {
 	type step struct{ in, out string }
 	packets := newCapture(t, false)
@@ -136,7 +136,7 @@ func (s sometimes) Read(p []byte) (int, error) {
 	return s.Reader.Read(p)
 }
 
-// A lost packet is waited for half a minute of the capture, not for ever.
+// The wait for a lost packet is limited to half a minute of the capture.
 func TestCaptureGap(t *testing.T) {
 	c := newCapture(t, false)
 	k := c.open(5000)

@@ -113,7 +113,7 @@ func TestCapture(t *testing.T) {
 			c := newCapture(t, ng)
 			k := c.open(5000)
 			k.send(fromClient, []byte(request))
-			k.send(fromServer, []byte(answer("")+"\x89\x02hi")) // a ping right behind the answer
+			k.send(fromServer, []byte(answer("")+"\x89\x02hi")) // a ping right after the response
 			wire, _ := ws.CompileFrame(masked)
 			k.send(fromClient, wire[:3])
 			k.send(fromServer, []byte("\x81\x01a"))
@@ -219,7 +219,8 @@ func TestCaptureStreams(t *testing.T) {
 	require.ErrorContains(t, err, "the capture has 4 TCP streams")
 }
 
-// A capture that begins in the middle of a connection: the mask bit tells who is who.
+// In a capture that begins inside a connection, the mask bit identifies the
+// sides.
 func TestCaptureLate(t *testing.T) {
 	c := newCapture(t, false)
 	k := &conn{c, 5000, map[direction]uint32{fromClient: 100, fromServer: 900}}
