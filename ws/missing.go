@@ -27,7 +27,7 @@ var requiredSizes = [...]int{
 
 const leastRequestLine = len("GET / HTTP/1.1\r\n")
 
-func newOutstanding() (o missingBytes) {
+func newMissingBytes() (o missingBytes) {
 	for _, size := range requiredSizes {
 		o.missing += size
 	}

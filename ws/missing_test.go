@@ -10,7 +10,7 @@ import (
 
 // What is said to be missingBytes never passes the end of a request that is in
 // order, at any point of it.
-func TestOutstandingIsNeverTooMuch(t *testing.T) {
+func TestMissingBytesIsNeverTooMuch(t *testing.T) {
 	for _, in := range []string{
 		chromeRequest,
 		request(getLine),
@@ -18,33 +18,33 @@ func TestOutstandingIsNeverTooMuch(t *testing.T) {
 		"\r\n" + request(getLine),
 		"GET / HTTP/1.1\r\nHost:a\r\nUpgrade:websocket\r\nConnection:Upgrade\r\nSec-WebSocket-Key:dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version:13\r\n\r\n",
 	} {
-		o := newOutstanding()
+		o := newMissingBytes()
 		for n := range in {
 			least := o.least([]byte(in[:n]))
 			require.Positive(t, least, "%q", in[:n])
 			require.LessOrEqual(t, n+least, len(in), "%q", in[:n])
 		}
 		require.Zero(t, o.least([]byte(in)))
-		o = newOutstanding()
+		o = newMissingBytes()
 		require.GreaterOrEqual(t, o.least(nil), len("GET / HTTP/1.1\r\n\r\n")+100, "the first step is a long one")
 	}
 }
 
 // A line that makes the request malformed ends the wait for more of it.
-func TestOutstandingEndsAtAMalformedLine(t *testing.T) {
+func TestMissingBytesEndsAtAMalformedLine(t *testing.T) {
 	for _, in := range []string{"\n", "GET / HTTP/1.1\n", "GET / HTTP/1.1\r\nHost: a\n", "\r\n\r\n\r\n"} {
-		o := newOutstanding()
+		o := newMissingBytes()
 		require.Positive(t, o.least([]byte(in[:len(in)-1])), "%q", in)
 		require.Zero(t, o.least([]byte(in)), "%q", in)
 	}
 }
 
 // A request costs a number of steps that stays small beside its bytes.
-func TestOutstandingTakesFewSteps(t *testing.T) {
+func TestMissingBytesTakesFewSteps(t *testing.T) {
 	lines := strings.SplitAfter(strings.TrimSuffix(chromeRequest, "\r\n"), "\r\n")
 	slices.Reverse(lines[1 : len(lines)-1])
 	for _, in := range []string{chromeRequest, strings.Join(lines, "") + "\r\n"} {
-		o := newOutstanding()
+		o := newMissingBytes()
 		steps := 0
 		for n := 0; n < len(in); steps++ {
 			n += o.least([]byte(in[:n]))

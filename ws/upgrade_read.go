@@ -61,7 +61,7 @@ func (s *upgrade) readSocket(conn io.ReadWriter, sc syscall.Conn) error {
 // readSteps reads in steps of the minimum number of missing bytes, until the
 // request is complete, malformed or too large.
 func (s *upgrade) readSteps(r io.Reader) error {
-	due := newOutstanding()
+	due := newMissingBytes()
 	for empty := 0; ; {
 		least := due.least(s.in)
 		if least == 0 || s.req.HeadLimits.Exceeded(len(s.in)) {

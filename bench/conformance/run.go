@@ -15,10 +15,10 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// timeLimit bounds each case. All but a few take milliseconds.
+// timeLimit limits each case. All but a few take milliseconds.
 const timeLimit = 8 * time.Second
 
-// Bounds on a client, which a case may leave hanging.
+// Limits for a client, which may hang in a case.
 const (
 	patience      = 2 * time.Minute
 	alonePatience = 30 * time.Second
@@ -90,8 +90,8 @@ func (r *runner) all(ctx context.Context) (found *wstest.Agent, died, err error)
 	return found, died, nil
 }
 
-// once runs the cases that match the filter in a new process. died says that it ended before
-// its time.
+// once runs the cases that match the filter in a new process. died says that
+// the process ended early.
 func (r *runner) once(ctx context.Context, filter string, parallel int) (found *wstest.Agent, died, err error) {
 	o := &wstest.Options{Agent: r.agent.name, Filter: filter, Parallel: parallel, Timeout: timeLimit, MaxMessage: r.limit}
 	if r.agent.ours != nil {
@@ -149,8 +149,8 @@ func (r *runner) start(ctx context.Context, url ...string) (*process, error) {
 	return start(ctx, argv)
 }
 
-// alone runs each case that is not strict in a process of its own: a process that ends may look
-// like one that drops the connection, which is tolerated.
+// alone runs each case that is not strict in its own process. Otherwise a crash
+// may look like a dropped connection, which is tolerated.
 func (r *runner) alone(ctx context.Context, found *wstest.Agent) error {
 	var mu sync.Mutex
 	var errs []error
@@ -178,7 +178,7 @@ func (r *runner) alone(ctx context.Context, found *wstest.Agent) error {
 	return errors.Join(errs...)
 }
 
-// adopt takes over what went better the second time, and says so.
+// adopt copies better results of the second run, with a remark.
 func (r *runner) adopt(found, again *wstest.Agent) {
 	var better []wstest.Result
 	for _, res := range again.Results {
@@ -221,7 +221,7 @@ func missedIDs(a *wstest.Agent) (ids []string) {
 	return ids
 }
 
-// panickedIDs are the cases in which wstest.DriveClient has recovered a panic.
+// panickedIDs returns the cases in which wstest.DriveClient recovered a panic.
 func panickedIDs(a *wstest.Agent) (ids []string) {
 	for _, res := range a.Results {
 		if strings.HasPrefix(res.Detail, "the client broke down: panic:") {
@@ -260,7 +260,7 @@ func add(c *wstest.Counts, v wstest.Verdict) {
 	}
 }
 
-// anyOf is a regular expression for these IDs and no others.
+// anyOf returns a regular expression that matches exactly these IDs.
 func anyOf(ids []string) string {
 	quoted := make([]string, len(ids))
 	for i, id := range ids {

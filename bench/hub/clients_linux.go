@@ -13,21 +13,22 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// clients are the connections of a run. They are read with one epoll, into one buffer:
-// frames are counted, and of one connection in fifty the time in the payload is read.
+// clients are the connections of a run. One epoll reads them into one buffer.
+// It counts frames, and reads the time in the payload on one of fifty
+// connections.
 type clients struct {
 	poll   int
 	conns  map[int32]*receiver
 	all    []net.Conn
 	buf    []byte
 	frames int64
-	late   []time.Duration // how late what was looked at has arrived
+	late   []time.Duration // delays of the checked messages
 }
 
 // receiver counts the frames of a connection.
 type receiver struct {
-	head    []byte // the begun header of a frame
-	skip    int    // bytes of the payload that are to come
+	head    []byte // incomplete header of a frame
+	skip    int    // remaining bytes of the payload
 	sampled bool
 }
 
@@ -71,7 +72,7 @@ func (c *clients) dial(addr, topic, hello string, compress, stalled bool) error 
 	})
 }
 
-// readHead reads the answer by the byte, so that nothing after it is lost.
+// readHead reads the response byte by byte, so that data after it is not lost.
 func readHead(conn net.Conn, compress bool) error {
 	var head [1024]byte
 	n := 0
@@ -91,12 +92,12 @@ func readHead(conn net.Conn, compress bool) error {
 	return nil
 }
 
-// lostError says that frames have not come.
+// lostError reports that frames did not arrive.
 type lostError struct{ came, want int64 }
 
-func (e *lostError) Error() string { return fmt.Sprintf("%d of %d frames have come", e.came, e.want) }
+func (e *lostError) Error() string { return fmt.Sprintf("received %d of %d frames", e.came, e.want) }
 
-// until reads until so many frames have come in all. It returns a *lostError if nothing
+// until reads until the given total number of frames has arrived. It returns a *lostError if nothing
 // comes for ten seconds.
 func (c *clients) until(frames int64) error {
 	events := make([]unix.EpollEvent, 1024)
@@ -177,7 +178,7 @@ func (r *receiver) count(p []byte) (frames int64) {
 	return frames
 }
 
-// percentile returns one of the times that were looked at.
+// percentile returns a percentile of the delays.
 func (c *clients) percentile(p float64) time.Duration {
 	if len(c.late) == 0 {
 		return 0

@@ -72,7 +72,7 @@ func (o *options) measure(out io.Writer, l library) error {
 	if err != nil {
 		return err
 	}
-	half := min(max(int(one.wall/2)/o.receivers, 1), 200) // sleeps are not exact enough for more
+	half := min(max(int(one.wall/2)/o.receivers, 1), 200) // sleeps are not precise enough for more
 	calm, err := o.latency(l, half, false)
 	if err != nil {
 		return err
@@ -133,15 +133,15 @@ func (s *session) end() {
 	s.process.stop()
 }
 
-// result is deliveries per second: of the server's CPU time, of that of the clients,
-// and of the clock.
+// result is deliveries per second of the server's CPU time, of the clients' CPU
+// time, and of time.
 type result struct{ server, clients, wall float64 }
 
-// window is how many messages to a topic are on their way at once: less than any queue
-// holds.
+// window is the number of messages to a topic in flight: less than the capacity
+// of any queue.
 const window = 8
 
-// throughput publishes as fast as the receivers get what was published before.
+// throughput publishes as fast as the receivers receive.
 func (o *options) throughput(l library, topics int, compress bool) (r result, err error) {
 	s, err := o.open(l, topics, compress, false)
 	if err != nil {
@@ -186,7 +186,7 @@ func (l lateness) String() string {
 	return text
 }
 
-// latency returns the 99th percentile of how late messages are at a rate. Libraries that
+// latency returns the 99th percentile of the delay at a rate. Libraries that
 // drop messages for a receiver that is slow for a moment lose some.
 func (o *options) latency(l library, rate int, stalled bool) (late lateness, err error) {
 	s, err := o.open(l, 1, false, stalled)
@@ -212,8 +212,8 @@ func (o *options) latency(l library, rate int, stalled bool) (late lateness, err
 	return late, <-done
 }
 
-// memory returns how much heap a subscription takes: of a thousand connections to a
-// hundred topics each.
+// memory returns the heap size of a subscription, for a thousand connections
+// with a hundred topics each.
 func (o *options) memory(l library) (string, error) {
 	few := options{receivers: min(o.receivers, 1000)}
 	s, err := few.open(l, 1, false, false)
