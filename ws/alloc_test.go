@@ -62,8 +62,8 @@ func TestNothingAllocates(t *testing.T) {
 	}
 }
 
-// Two sources of mask keys have nothing in common: each has a seed of its own
-// from the operating system.
+// Two sources of mask keys are independent: each has its own seed from the
+// operating system.
 func TestKeySourcesDiffer(t *testing.T) {
 	a, b := newKeySource(), newKeySource()
 	for range 4 {
@@ -71,7 +71,7 @@ func TestKeySourcesDiffer(t *testing.T) {
 	}
 }
 
-// What does not fit its field is cut off, and sizes below zero count as none.
+// Excess bits of a field are cut off, and negative sizes count as 0.
 func TestOddArguments(t *testing.T) {
 	require.Equal(t, []byte{0x7f, 0}, AppendHeader(nil, Header{Rsv: 0xff, OpCode: 0xff}))
 	_, err := Upgrader{ReadBufferSize: -1, WriteBufferSize: -1}.Upgrade(scripted(chromeRequest))

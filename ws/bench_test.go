@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// benchForms are headers of the three length forms, masked and not.
+// benchForms are headers of the three length encodings, masked and unmasked.
 var benchForms = []Header{
 	{Fin: true, OpCode: OpText, Length: 64},
 	{Fin: true, OpCode: OpText, Length: 64, Masked: true, Mask: [4]byte{1, 2, 3, 4}},
@@ -18,7 +18,7 @@ var benchForms = []Header{
 
 func formName(h Header) string { return fmt.Sprintf("length=%d/masked=%t", h.Length, h.Masked) }
 
-// BenchmarkCopy64 is the yardstick: a copy of 64 bytes.
+// BenchmarkCopy64 is the reference: a copy of 64 bytes.
 func BenchmarkCopy64(b *testing.B) {
 	src, dst := make([]byte, 64), make([]byte, 64)
 	for b.Loop() {

@@ -63,8 +63,8 @@ func TestCheckHeaderReservedOpcodes_RFC6455_5_2(t *testing.T) {
 	}
 }
 
-// The bits that were negotiated are allowed where the extension puts them, and
-// no others anywhere (RFC 6455, section 5.2; RFC 7692, sections 6 and 6.1).
+// Only negotiated bits are allowed, and only where the extension sets them (RFC
+// 6455, section 5.2; RFC 7692, sections 6 and 6.1).
 func TestCheckHeaderReservedBits(t *testing.T) {
 	states := map[State]byte{0: 0, StateRSV1: 4, StateRSV2: 2, StateRSV3: 1, StateRSV1 | StateRSV3: 5, StateRSV1 | StateRSV2 | StateRSV3: 7}
 	for state, negotiated := range states {
@@ -79,7 +79,7 @@ func TestCheckHeaderReservedBits(t *testing.T) {
 				"continuation": {Header{Fin: true}, state | StateFragmented, 0},
 				"ping":         {Header{Fin: true, OpCode: OpPing}, state, 0},
 				"close":        {Header{Fin: true, OpCode: OpClose}, state | StateFragmented, 0},
-				// StateExtended is for extensions that nothing is known of.
+				// StateExtended is for unknown extensions.
 				"continuation, extended": {Header{Fin: true}, StateExtended | StateFragmented, 7},
 				"first, extended":        {Header{OpCode: OpText}, StateExtended, 7},
 				"ping, extended":         {Header{Fin: true, OpCode: OpPing}, StateExtended, 0},

@@ -59,8 +59,7 @@ func TestHeaderBuffers(t *testing.T) {
 	require.Equal(t, h, got)
 }
 
-// The fields Extension choose whole offers, and only where nothing better is
-// set.
+// The fields Extension accept whole offers, and only if Negotiate is nil.
 func TestUpgradeExtensionField_RFC6455_9_1(t *testing.T) {
 	in := request(getLine, "Sec-WebSocket-Extensions", "a; x=1, b, c; z=3")
 	notB := func(offer httphead.Option) bool { return string(offer.Name) != "b" }

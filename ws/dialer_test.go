@@ -32,8 +32,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fakeServer is the server's end of a connection: it reads a request and then
-// sends answer, in which ACCEPT stands for the right Sec-WebSocket-Accept.
+// fakeServer is the server end of a connection: it reads a request and then
+// sends answer, in which ACCEPT is replaced by the correct
+// Sec-WebSocket-Accept.
 type fakeServer struct {
 	answer  string
 	request bytes.Buffer
@@ -160,7 +161,7 @@ func TestDialerRefusesBadRequests(t *testing.T) {
 	}
 }
 
-// What section 4.1 tells a client to refuse.
+// Responses that a client must refuse by section 4.1.
 func TestDialerAnswers_RFC6455_4_1(t *testing.T) {
 	answer := func(change ...string) string {
 		sent := []string{"Host", "-", "Sec-WebSocket-Key", "-", "Sec-WebSocket-Version", "-", "Sec-WebSocket-Accept", "ACCEPT"}
@@ -235,7 +236,7 @@ func TestDialerAnswers_RFC6455_4_1(t *testing.T) {
 	require.Equal(t, "b", string(value))
 }
 
-// A server that offers nothing gets nothing.
+// A server without an answer gets nothing.
 func TestDialerWithoutOffersAcceptsNone(t *testing.T) {
 	_, _, err := Dialer{}.Upgrade(&fakeServer{answer: goodAnswer + "Sec-WebSocket-Protocol: chat\r\n\r\n"}, target(t, "ws://a.example/"))
 	require.ErrorIs(t, err, ErrHandshakeBadSubProtocol)
@@ -274,13 +275,13 @@ func TestDialerRejected(t *testing.T) {
 		require.ErrorAs(t, err, &refusal)
 		require.Equal(t, "403Forbiddenbecause"+body, seen, name)
 	}
-	// A body without end costs no more than its first bytes.
+	// Only the first bytes of an endless body are read.
 	_, _, err := Dialer{}.Upgrade(&fakeServer{answer: "HTTP/1.1 500 x\r\n\r\n" + strings.Repeat("x", 1<<20)}, target(t, "ws://a.example/"))
 	var refusal *ConnectionRejectedError
 	require.ErrorAs(t, err, &refusal)
 	require.Positive(t, len(refusal.Body()))
 	require.LessOrEqual(t, len(refusal.Body()), MaxRefusalBody)
-	// A redirect is an answer like any other.
+	// A redirect is treated like any other refusal.
 	_, _, err = Dialer{}.Upgrade(&fakeServer{answer: "HTTP/1.1 302 Found\r\nLocation: ws://b.example/\r\nContent-Length: 0\r\n\r\n"}, target(t, "ws://a.example/"))
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, "ws://b.example/", refusal.Header().Get("Location"))
@@ -378,7 +379,7 @@ func readRequestText(conn net.Conn) (string, error) {
 	return string(b), nil
 }
 
-// closeNoting tells whether a connection was closed.
+// closeNoting records whether a connection was closed.
 type closeNoting struct {
 	net.Conn
 	once   sync.Once
@@ -489,8 +490,8 @@ func TestDialDefaultTimeout(t *testing.T) {
 	})
 }
 
-// A context that ended before gets no connection, and one that ends later does
-// nothing to the connection.
+// A context that has ended gets no connection, and one that ends later does not
+// affect the connection.
 func TestDialAndTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -548,8 +549,8 @@ func TestDialClosesOnEveryFault(t *testing.T) {
 	require.ErrorIs(t, err, errWrite)
 }
 
-// tlsServer starts a server whose certificate bears the names example.com,
-// 127.0.0.1 and ::1; hello returns what the next client said.
+// tlsServer starts a server with a certificate for example.com, 127.0.0.1 and
+// ::1. hello returns the ClientHello of the next client.
 func tlsServer(t *testing.T, protocols ...string) (srv *httptest.Server, trust *x509.CertPool, hello func() *tls.ClientHelloInfo) {
 	hellos := make(chan *tls.ClientHelloInfo, 10)
 	srv = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -620,7 +621,7 @@ func TestDialTLS(t *testing.T) {
 	require.Equal(t, "example.com", named)
 }
 
-// proxyServer is a proxy that knows CONNECT and nothing else.
+// proxyServer is a proxy that supports only CONNECT.
 func proxyServer(t *testing.T, secure bool, target string) (proxy *httptest.Server, seen func() (line, auth string)) {
 	type connect struct{ line, auth string }
 	requests := make(chan connect, 1)
@@ -705,12 +706,12 @@ func TestDialThroughProxies(t *testing.T) {
 		_, _, _, err := d.Dial(context.Background(), "ws://a.example/")
 		require.ErrorContains(t, err, name)
 	}
-	// ProxyFromEnvironment is of the type that the field asks for.
+	// ProxyFromEnvironment has the type of the field.
 	_ = Dialer{Proxy: http.ProxyFromEnvironment}
 }
 
-// A proxy that answers and sends what the server sent in one piece loses none
-// of it.
+// If a proxy sends its response and the server's data in one piece, nothing is
+// lost.
 func TestProxyKeepsEarlyBytes(t *testing.T) {
 	frame := AppendFrame(nil, NewTextFrame([]byte("early")))
 	d := dialTo(t, func(c net.Conn) {
@@ -740,8 +741,8 @@ func TestDialResultsDoNotAlias(t *testing.T) {
 	require.Equal(t, "one", string(first.Extensions[0].Name))
 }
 
-// answering is a server in memory that costs next to nothing: it finds the key
-// at its place in the request.
+// answering is a server in memory with minimal cost: it finds the key at a
+// fixed offset in the request.
 type answering struct {
 	request []byte
 	answer  []byte
@@ -776,7 +777,7 @@ func TestDialerUpgradeAllocations(t *testing.T) {
 	}), 2.0)
 }
 
-// BenchmarkDialerUpgrade has the server's part of SHA-1 and base64 in it.
+// BenchmarkDialerUpgrade includes SHA-1 and base64 of the server.
 func BenchmarkDialerUpgrade(b *testing.B) {
 	srv, u := new(answering), target(b, "ws://a.example:8080/chat")
 	b.ReportAllocs()
@@ -787,7 +788,7 @@ func BenchmarkDialerUpgrade(b *testing.B) {
 	}
 }
 
-// A refusal whose body does not come is told soon, and not when the time is up.
+// A refusal without its body is reported soon, not only after the timeout.
 func TestDialRejectedWithoutItsBody(t *testing.T) {
 	for _, head := range []string{
 		"HTTP/1.1 403 Forbidden\r\n\r\nstart",
@@ -813,8 +814,8 @@ func TestDialRejectedWithoutItsBody(t *testing.T) {
 	}
 }
 
-// A context that ends while the last callback runs: no connection is returned
-// that has been closed behind the caller's back.
+// If the context ends while the last callback runs, no closed connection is
+// returned.
 func TestDialCancelledAtTheLastMoment(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -828,7 +829,7 @@ func TestDialCancelledAtTheLastMoment(t *testing.T) {
 	require.Nil(t, conn)
 }
 
-// What a proxy is told is a request line of one host and one port.
+// The request line for a proxy has one host and one port.
 func TestConnectRequest(t *testing.T) {
 	for in, want := range map[string]string{
 		"ws://a.example":               "a.example:80",

@@ -68,7 +68,7 @@ func ExampleUpgradeHTTP() {
 	// Output: welcome <nil>
 }
 
-// A callback refuses a request with a status of its choice.
+// A callback refuses a request with its own status.
 func ExampleRejectConnectionError() {
 	u := ws.Upgrader{OnHeader: func(key, value []byte) error {
 		if string(key) == "Origin" && string(value) != "https://app.example" {

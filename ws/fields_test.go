@@ -11,7 +11,7 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Each field may stand in the same heads, whichever way a caller sets it.
+// Each field is allowed in the same heads, for every way to set it.
 func TestFieldsOfTheCaller(t *testing.T) {
 	type may struct{ request, answer, refusal, connect bool }
 	free, content, framing, handshake := may{true, true, true, true}, may{true, false, true, true}, may{}, may{false, false, true, true}

@@ -59,7 +59,7 @@ func TestFramePrefixIsShort(t *testing.T) {
 	}
 }
 
-// A header that declares more than ever arrives costs memory by what arrived.
+// Memory grows with the bytes that arrive, not with the declared length.
 func TestReadFrameDoesNotTrustTheLength(t *testing.T) {
 	for _, declared := range []int64{16 << 20, 1<<31 - 1} {
 		for _, arrived := range []int{0, 1, 4096, 100_000} {
@@ -70,7 +70,7 @@ func TestReadFrameDoesNotTrustTheLength(t *testing.T) {
 			require.LessOrEqual(t, r.largest, max(readStep, 2*arrived), "declared %d, arrived %d", declared, arrived)
 		}
 	}
-	// What lies in the buffer already is read at once.
+	// Buffered bytes are read at once.
 	br := bufio.NewReaderSize(bytes.NewReader(AppendFrame(nil, NewBinaryFrame(make([]byte, 60_000)))), 64<<10)
 	_, err := br.Peek(1)
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestReadFrameDoesNotTrustTheLength(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// largestRead notes the largest slice that a Read was asked to fill.
+// largestRead records the largest slice passed to Read.
 type largestRead struct {
 	r       io.Reader
 	largest int
@@ -210,8 +210,8 @@ func TestWriteFrameOnSockets(t *testing.T) {
 	require.NoError(t, <-sent)
 }
 
-// stingyWriter breaks the promise of io.Writer: from Write number after on it
-// takes a byte less than it was given, and calls that no error.
+// stingyWriter violates io.Writer: from Write number after on, it writes one
+// byte less and returns no error.
 type stingyWriter struct{ after int }
 
 func (w *stingyWriter) Write(p []byte) (int, error) {
@@ -266,7 +266,7 @@ func TestCipher_RFC6455_5_3(t *testing.T) {
 			dst := make([]byte, n+1)
 			CipherCopy(dst, src, key, offset)
 			require.Equal(t, append(bytes.Clone(want), 0), dst)
-			// In pieces it is the same as in one.
+			// Masking in pieces gives the same result as in one piece.
 			pieces := bytes.Clone(src)
 			Cipher(pieces[:n/3], key, offset)
 			Cipher(pieces[n/3:], key, offset+n/3)

@@ -56,7 +56,7 @@ func FuzzUpgrade(f *testing.F) {
 	})
 }
 
-// FuzzDialerAnswer gives the client any answer: it accepts none but the right
+// FuzzDialerAnswer passes any response to the client: it accepts only the right
 // one, and never panics.
 func FuzzDialerAnswer(f *testing.F) {
 	f.Add([]byte(goodAnswer + "\r\n"))

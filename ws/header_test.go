@@ -103,7 +103,7 @@ func TestHeaderPrefixIsShort(t *testing.T) {
 	}
 }
 
-// A reader that fails is told apart from one that ends.
+// A failing reader is distinguished from one that ends.
 func TestReadHeaderKeepsTheReadersError(t *testing.T) {
 	broken := errors.New("broken")
 	for _, n := range []int{0, 1, 3} {
@@ -157,8 +157,8 @@ func TestHeaderLengthFaults_RFC6455_5_2(t *testing.T) {
 	}
 }
 
-// Lengths above MaxInt are accepted where int has 64 bits, and a clean error
-// where it has 32.
+// Lengths above MaxInt32 are accepted if int has 64 bits, and are an error if
+// it has 32.
 func TestHeaderLengthAgainstInt(t *testing.T) {
 	for _, length := range []int64{1 << 31, 1 << 32, 1 << 40, math.MaxInt64} {
 		want := Header{Fin: true, OpCode: OpBinary, Length: length}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// backendRefusal is what a Dialer returns for an answer with a secret.
+// backendRefusal is the error of a Dialer for a response with a secret.
 func backendRefusal(t *testing.T) error {
 	t.Helper()
 	d := dialTo(t, func(c net.Conn) {
@@ -24,7 +24,7 @@ func backendRefusal(t *testing.T) error {
 	return fmt.Errorf("connect to the backend: %w", err)
 }
 
-// The answer of a server to which a callback has connected is not sent to the
+// The response of a server that a callback has dialed is not sent to the
 // client.
 func TestRefusalOfABackendStaysOnTheServer(t *testing.T) {
 	refusal := backendRefusal(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// waysToUpgrade do the server's part of a handshake, in every way there is.
+// waysToUpgrade are all ways to perform a server handshake.
 var waysToUpgrade = map[string]func(h HTTPUpgrader, u Upgrader, fields http.Header) (status int, err error){
 	"raw": func(_ HTTPUpgrader, u Upgrader, fields http.Header) (int, error) {
 		u.HeadLimits = httphead.Limits{MaxBytes: -1, MaxFields: -1}
@@ -52,7 +52,7 @@ func statusOf(answer string) int {
 	return 0
 }
 
-// offering returns the fields of a handshake that is in order, and one more.
+// offering returns the fields of a valid handshake, and one more.
 func offering(name, value string) http.Header {
 	h := http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"},
 		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Version": {"13"}}
@@ -119,7 +119,7 @@ func TestHandshakeLimits(t *testing.T) {
 	require.ErrorIs(t, err, ErrHandshakeTooLarge)
 }
 
-// MaxBytes counts the same in every way to upgrade, to the byte.
+// MaxBytes has the same effect in every way to upgrade, to the byte.
 func TestHandshakeSizeIsTheSame(t *testing.T) {
 	offer := offering("Origin", "http://b.example")
 	size := len("Host") + len("a.example")
@@ -154,8 +154,7 @@ type secureScript struct{ *script }
 
 func (secureScript) ConnectionState() tls.ConnectionState { return tls.ConnectionState{} }
 
-// Entries that can match nothing are mistakes of the program, whatever the
-// request.
+// Entries that cannot match are errors of the program, for any request.
 func TestHostsThatMatchNothing(t *testing.T) {
 	for _, entry := range []string{
 		"", "*", "*.", "a.*", "*.*.example", "http://a.example", "a.example/", "/", "a b", "a.example:x", "a.example:", ":80",
@@ -184,8 +183,8 @@ func allocated(f func()) uint64 {
 	return least
 }
 
-// What a header of a megabyte costs is bounded, wanted or not, and what one
-// within the limits costs is a small multiple of its size.
+// The cost of a header of one megabyte is limited, and the cost of one within
+// the limits is a small multiple of its size.
 func TestHandshakeMemoryIsBounded(t *testing.T) {
 	const size = 1 << 20
 	h := HTTPUpgrader{
@@ -209,7 +208,7 @@ func TestHandshakeMemoryIsBounded(t *testing.T) {
 			require.LessOrEqual(t, cost, uint64(32<<10), name)
 		}
 	}
-	// Nobody wants these, and they are within the limits.
+	// Within the limits, but not supported by the server.
 	for name, fields := range map[string]http.Header{
 		"parameters":   offering("Sec-Websocket-Extensions", many("x"+strings.Repeat(";a", 32)+",", 32)),
 		"subprotocols": offering("Sec-Websocket-Protocol", many("x,", 32)),

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is said to be missingBytes never passes the end of a request that is in
-// order, at any point of it.
+// The number of missing bytes never exceeds the rest of a valid request, at any
+// point of it.
 func TestMissingBytesIsNeverTooMuch(t *testing.T) {
 	for _, in := range []string{
 		chromeRequest,
@@ -30,7 +30,7 @@ func TestMissingBytesIsNeverTooMuch(t *testing.T) {
 	}
 }
 
-// A line that makes the request malformed ends the wait for more of it.
+// After a malformed line, no more bytes are missing.
 func TestMissingBytesEndsAtAMalformedLine(t *testing.T) {
 	for _, in := range []string{"\n", "GET / HTTP/1.1\n", "GET / HTTP/1.1\r\nHost: a\n", "\r\n\r\n\r\n"} {
 		o := newMissingBytes()
@@ -39,7 +39,7 @@ func TestMissingBytesEndsAtAMalformedLine(t *testing.T) {
 	}
 }
 
-// A request costs a number of steps that stays small beside its bytes.
+// The number of steps for a request is small compared with its size.
 func TestMissingBytesTakesFewSteps(t *testing.T) {
 	lines := strings.SplitAfter(strings.TrimSuffix(chromeRequest, "\r\n"), "\r\n")
 	slices.Reverse(lines[1 : len(lines)-1])

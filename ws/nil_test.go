@@ -13,7 +13,7 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Nil arguments of the handshake are errors that say so, and none is a panic.
+// Nil arguments of the handshake are errors, not panics.
 func TestNilArgumentsOfHandshakes(t *testing.T) {
 	request := httptest.NewRequest(http.MethodGet, "/", nil)
 	url := target(t, "ws://a.example")
@@ -77,7 +77,7 @@ func TestNilArgumentsOfHandshakes(t *testing.T) {
 	require.Empty(t, AnswerHeader(nil))
 	PutReader(nil)
 
-	// What refuses a request without a writer has nothing to answer on.
+	// A refusal without a writer sends no response.
 	_, _, _, err := UpgradeHTTP(nil, nil)
 	require.ErrorContains(t, err, "nil ")
 	rec := httptest.NewRecorder()

@@ -49,7 +49,7 @@ func TestProxies_XForwarded(t *testing.T) {
 		{"client in the trusted network", "10.0.0.1:5", fields("X-Forwarded-For: 10.0.0.9"), "10.0.0.9:0", "http://inner/"},
 		{"empty members", "10.0.0.1:5", fields("X-Forwarded-For: ,192.0.2.1,,\t,"), "192.0.2.1:0", "http://inner/"},
 
-		// What the client has written does not count.
+		// Members written by the client do not count.
 		{"client that lies", "192.0.2.1:5", fields("X-Forwarded-For: 10.0.0.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: victim"), "192.0.2.1:5", "http://inner/"},
 		{"client that lies to a proxy", "10.0.0.1:5", fields("X-Forwarded-For: 127.0.0.1, 192.0.2.1", "X-Forwarded-Proto: https, http", "X-Forwarded-Host: victim, outer"), "192.0.2.1:0", "http://outer/"},
 		{"in another line", "10.0.0.1:5", fields("X-Forwarded-For: 127.0.0.1", "X-Forwarded-For: 192.0.2.1"), "192.0.2.1:0", "http://inner/"},
@@ -57,7 +57,7 @@ func TestProxies_XForwarded(t *testing.T) {
 		{"the other field", "10.0.0.1:5", fields("Forwarded: for=127.0.0.1;proto=https;host=victim"), "10.0.0.1:5", "http://inner/"},
 		{"Unix socket", "@", fields("X-Forwarded-For: 192.0.2.1"), "@", "http://inner/"},
 
-		// What is malformed ends the search.
+		// A malformed member ends the search.
 		{"no address", "10.0.0.1:5", fields("X-Forwarded-For: 192.0.2.1, unknown"), "10.0.0.1:5", "http://inner/"},
 		{"no address after one", "10.0.0.1:5", fields("X-Forwarded-For: 192.0.2.1, x, 10.0.0.2"), "10.0.0.2:0", "http://inner/"},
 		{"zone", "10.0.0.1:5", fields("X-Forwarded-For: fe80::1%eth0"), "10.0.0.1:5", "http://inner/"},
@@ -94,8 +94,8 @@ func TestProxies_RFC7239(t *testing.T) {
 		{"section 6, obfuscated port", `for="192.0.2.43:_x"`, "192.0.2.43:0", "http://inner/"},
 		{"comma in quotes", `for=192.0.2.43;x="a,\",b"`, "192.0.2.43:0", "http://inner/"},
 
-		// What the client has written does not count, whatever it does to the
-		// list.
+		// Members written by the client do not count, even if they are
+		// malformed.
 		{"client that lies", `for=127.0.0.1;host=victim, for=192.0.2.43`, "192.0.2.43:0", "http://inner/"},
 		{"client that opens a quote", `for="127.0.0.1, for=192.0.2.43`, "192.0.2.43:0", "http://inner/"},
 		{"client that escapes", `for="\, for=192.0.2.43`, "192.0.2.43:0", "http://inner/"},
@@ -133,7 +133,7 @@ func TestProxiesArguments(t *testing.T) {
 		"ws: Proxies: Trusted[0] is ::ffff:10.0.0.0/104, which matches no address: write the IPv4 prefix")
 	require.Equal(t, "http", behind.Request(r).URL.Scheme, "without a URL")
 
-	// A client has no say in the scheme, not even by an absolute target.
+	// A client cannot choose the scheme, not even with an absolute target.
 	r.URL = &url.URL{Scheme: "https", Host: "a.example"}
 	r.Host = "b.example"
 	require.Equal(t, "http://b.example", behind.Request(r).URL.String())
@@ -153,7 +153,8 @@ func TestProxiesBoundMemory(t *testing.T) {
 	}
 }
 
-// Whatever a client sends, the address is one that a trusted proxy has seen.
+// For any input of a client, the address is one that a trusted proxy has
+// reported.
 func FuzzProxies(f *testing.F) {
 	for _, s := range []string{"192.0.2.1", `for="x`, `", 1.1.1.1`, `for=127.0.0.1;host="\"`, "a,,b"} {
 		f.Add(s, s, s)

@@ -13,8 +13,8 @@ import (
 	"github.com/wskit/wskit/internal/race"
 )
 
-// overBytes does the server's part of a handshake over the bytes of in, which
-// arrive step at a time. n is how many of them the request took.
+// overBytes performs a server handshake over the bytes of in, which arrive step
+// at a time. n is the size of the request.
 func overBytes(u *Upgrader, in string, step int) (answer []byte, hs Handshake, n int, err error) {
 	r := Request{HeadLimits: u.HeadLimits}
 	err = io.ErrUnexpectedEOF
@@ -82,8 +82,8 @@ func TestRequestReset(t *testing.T) {
 	require.Equal(t, Request{}, r)
 }
 
-// What arrives byte by byte is parsed twice, and searched once: a head at the
-// limit costs no more than a few passes over it.
+// A head that arrives byte by byte is parsed twice and searched once: at the
+// limit, it costs no more than a few passes.
 func TestParseRequestLooksAtEachByteOnce(t *testing.T) {
 	in := []byte(getLine + "\r\n" + strings.Repeat("A: b\r\n", 100_000))
 	r := Request{HeadLimits: httphead.Limits{MaxBytes: -1, MaxFields: -1}}
@@ -109,7 +109,7 @@ func TestRequestHost_RFC9112_3_2(t *testing.T) {
 	}
 }
 
-// A transport that has no bytes of HTTP/1.1 fills in a Request by itself.
+// A transport other than HTTP/1.1 sets the fields of a Request itself.
 func TestDecideOnARequestMadeByHand(t *testing.T) {
 	field := func(name, value string) httphead.Field {
 		return httphead.Field{Name: []byte(name), Value: []byte(value)}
@@ -171,8 +171,8 @@ func TestRequestAllocatesNothing(t *testing.T) {
 	require.Equal(t, sampleAnswer, string(out))
 }
 
-// FuzzParseRequest feeds a request in two pieces: where it is cut changes
-// nothing, once the head is whole.
+// FuzzParseRequest passes a request in two pieces: the cut does not change the
+// result.
 func FuzzParseRequest(f *testing.F) {
 	for _, tt := range requestCases {
 		f.Add([]byte(tt.request), len(tt.request)/2)

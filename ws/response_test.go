@@ -19,14 +19,14 @@ func chatOffer(t testing.TB) *Offer {
 	return &o
 }
 
-// answerTo returns a good answer to o, with more fields.
+// answerTo returns a valid response to o, with more fields.
 func answerTo(o *Offer, more string) string {
 	key := o.key()
 	return strings.ReplaceAll(goodAnswer, "ACCEPT", string(appendAccept(nil, key[:]))) + more + "\r\n"
 }
 
-// Every strict prefix of an answer is short; the whole is taken and not what
-// follows it; and it does not matter in which pieces it arrives.
+// Every strict prefix of a response is incomplete, bytes after the response are
+// not consumed, and the pieces in which it arrives do not matter.
 func TestParseResponsePrefixes(t *testing.T) {
 	o := chatOffer(t)
 	for name, tt := range map[string]struct {
@@ -74,7 +74,7 @@ func btoi(b bool) int {
 	return 0
 }
 
-// A fault is told before the head is whole.
+// A fault is reported before the head is complete.
 func TestParseResponseEarlyFault(t *testing.T) {
 	o := chatOffer(t)
 	for _, p := range []string{"SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 101 x\nUp", "HTTP/2.0 101 x\r\n"} {
@@ -93,9 +93,8 @@ func TestParseResponseEarlyFault(t *testing.T) {
 	t.Fatal("no limit")
 }
 
-// An answer that arrives byte by byte is looked at a bounded number of times:
-// what is parsed, in all, is no more than three times the answer, and each byte
-// is searched once.
+// For a response that arrives byte by byte, the total of parsed bytes is at
+// most three times its size, and each byte is searched once.
 func TestParseResponseLooksAtEachByteOnce(t *testing.T) {
 	p := []byte(answerTo(chatOffer(t), "X: "+strings.Repeat("x", 12_000)+"\r\n"))
 	var r ResponseParser
@@ -146,7 +145,7 @@ func TestCheckResponse_RFC8441_5(t *testing.T) {
 	require.ErrorContains(t, err, "HTTP/2")
 }
 
-// What a request cannot ask for is an error, and dst stays as it was.
+// An offer that a request cannot carry is an error, and dst is unchanged.
 func TestAppendRequestRefuses(t *testing.T) {
 	for name, change := range map[string]func(o *Offer){
 		"no host":     func(o *Offer) { o.Host = "" },
@@ -167,8 +166,8 @@ func TestAppendRequestRefuses(t *testing.T) {
 	require.ErrorIs(t, err, errNilURL)
 }
 
-// An answer costs a small multiple of its size, whatever is in it, and no more
-// than a bound however large it is.
+// The cost of a response is a small multiple of its size, and has an upper
+// limit.
 func TestAnswerMemory(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
@@ -205,7 +204,7 @@ func TestAnswerMemory(t *testing.T) {
 	}
 }
 
-// streamingServer sends an answer that is made before, in pieces.
+// streamingServer sends a prepared response in pieces.
 type streamingServer struct {
 	answer string
 	io.Reader
@@ -217,7 +216,7 @@ func (s *streamingServer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What the peer sent is cut in every error of the client.
+// Data from the peer is cut in every error of the client.
 func TestAnswerErrorsAreCut(t *testing.T) {
 	long := strings.Repeat("x", 5000)
 	for _, field := range []handshakeField{fieldUpgrade, fieldConnection, fieldAccept, fieldProtocol, fieldExtensions} {
@@ -237,8 +236,8 @@ func TestAnswerErrorsAreCut(t *testing.T) {
 	require.ErrorContains(t, err, "403 Forbidden")
 }
 
-// A proxy offers what a client has offered: a parameter without a value stays
-// one.
+// A proxy forwards the client's offer: a parameter without a value stays
+// without a value.
 func TestOfferOfClonedExtensions_RFC6455_9_1(t *testing.T) {
 	const offered = "permessage-deflate; client_max_window_bits; server_max_window_bits=10"
 	var d Dialer

@@ -86,8 +86,8 @@ func TestRoundTripRefused(t *testing.T) {
 	require.ErrorContains(t, err, `field "X"`)
 }
 
-// The end of the context ends a read of the body of a refusal, and has no more
-// say over a connection that is open.
+// The end of the context ends a read of the body of a refusal, and does not
+// affect an open connection.
 func TestRoundTripAndTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, opens := range []bool{false, true} {
@@ -149,7 +149,7 @@ func TestRoundTripTrace(t *testing.T) {
 	require.Equal(t, []string{"get " + srv.Listener.Addr().String(), "TLS start", "got", "wrote", "first byte"}, seen)
 }
 
-// stubborn is a connection whose Close unblocks nothing.
+// stubborn is a connection whose Close does not unblock reads.
 type stubborn struct{ net.Conn }
 
 func (stubborn) Close() error { return nil }
@@ -166,8 +166,8 @@ func TestDialOverAConnectionThatDoesNotClose(t *testing.T) {
 	})
 }
 
-// Every function with a context refuses one that is nil, and every hook that
-// returns nothing is an error.
+// Every function with a context returns an error for nil, and a hook that
+// returns nil is an error.
 func TestNilArguments(t *testing.T) {
 	nilContext := reflect.Zero(reflect.TypeFor[context.Context]())
 	found := 0
@@ -220,8 +220,8 @@ func callWithNilContext(t *testing.T, name string, f, nilContext reflect.Value) 
 	return 1
 }
 
-// socksServer is a proxy that speaks SOCKS and connects to target, whatever it
-// is asked for. It wants the user and password, unless they are empty.
+// socksServer is a SOCKS proxy that always connects to target. It requires the
+// user and password, unless they are empty.
 func socksServer(t *testing.T, target, credentials string) (addr string, asked func() string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -375,7 +375,7 @@ func TestProxyFromEnvironment(t *testing.T) {
 	}
 }
 
-// A program that runs by CGI does not take HTTP_PROXY, which a client can set.
+// A CGI program ignores HTTP_PROXY, which a client can set.
 func TestProxyFromEnvironmentOfCGI(t *testing.T) {
 	t.Setenv("ALL_PROXY", "socks5://p.example")
 	t.Setenv("HTTP_PROXY", "http://q.example")
@@ -404,7 +404,7 @@ func TestProxyGetsTheContext(t *testing.T) {
 	require.Equal(t, 2, asked)
 }
 
-// What CONNECT carries, and what NetDialTLS is used for.
+// The fields of CONNECT, and the use of NetDialTLS.
 func TestDialProxyHeaderAndNetDialTLS(t *testing.T) {
 	var sent string
 	d := dialTo(t, func(c net.Conn) {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// timeoutError is what a net.Dialer with a Timeout returns.
+// timeoutError is the error of a net.Dialer with a Timeout.
 func timeoutError() error {
 	return &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
 }
@@ -28,7 +28,7 @@ func requireTimeout(t *testing.T, err error) {
 	require.True(t, timeout.Timeout(), "%v", err)
 }
 
-// Errors that are timeouts say so, through url.Error of an http.Client too.
+// Timeouts are recognizable, also through url.Error of an http.Client.
 func TestDialTimeoutsAreNetErrors(t *testing.T) {
 	silent := func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()

@@ -38,7 +38,7 @@ func TestUnixSocket(t *testing.T) {
 		NetDial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
-		// The frame leaves with the request, in one write.
+		// The frame is sent with the request in one write.
 		WrapConn: func(c net.Conn) net.Conn {
 			return &eager{Conn: c, more: AppendFrame(nil, MaskFrame(NewTextFrame([]byte("early"))))}
 		},

@@ -54,8 +54,8 @@ func TestUpgradeConnChecks_RFC6455_4_2_1(t *testing.T) {
 	}
 }
 
-// One Read takes a request that has arrived, and what has arrived after it is
-// read from either of the results.
+// One Read returns a request that has arrived. Bytes after it are read from
+// either of the results.
 func TestUpgradeConnKeepsWhatFollowsTheRequest(t *testing.T) {
 	frames := string(AppendFrame(nil, MaskFrame(NewTextFrame([]byte("early")))))
 	whole := chromeRequest + frames + strings.Repeat(frames, 1000)
@@ -114,8 +114,8 @@ type readCounter struct {
 
 func (c *readCounter) Read(p []byte) (int, error) { c.reads++; return c.Conn.Read(p) }
 
-// Under TLS a head takes one Read, and the request is known to be secure: a
-// host without a port asks for port 443.
+// Under TLS a head needs one Read, and the request is known to be secure: a
+// host without a port means port 443.
 func TestUpgradeConnUnderTLS(t *testing.T) {
 	srv := httptest.NewTLSServer(nil)
 	defer srv.Close()

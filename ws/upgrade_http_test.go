@@ -36,7 +36,7 @@ func serve(t *testing.T, h http.Handler, set ...func(*http.Server)) (dial func()
 	}
 }
 
-// exchange sends in over a new connection and returns all that comes back.
+// exchange sends in over a new connection and returns the whole answer.
 func exchange(t *testing.T, conn net.Conn, in string) []byte {
 	t.Helper()
 	_, err := io.WriteString(conn, in)
@@ -87,7 +87,7 @@ func TestUpgradeHTTPChecks_RFC6455_4_2_1(t *testing.T) {
 	}
 }
 
-// statusWriter is what a middleware puts around a ResponseWriter today.
+// statusWriter is a typical wrapper of a middleware around a ResponseWriter.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -193,7 +193,8 @@ func TestUpgradeHTTPClosesWhatItCannotAnswer(t *testing.T) {
 	require.True(t, conn.closed)
 }
 
-// httpRequest is the least request that is in order, as net/http hands it on.
+// httpRequest is the shortest valid request, as net/http passes it to a
+// handler.
 func httpRequest() *http.Request {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request(getLine))))
 	if err != nil {
@@ -202,7 +203,7 @@ func httpRequest() *http.Request {
 	return r
 }
 
-// deadlineConn keeps what is written and the deadlines that are set.
+// deadlineConn records written bytes and deadlines.
 type deadlineConn struct {
 	net.Conn
 	countingWriter
@@ -236,14 +237,14 @@ func TestUpgradeHTTPWithoutHijacker(t *testing.T) {
 	require.ErrorContains(t, err, "Hijacker")
 	require.Equal(t, "ws: internal server error", rec.Body.String(), "the reason is for the program")
 
-	// What was handed over already cannot be answered.
+	// A hijacked connection cannot be answered.
 	h := &hijackable{ResponseRecorder: httptest.NewRecorder(), err: http.ErrHijacked}
 	_, _, _, err = UpgradeHTTP(httpRequest(), h)
 	require.ErrorIs(t, err, http.ErrHijacked)
 	require.Zero(t, h.Body.Len())
 }
 
-// An upgrade takes a connection over, which a stream of HTTP/2 has not.
+// An HTTP/2 stream has no connection to take over.
 func TestUpgradeHTTPRefusesStreams_RFC8441(t *testing.T) {
 	for name, c := range map[string]struct {
 		r      *http.Request
@@ -263,9 +264,9 @@ func TestUpgradeHTTPRefusesStreams_RFC8441(t *testing.T) {
 	}
 }
 
-// stream returns an extended CONNECT as a server of HTTP/2 shows it, with
-// changes: of the method, path, host and proto, and of fields. An empty value
-// removes a field.
+// stream returns an extended CONNECT as an HTTP/2 server presents it, with
+// changes to the method, path, host, proto and fields. An empty value removes a
+// field.
 func stream(change map[string]string) *http.Request {
 	r := &http.Request{
 		Method: http.MethodConnect, URL: &url.URL{Path: "/chat"}, Host: "server.example.com",
@@ -373,7 +374,8 @@ func TestUpgradeStreamRefusals_RFC8441_4(t *testing.T) {
 
 type noFlusher struct{ http.ResponseWriter }
 
-// BenchmarkUpgradeHTTP leaves out what net/http does before the handler.
+// BenchmarkUpgradeHTTP does not include the work of net/http before the
+// handler.
 func BenchmarkUpgradeHTTP(b *testing.B) {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(chromeRequest)))
 	if err != nil {
@@ -431,8 +433,8 @@ func TestUpgradeHTTPSpelling_RFC6455_11_3(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A refused request whose body does not come does not keep the connection: it
-// gets its answer at once, and its end soon.
+// A refused request without its body does not hold the connection: it gets the
+// response immediately, and the connection ends soon.
 func TestUpgradeHTTPDoesNotWaitForABody_RFC9112_9_6(t *testing.T) {
 	for name, fields := range map[string][]string{
 		"length":  {"Content-Length", "5"},

@@ -41,15 +41,16 @@ const chromeRequest = "GET /chat?room=42 HTTP/1.1\r\n" +
 	"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" +
 	"\r\n"
 
-// sampleAnswer answers the key of RFC 6455, section 1.3, with nothing agreed.
+// sampleAnswer is the response to the key of RFC 6455, section 1.3, without
+// subprotocol and extensions.
 const sampleAnswer = "HTTP/1.1 101 Switching Protocols\r\n" +
 	"Upgrade: websocket\r\n" +
 	"Connection: Upgrade\r\n" +
 	"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" +
 	"\r\n"
 
-// request returns the least request that is in order, with fields replaced,
-// left out (value "-") or added.
+// request returns the shortest valid request, with fields replaced, omitted
+// (value "-") or added.
 func request(line string, change ...string) string {
 	fields := []string{"Host", "a.example", "Upgrade", "websocket", "Connection", "Upgrade",
 		"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version", "13"}
@@ -73,8 +74,7 @@ func request(line string, change ...string) string {
 
 const getLine = "GET / HTTP/1.1"
 
-// script is a connection that reads what it was given and keeps what is
-// written.
+// script is a connection that reads given bytes and records written ones.
 type script struct {
 	io.Reader
 	countingWriter
@@ -84,7 +84,7 @@ func (s *script) Read(p []byte) (int, error) { return s.Reader.Read(p) }
 
 func scripted(in string) *script { return &script{Reader: strings.NewReader(in)} }
 
-// answerOf parses what was written as an HTTP response.
+// answerOf parses written bytes as an HTTP response.
 func answerOf(t *testing.T, written []byte) (*http.Response, string) {
 	t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(written)), nil)
@@ -215,7 +215,7 @@ func TestUpgradeChecks_RFC6455_4_2_1(t *testing.T) {
 	}
 }
 
-// checkRefusal checks what every refusal has in common.
+// checkRefusal checks the common properties of refusals.
 func checkRefusal(t *testing.T, answer []byte) {
 	t.Helper()
 	resp, body := answerOf(t, answer)
@@ -232,7 +232,8 @@ func checkRefusal(t *testing.T, answer []byte) {
 	}
 }
 
-// A connection that ends early or fails is not answered, and its error kept.
+// A connection that ends early or fails gets no response, and its error is
+// returned.
 func TestUpgradeOfABrokenConnection(t *testing.T) {
 	for n := range len(chromeRequest) {
 		conn := scripted(chromeRequest[:n])
@@ -255,7 +256,7 @@ func TestUpgradeOfABrokenConnection(t *testing.T) {
 	require.ErrorIs(t, err, errWrite)
 }
 
-// noProgress reads nothing and says nothing of it.
+// noProgress reads nothing and returns no error.
 type noProgress struct{ io.Writer }
 
 func (noProgress) Read([]byte) (int, error) { return 0, nil }
@@ -379,7 +380,7 @@ func TestUpgradeOnASocketThatEnds(t *testing.T) {
 }
 
 // One byte every ten seconds does not hold a connection for longer than the
-// timeout; what comes in time is served, and leaves no deadline behind.
+// timeout. A request in time is served, and no deadline is left.
 func TestUpgradeTimeout(t *testing.T) {
 	for bound, u := range map[time.Duration]Upgrader{30 * time.Second: {Timeout: 30 * time.Second}, DefaultHandshakeTimeout: {}, -1: {Timeout: -1}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -573,8 +574,8 @@ func TestUpgradeCallbacks(t *testing.T) {
 	require.Equal(t, 1, conn.writes)
 }
 
-// The host of a target in absolute form counts, whatever field Host says (RFC
-// 9112, section 3.2.2).
+// The host of a target in absolute form overrides the Host field (RFC 9112,
+// section 3.2.2).
 func TestUpgradeAbsoluteForm(t *testing.T) {
 	for target, want := range map[string]string{
 		"http://inside.example/chat": "inside.example", "https://inside.example:444?x": "inside.example:444",
@@ -641,8 +642,8 @@ func TestUpgradeRejectedByCallback(t *testing.T) {
 	}
 }
 
-// Fields of the caller's that would break the answer, or speak for the
-// handshake, fail it with 500 instead.
+// Invalid fields of the caller, or fields of the handshake itself, make it fail
+// with 500.
 func TestUpgradeRefusesBadHeadersOfTheCaller(t *testing.T) {
 	for name, h := range map[string]HandshakeHeader{
 		"no line end":     HandshakeHeaderString("X-A: b"),
@@ -775,8 +776,7 @@ func BenchmarkUpgrade(b *testing.B) {
 	}
 }
 
-// BenchmarkAccept is the yardstick of the handshakes: SHA-1 and base64 of a
-// key.
+// BenchmarkAccept is the reference for handshakes: SHA-1 and base64 of a key.
 func BenchmarkAccept(b *testing.B) {
 	key := []byte("dGhlIHNhbXBsZSBub25jZQ==")
 	var out [28]byte

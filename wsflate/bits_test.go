@@ -10,8 +10,7 @@ import (
 
 var opcodes = []ws.OpCode{ws.OpText, ws.OpBinary, ws.OpContinuation, ws.OpPing, ws.OpPong, ws.OpClose}
 
-// RFC 7692, section 6: the bit stands on the first frame of a message, and
-// nowhere else.
+// RFC 7692, section 6: the bit is set only on the first frame of a message.
 func TestBits(t *testing.T) {
 	for _, op := range opcodes {
 		for rsv := range byte(8) {
@@ -45,8 +44,8 @@ func TestBits(t *testing.T) {
 	}
 }
 
-// The state is that of the message: what comes between its fragments does not
-// change it.
+// The state belongs to the message: frames between its fragments do not change
+// it.
 func TestMessageState(t *testing.T) {
 	var s MessageState
 	require.False(t, s.IsCompressed())

@@ -13,8 +13,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// A server accepts what a browser offers, within its own policy, and sends and
-// receives as was agreed on.
+// A server accepts a browser's offer within its own policy, and sends and
+// receives as negotiated.
 func ExampleExtension() {
 	e := wsflate.Extension{
 		Parameters: wsflate.SmallWindow(),
@@ -49,7 +49,7 @@ func ExampleExtension() {
 	// true true
 }
 
-// A client offers, and checks what the server has answered.
+// A client offers, and checks the server's answer.
 func ExampleParameters_Confirm() {
 	offer := wsflate.Parameters{ServerMaxWindowBits: 12, ClientMaxWindowBits: wsflate.AnyWindowBits}
 	dialer := ws.Dialer{Extensions: []httphead.Option{offer.Option()}}
@@ -173,7 +173,7 @@ func Example_protocol() {
 	}
 	server, client := connect(ws.StateServerSide), connect(ws.StateClientSide)
 
-	// The server sends: what is too short to be compressed leaves as it is.
+	// The server sends: short messages are not compressed.
 	var toClient []byte
 	for _, text := range []string{"short", strings.Repeat("Hello, ", 20), strings.Repeat("Hello, ", 20), strings.Repeat("\xff", 100)} {
 		var err error

@@ -63,7 +63,7 @@ func TestHelperFrames(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, in, back)
 
-				// Into a buffer that holds something else already.
+				// Into a buffer that already holds other bytes.
 				buf := bytes.NewBufferString("before")
 				c2, err := h.CompressFrameBuffer(buf, in)
 				require.NoError(t, err)
@@ -80,8 +80,8 @@ func TestHelperFrames(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, in, back, "plain: as it is")
 
-				// Compressing what is masked would send bytes that no peer can
-				// make sense of.
+				// Compressing masked bytes would make them unreadable for the
+				// peer.
 				_, err = h.CompressFrame(ws.MaskFrame(in))
 				require.Error(t, err)
 				_, err = h.DecompressFrame(ws.MaskFrame(c))

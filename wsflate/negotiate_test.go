@@ -327,7 +327,7 @@ func TestBothSidesAgree(t *testing.T) {
 			if !within(ours.sent(server), theirs.received(client)) || !within(theirs.sent(client), ours.received(server)) {
 				t.Fatalf("policy %+v, offer %+v: server %+v, client %+v", policy, offer, ours, theirs)
 			}
-			// The policy bounds what the server holds.
+			// The policy limits the memory of the server.
 			if d := ours.received(server); d.takeover && d.bits > policy.received(server).bits {
 				t.Fatalf("policy %+v, offer %+v: server %+v", policy, offer, ours)
 			}

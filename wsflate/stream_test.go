@@ -412,7 +412,7 @@ func TestWriterFailureEndsTheMessage(t *testing.T) {
 	}
 }
 
-// The variable is the caller's: whoever changes it changes nothing for others.
+// The caller owns the variable. Changing it does not affect others.
 func TestDefaultParametersAreNotRead(t *testing.T) {
 	defer func(p wsflate.Parameters) { wsflate.DefaultParameters = p }(wsflate.DefaultParameters)
 	wsflate.DefaultParameters = wsflate.Parameters{ServerMaxWindowBits: 8, ClientMaxWindowBits: 8}

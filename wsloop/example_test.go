@@ -63,7 +63,7 @@ func ExampleConn_Go() {
 	_ = handler
 }
 
-// A value that is behind gives way to newer ones with the same key.
+// A waiting value is replaced by newer ones with the same key.
 func ExampleConn_SendPreparedKey() {
 	var subscribers []*wsloop.Conn
 	m, err := wsutil.NewPreparedMessage(ws.OpText, []byte(`{"symbol":"WSK","price":12.5}`))

@@ -22,8 +22,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// What comes in front of a FIN is read first: the message is echoed and the
-// close frame answered (RFC 6455, section 5.5.1).
+// Data before a FIN is read first: the message is echoed and the close frame
+// answered (RFC 6455, section 5.5.1).
 func TestDataBeforeFIN(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		ends := make(chan End, 1)
@@ -43,7 +43,7 @@ func TestDataBeforeFIN(t *testing.T) {
 	})
 }
 
-// The bytes that a caller gives to Send are its own again at once.
+// Send does not retain the caller's bytes.
 func TestSendDoesNotRetain(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		h := &Handler{Message: func(c *Conn, op ws.OpCode, p []byte) {
@@ -140,8 +140,8 @@ func TestAttachClient(t *testing.T) {
 	})
 }
 
-// Everything that a slow peer is sent arrives once and in order, over many
-// partial writes, and the loop reads from the same peer meanwhile.
+// Everything sent to a slow peer arrives once and in order, over many partial
+// writes, while the loop also reads from that peer.
 func TestPartialWrites(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		cfg.Queue = wsutil.SendQueueOptions{MaxBytes: -1, MaxMessages: -1}
@@ -173,7 +173,7 @@ func TestPartialWrites(t *testing.T) {
 	})
 }
 
-// Many peers that send half a frame hold up nobody.
+// Many peers that send half a frame do not delay others.
 func TestHalfFrames(t *testing.T) { halfFrames(t, 200) }
 
 func halfFrames(t *testing.T, n int) {
@@ -212,8 +212,8 @@ func TestFewest(t *testing.T) {
 	}
 }
 
-// Descriptors are reused at once, while other goroutines write to connections
-// that end: nobody gets the bytes of another one.
+// Descriptors are reused immediately while other goroutines write to ending
+// connections: no connection gets the bytes of another.
 func TestCloseStorm(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		cfg.Loops = 2
@@ -545,7 +545,7 @@ func TestGoexitEverywhere(t *testing.T) {
 	})
 }
 
-// A handler that blocks stops its loop only.
+// A blocking handler stops only its own loop.
 func TestBlockedHandler(t *testing.T) {
 	release := make(chan struct{})
 	h := &Handler{Message: func(c *Conn, op ws.OpCode, p []byte) {
@@ -644,8 +644,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// A connection that floods gets one buffer of each turn, as everybody else
-// does.
+// A flooding connection gets one buffer in each iteration, like all others.
 func TestFairness(t *testing.T) {
 	inPoller(t, func(t *testing.T, cfg *Config) {
 		cfg.ReceiveBuffer = 4 << 10

@@ -87,7 +87,7 @@ func TestGroupOfBothPackages(t *testing.T) {
 }
 
 // Shutdown closes members of both packages with the code of the group, waits
-// for them, and lets nobody join any more.
+// for them, and refuses new members.
 func TestGroupShutdownOfBothPackages(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		g := websocket.Group{Code: 4001, Reason: "maintenance"}

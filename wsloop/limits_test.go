@@ -15,7 +15,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// A client above a limit is told so; when another one has gone, there is room
+// A client above a limit is refused. After another one has left, there is room
 // again.
 func TestMaxConns(t *testing.T) {
 	for name, set := range map[string]func(*Config){
@@ -79,7 +79,7 @@ func TestAllocs(t *testing.T) {
 	require.Less(t, testing.AllocsPerRun(1000, exchange), 0.5)
 }
 
-// What a connection takes on a 64-bit system: one struct of this size.
+// The size of the struct of a connection on a 64-bit system.
 func TestConnSize(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) < 8 {
 		t.Skip("for 64-bit systems")
@@ -87,8 +87,8 @@ func TestConnSize(t *testing.T) {
 	require.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(320))
 }
 
-// Connections that have echoed and wait hold little, and nothing when they are
-// gone: no descriptor, no goroutine, no heap.
+// Idle connections hold little memory, and nothing after their end: no
+// descriptor, no goroutine, no heap.
 func TestIdleMemory(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector needs memory of its own")
@@ -136,8 +136,8 @@ func TestIdleMemory(t *testing.T) {
 	}
 	disconnect()
 	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+2)
-	// The clients of the test are in the same heap: what they take is part of
-	// it.
+	// The clients of the test are in the same heap, so their memory is
+	// included.
 	t.Log((held-before)/n, "bytes a connection, with that of the client")
 	require.Less(t, (held-before)/n, int64(1500))
 	require.Less(t, heap()-before, int64(100<<10))
@@ -207,8 +207,8 @@ func TestStats(t *testing.T) {
 	require.NotZero(t, st.LongestTurn)
 }
 
-// All that one turn sends to a connection is one write, by whichever connection
-// it is sent.
+// All messages that one iteration sends to a connection are one write, from any
+// sender.
 func TestCorking(t *testing.T) {
 	var other *Conn
 	writes := make(chan int, 100)

@@ -205,7 +205,7 @@ func TestSendWait(t *testing.T) {
 	})
 }
 
-// A message that can never wait is refused, whatever the state.
+// A message that can never fit into the queue is refused in any state.
 func TestTooLargeForQueue(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
 		errs := make(chan error, 2)
@@ -225,7 +225,7 @@ func TestTooLargeForQueue(t *testing.T) {
 	})
 }
 
-// What waits for a connection that ends is dropped, and Close is called.
+// Waiting messages of an ending connection are dropped, and Close is called.
 func TestQueueOfTheDead(t *testing.T) {
 	inPoller(t, func(t *testing.T, cfg *Config) {
 		ends := make(chan End, 1)

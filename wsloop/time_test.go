@@ -152,7 +152,7 @@ func TestCloseTimeout(t *testing.T) {
 	})
 }
 
-// A peer that takes no bytes.
+// A peer that reads no bytes.
 func TestWriteTimeout(t *testing.T) {
 	h := &Handler{Message: func(c *Conn, _ ws.OpCode, _ []byte) {
 		for r := wsutil.SendSent; r != wsutil.SendDropped; {
@@ -298,7 +298,7 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// A connection that comes while Shutdown begins is told as well.
+// A connection that arrives while Shutdown begins is also closed.
 func TestShutdownMeetsNewConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(&Config{Loops: 1, Goroutines: true, CloseTimeout: time.Hour}, nil)

@@ -14,7 +14,7 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// The tests' program is an agent, too: see argv.
+// The tests' program is also an agent: see argv.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == childCommand {
 		exit(child(os.Args[2:]))
