@@ -138,7 +138,7 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// Who is there is known to all hubs, as long as the entries are renewed.
+// All hubs know the members of a topic, as long as the entries are renewed.
 func TestSharedPresence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s store

@@ -18,6 +18,7 @@ func ExampleClient_Presence() {
 
 	c := hubproto.NewClient(srv.URL, nil)
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	ended := make(chan error)
 	go func() { ended <- c.Run(ctx) }()
 
