@@ -74,7 +74,7 @@ func (r *Reader) CloseRead() { r.closing.Do(func() { close(r.closed) }) }
 // Read reads from the source.
 func (r *Reader) Read(p []byte) (int, error) {
 	if !r.fetching && len(r.p) == 0 && r.err == nil && !r.armed.Load() {
-		n, err := r.src.Read(p)
+		n, err := r.some(p)
 		r.err = err
 		return n, err
 	}
@@ -92,7 +92,18 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// wait waits until there are bytes or an error to return.
+// some reads from the source until it returns bytes or an error. Over HTTP/3, each
+// empty DATA frame is a read of nothing, which readers take for an error after some.
+func (r *Reader) some(p []byte) (int, error) {
+	for {
+		n, err := r.src.Read(p)
+		if n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+// wait returns once there is something to return.
 func (r *Reader) wait() error {
 	passed := r.deadline.passed()
 	select {
@@ -141,7 +152,7 @@ func (r *Reader) read() {
 		}
 		r.fetched <- struct{}{}
 	}()
-	n, r.err = r.src.Read(r.buffer.All()[:r.step])
+	n, r.err = r.some(r.buffer.All()[:r.step])
 }
 
 // deadline is a time at which a channel is closed.

@@ -170,3 +170,31 @@ func TestReadAllocatesNothing(t *testing.T) {
 		r.Read(p)
 	}), 0.1)
 }
+
+// silent returns nothing for a while, as a stream of HTTP/3 does for empty DATA frames.
+type silent struct{ reads int }
+
+func (s *silent) Read(p []byte) (int, error) {
+	if s.reads++; s.reads%1000 != 0 {
+		return 0, nil
+	}
+	return copy(p, "a"), nil
+}
+
+func TestReadsOfNothing(t *testing.T) {
+	for _, armed := range []bool{false, true} {
+		r := new(Reader)
+		r.Init(new(silent))
+		if armed {
+			r.ArmRead()
+		}
+		for range 3 {
+			n, err := r.Read(make([]byte, 2))
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		}
+		n, err := r.Read(nil)
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
+}
