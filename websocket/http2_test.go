@@ -186,6 +186,7 @@ func TestHTTP2Refusals(t *testing.T) {
 			{"RFC 8441 4, GET with :protocol", head("GET", "websocket", scheme, path, version), "400", "method CONNECT"},
 			{"GET", head("GET", "", scheme, path), "405", "extended CONNECT"},
 			{"RFC 8441 4, no :path", head("CONNECT", "websocket", scheme, version), "", "PROTOCOL_ERROR"},
+			{"RFC 9110 9.3.6, a body", head("CONNECT", "websocket", scheme, path, version, [2]string{"content-length", "5"}), "400", "body"},
 			{"RFC 6455 10.2, another origin", head("CONNECT", "websocket", scheme, path, version, [2]string{"origin", "http://evil.example"}), "403", "evil.example"},
 			{"RFC 6455 4.4, another version", head("CONNECT", "websocket", scheme, path, [2]string{"sec-websocket-version", "8"}), "400", "Version 13"},
 		} {
@@ -203,6 +204,29 @@ func TestHTTP2Refusals(t *testing.T) {
 		}
 		_, conn := connect(t, client)
 		exchange2(t, conn, "and the connection goes on")
+	})
+}
+
+// A pattern of ServeMux with the method CONNECT takes an extended CONNECT, and leaves GET
+// to another one.
+func TestHTTP2RoutedByMethod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("CONNECT /chat", serving(nil, func(c *Conn) { echo(c) }))
+		mux.HandleFunc("GET /chat", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "a page") })
+		client := http2Client(t, http2Server(t, mux.ServeHTTP, nil))
+		s, _, err := client.Open200("/chat")
+		require.NoError(t, err)
+		c := newConn(connConfig{transport: s, client: true})
+		exchange2(t, c, "hello")
+		require.NoError(t, c.Close(StatusNormalClosure, ""))
+		_, _, err = client.Open200("/other")
+		require.ErrorContains(t, err, "status 404")
+		s, err = client.Request(true, [2]string{":method", "GET"}, [2]string{":scheme", "http"}, [2]string{":path", "/chat"}, [2]string{":authority", "a"})
+		require.NoError(t, err)
+		page, err := io.ReadAll(s)
+		require.NoError(t, err)
+		require.Equal(t, "a page", string(page))
 	})
 }
 

@@ -238,9 +238,12 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	s.req.Major, s.req.Minor = r.ProtoMajor, r.ProtoMinor
 	s.req.secure = r.TLS != nil
 	s.req.Method = s.hold(r.Method)
+	body := announcesBody(r)
 	if r.ProtoMajor > 1 {
 		s.takeConnect(r)
-	} else if announcesBody(r) {
+		body = len(s.req.Protocol) > 0 && r.Header["Content-Length"] != nil // which would bound the stream
+	}
+	if body {
 		return malformed(httphead.ErrBody, httphead.Limits{})
 	}
 	err := s.takeFields(r, false)
