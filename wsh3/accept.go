@@ -54,7 +54,8 @@ func (w *writer) HijackStream() (websocket.Stream, error) {
 	ctx := w.request.Context()
 	local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
 	remote, _ := ctx.Value(http3.RemoteAddrContextKey).(net.Addr)
-	return newStream(s, cmp.Or(local, unknown), cmp.Or(remote, unknown), func() {}), nil
+	// RFC 9114, section 4.1: a server that has answered stops the client without error.
+	return newStream(s, cmp.Or(local, unknown), cmp.Or(remote, unknown), http3.ErrCodeNoError, func() {}), nil
 }
 
 // unknown is an address that the server does not provide.

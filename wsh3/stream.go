@@ -28,7 +28,8 @@ type stream struct {
 	asyncread.Reader
 	h3            h3Stream
 	local, remote net.Addr
-	closed        func() // called once, at the end
+	unneeded      http3.ErrCode // tells the peer to stop sending, after FIN
+	closed        func()        // called once, at the end
 
 	writing  sync.Mutex // held while h3 is written to
 	unwhole  bool       // a write was interrupted
@@ -37,8 +38,8 @@ type stream struct {
 	closing sync.Once
 }
 
-func newStream(h3 h3Stream, local, remote net.Addr, closed func()) *stream {
-	s := &stream{h3: h3, local: local, remote: remote, closed: closed}
+func newStream(h3 h3Stream, local, remote net.Addr, unneeded http3.ErrCode, closed func()) *stream {
+	s := &stream{h3: h3, local: local, remote: remote, unneeded: unneeded, closed: closed}
 	s.Init(h3)
 	return s
 }
@@ -80,6 +81,7 @@ func (s *stream) endWriting() error {
 	}
 	s.finished = true
 	if s.unwhole {
+		s.unneeded = http3.ErrCodeRequestCanceled
 		s.h3.CancelWrite(cancelled)
 		return nil
 	}
@@ -95,11 +97,11 @@ func (s *stream) Close() error {
 		if !s.writing.TryLock() {
 			s.h3.CancelWrite(cancelled) // ends the write
 			s.writing.Lock()
-			s.finished = true
+			s.finished, s.unneeded = true, http3.ErrCodeRequestCanceled
 		}
 		s.endWriting()
 		s.writing.Unlock()
-		s.h3.CancelRead(cancelled) // does nothing after the end of the input
+		s.h3.CancelRead(quic.StreamErrorCode(s.unneeded)) // does nothing after the end of the input
 		s.CloseRead()
 		s.closed()
 	})

@@ -171,7 +171,7 @@ func (t *Transport) exchange(c *conn, str *http3.RequestStream, r *http.Request)
 		str.CancelWrite(cancelled)
 		str.CancelRead(cancelled)
 	})
-	s := newStream(str, c.h3.LocalAddr(), c.h3.RemoteAddr(), func() {
+	s := newStream(str, c.h3.LocalAddr(), c.h3.RemoteAddr(), http3.ErrCodeRequestCanceled, func() {
 		stop()
 		t.release(c)
 	})
@@ -397,7 +397,7 @@ func awaitSettings(ctx context.Context, h3 *http3.ClientConn) error {
 	select {
 	case <-h3.ReceivedSettings():
 	case <-h3.Context().Done():
-		return context.Cause(h3.Context())
+		return ended(h3.Context())
 	case <-ctx.Done():
 		return fmt.Errorf("wait for SETTINGS: %w", context.Cause(ctx))
 	}
@@ -405,6 +405,15 @@ func awaitSettings(ctx context.Context, h3 *http3.ClientConn) error {
 		return websocket.ErrNoExtendedConnect
 	}
 	return nil
+}
+
+// ended returns why a connection has ended, with the name of the code.
+func ended(ctx context.Context) error {
+	err := context.Cause(ctx)
+	if e, ok := errors.AsType[*quic.ApplicationError](err); ok {
+		return fmt.Errorf("%v: %w", http3.ErrCode(e.ErrorCode), err)
+	}
+	return err
 }
 
 func (t *Transport) tlsConfig(addr string) *tls.Config {
