@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsbridge"
@@ -21,13 +23,13 @@ import (
 // versions of HTTP. It returns what dials the bridge in the version front,
 // where the bridge dials the backend in the version back.
 func bridged(t *testing.T, front, back int, backend http.HandlerFunc) func(path string) *websocket.Conn {
-	behind := serve(t, backend, nil)
+	behind := serve(t, backend, QUICConfig())
 	h := &wsbridge.Handler{
 		Backend: func(r *http.Request) (*url.URL, error) { return url.Parse(behind.url + r.URL.RequestURI()) },
 		OnError: func(_ *http.Request, err error) { t.Error(err) },
 	}
 	h.Dialer.TLSConfig, h.Transport = via(t, behind, back)
-	before := serve(t, h.ServeHTTP, nil)
+	before := serve(t, h.ServeHTTP, QUICConfig())
 	config, transport := via(t, before, front)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(background, time.Minute)
@@ -61,9 +63,11 @@ func via(t *testing.T, s *server, version int) (*tls.Config, websocket.Transport
 	return config, nil
 }
 
-// A bridge with HTTP/3 in front, behind, or both.
+// bridges are those with HTTP/3 in front, behind, or both.
+var bridges = map[string][2]int{"1 to 3": {1, 3}, "2 to 3": {2, 3}, "3 to 3": {3, 3}, "3 to 1": {3, 1}, "3 to 2": {3, 2}}
+
 func TestBridge_RFC9220(t *testing.T) {
-	for name, v := range map[string][2]int{"1 to 3": {1, 3}, "2 to 3": {2, 3}, "3 to 3": {3, 3}, "3 to 1": {3, 1}, "3 to 2": {3, 2}} {
+	for name, v := range bridges {
 		t.Run(name, func(t *testing.T) {
 			got := make(chan error, 10)
 			dial := bridged(t, v[0], v[1], func(w http.ResponseWriter, r *http.Request) {
@@ -106,6 +110,96 @@ func TestBridge_RFC9220(t *testing.T) {
 			c.CloseNow()
 			require.Equal(t, websocket.StatusCode(-1), websocket.CloseStatus(<-got))
 			exchange(t, dial("/echo"), "closed by Shutdown")
+		})
+	}
+}
+
+// A receiver that does not read stops its sender, and nothing piles up in between.
+func TestBridgeBackpressure(t *testing.T) {
+	for name, v := range bridges {
+		for _, stalls := range []string{"client", "backend"} {
+			t.Run(name+", the "+stalls+" stalls", func(t *testing.T) {
+				stuck, over := make(chan error, 1), make(chan struct{})
+				dial := bridged(t, v[0], v[1], func(w http.ResponseWriter, r *http.Request) {
+					c, err := Accept(w, r, nil)
+					if err != nil {
+						return
+					}
+					defer c.CloseNow()
+					if stalls == "client" {
+						stuck <- pour(c)
+					}
+					<-over
+				})
+				defer close(over)
+				before := heap()
+				c := dial("/")
+				if stalls == "backend" {
+					stuck <- pour(c)
+				}
+				require.Error(t, <-stuck, "256 MiB could be written that nobody reads")
+				grown := heap() - before
+				t.Logf("held on the way: %d bytes", grown)
+				if !race.Enabled {
+					require.Less(t, grown, int64(4<<20), "bytes held on the way of 256 MiB")
+				}
+				c.CloseNow()
+			})
+		}
+	}
+}
+
+// pour writes 256 MiB, unless a write is stuck.
+func pour(c *websocket.Conn) error {
+	for range 4096 {
+		ctx, cancel := context.WithTimeout(background, 200*time.Millisecond)
+		err := c.Write(ctx, websocket.MessageBinary, make([]byte, 64<<10))
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heap returns the bytes in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // pools let go of what they hold
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A bridge that waits holds little, with both of its streams and their ends.
+func TestBridgeIdleMemory(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector needs memory of its own")
+	}
+	for name, v := range bridges {
+		t.Run(name, func(t *testing.T) {
+			dial := bridged(t, v[0], v[1], func(w http.ResponseWriter, r *http.Request) {
+				c, err := Accept(w, r, &websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{ReadLimit: -1}})
+				if err != nil {
+					return
+				}
+				defer c.CloseNow()
+				echo(c)
+			})
+			open := func(n int) {
+				for range n {
+					c := dial("/")
+					exchange(t, c, strings.Repeat("x", 20<<10))
+					exchange(t, c, "small")
+				}
+			}
+			open(5)
+			before := heap()
+			const conns = 40
+			open(conns)
+			each := (heap() - before) / conns
+			t.Logf("an idle bridge: %d bytes", each)
+			require.Less(t, each, int64(128<<10))
 		})
 	}
 }
