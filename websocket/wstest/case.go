@@ -50,10 +50,11 @@ type script func(ctx context.Context, p *peer) error
 type need uint8
 
 const (
-	needEcho  need = 1 << iota // the peer sends messages back
-	needLimit                  // the run declares the peer's limit on messages
-	needRaw                    // the script does the handshake itself
-	needAlone                  // needs much memory: only few run concurrently
+	needEcho   need = 1 << iota // the peer sends messages back
+	needLimit                   // the run declares the peer's limit on messages
+	needRaw                     // the script does the handshake itself
+	needAlone                   // costs much memory: few of them at once
+	needStream                  // is about extended CONNECT
 )
 
 // Cases returns all cases, in the order of the RFC. The caller owns the slice.
@@ -73,7 +74,7 @@ func casesFor(d Direction) []Case {
 var allCases = sync.OnceValue(func() []Case {
 	var l list
 	for _, area := range []func(*list){
-		requestCases, responseCases, clientRequestCases,
+		requestCases, responseCases, clientRequestCases, streamCases,
 		lengthCases, maskCases, rsvCases, opcodeCases,
 		fragmentCases, interleaveCases, fragmentFaultCases,
 		pingCases, utf8Cases, utf8CutCases, headerSplitCases, leftoverCases,
@@ -129,7 +130,9 @@ func choose(d Direction, o *Options) ([]Case, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wstest: filter: %w", err)
 	}
-	return slices.DeleteFunc(casesFor(d), func(c Case) bool { return !re.MatchString(c.ID) }), nil
+	return slices.DeleteFunc(casesFor(d), func(c Case) bool {
+		return !re.MatchString(c.ID) || c.needs&needStream != 0 && o.Transport == nil
+	}), nil
 }
 
 // skip returns why a case cannot run with the options, or "".

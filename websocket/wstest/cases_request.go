@@ -63,7 +63,7 @@ func goodRequestCases(l *list) {
 		{"utf8-value", adding("X-Text", "Grüße")},
 		{"user-agent", adding("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)")},
 		{"query", func(q *request) { q.path += "?x=1&y=%20" }},
-		{"same-origin", func(q *request) { q.add("Origin", "http://"+q.value("Host")) }},
+		{"same-origin", func(q *request) { q.add("Origin", q.origin) }},
 		{"absolute-target", func(q *request) { q.path = "http://" + q.value("Host") + q.path }},
 	} {
 		l.add(r, "request/good/"+c.name, 0, opening(0, c.edit))

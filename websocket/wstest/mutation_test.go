@@ -330,6 +330,7 @@ var beyondMutants = []struct{ cases, why string }{
 	{`^size/(text|binary)/(262144|1048576|4194304|16777216)-|^size/unicode/|^close/after/large$|^deflate/size/4194304$`,
 		"larger than the twins' limit; the smaller sizes have the same script"},
 	{`^deflate/bomb/100-times$`, "10-times with more bytes, which take seconds to inflate"},
+	{`^stream/`, "they need a stream: TestFaultyStreams"},
 	{`^close/then/pong$`, "a pong has no effect by which one that is processed could be told"},
 	{`^deflate/rsv/(no-start|reserved-opcode)$`, "two faults in one frame: to keep one rule is to fail the connection"},
 }

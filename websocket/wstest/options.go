@@ -60,7 +60,7 @@ type Options struct {
 
 	// Transport, if not nil, opens an HTTP/2 or HTTP/3 stream to a server for
 	// each case, instead of Dial and TLS. Cases about HTTP/1.1 handshakes are
-	// skipped.
+	// skipped. Cases about streams, "stream/…", run only with a Transport.
 	Transport websocket.Transport
 
 	// Listener is where the suite listens for a client under test. RunClient

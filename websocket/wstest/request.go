@@ -12,8 +12,8 @@ type request struct {
 	method, path, proto string
 	fields              []field
 	eol                 string
-	body                string // after the head
-	key                 string
+	body                string // behind the head
+	key, origin         string
 	offered             []string // subprotocols
 }
 
@@ -22,6 +22,7 @@ type field struct{ name, value string }
 // newRequest returns a valid request.
 func (p *peer) newRequest() *request {
 	q := &request{method: "GET", path: p.target.url.RequestURI(), proto: "HTTP/1.1", eol: "\r\n", key: newKey()}
+	q.origin = map[bool]string{true: "https://", false: "http://"}[p.target.secure] + p.target.url.Host
 	q.add("Host", p.target.url.Host)
 	q.add("Upgrade", "websocket")
 	q.add("Connection", "Upgrade")

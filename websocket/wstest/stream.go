@@ -26,6 +26,7 @@ type streamConn struct {
 	cancel context.CancelFunc
 	target target
 	t      websocket.Transport
+	change func(*http.Request) // of the extended CONNECT, if a case has one
 
 	head   []byte // of the request, as far as written
 	answer []byte // unread part of the response
@@ -98,6 +99,9 @@ func (c *streamConn) connect() error {
 	}
 	if r, err = ws.ExtendedConnect(r.WithContext(c.ctx)); err != nil {
 		return err
+	}
+	if c.change != nil {
+		c.change(r)
 	}
 	stream, resp, err := c.t.Connect(r)
 	if err != nil {
@@ -199,10 +203,12 @@ func (s netStream) SetDeadline(t time.Time) error {
 func (netStream) LocalAddr() net.Addr  { return &net.TCPAddr{} }
 func (netStream) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
-// onlyUpgrades matches the cases about HTTP/1.1 handshakes. They include cases
-// with a refusal, because it ends the stream and the suite does not see the
-// client's reaction.
-var onlyUpgrades = regexp.MustCompile(`^request/|^response/(status|line|upgrade|connection|accept|head)/` +
+// onlyUpgrades are the cases about handshakes of HTTP/1.1. Those of an answer that
+// refuses are among them: it ends a stream, so that the suite does not see what the
+// client makes of it.
+var onlyUpgrades = regexp.MustCompile(`^request/(key|upgrade|connection|host|method|http|head|body)/` +
+	`|^request/good/(connection|upgrade|names|order|spaces|absolute|pieces|frame)` +
+	`|^response/(status|line|upgrade|connection|accept|head)/` +
 	`|^response/good/(upgrade|connection|names|order|another|empty|spaces|pieces)`)
 
 // overStream returns why a case does not apply to a stream, or "".

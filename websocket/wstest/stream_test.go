@@ -3,11 +3,15 @@ package wstest
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -17,29 +21,43 @@ import (
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/websocket/xconnect"
+	"github.com/wskit/wskit/ws"
 )
 
 // h2Transport opens each stream on one connection of HTTP/2.
 type h2Transport struct{ client *h2peer.Client }
 
 func (t h2Transport) Connect(r *http.Request) (websocket.Stream, *http.Response, error) {
-	var fields [][2]string
+	fields := [][2]string{
+		{":method", r.Method}, {":protocol", r.Header[":protocol"][0]}, {":scheme", "http"},
+		{":authority", r.Host}, {":path", r.URL.RequestURI()},
+	}
 	for name, values := range r.Header {
 		for _, v := range values {
-			if !strings.HasPrefix(name, ":") && name != "Sec-Websocket-Version" {
+			if !strings.HasPrefix(name, ":") {
 				fields = append(fields, [2]string{strings.ToLower(name), v})
 			}
 		}
 	}
-	s, answer, err := t.client.Open200(r.URL.RequestURI(), fields...)
+	s, err := t.client.Request(false, fields...)
 	if err != nil {
 		return nil, nil, err
 	}
-	resp := &http.Response{StatusCode: 200, Header: make(http.Header)}
+	answer, err := s.Answer()
+	if err != nil {
+		return nil, nil, err
+	}
+	resp := &http.Response{Header: make(http.Header), Body: struct {
+		io.Reader
+		io.Closer
+	}{s, s}}
 	for name, v := range answer {
 		resp.Header.Set(name, v)
 	}
 	delete(resp.Header, ":status")
+	if resp.StatusCode, err = strconv.Atoi(answer[":status"]); err != nil || resp.StatusCode != 200 {
+		return nil, resp, err
+	}
 	h := &h2Stream{Stream: s}
 	h.Init(s)
 	return h, resp, nil
@@ -105,6 +123,119 @@ func TestServerOverHTTP2_RFC8441(t *testing.T) {
 		}
 	}
 	require.Less(t, skipped, 250)
+}
+
+// The cases about streams find what is wrong with a server over HTTP/2.
+func TestFaultyStreams(t *testing.T) {
+	accept := func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err == nil {
+			defer c.CloseNow()
+			c.Read(context.Background())
+		}
+	}
+	var reset atomic.Bool
+	for name, tt := range map[string]struct {
+		cases   string
+		verdict Verdict
+		handler http.HandlerFunc
+	}{
+		"none": {"^stream/", Strict, accept},
+		"takes any protocol": {"^stream/protocol/", Failed, func(w http.ResponseWriter, r *http.Request) {
+			r.Header[":protocol"] = []string{"websocket"}
+			accept(w, r)
+		}},
+		"another status": {"^stream/protocol/", Tolerated, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header[":protocol"][0] != "websocket" {
+				http.NotFound(w, r)
+				return
+			}
+			accept(w, r)
+		}},
+		"reset for an answer": {"^stream/protocol/", Tolerated, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header[":protocol"][0] != "websocket" {
+				panic(http.ErrAbortHandler)
+			}
+			accept(w, r)
+		}},
+		"answers a key": {"^stream/key/", Failed, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Sec-WebSocket-Key") == "" {
+				accept(w, r)
+				return
+			}
+			w.Header().Set("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+			w.WriteHeader(http.StatusOK)
+		}},
+		"refuses a key": {"^stream/key/", Failed, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Sec-WebSocket-Key") != "" {
+				http.Error(w, "no key", http.StatusBadRequest)
+				return
+			}
+			accept(w, r)
+		}},
+		"keeps its direction": {"^stream/end/half-closed$", Failed, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusOK)
+			for {
+				http.NewResponseController(w).Flush()
+				f, err := ws.ReadFrame(r.Body)
+				if err != nil || f.Header.OpCode == ws.OpClose {
+					break
+				}
+				ws.WriteFrame(w, ws.NewPongFrame(ws.UnmaskFrame(f).Payload))
+			}
+			<-r.Context().Done()
+		}},
+		"does not come back": {"^stream/end/reset-", Failed, func(w http.ResponseWriter, r *http.Request) {
+			if reset.Load() {
+				http.Error(w, "over", http.StatusServiceUnavailable)
+				return
+			}
+			c, err := websocket.Accept(w, r, nil)
+			if err == nil {
+				defer c.CloseNow()
+				_, _, err = c.Read(context.Background())
+				reset.Store(websocket.CloseStatus(err) == -1)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				reset.Store(false)
+				r := askStreams(t, tt.handler, tt.cases)
+				for _, result := range r.Agents[0].Results {
+					require.Equal(t, tt.verdict, result.Verdict, "%s: %s", result.Case.ID, result.Detail)
+				}
+			})
+		})
+	}
+}
+
+// askStreams runs cases over HTTP/2 against a handler, one after the other.
+func askStreams(t *testing.T, h http.HandlerFunc, cases string) *Report {
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	srv := &http.Server{Protocols: &protocols, Handler: h}
+	l := Listen(nil)
+	served := make(chan struct{})
+	go func() { defer close(served); srv.Serve(l) }()
+	defer func() { srv.Close(); <-served; time.Sleep(time.Minute) }()
+	conn, err := l.DialContext(t.Context(), "tcp", "")
+	require.NoError(t, err)
+	client, err := h2peer.Open(conn)
+	require.NoError(t, err)
+	defer client.Close()
+	r, err := RunServer(t.Context(), "ws://server.example/", &Options{Filter: cases, Transport: h2Transport{client}, Parallel: 1})
+	require.NoError(t, err)
+	return r
+}
+
+// Cases about streams do not run over HTTP/1.1.
+func TestStreamCasesNeedAStream(t *testing.T) {
+	for _, o := range []*Options{{Filter: "^stream/"}, {Filter: "^stream/", Transport: h2Transport{}}} {
+		cases, err := choose(Server, o)
+		require.NoError(t, err)
+		require.Equal(t, o.Transport != nil, len(cases) > 0)
+	}
 }
 
 func TestServeErrors(t *testing.T) {
