@@ -180,8 +180,13 @@ func (t *Transport) exchange(c *conn, str *http3.RequestStream, r *http.Request)
 	if err == nil {
 		resp, err = finalAnswer(str)
 	}
-	if err == nil && resp.StatusCode < 300 && !stop() {
-		err = r.Context().Err()
+	if err == nil && resp.StatusCode < 300 {
+		switch {
+		case resp.Header["Content-Length"] != nil: // http3 would bound the stream by it
+			err = errors.New("the answer to CONNECT has a Content-Length (RFC 9110, section 9.3.6)")
+		case !stop():
+			err = r.Context().Err()
+		}
 	}
 	if err != nil {
 		s.Close()
