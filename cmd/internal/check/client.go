@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os/exec"
 	"strings"
 	"time"
@@ -28,15 +29,44 @@ func (o *options) askClient(cmd *cobra.Command, args []string, suite *wstest.Opt
 		if suite.Agent == "" {
 			suite.Agent = args[0]
 		}
+		if o.Streams() {
+			suite.Serve = func(h http.Handler) (string, func(), error) { return o.host("127.0.0.1:0", h) }
+		}
 		return wstest.RunClient(ctx, func(url string) error { return start(ctx, cmd.ErrOrStderr(), args, url) }, suite)
+	}
+	if err := o.await(cmd.ErrOrStderr(), suite); err != nil {
+		return nil, err
+	}
+	return wstest.RunClient(ctx, nil, suite)
+}
+
+// await makes the suite listen for a client that connects by itself.
+func (o *options) await(w io.Writer, suite *wstest.Options) error {
+	waiting := func(url string) {
+		fmt.Fprintf(w, "waiting for a client at %s (wskit check --help says what the client must do)\n", url)
+	}
+	if o.Streams() {
+		suite.Serve = func(h http.Handler) (string, func(), error) {
+			url, stop, err := o.host(o.listen, h)
+			if err != nil {
+				return "", nil, cannotListen(err)
+			}
+			waiting(url)
+			return url, stop, nil
+		}
+		return nil
 	}
 	ln, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen: %w: choose another --listen", err)
+		return cannotListen(err)
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "waiting for a client at ws://%s (wskit check --help says what the client must do)\n", ln.Addr())
+	waiting("ws://" + ln.Addr().String())
 	suite.Listener = ln
-	return wstest.RunClient(ctx, nil, suite)
+	return nil
+}
+
+func cannotListen(err error) error {
+	return fmt.Errorf("cannot listen: %w: choose another --listen", err)
 }
 
 // start runs the client with the URL in place of {url}, or after its arguments.

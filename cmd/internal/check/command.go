@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -21,10 +22,10 @@ import (
 type options struct {
 	connect.Flags
 	client, list, attacks, json, wire bool
-	noEcho, requireCompression        bool
+	noEcho, requireCompression, tls   bool
 	listen, filter, agent, failOn     string
 	reports                           []string
-	baseline, sarifFile               string
+	baseline, sarifFile, saveCert     string
 	known                             baseline // the results in --baseline
 	parallel, connections             int
 	caseTimeout, quiet, wait          time.Duration
@@ -54,6 +55,10 @@ waits for the client. The client does three things:
 A client can also open a case by name, URL/case?id=NAME. URL/cases lists the names, one on
 each line.
 
+With --http2 or --http3, the suite uses that version: a client under test opens all of
+these URLs by extended CONNECT. Cases about the handshake of HTTP/1.1 are skipped.
+Without --tls, a client under test must start with HTTP/2 at once (prior knowledge).
+
 A case is strict if the peer follows the RFC, tolerated if it deviates without harm, and
 failed if it breaks the RFC.
 
@@ -82,6 +87,7 @@ func Command() *cobra.Command {
   wskit check --baseline known.json ws://localhost:8080/echo   # made with --report known.json
   wskit check --client -- ./my-client --echo {url}
   wskit check --client --listen 127.0.0.1:9001
+  wskit check --client --http3 --tls-save ca.pem -- ./my-client --ca ca.pem {url}
   wskit check --list
   wskit check --attacks ws://localhost:8080/echo`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
@@ -95,6 +101,8 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.BoolVar(&o.client, "client", false, "test a client: the command after --, or one that connects to --listen")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:9001", "host:port to listen on for the client")
+	flags.BoolVar(&o.tls, "tls", false, "with --client and --http2: use TLS, with a certificate generated at startup")
+	flags.StringVar(&o.saveCert, "tls-save", "", "with --client and --tls or --http3: file to write that certificate to, for the client to trust")
 	flags.DurationVar(&o.wait, "wait", 0, "how long to wait for the client to finish; 0: no limit")
 	flags.BoolVar(&o.attacks, "attacks", false, "attack the server as hostile clients do, instead of testing it; use it only on your own servers")
 	flags.IntVar(&o.connections, "connections", 50, "number of connections of an attack")
@@ -138,14 +146,12 @@ func (o *options) check(args []string) error {
 		return exit.Usagef("--parallel and --connections: give 1 or more")
 	case o.caseTimeout <= 0 || o.quiet <= 0 || o.wait < 0 || o.maxMessage < 0:
 		return exit.Usagef("--case-timeout and --quiet: give positive times; --wait and --max-message cannot be negative")
-	case o.Streams() && o.client:
-		return exit.Usagef("--http2 and --http3 cannot be combined with --client")
 	case o.attacks && (o.client || len(o.reports) > 0 || o.baseline != ""):
 		return exit.Usagef("--attacks cannot be combined with --client, --report or --baseline")
 	case !o.client && !o.list && len(args) != 1:
 		return exit.Usagef("give the URL of a server, or --client")
 	}
-	return nil
+	return o.checkHost()
 }
 
 func (o *options) run(cmd *cobra.Command, args []string) error {
@@ -217,7 +223,9 @@ func (o *options) suite() (*wstest.Options, error) {
 		Agent: o.agent, Filter: o.filter, Parallel: o.parallel, Timeout: o.caseTimeout, Quiet: o.quiet, NoEcho: o.noEcho,
 		MaxMessage: o.maxMessage, RequireCompression: o.requireCompression, Header: header, TLS: config,
 	}
-	suite.Transport = o.Transport(config)
+	if !o.client {
+		suite.Transport = o.Transport(config)
+	}
 	return suite, nil
 }
 
@@ -256,7 +264,7 @@ func (o *options) cases() (chosen []wstest.Case) {
 	}
 	filter := regexp.MustCompile(o.filter) // check has compiled it before
 	for _, c := range all {
-		if filter.MatchString(c.ID) {
+		if filter.MatchString(c.ID) && (o.list || o.Streams() || !strings.HasPrefix(c.ID, "stream/")) {
 			chosen = append(chosen, c)
 		}
 	}
