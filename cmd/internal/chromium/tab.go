@@ -47,16 +47,20 @@ type reply struct {
 	Params json.RawMessage `json:"params"`
 }
 
-// Open starts a browser and opens url in it. Without a browser it skips the
-// test, unless CI is set.
-func Open(t *testing.T, url string) *Tab {
+// Open starts a browser with more flags and opens url in it. Without flags, the
+// browser does not use HTTP/3. Without a browser Open skips the test, unless CI
+// is set.
+func Open(t *testing.T, url string, flags ...string) *Tab {
 	t.Helper()
 	path := findChromium(t)
 	profile := profileDir(t)
 	args := []string{
 		"--headless=new", "--remote-debugging-port=0", "--user-data-dir=" + profile, "--disable-gpu", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-		"--disable-breakpad", "--disable-quic",
+		"--disable-breakpad",
+	}
+	if args = append(args, flags...); len(flags) == 0 {
+		args = append(args, "--disable-quic")
 	}
 	if os.Geteuid() == 0 {
 		args = append(args, "--no-sandbox") // the sandbox does not work for root
