@@ -34,8 +34,11 @@ func (o *options) host(addr string, h http.Handler) (url string, stop func(), er
 	return hostHTTP2(addr, config, h)
 }
 
-// hostTimeout limits what a client under test may do outside its streams.
-const hostTimeout = 10 * time.Second
+// Limits for what a client under test does outside its streams.
+const (
+	hostTimeout = 10 * time.Second
+	hostHead    = 16 << 10 // bytes of the head of a request; net/http adds 4 KiB
+)
 
 // hostHTTP2 serves HTTP/2, without TLS if config is nil.
 func hostHTTP2(addr string, config *tls.Config, h http.Handler) (url string, stop func(), err error) {
@@ -44,6 +47,7 @@ func hostHTTP2(addr string, config *tls.Config, h http.Handler) (url string, sto
 	protocols.SetUnencryptedHTTP2(config == nil)
 	srv := &http.Server{
 		Handler: h, TLSConfig: config, Protocols: protocols, ErrorLog: log.New(io.Discard, "", 0),
+		MaxHeaderBytes:    hostHead,
 		ReadHeaderTimeout: hostTimeout, ReadTimeout: hostTimeout, WriteTimeout: hostTimeout, IdleTimeout: hostTimeout,
 	}
 	xconnect.Configure(srv)
@@ -75,7 +79,7 @@ func hostHTTP3(addr string, config *tls.Config, h http.Handler) (url string, sto
 	}
 	srv := &http3.Server{
 		Handler: h, TLSConfig: http3.ConfigureTLSConfig(config), QUICConfig: wsh3.QUICConfig(),
-		IdleTimeout: hostTimeout, Logger: slog.New(slog.DiscardHandler),
+		MaxHeaderBytes: hostHead, IdleTimeout: hostTimeout, Logger: slog.New(slog.DiscardHandler),
 	}
 	done := make(chan struct{})
 	go func() {
