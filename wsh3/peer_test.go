@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -80,12 +82,27 @@ func bubble(t *testing.T, f func(t *testing.T, n *lan)) {
 // serve serves h over HTTP/3 until the test ends, or to the end that it returns.
 func (n *lan) serve(h http.Handler) (s *http3.Server, end func()) {
 	s = &http3.Server{Handler: h, TLSConfig: serverTLS(), QUICConfig: QUICConfig(), Logger: slog.New(slog.DiscardHandler)}
+	var mu sync.Mutex
+	var conns []*quic.Conn
+	s.ConnContext = func(ctx context.Context, c *quic.Conn) context.Context {
+		mu.Lock()
+		defer mu.Unlock()
+		conns = append(conns, c)
+		return ctx
+	}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
 		s.Serve(n.server)
 	}()
 	return s, func() {
+		mu.Lock()
+		open := slices.Clone(conns)
+		mu.Unlock()
+		for _, c := range open {
+			c.CloseWithError(noError, "")
+		}
+		time.Sleep(time.Minute) // Close waits for handlers with a lock held, which a bubble takes for work
 		s.Close()
 		n.server.Close()
 		<-served
