@@ -301,7 +301,7 @@ const conformance = "^(client|close|deflate/[^b]|fragment|frame|opcode|ping|pong
 func TestConformance(t *testing.T) {
 	srv := serving(t, nil, echo)
 	report, err := wstest.RunServer(t.Context(), srv.URL, &wstest.Options{
-		Filter: conformance, Parallel: 64,
+		Filter: conformance, Parallel: 64, Timeout: 2 * time.Minute,
 		Transport: transport(t, srv),
 	})
 	require.NoError(t, err)
