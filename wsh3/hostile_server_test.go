@@ -23,7 +23,7 @@ import (
 // offers are the SETTINGS of a server that takes extended CONNECT (RFC 9220, section 3).
 var offers = []uint64{0x8, 1}
 
-// dialing is a Dial under way.
+// dialing is a Dial that has not returned.
 type dialing struct {
 	conn *websocket.Conn
 	resp *http.Response

@@ -12,7 +12,7 @@ type request struct {
 	method, path, proto string
 	fields              []field
 	eol                 string
-	body                string // behind the head
+	body                string // follows the head
 	key, origin         string
 	offered             []string // subprotocols
 }
