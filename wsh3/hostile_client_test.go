@@ -20,7 +20,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-const lostPeer = "the peer is gone without a close frame"
+const lostPeer = "the peer has gone without a close frame"
 
 // echoes requires that a message comes back on a stream, and closes it.
 func (s *peerStream) echoes() {

@@ -142,7 +142,7 @@ func TestHostileAnswers(t *testing.T) {
 			for range 7 {
 				s.quic.Write(appendHead(nil, ":status", "103"))
 			}
-		}, "informational"},
+		}, "too many interim responses"},
 		{"interim answer and FIN", func(_ *peer, s *peerStream) {
 			s.write(appendHead(nil, ":status", "103"))
 			s.quic.Close()

@@ -367,7 +367,7 @@ func TestClientStopsAtMalformedMessages(t *testing.T) {
 			c, stop, ended := badServer(t, text).run()
 			defer stop()
 			require.NoError(t, c.Subscribe("a", nil, func(hubproto.Event) {}))
-			require.ErrorContains(t, <-ended, "malformed message of the server", text)
+			require.ErrorContains(t, <-ended, "malformed message from the server", text)
 			require.ErrorContains(t, c.Ping(background), "the client has stopped", text)
 		})
 	}
