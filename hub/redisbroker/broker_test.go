@@ -245,11 +245,11 @@ func TestForeignMessages(t *testing.T) {
 		require.NoError(t, b.client.XAdd(t.Context(), &redis.XAddArgs{Stream: b.key("kept.a", streamKey), ID: id, Values: []string{"p", "x"}}).Err())
 	}
 	_, _, err := b.History(t.Context(), "kept.a", hub.Position{}, 10)
-	require.ErrorContains(t, err, "another program")
+	require.ErrorContains(t, err, "is not a publication")
 	_, err = b.Publish(t.Context(), "live.*", hub.Publication{})
 	require.ErrorIs(t, err, hub.ErrTopic)
 	_, err = New(Options{Prefix: "{x}"})
-	require.ErrorContains(t, err, "braces")
+	require.ErrorContains(t, err, "contains a brace")
 }
 
 // Redis takes any bytes as a topic, of any length.
