@@ -27,7 +27,7 @@ type RequestInfo struct {
 	Header http.Header
 }
 
-// keepRequest returns what is kept of r, or nil if nothing is asked for.
+// keepRequest returns the information about r, or nil without KeepRequest.
 func (o *ConnOptions) keepRequest(r *http.Request) *RequestInfo {
 	if !o.KeepRequest || r == nil || r.URL == nil {
 		return nil
@@ -45,8 +45,8 @@ type extras struct {
 	value atomic.Pointer[any]
 
 	mu     sync.Mutex
-	groups []*Group // those that the connection has joined with Join
-	drains *Group   // that of Conn.drain
+	groups []*Group // joined with Join
+	drains *Group   // the group that began to drain the connection
 }
 
 // extra returns the extras of c.
@@ -71,7 +71,7 @@ func (c *Conn) enter(g *Group) {
 	}
 }
 
-// notJoined is why a connection that is closed joins no group.
+// notJoined returns the error of joining a group with a closed connection.
 func (c *Conn) notJoined() error { return &opError{"join", nowClosed(c.ended().err)} }
 
 // exit notes that c has left g.
@@ -107,7 +107,7 @@ func (c *Conn) leaveAll() {
 
 // SetValue stores a value of the program in the connection, for [Conn.Value].
 // It is useful with hooks, [Group] and other callers that pass a *Conn. A nil v
-// removes the value. It is safe for concurrent use.
+// removes the value. SetValue is safe for concurrent use.
 func (c *Conn) SetValue(v any) {
 	if v != nil || c.extras.Load() != nil {
 		c.extra().value.Store(&v)
@@ -129,8 +129,8 @@ func (c *Conn) Value() any {
 func (c *Conn) Request() *RequestInfo { return c.opts.request }
 
 // Compression returns the negotiated parameters of permessage-deflate (RFC
-// 7692). ok is false if messages are not compressed, and in a browser, which
-// does not report them.
+// 7692). ok is false if messages are not compressed. It is also false in a
+// browser, which does not report the parameters.
 func (c *Conn) Compression() (agreed wsflate.Parameters, ok bool) {
 	if c.opts.flate == nil {
 		return wsflate.Parameters{}, false
@@ -140,8 +140,8 @@ func (c *Conn) Compression() (agreed wsflate.Parameters, ok bool) {
 
 // RemoteAddr returns the address of the peer: the client that Proxies of
 // [AcceptOptions] report, or else the address of the transport, which may be
-// that of a proxy. It is "websocket/unknown-addr" if the transport has no
-// address.
+// that of a proxy. If the transport has no address, RemoteAddr returns
+// "websocket/unknown-addr".
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.opts.remote.IsValid() {
 		return net.TCPAddrFromAddrPort(c.opts.remote)

@@ -23,9 +23,9 @@ type AcceptOptions struct {
 	// the connection has no subprotocol, and [Conn.Subprotocol] returns "".
 	Subprotocols []string
 
-	// RequireSubprotocol refuses a client for which no subprotocol is chosen,
-	// from Subprotocols or by ChooseSubprotocol, with status 400 and a text
-	// that lists Subprotocols. Subprotocols must not be empty. A browser that
+	// RequireSubprotocol refuses a client for which neither Subprotocols nor
+	// ChooseSubprotocol chooses a subprotocol. The response has status 400 and
+	// a text that lists Subprotocols, which must not be empty. A browser that
 	// has offered subprotocols would end such a connection anyway.
 	RequireSubprotocol bool
 
@@ -53,11 +53,11 @@ type AcceptOptions struct {
 	// Validate.
 	OriginPatterns []string
 
-	// CrossOrigin, if not nil, authorizes the requests that it would accept if
-	// they were POST requests, with its trusted origins and bypass patterns. A
+	// CrossOrigin, if not nil, authorizes requests with its trusted origins and
+	// bypass patterns. Accept checks a request as if it were a POST request,
+	// because CrossOrigin accepts every GET request, and a handshake is one. A
 	// program can then use one list of origins for its pages and its
-	// WebSockets. CrossOrigin itself accepts every handshake, because that is a
-	// GET request. OriginPatterns authorize further origins.
+	// WebSockets. OriginPatterns authorize further origins.
 	CrossOrigin *http.CrossOriginProtection
 
 	// Proxies, if not nil, are the reverse proxies that are trusted to report
@@ -113,8 +113,8 @@ type AcceptOptions struct {
 	// error refuses the handshake. If the error wraps a
 	// [ws.RejectConnectionError], the response is the one that it describes.
 	// Otherwise the response has status 500 and does not contain the text of
-	// the error, which Accept returns. An error of [Dial], which is a refusal
-	// by another server, is also answered with status 500. Fields that
+	// the error, which Accept returns. An error of [Dial], which may hold a
+	// refusal by another server, is also answered with status 500. Fields that
 	// OnHandshake adds to answer are sent with status 101, or 200 over HTTP/2
 	// and HTTP/3.
 	OnHandshake func(r *http.Request, answer http.Header) error
@@ -122,7 +122,7 @@ type AcceptOptions struct {
 	ConnOptions
 }
 
-// Validate returns the error with which every Accept would fail: an entry of
+// Validate returns an error if every Accept would fail: an entry of
 // OriginPatterns or Hosts can match nothing, one of Proxies is invalid, or
 // RequireSubprotocol is set without Subprotocols. A program may call it when it
 // starts.
@@ -148,25 +148,26 @@ func (o *AcceptOptions) check() error {
 // 6455, section 4.2). It refuses a request from a page of another origin,
 // unless the options authorize it. opts may be nil.
 //
-// Accept writes the response to w, also if it refuses the request. Fields set
-// in w.Header() before, such as cookies, are also sent with status 101.
-// Middleware sees the status of refusals. If the handshake succeeds, it sees
-// only that the connection is hijacked, unless AnswerThroughWriter is set.
+// Accept writes the response to w, even if it refuses the request. Fields that
+// were set in w.Header() before the call, such as cookies, are also sent with
+// status 101. Middleware sees the status of refusals. If the handshake
+// succeeds, it sees only that the connection is hijacked, unless
+// AnswerThroughWriter is set.
 //
 // The server has already read the request when Accept is called. Only
-// [http.Server].ReadHeaderTimeout limits the time for that: without it, a
-// client that sends a byte now and then holds its connection indefinitely.
-// IdleTimeout limits connections between requests. ReadTimeout and WriteTimeout
-// end with the handshake.
+// [http.Server].ReadHeaderTimeout limits the time for reading it. Without that
+// limit, a client that sends a byte now and then holds its connection
+// indefinitely. IdleTimeout limits connections between requests. ReadTimeout
+// and WriteTimeout end with the handshake.
 //
 // On error nothing stays open. A refusal is a *[ws.ConnectionRejectedError],
 // which has the status, or the error of a callback.
 //
 // The caller owns the connection. Deadlines set by the server are cleared.
-// Neither [http.Server.Shutdown] nor the return of the handler closes it; see
-// [Group]. The context of the request ends when the handler returns. A
-// connection that is served by another goroutine, under another context, does
-// not keep the memory of the net/http handler.
+// Neither [http.Server.Shutdown] nor the return of the handler closes the
+// connection: see [Group]. The context of the request ends when the handler
+// returns. To release the memory of net/http, serve the connection on another
+// goroutine and under another context, and return from the handler.
 //
 // Accept also accepts an extended CONNECT of HTTP/2 and HTTP/3 (RFC 8441, RFC
 // 9220). The options have the same meaning, and AnswerThroughWriter is always
@@ -176,8 +177,8 @@ func (o *AcceptOptions) check() error {
 //   - When the handler returns, writes fail, and the connection is closed after
 //     CloseTimeout. http.Server.Shutdown waits for the handler.
 //   - A context that ends within a write closes the connection, as over TLS. A
-//     context that ends between two messages leaves it usable. From the first
-//     read with a context that can end, a second goroutine reads.
+//     context that ends between two messages leaves it usable. After the first
+//     read with a context that can end, a second goroutine reads the stream.
 //   - The server cannot end only its own direction: the stream ends when the
 //     handler returns, or with RST_STREAM after CloseNow.
 //
@@ -228,7 +229,7 @@ var errNilWriter = errors.New("websocket: accept: nil http.ResponseWriter")
 func (o *AcceptOptions) accepted(r *http.Request, conn net.Conn, rw *bufio.ReadWriter, hs ws.Handshake, compression *wsflate.Extension) *connConfig {
 	transport, received := ws.Detach(conn, rw.Reader)
 	switch transport.(type) {
-	case *net.TCPConn, *net.UnixConn, *tls.Conn: // one that does not read through rw itself
+	case *net.TCPConn, *net.UnixConn, *tls.Conn: // these do not read through rw
 		*rw.Reader = *bufio.NewReaderSize(transport, 0)
 	}
 	cfg := o.config(r, hs, compression)

@@ -9,10 +9,11 @@ import (
 	"github.com/wskit/wskit/wsflate"
 )
 
-// StreamHijacker is an [http.ResponseWriter] that hands over the stream of an extended
-// CONNECT, as an [http.Hijacker] hands over a connection: the stream then outlives the
-// handler. [Accept] calls HijackStream once, after it has sent the answer. The module
-// wsh3 has one for HTTP/3; net/http has none.
+// StreamHijacker is an [http.ResponseWriter] that hands over the stream of an
+// extended CONNECT, as an [http.Hijacker] hands over a connection. The stream
+// then outlives the handler. [Accept] calls HijackStream once, after it has
+// sent the response. Module wsh3 implements StreamHijacker for HTTP/3; net/http
+// does not.
 type StreamHijacker interface {
 	HijackStream() (Stream, error)
 }
@@ -46,8 +47,8 @@ func (o *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, u *
 	return c, nil
 }
 
-// streamOver ends the writing of a connection whose handler has returned. What has
-// arrived before can still be read, for CloseTimeout.
+// streamOver makes writes fail after the handler has returned. Data that has
+// already arrived can still be read, for at most CloseTimeout.
 func (c *Conn) streamOver() {
 	defer c.guard()
 	c.writeFailed(httpstream.ErrOver)

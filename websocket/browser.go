@@ -34,7 +34,7 @@ type browserSocket struct {
 	protocol wsutil.Protocol // of the simulated server; owned by the writer
 
 	mu         sync.Mutex
-	changed    sync.Cond // the fields below
+	changed    sync.Cond // for changes of the fields below
 	frames     [][]byte  // headers and payloads to be read
 	held       int       // size of frames in bytes
 	maxHeld    int       // limit of held for another message; negative for none
@@ -46,8 +46,8 @@ type browserSocket struct {
 }
 
 // A browser accepts any amount of data to send. Writes therefore wait while it
-// holds more than maxBuffered bytes. They poll, because there is no event for
-// it.
+// holds more than maxBuffered bytes. They poll, because the browser reports no
+// event when it has sent data.
 const (
 	maxBuffered  = 1 << 20
 	bufferedLook = 5 * time.Millisecond

@@ -75,7 +75,7 @@ func (c *Conn) heard(n int) {
 	}
 }
 
-// limitClosing makes the connection close within d.
+// limitClosing makes the connection close after at most d.
 func (c *Conn) limitClosing(d time.Duration) {
 	c.schedule(func(t clockTime) { c.protocol.CloseBy(t + d) })
 }

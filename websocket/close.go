@@ -18,8 +18,8 @@ import (
 // messages in the queue of [Conn.Send] and then a close frame, waits for the
 // peer's close frame, and closes the transport. It may send the close frame
 // between the frames of another goroutine's message. All of this takes at most
-// CloseTimeout; then Close closes the transport. The queued messages have half
-// of that time, and the rest of them is dropped: for example, none can be sent
+// CloseTimeout; then Close closes the transport. Queued messages that cannot be
+// sent within half of that time are dropped. For example, none can be sent
 // while a message of [Conn.Writer] is open. Close returns nil if both close
 // frames were exchanged, in either order.
 //
@@ -29,20 +29,20 @@ import (
 // Close itself reads and discards messages. Later reads return how the
 // connection ended.
 //
-// A callback about reading may call Close: one for pings or pongs, or a hook.
-// If a callback is still running 100 ms after the close frame was sent, Close
-// takes over from the read that called it, and reads and discards messages
-// itself. That read then returns how the connection ended. Other callbacks may
-// then run while the first one is still running. If such a callback calls
-// Close, that returns [ErrClosePending].
+// A callback that a read calls may call Close: OnPingReceived, OnPongReceived
+// or a hook. If such a callback is still running 100 ms after the close frame
+// was sent, Close takes over from the read, and reads and discards messages
+// itself. The read then returns how the connection ended. Other callbacks may
+// run while the first one is still running. If one of them calls Close, that
+// call returns [ErrClosePending].
 //
 // If a transport has no deadlines, closing it may not end its pending reads and
 // writes. Close and CloseNow do not wait for them after CloseTimeout: the
 // goroutine of such a read or write stays blocked until the transport returns.
 //
-// If code is 0 or [StatusNoStatusRcvd], the frame has no code. Other codes that
-// may not be sent are an error that leaves the connection open. A reason of
-// more than 123 bytes is cut.
+// If code is 0 or [StatusNoStatusRcvd], the frame has no code. For any other
+// code that may not be sent, Close returns an error, and the connection stays
+// open. A reason of more than 123 bytes is cut.
 func (c *Conn) Close(code StatusCode, reason string) error {
 	wire, ok := code.wire()
 	if !ok {
@@ -54,8 +54,8 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	return err
 }
 
-// CloseContext is [Conn.Close] with a context. When ctx ends, it closes the
-// transport.
+// CloseContext is [Conn.Close] with a context. If ctx ends first, CloseContext
+// closes the transport.
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	if ctx == nil {
 		return &opError{"close", errNilContext}
@@ -70,8 +70,8 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 // CloseNow closes the transport without a handshake. The peer does not learn
 // why, and may lose data that was sent last. CloseNow does nothing if the
 // connection is already closed, so it can be deferred. It always returns nil.
-// While a [Group] of the connection drains, it performs the handshake: see
-// [Group.Drain].
+// While a [Group] of the connection drains, CloseNow performs the handshake:
+// see [Group.Drain].
 func (c *Conn) CloseNow() error {
 	if !c.closeDrained() {
 		c.closeNow()
@@ -184,10 +184,10 @@ func (c *Conn) writeClose(ctx context.Context, frame func(dst []byte) []byte) {
 }
 
 // awaitPeer waits until the connection is closed. If no other goroutine reads,
-// it reads. It takes the read lock over from a callback that does not return
-// soon, because the callback may be the caller. It returns false if it cannot
-// wait, because the caller may be a callback of another Close, which waits for
-// the callback to return.
+// it reads. It takes over the read lock from a callback that does not return
+// soon, because that callback may have called awaitPeer. It returns false if it
+// cannot wait: its caller may be a callback that another Close called, and that
+// Close waits for the callback to return.
 func (c *Conn) awaitPeer() bool {
 	atFirst := c.callbacks.ended.Load()
 	for {
@@ -339,7 +339,7 @@ func (c *Conn) shut() {
 	}
 }
 
-// failure is the end of a connection as reads and writes return it.
+// failure holds the errors of a connection that has ended.
 type failure struct {
 	err         error // the result of Close
 	read, write error
@@ -383,8 +383,8 @@ func describe(err error) error {
 	return err
 }
 
-// nowClosed returns err as an error that also wraps net.ErrClosed, so that a
-// writer can test for one error however the connection ended.
+// nowClosed returns err as an error that also wraps net.ErrClosed. The caller
+// of a write can then test for net.ErrClosed, however the connection ended.
 func nowClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return err
@@ -394,9 +394,9 @@ func nowClosed(err error) error {
 
 // CloseRecord describes how a connection was closed.
 type CloseRecord struct {
-	// Sent and Received are the codes of our close frame and of the peer's.
-	// They are 0 without a close frame, and [StatusNoStatusRcvd] for a frame
-	// without a code.
+	// Sent and Received are the codes of our close frame and of the peer's. 0
+	// means that there was no close frame, and [StatusNoStatusRcvd] that the
+	// frame had no code.
 	Sent, Received StatusCode
 
 	// Reason is the reason in the peer's close frame.

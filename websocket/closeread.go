@@ -26,12 +26,12 @@ type closeRead struct {
 // closing handshake, while the caller writes, pings and closes. A message
 // closes the connection with [StatusPolicyViolation].
 //
-// The returned context ends with ctx or with the connection; its cause says
-// why. The goroutine ends with it. If ctx ends, the connection stays open. A
-// second call returns the same context, or starts again if that has ended.
-// Other reads return [ErrConcurrentRead]; CloseRead waits for a pending read.
-// If ctx is nil, CloseRead starts nothing and returns a context that has ended,
-// with a cause that says so.
+// The returned context ends with ctx or with the connection, and its cause says
+// why. The goroutine then ends. If ctx ends, the connection stays open. A
+// second call returns the same context, or starts again if that context has
+// ended. Other reads return [ErrConcurrentRead]; CloseRead waits for a pending
+// read. If ctx is nil, CloseRead starts nothing and returns a context that has
+// ended. The cause of that context says that ctx is nil.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	if ctx == nil {
 		return neverContext("read")
@@ -93,8 +93,8 @@ func (c *Conn) readNoMessage(ctx context.Context, begun bool) error {
 	}
 }
 
-// await waits until the given time for the goroutine of CloseRead, unless that
-// may be the caller.
+// await waits until the given time for the goroutine of CloseRead to end,
+// unless that goroutine may be the caller.
 func (s *closeReads) await(c *Conn, until clockTime) {
 	s.mu.Lock()
 	r := s.last

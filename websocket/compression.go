@@ -13,8 +13,8 @@ const (
 
 	// CompressionContextTakeover compresses each message with reference to
 	// earlier messages. Similar messages become much smaller, and each
-	// connection holds a window for each direction. If the peer requires no
-	// context takeover, the connection does without it.
+	// connection holds a window for each direction. If the peer does not allow
+	// context takeover in a direction, that direction works without it.
 	CompressionContextTakeover
 
 	// CompressionNoContextTakeover compresses each message independently, so

@@ -27,8 +27,8 @@ import (
 //     pings.mu guards the pings that wait for pongs (ping.go), and
 //     closeReads.mu the state of CloseRead. No callback of the user is called
 //     while one of these is held.
-//   - The protocol records how the connection ended. failure is the same in the
-//     form that reads and writes return. done is closed once, after the
+//   - The protocol records how the connection ended. failure holds the errors
+//     that reads and writes return for that. done is closed once, after the
 //     transport.
 //
 // The read lock is taken before the write lock. The holder of the write lock
@@ -146,9 +146,9 @@ const (
 	inputSize = 64 << 10
 )
 
-// shrink releases the buffer, or moves the rest of the input to a smaller one,
-// because it may take a long time until that is read. A byte is moved only a
-// few times.
+// shrink releases the buffer. If input is left, it moves the input to a smaller
+// buffer, because it may take a long time until it is read. A byte is moved
+// only a few times.
 func (in *input) shrink() {
 	old := in.buffer
 	switch {

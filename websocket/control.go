@@ -89,7 +89,7 @@ func (c *Conn) writeControl(ctx context.Context, op ws.OpCode, p []byte) error {
 		out, err = c.protocol.AppendPong(b.B, p)
 	}
 	if errors.Is(err, wsutil.ErrClosing) {
-		return nil // the peer no longer waits for it
+		return nil // the peer no longer waits for the pong
 	}
 	if err == nil {
 		c.limitWrite(cmp.Or(c.opts.WriteTimeout, c.protocol.CloseTimeout()))

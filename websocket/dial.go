@@ -53,13 +53,13 @@ type DialOptions struct {
 	Fallback bool
 
 	// HTTPHeader is sent with the request, except for the fields that the
-	// handshake itself sets, so that a proxy can pass on the header of a
+	// handshake itself sets. A proxy can therefore pass on the header of a
 	// request. A field Sec-WebSocket-Extensions is an error, because a Conn
-	// could not apply the extensions that the server accepts; a proxy that
+	// could not apply the extensions that the server accepts. A proxy that
 	// passes on offers uses package wsbridge, or Extensions of [ws.Dialer]. A
 	// field Sec-WebSocket-Protocol is used if Subprotocols is empty. Without a
-	// field User-Agent, Dial sends "wskit/" and its version; an empty
-	// User-Agent is not sent.
+	// field User-Agent, Dial sends "wskit/" and its version. If the field is
+	// empty, Dial sends no User-Agent.
 	HTTPHeader http.Header
 
 	// Host, if not empty, is sent as the Host field instead of the host of the
@@ -100,19 +100,19 @@ type DialOptions struct {
 // a timeout, errors.As finds a [net.Error] with Timeout() true. [Retryable]
 // reports whether it makes sense to dial again after an error.
 //
-// Redirects are followed by the rules of the client, with two restrictions:
+// Dial follows redirects by the rules of HTTPClient, with two restrictions.
 // Authorization, Cookie and Proxy-Authorization are sent only to the origin of
-// the URL, and a redirect from wss to ws is an error.
+// the URL. A redirect from wss to ws is an error.
 //
-// The response is that of the server. With an error, it is nil if there was no
-// response; otherwise up to 4 KiB of its body can be read. Its Body need not be
-// closed. A response with a status other than 101, or other than 2xx for an
-// extended CONNECT, is a *[ws.ConnectionRejectedError].
+// The returned response is that of the server. It is nil if there was none. If
+// Dial returns an error, up to 4 KiB of the response body can be read. The body
+// need not be closed. If the status is not 101, or not 2xx for an extended
+// CONNECT, the error wraps a *[ws.ConnectionRejectedError].
 //
-// Dial returns as soon as ctx ends, and leaves nothing open. A RoundTripper
-// that sends the request itself may keep a TCP connection that it was opening
-// as an idle connection: see [http.Client.CloseIdleConnections]. A nil ctx is
-// an error.
+// Dial returns as soon as ctx ends, and leaves no connection open. One
+// exception is a RoundTripper that sends the request itself: it may complete a
+// TCP connection and keep it idle, see [http.Client.CloseIdleConnections]. A
+// nil ctx is an error.
 func Dial(ctx context.Context, urlstr string, opts *DialOptions) (*Conn, *http.Response, error) {
 	if ctx == nil {
 		return nil, nil, fmt.Errorf("websocket: dial: %w", errNilContext)
@@ -151,7 +151,7 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	}
 	client := d.client()
 	handshake, cancel := d.bound(ctx)
-	defer cancel() // releases what depends on it
+	defer cancel() // releases the resources of the context
 
 	request, check, err := d.dialer().NewRequest(d.trace(handshake), urlstr)
 	if err != nil {

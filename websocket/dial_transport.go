@@ -90,7 +90,7 @@ func withoutContext(dial func(network, addr string) (net.Conn, error)) dialFunc 
 }
 
 // promptly returns a dial function that returns when the context ends, even if
-// dial does not. It closes a connection that is made later.
+// dial does not. If dial makes a connection later, promptly closes it.
 func promptly(dial dialFunc) dialFunc {
 	if dial == nil {
 		return nil
@@ -127,8 +127,8 @@ func promptly(dial dialFunc) dialFunc {
 	}
 }
 
-// stages limits the time of the stages of a handshake, which it learns from a
-// trace.
+// stages limits the time of each stage of a handshake. A trace reports the
+// stages.
 type stages struct {
 	tls, answer time.Duration
 	cancel      context.CancelCauseFunc
@@ -165,8 +165,8 @@ func (s *stages) end() {
 
 // underlying returns the transport of a connection from the body of a response
 // with status 101, and the data that was already read from it. conn is the
-// net.Conn known to be under body, or nil: a RoundTripper other than
-// http.Transport may not report it.
+// net.Conn under body. It is nil if it is not known, because a RoundTripper
+// other than http.Transport may not report it.
 func underlying(body io.ReadWriteCloser, conn net.Conn) (transport io.ReadWriteCloser, received []byte) {
 	if c, ok := body.(net.Conn); ok { // from handshakeTransport
 		return ws.Detach(c, nil)
@@ -186,9 +186,9 @@ func underlying(body io.ReadWriteCloser, conn net.Conn) (transport io.ReadWriteC
 	return t, nil
 }
 
-// isPlainBody reports whether body is the type that http.Transport returns: it
-// yields the data read after the response, and then reads from the connection.
-// Another type that wraps it may do more.
+// isPlainBody reports whether body has the type that http.Transport returns.
+// Such a body yields the data read after the response, and then reads from the
+// connection. A type that wraps it may do more.
 func isPlainBody(body io.ReadWriteCloser) bool {
 	return reflect.TypeOf(body).String() == "*http.readWriteCloserBody"
 }
@@ -204,7 +204,7 @@ func drain(body io.Reader, conn net.Conn) (held []byte, ok bool) {
 	for {
 		n, err := body.Read(p)
 		held = append(held, p[:n]...)
-		if err != nil { // from conn, which returns it again if it is not the deadline
+		if err != nil { // of conn, which returns it again later, unless it is the deadline
 			return held, true
 		}
 	}
@@ -242,7 +242,8 @@ func (t *secureBodyTransport) HandshakeContext(ctx context.Context) error {
 	return t.tls.HandshakeContext(ctx)
 }
 
-// NetConn returns the connection under TLS, for [Conn.closeTransport].
+// NetConn returns the connection under TLS, which the end of the transport
+// uses.
 func (t *secureBodyTransport) NetConn() net.Conn {
 	if s, ok := t.tls.(secured); ok {
 		return s.NetConn()

@@ -40,13 +40,13 @@
 //
 // # Contexts
 //
-// A context that ends while a call waits for a lock, for a message to begin, or
-// for the first byte of a frame to be written leaves the connection unchanged.
-// A context that ends within a message being read or a frame being written
-// closes the connection. The error wraps ctx.Err() and the cause, and says
-// which of the two happened. Without a context, WriteTimeout and
-// ReadIdleTimeout in [ConnOptions] set the same bounds, and KeepAlive detects
-// peers that have vanished.
+// If a context ends while a call waits for a lock, for a message to begin, or
+// to write the first byte of a frame, the connection is unchanged. If a context
+// ends within a message being read or a frame being written, the connection is
+// closed. The error wraps ctx.Err() and the cause, and says which of the two
+// happened. Without a context, WriteTimeout and ReadIdleTimeout in
+// [ConnOptions] set the same bounds, and KeepAlive detects peers that have
+// vanished.
 //
 // # Closing
 //
@@ -96,8 +96,9 @@
 // Compression is off by default. It is used if both sides enable it, for
 // messages that are long enough and that become smaller. The table shows the
 // maximum memory that a connection holds between messages for compression
-// windows. A server can reduce it with smaller windows, in CompressionPolicy:
-// the documentation of package wsflate shows what that costs in ratio.
+// windows. A server can reduce it with smaller windows in CompressionPolicy.
+// The documentation of package wsflate shows how they affect the compression
+// ratio.
 //
 //	CompressionMode                from size   to send   to receive
 //	CompressionDisabled                              0            0
@@ -138,17 +139,17 @@
 //     errors.ErrUnsupported. The browser handles cookies, Origin and
 //     compression.
 //   - The browser does not tell a page why a server cannot be reached. The
-//     response has only the status 101 and the subprotocol. A server that
-//     chooses none of the Subprotocols is refused.
+//     response has only the status 101 and the subprotocol. Dial fails if the
+//     server chooses none of the Subprotocols.
 //   - Pings cannot be sent: Ping returns nil at once while the connection is
 //     open, and KeepAlive does nothing. The browser answers pings of the server
-//     without reporting them: OnPingReceived and OnPongReceived are not called,
-//     and only messages end the silence that ReadIdleTimeout limits.
-//   - Only close codes 1000 and 3000 to 4999 can be sent. Other codes are sent
-//     plus 3000: for example 1001 as 4001, and 1009, which answers a message
-//     beyond the read limit, as 4009.
+//     without reporting them. OnPingReceived and OnPongReceived are therefore
+//     not called, and ReadIdleTimeout limits the time between messages.
+//   - Only close codes 1000 and 3000 to 4999 can be sent. Other codes are
+//     increased by 3000: 1001 becomes 4001, and the 1009 of a message that
+//     exceeds the read limit becomes 4009.
 //   - Messages that arrive after Close has sent its frame are lost. CloseNow
-//     does not wait, but the browser closes with a handshake, without a code.
+//     does not wait for the browser, which sends a close frame without a code.
 //   - A message is sent when it is complete, even with Writer. FragmentSize has
 //     no effect. Writing text that is not valid UTF-8 is an error that closes
 //     the connection.
@@ -157,8 +158,9 @@
 //     If a message arrives while the queue holds more than BrowserQueue of
 //     [DialOptions], 16 MiB by default, the connection ends. The queued
 //     messages can still be read; then reads return an error. A page should
-//     read on a separate goroutine and ask the server for more only when it is
-//     done with what it has, or use [Conn.CloseRead] if it expects nothing.
+//     read on a separate goroutine, and ask the server for more only when it
+//     has processed the queued messages. A page that expects no messages should
+//     use [Conn.CloseRead].
 //
 // # Coming from coder/websocket
 //
@@ -175,16 +177,17 @@
 //     errors of writes wrap net.ErrClosed and the reason why the connection
 //     ended.
 //   - CloseTimeout bounds all of Close, and a pending read returns messages
-//     that arrive before the peer's close frame. Callbacks may call Close,
-//     which then finishes the handshake instead of the read that has called
-//     them. Closing a closed connection is not an error. A reason that is too long
-//     is cut. After a code that may not be sent, the connection stays open.
+//     that arrive before the peer's close frame. Callbacks may call Close.
+//     Close then finishes the handshake in place of the read that called the
+//     callback. Closing a closed connection is not an error. A reason that is
+//     too long is cut. After a code that may not be sent, the connection stays
+//     open.
 //   - Incoming text is validated. A message that is too long returns no data.
 //   - A message of more than FragmentSize, 128 KiB by default, is sent in
 //     frames of that size.
 //   - Deadlines of [NetConn] return os.ErrDeadlineExceeded and leave the
 //     connection usable. After Close, NetConn returns net.ErrClosed.
-//   - Redirects send credentials to no other origin. Dial follows ten
+//   - Redirects do not send credentials to another origin. Dial follows ten
 //     redirects.
 //   - Accept also compares the scheme and port of origins. An origin without a
 //     host, "null" or "file://", matches only a pattern that is equal to it. A
@@ -198,7 +201,7 @@
 //     [ws.RejectConnectionError].
 //   - Accept writes the response with status 101 directly to the connection, so
 //     that middleware can neither delay it nor see the status, unless
-//     AnswerThroughWriter is set. The ResponseWriter of a test finds the
-//     response in the connection that its Hijack method returns.
+//     AnswerThroughWriter is set. A test that implements http.Hijacker reads the
+//     response from the connection that its Hijack method returns.
 //   - Package wsjson writes no newline after a value.
 package websocket

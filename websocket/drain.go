@@ -49,9 +49,9 @@ func (c *Conn) undrain(err error) bool {
 	return true
 }
 
-// closeDrained is CloseNow of a connection that drains. It calls Close, on
-// another goroutine if this one may be running a callback. It returns false if
-// the connection does not drain.
+// closeDrained is CloseNow for a connection that drains. It calls Close. If the
+// current goroutine may be running a callback, it calls Close on another
+// goroutine. It returns false if the connection does not drain.
 func (c *Conn) closeDrained() bool {
 	if c.draining.Load() == 0 || c.protocol.Err() != nil {
 		return false

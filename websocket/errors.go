@@ -30,7 +30,7 @@ var (
 	ErrSendTooLarge = wsutil.ErrSendTooLarge
 
 	// ErrDraining reports that reads have stopped because a [Group] of the
-	// connection drains: see [Group.Drain]. The program may still write, and
+	// connection drains: see [Group.Drain]. The program may still write. It
 	// must close the connection.
 	ErrDraining = errors.New("websocket: read: the connection is draining: no more messages are read")
 
@@ -49,7 +49,7 @@ var (
 var (
 	errClosed       = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
 	errClosing      = fmt.Errorf("the closing handshake has begun: %w", net.ErrClosed)
-	errWriteTimeout = &chainError{"the peer did not read what was written in time", []error{os.ErrDeadlineExceeded}}
+	errWriteTimeout = &chainError{"the peer did not read the written data in time", []error{os.ErrDeadlineExceeded}}
 	errNoDeadlines  = errors.New("the transport has no deadlines")
 	errStale        = errors.New("websocket: read: the reader is stale: the next message was requested")
 	errExited       = errors.New("a callback ended its goroutine")
@@ -63,12 +63,12 @@ var (
 // PanicError is the error of a connection that ended because a callback or hook
 // panicked. The peer gets [StatusInternalError] if it reads the close frame
 // within a second. On a goroutine of this package, such as that of
-// [Conn.CloseRead], the panic ends the connection and nothing else. On a
+// [Conn.CloseRead], the panic ends the connection but not the process. On a
 // goroutine of the caller, such as in [Conn.Read], the panic continues in the
-// caller, and the connection ends only if a message or a write is incomplete.
+// caller. The connection then ends only if a message or a write is incomplete.
 //
-// It does not wrap Value, because a panic with an error of the network or the
-// peer is still a fault of the program.
+// PanicError does not wrap Value: a panic is a fault of the program, even if
+// its value is an error of the network or the peer.
 type PanicError struct {
 	Value any    // what the callback has panicked with
 	Stack []byte // of its goroutine
@@ -118,7 +118,7 @@ type opError struct {
 func (e *opError) Error() string { return "websocket: " + e.op + ": " + e.err.Error() }
 func (e *opError) Unwrap() error { return e.err }
 
-// neverContext returns a context that has ended because the caller's is nil.
+// neverContext returns a context that has ended because the caller passed nil.
 func neverContext(op string) context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(&opError{op, errNilContext})

@@ -14,10 +14,11 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// serve starts a server, and returns its URL and what stops it.
+// serve starts a server. It returns the URL of the server and a function that
+// stops it.
 func serve(handler http.HandlerFunc) (url string, stop func()) {
 	srv := httptest.NewServer(handler)
-	return srv.URL, srv.Close // http:// means ws:// to Dial
+	return srv.URL, srv.Close // Dial takes http:// for ws://
 }
 
 // dial connects, or ends the example.
@@ -33,7 +34,7 @@ func dial(ctx context.Context, url string) *websocket.Conn {
 func echo(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, nil)
 	if err != nil {
-		return // the client has been told
+		return // Accept has answered the client
 	}
 	defer c.CloseNow()
 	for msg, err := range c.Messages(r.Context()) {
@@ -43,7 +44,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A server that echoes, and a client that talks to it.
+// A server echoes the message of a client.
 func Example() {
 	url, stop := serve(echo)
 	defer stop()
@@ -77,7 +78,7 @@ func ExampleAccept() {
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
-			return // Accept has answered already
+			return // Accept has answered the client
 		}
 		defer c.CloseNow()
 
@@ -101,7 +102,7 @@ func ExampleAccept() {
 	// client: StatusNormalClosure
 }
 
-// Pages of other sites may connect if their origin is named.
+// OriginPatterns allow pages of other sites to connect.
 func ExampleAccept_origins() {
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
@@ -129,7 +130,7 @@ func ExampleAccept_origins() {
 	// https://evil.example 403
 }
 
-// The handshake is refused with a status of choice.
+// OnHandshake refuses the handshake with a status of its choice.
 func ExampleAccept_refuse() {
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
@@ -172,7 +173,7 @@ func ExampleDial() {
 	url, stop := serve(echo)
 	defer stop()
 
-	// The context bounds the handshake, and not the connection.
+	// The context bounds the handshake, but not the connection.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	c, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
 		HTTPHeader: http.Header{"Authorization": {"Bearer token"}},
@@ -190,7 +191,7 @@ func ExampleDial() {
 func ExampleConn_Subprotocol() {
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-			Subprotocols: []string{"chat.v2", "chat.v1"}, // the best first
+			Subprotocols: []string{"chat.v2", "chat.v1"}, // in order of preference
 		})
 		if err != nil {
 			return
@@ -284,7 +285,7 @@ func ExampleConn_Messages() {
 	// StatusNormalClosure
 }
 
-// One buffer for all messages: nothing is allocated.
+// ReadAppend uses one buffer for all messages, and does not allocate.
 func ExampleConn_ReadAppend() {
 	url, stop := serve(echo)
 	defer stop()
@@ -301,7 +302,7 @@ func ExampleConn_ReadAppend() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Printf("%s\n", p) // until the next one is read
+		fmt.Printf("%s\n", p) // valid until the next read
 		buf = p
 	}
 	// Output:
@@ -310,7 +311,7 @@ func ExampleConn_ReadAppend() {
 	// message 2
 }
 
-// A message that does not fit into memory is streamed.
+// Writer streams a message that does not fit into memory.
 func ExampleConn_Writer() {
 	url, stop := serve(echo)
 	defer stop()
@@ -327,7 +328,7 @@ func ExampleConn_Writer() {
 	for range 1000 {
 		io.WriteString(w, "on and on ")
 	}
-	if err := w.Close(); err != nil { // which ends the message
+	if err := w.Close(); err != nil { // ends the message
 		fmt.Println(err)
 		return
 	}
@@ -342,8 +343,9 @@ func ExampleConn_Writer() {
 	// Output: MessageBinary 10000 <nil>
 }
 
-// A feed sends to a client that may be slow. Send never waits: what does not fit in the
-// queue is subject to its policy, and of each key only the newest value waits.
+// A server sends a feed to a client that may be slow. Send never waits. If the
+// queue is full, its policy applies. SendKey keeps only the newest value of
+// each key in the queue.
 func ExampleConn_Send() {
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{
@@ -357,7 +359,7 @@ func ExampleConn_Send() {
 		c.SendKey(websocket.MessageText, []byte("ACME 101.5"), "ACME")
 		result, err := c.Send(websocket.MessageText, []byte("bye"))
 		fmt.Println(result, err)
-		c.Close(websocket.StatusNormalClosure, "") // after all that waits
+		c.Close(websocket.StatusNormalClosure, "") // after all queued messages
 	})
 	defer stop()
 	ctx := context.Background()
@@ -377,7 +379,7 @@ func ExampleConn_Send() {
 	// bye
 }
 
-// A pong is noticed by whoever reads: here by CloseRead, since no messages are expected.
+// Reads receive pongs. Here CloseRead reads, because no messages are expected.
 func ExampleConn_Ping() {
 	url, stop := serve(echo)
 	defer stop()
@@ -398,8 +400,8 @@ func ExampleConn_Ping() {
 	// Output: alive
 }
 
-// A handler that writes and expects nothing has CloseRead read: it answers pings, and ends
-// the context when the client leaves.
+// A handler that only writes calls CloseRead, which answers pings and ends the
+// context when the client leaves.
 func ExampleConn_CloseRead() {
 	left := make(chan bool)
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
@@ -460,7 +462,7 @@ func ExampleCloseStatus() {
 	// -1 is no close frame
 }
 
-// Any protocol over a stream goes over a connection.
+// NetConn carries any protocol that uses a stream of bytes.
 func ExampleNetConn() {
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
@@ -483,7 +485,7 @@ func ExampleNetConn() {
 	// Output: a stream <nil>
 }
 
-// A server stops: http.Server.Shutdown leaves connections alone, the group closes them.
+// http.Server.Shutdown does not close WebSocket connections; the group does.
 func ExampleGroup() {
 	var group websocket.Group
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
@@ -520,8 +522,8 @@ func ExampleGroup() {
 	// a new client gets 503 Service Unavailable
 }
 
-// A server stops while a handler works on a message: the client gets its answer, and then
-// the close frame.
+// A server stops while a handler works on a message. The client gets its answer
+// and then the close frame.
 func ExampleGroup_Drain() {
 	var group websocket.Group
 	begun := make(chan bool, 1)
@@ -569,7 +571,8 @@ func ExampleGroup_Drain() {
 	// StatusGoingAway <nil>
 }
 
-// A room: members join and leave it, and one that does not read keeps nobody waiting.
+// Members join and leave a room. Broadcast does not wait for a member that does
+// not read.
 func ExampleGroup_Broadcast() {
 	var room websocket.Group
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
@@ -608,7 +611,7 @@ func ExampleGroup_Broadcast() {
 	// news <nil>
 }
 
-// A message for all is encoded once.
+// A message for many connections is encoded once.
 func ExamplePreparedMessage() {
 	var group websocket.Group
 	url, stop := serve(func(w http.ResponseWriter, r *http.Request) {
@@ -650,7 +653,7 @@ func ExamplePreparedMessage() {
 	// news for all <nil>
 }
 
-// A connection over a raw upgrade, without net/http.
+// NewConn uses the connection of a raw upgrade, without net/http.
 func ExampleNewConn() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

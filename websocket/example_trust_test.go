@@ -38,8 +38,8 @@ func ExampleTakeToken() {
 	// chat.v2
 }
 
-// A server behind a reverse proxy on its own machine, with one list of trusted origins for
-// its pages and its WebSockets.
+// A server runs behind a reverse proxy on the same machine. It has one list of
+// trusted origins for its pages and its WebSockets.
 func ExampleAccept_proxy() {
 	protection := http.NewCrossOriginProtection()
 	protection.AddTrustedOrigin("https://app.example")
@@ -63,7 +63,7 @@ func ExampleAccept_proxy() {
 	defer stop()
 
 	c, _, err := websocket.Dial(context.Background(), url+"/chat", &websocket.DialOptions{HTTPHeader: http.Header{
-		"Origin":            {"https://app.example"}, // what a browser and the proxy send
+		"Origin":            {"https://app.example"}, // as sent by a browser and the proxy
 		"X-Forwarded-For":   {"192.0.2.7"},
 		"X-Forwarded-Proto": {"https"},
 		"X-Forwarded-Host":  {"chat.example"},
@@ -77,7 +77,7 @@ func ExampleAccept_proxy() {
 	// 192.0.2.7:0 https://chat.example/chat
 }
 
-// Whether it makes sense to dial again.
+// Retryable reports whether it makes sense to dial again.
 func ExampleRetryable() {
 	for _, err := range []error{
 		websocket.CloseError{Code: websocket.StatusServiceRestart},

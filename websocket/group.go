@@ -27,51 +27,56 @@ var errShuttingDown = fmt.Errorf("%w: %w", ErrGroupClosed, ws.RejectConnectionEr
 	ws.RejectionReason("websocket: the server is shutting down"),
 ))
 
-// Group is a set of connections: a room whose members get the same messages, or all
-// connections of a server, which are closed together. A connection belongs to the group
-// that its options name and to those that it joins, until it leaves them or is closed. It
-// may belong to any number of groups, and one in no group costs nothing.
+// Group is a set of connections: a room whose members get the same messages, or
+// all connections of a server, which are closed together. A connection belongs
+// to the group in its options and to the groups that it joins, until it leaves
+// them or is closed. It may belong to any number of groups. A connection that
+// joins no group needs no memory for groups.
 //
-// Connections of other drivers of the protocol, such as those of package wsloop, join with
-// [Group.JoinMember] and get the same broadcasts.
+// Connections of other drivers of the protocol, such as those of package
+// wsloop, join with [Group.JoinMember] and get the same broadcasts.
 //
-// The zero value is ready to use. The fields must not be changed once there are
-// connections; all methods may be called by any number of goroutines at once.
+// The zero value is ready to use. The fields must not be changed after the
+// first connection has joined. All methods are safe for concurrent use.
 type Group struct {
 	// Code and Reason are sent to the peers by Shutdown and Drain. 0, and a
 	// code that may not be sent, mean [StatusGoingAway].
 	Code   StatusCode
 	Reason string
 
-	// Jitter is the time over which closing is spread at random, so that
-	// clients do not all reconnect at once.
+	// Jitter spreads the closing of connections at random over this time, so
+	// that clients do not all reconnect at once.
 	Jitter time.Duration
 
 	mu      sync.Mutex
 	conns   map[*Conn]struct{}
-	members map[Member]struct{} // of JoinMember
+	members map[Member]struct{} // joined with JoinMember
 	closed  bool
 	empty   chan struct{} // closed once the group is closed and empty
 }
 
-// Member is a connection of another driver that can belong to a [Group]: a *wsloop.Conn is
-// one. It must be comparable. All methods may be called by any goroutine, and return
-// without blocking and without a call of a function that they were given.
+// Member is a connection of another driver that can belong to a [Group], such
+// as a *wsloop.Conn. It must be comparable. All methods are safe for concurrent
+// use. They return without blocking and without calling a function passed to
+// them.
 type Member interface {
-	// SendPreparedKey is that of [Conn].
+	// SendPreparedKey works as [Conn.SendPreparedKey] does.
 	SendPreparedKey(m *PreparedMessage, key string) (SendResult, error)
 
-	// Close begins the closing handshake. CloseNow ends the connection without one.
+	// Close begins the closing handshake. CloseNow ends the connection without
+	// a handshake.
 	Close(code ws.StatusCode, reason string) error
 	CloseNow()
 
-	// Go runs f after the work that the handler is doing, and before its next message.
-	// It returns false, without a call of f, if the connection is over.
+	// Go runs f after the current work of the handler, and before its next
+	// message. If the connection has ended, Go returns false and does not call
+	// f.
 	Go(f func()) bool
 
-	// OnEnd has f called once the connection is over. It takes the place of the
-	// function that was given with the same key; a nil f takes that out. It returns
-	// false, without a call of f, if the connection is over.
+	// OnEnd registers f to be called when the connection ends. f replaces the
+	// function that was registered with the same key; a nil f removes that
+	// function. If the connection has ended, OnEnd returns false and does not
+	// call f.
 	OnEnd(key any, f func()) bool
 }
 
@@ -115,9 +120,10 @@ func (g *Group) Leave(c *Conn) {
 	}
 }
 
-// JoinMember is [Group.Join] for a connection of another driver. It leaves the group when
-// it is over. In [Group.Shutdown] and [Group.Drain] it is closed with [Member.Close]; Drain
-// lets a function that its handler has given to [Member.Go] return first.
+// JoinMember is [Group.Join] for a connection of another driver. The member
+// leaves the group when its connection ends. [Group.Shutdown] and [Group.Drain]
+// call [Member.Close]. Drain first waits until a function that the handler has
+// passed to [Member.Go] returns.
 func (g *Group) JoinMember(m Member) error {
 	switch {
 	case g == nil:
@@ -142,15 +148,16 @@ func (g *Group) LeaveMember(m Member) {
 	m.OnEnd(g, nil)
 }
 
-// Broadcast sends m to all members with [Conn.SendPrepared], and returns how many took it
-// and how many did not: the queue of one is full, or it is about to close. It waits for no
-// peer. The messages of several Broadcasts reach all members in the same order.
+// Broadcast sends m to all members with [Conn.SendPrepared], without waiting
+// for any peer. It returns how many members took m and how many missed it
+// because their queue is full or they are about to close. The messages of
+// several Broadcasts reach all members in the same order.
 func (g *Group) Broadcast(m *PreparedMessage) (taken, missed int) {
 	return g.BroadcastKey(m, "")
 }
 
 // BroadcastKey is [Group.Broadcast] for a value of which only the newest
-// matters: see [Conn.SendKey].
+// counts: see [Conn.SendKey].
 func (g *Group) BroadcastKey(m *PreparedMessage, key string) (taken, missed int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -167,16 +174,17 @@ func (g *Group) BroadcastKey(m *PreparedMessage, key string) (taken, missed int)
 	return taken, g.len() - taken
 }
 
-// Conns yields the connections that belong to the group at the time of the call, in no
-// particular order. Those of [Group.JoinMember] are left to [Group.Members].
+// Conns yields the connections that belong to the group at the time of the
+// call, in no particular order. It does not yield connections of
+// [Group.JoinMember]: see [Group.Members].
 func (g *Group) Conns() iter.Seq[*Conn] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Values(slices.Collect(maps.Keys(g.conns)))
 }
 
-// Members yields the connections of [Group.JoinMember] that belong to the group at the
-// time of the call, in no particular order.
+// Members yields the connections of [Group.JoinMember] that belong to the group
+// at the time of the call, in no particular order.
 func (g *Group) Members() iter.Seq[Member] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -211,24 +219,29 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	return g.end(ctx, "shutdown", func(c *Conn) { c.Close(g.code(), g.Reason) }, g.closeMember)
 }
 
-// Drain is [Group.Shutdown] that lets handlers finish. No connection can join any more.
-// Each connection is told at a moment of its own within Jitter: from then on a read
-// between two messages, also one that waits, returns [ErrDraining]. Messages that the
-// connection has received along with an earlier one are read first. A message that still
-// waits in the kernel is not read. The handler may still write, for instance the answer
-// that it is working on. When it closes the connection, the closing handshake is performed: with the
-// code of [Conn.Close], or with that of the group where it calls [Conn.CloseNow], which
-// takes as long as Close then. Drain waits for all that. When ctx ends first, Drain closes
-// those that are left without a handshake and returns an error that wraps ctx.Err() and the
-// cause.
+// Drain is like [Group.Shutdown], but lets handlers finish. No connection can
+// join any more. Each connection begins to drain at a random time within
+// Jitter. From then on a read between two messages returns [ErrDraining], even
+// if it is already waiting. Messages that were received together with an
+// earlier one are read first. A message that is still in the kernel is not
+// read.
 //
-// A program calls it before [http.Server.Shutdown], which waits for the handlers of HTTP/2:
+// The handler may still write, for example the answer that it is working on. It
+// must then close the connection. [Conn.Close] sends its own code.
+// [Conn.CloseNow] performs the closing handshake with the code of the group,
+// and takes as long as Close. Drain waits for all connections to close. If ctx
+// ends first, Drain closes the remaining ones without a handshake, and returns
+// an error that wraps ctx.Err() and the cause.
+//
+// A program calls Drain before [http.Server.Shutdown], which waits for the
+// handlers of HTTP/2:
 //
 //	err := errors.Join(group.Drain(ctx), srv.Shutdown(ctx))
 //
-// A handler that does not read does not learn of it, unless it uses [Conn.CloseRead], whose
-// context ends then. On a transport without deadlines, a read that waits cannot be ended:
-// such a connection is closed as by Shutdown.
+// A handler that does not read does not notice that its connection drains,
+// unless it uses [Conn.CloseRead], whose context then ends. On a transport
+// without deadlines, a pending read cannot be interrupted: such a connection is
+// closed as by Shutdown.
 func (g *Group) Drain(ctx context.Context) error {
 	return g.end(ctx, "drain", func(c *Conn) {
 		if !c.drain(g) {
@@ -243,8 +256,8 @@ func (g *Group) Drain(ctx context.Context) error {
 
 func (g *Group) closeMember(m Member) { m.Close(ws.StatusCode(g.code()), g.Reason) }
 
-// end closes the group and waits until it is empty. It calls each or eachMember for each
-// connection.
+// end closes the group and waits until it is empty. It calls each or eachMember
+// for each connection.
 func (g *Group) end(ctx context.Context, op string, each func(*Conn), eachMember func(Member)) error {
 	if ctx == nil {
 		return fmt.Errorf("websocket: %s: %w", op, errNilContext)
@@ -280,7 +293,7 @@ func (g *Group) end(ctx context.Context, op string, each func(*Conn), eachMember
 	return fmt.Errorf("websocket: %s: %d connections were closed without handshake: %w", op, len(left), contextEnd(ctx))
 }
 
-// spread calls f for each connection at a moment of its own within Jitter.
+// spread calls f for each connection, each at a random time within Jitter.
 func (g *Group) spread(ctx context.Context, empty <-chan struct{}, f func(c any)) {
 	conns := g.all()
 	delays := make([]time.Duration, len(conns))
@@ -323,7 +336,7 @@ func (g *Group) close() <-chan struct{} {
 	return g.empty
 }
 
-// closing reports whether the group, which may be nil, takes no more connections.
+// closing reports whether the group is closed to new connections. g may be nil.
 func (g *Group) closing() bool {
 	if g == nil {
 		return false
@@ -340,7 +353,7 @@ func (g *Group) code() StatusCode {
 	return g.Code
 }
 
-// add has c join, unless the group takes no more connections.
+// add makes c a member. It returns false if the group is closed.
 func (g *Group) add(c *Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -354,7 +367,7 @@ func (g *Group) add(c *Conn) bool {
 	return true
 }
 
-// remove has c leave, if it belongs to the group.
+// remove removes c, if it is a member.
 func (g *Group) remove(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -390,7 +403,7 @@ func (g *Group) removeMember(m Member) {
 	g.left()
 }
 
-// left notes that a connection has left. mu is held.
+// left must be called after a connection has left. mu is held.
 func (g *Group) left() {
 	if g.closed && g.len() == 0 {
 		close(g.empty)

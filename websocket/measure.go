@@ -8,14 +8,15 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// lifetime is when a connection was opened, and for how long it was open, 0 until it is
-// closed. It is known if somebody counts or looks on.
+// lifetime holds when a connection was opened and for how long it was open. It
+// is set only if the connection has Stats or Hooks. lasted is 0 until the
+// connection is closed.
 type lifetime struct {
 	began  clockTime
 	lasted atomic.Int64
 }
 
-// begins returns when a handshake begins, or 0 if nobody wants to know.
+// begins returns the current time, or 0 without Stats and Hooks.
 func (o *ConnOptions) begins() clockTime {
 	if o.Stats == nil && o.Hooks == nil {
 		return 0
@@ -23,7 +24,7 @@ func (o *ConnOptions) begins() clockTime {
 	return now()
 }
 
-// countOpened counts a connection whose handshake began then, 0 if that is not known.
+// countOpened counts a connection that was opened.
 //
 //go:noinline
 func (c *Conn) countOpened() {
@@ -34,8 +35,9 @@ func (c *Conn) countOpened() {
 	}
 }
 
-// tellOpened tells of a connection that was opened, whose handshake began then, 0 if that is
-// not known. A hook that does not return closes the connection.
+// tellOpened reports to Stats and Hooks that the connection was opened.
+// handshake is the time at which the handshake began, or 0 if it is unknown. If
+// the hook does not return, tellOpened closes the connection.
 //
 //go:noinline
 func (c *Conn) tellOpened(handshake clockTime) {

@@ -16,16 +16,17 @@ import (
 // NetConn returns c as a [net.Conn] that carries a stream of bytes. Each Write
 // sends one message of type msgType. Read reads the messages of the peer one
 // after the other. A message of the other type closes the connection with
-// [StatusUnsupportedData], within the deadline of the read. A close frame of
-// the peer with [StatusNormalClosure] or [StatusGoingAway] is io.EOF.
+// [StatusUnsupportedData], within the deadline of the read. After a close frame
+// of the peer with [StatusNormalClosure] or [StatusGoingAway], Read returns
+// io.EOF.
 //
 // When ctx ends, all reads and writes end; if ctx is nil, each returns an
 // error. A deadline ends pending reads and writes with os.ErrDeadlineExceeded.
-// After a later deadline is set, the connection can be used again: a read
-// continues where it was, and of a write, the number of bytes that it returned
-// will reach the peer, the rest of them with the next write. If a deadline ends
-// a write over TLS, or any call on a transport without deadlines, the
-// connection is closed. Later calls then return an error that wraps
+// After a later deadline is set, the connection can be used again. A read then
+// continues where it was. The bytes that an interrupted Write has counted reach
+// the peer: the next Write first sends those that are still unsent. If a
+// deadline ends a write over TLS, or any call on a transport without deadlines,
+// the connection is closed. Later calls then return an error that wraps
 // os.ErrDeadlineExceeded and is a [net.Error] with Timeout() true.
 //
 // The returned connection has a method CloseWrite() error, as a [net.TCPConn]
@@ -132,7 +133,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 	return len(p), n.write.explain(ctx, err)
 }
 
-// CloseWrite ends the stream that is written. It sends a close frame with
+// CloseWrite ends the outgoing stream. It sends a close frame with
 // StatusNormalClosure and does not wait. The rest of the peer's stream can be
 // read for at most CloseTimeout, and ends with io.EOF.
 func (n *netConn) CloseWrite() error {

@@ -20,11 +20,11 @@ import (
 //
 // rwc is any stream of bytes. If it has SetReadDeadline and SetWriteDeadline,
 // as a [net.Conn] has, a context that ends between two messages leaves the
-// connection usable. Its Close should end pending reads and writes: see
-// [Conn.Close] for one that does not. The connection owns rwc. NewConn closes
-// rwc and returns an error if hs has an extension other than
-// permessage-deflate, if side is invalid, or if the group in opts is shutting
-// down.
+// connection usable. The Close method of rwc should end pending reads and
+// writes: [Conn.Close] describes what happens if it does not. The connection
+// owns rwc. NewConn closes rwc and returns an error if hs has an extension
+// other than permessage-deflate, if side is invalid, or if the group in opts is
+// shutting down.
 func NewConn(rwc io.ReadWriteCloser, br *bufio.Reader, hs ws.Handshake, side ws.State, opts *ConnOptions) (*Conn, error) {
 	if opts == nil {
 		opts = new(ConnOptions)

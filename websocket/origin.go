@@ -15,11 +15,11 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// CheckOrigin returns the error with which [Accept] refuses a request that a
-// page of another site may have made, unless an option authorizes that site
-// (RFC 6455, section 10.2). It is for programs that upgrade without Accept, for
-// example to pass the connection to package wsloop. [ws.RefusalStatus] returns
-// the status of the response. o may be nil.
+// CheckOrigin returns an error if a page of another site may have made the
+// request and no option authorizes that site (RFC 6455, section 10.2). [Accept]
+// refuses the request with the same error. CheckOrigin is for programs that
+// upgrade without Accept, for example to pass the connection to package wsloop.
+// [ws.RefusalStatus] returns the status of the response. o may be nil.
 func (o *AcceptOptions) CheckOrigin(r *http.Request) error {
 	if r == nil {
 		return errNilRequest
@@ -72,8 +72,8 @@ func (o *AcceptOptions) foreignOrigin(r *http.Request, origins []string) error {
 // Metadata, section 2.3).
 //
 // A request without TLS may have come through a proxy that terminates TLS; the
-// scheme of its page is then https. No other page can pass by that, because an
-// https page cannot open a connection without TLS.
+// scheme of its page is then https. Accepting that scheme admits no other page,
+// because an https page cannot open a connection without TLS.
 func (o *AcceptOptions) sameOrigin(r *http.Request, origins []string) bool {
 	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 && site[0] != "none" {
 		return len(site) == 1 && site[0] == "same-origin"

@@ -108,9 +108,9 @@ func (s *pings) wrote(p *ping) {
 	s.mu.Unlock()
 }
 
-// expect gives p, or a new ping without a caller, its number. It appends the
-// number to dst and returns the ping. The write lock is held, so that numbers
-// are sent in order.
+// expect assigns the next number to p, or to a new ping without a caller if p
+// is nil. It appends the number to dst and returns the ping. The write lock is
+// held, so that numbers are sent in order.
 func (s *pings) expect(dst []byte, p *ping) ([]byte, *ping) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,12 +32,13 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // context for many calls does not allocate.
 //
 // If the peer has closed the connection with a close frame, the error wraps a
-// [CloseError]. If the connection is lost without one, it wraps io.EOF,
-// io.ErrUnexpectedEOF within a frame or message, or the error of the transport.
-// If the message exceeds the read limit, it wraps [ErrMessageTooBig]. If the
-// peer breaks another rule, it wraps a *[ws.ProtocolError], and a close frame
-// has told the peer. After the end of the connection, all reads return the same
-// error. A concurrent read returns [ErrConcurrentRead].
+// [CloseError]. If the connection is lost without a close frame, it wraps
+// io.EOF, io.ErrUnexpectedEOF within a frame or message, or the error of the
+// transport. If the message exceeds the read limit, it wraps
+// [ErrMessageTooBig]. If the peer breaks another rule, it wraps a
+// *[ws.ProtocolError], and ReadAppend has sent a close frame with the reason.
+// After the end of the connection, all reads return the same error. A
+// concurrent read returns [ErrConcurrentRead].
 func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (MessageType, []byte, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, dst, err
@@ -181,7 +182,8 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 }
 
 // BorrowedMessages is [Conn.Messages] with Data that is valid only until the
-// next iteration: all messages use one buffer, which grows to the longest.
+// next iteration. All messages use one buffer, which grows to the longest
+// message.
 func (c *Conn) BorrowedMessages(ctx context.Context) iter.Seq2[Message, error] {
 	return c.messages(ctx, func(last []byte) []byte { return last[:0] })
 }

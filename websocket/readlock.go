@@ -92,8 +92,9 @@ func (c *Conn) notBegun(ctx context.Context) error {
 	return &opError{"read", contextError(ctx, stillOpen)}
 }
 
-// refuseRead returns why the lock could not be taken. While Close holds it, the
-// reason is known only when the connection is closed.
+// refuseRead returns why the lock could not be taken. While Close holds the
+// lock, refuseRead waits until the connection is closed, because the reason is
+// known only then.
 func (c *Conn) refuseRead(ctx context.Context) error {
 	if f := c.ended(); f != nil {
 		return f.read

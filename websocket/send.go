@@ -10,20 +10,20 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// A send that does not block puts a message into a queue. While messages wait there, one
-// goroutine writes them: it takes the write lock for one batch after the other, like every
-// writer, and ends when the queue is empty. A writer that wants to send a message itself
-// first waits for the messages that were queued before (flush), so that the messages of
-// one goroutine stay in order.
+// A send that does not block puts a message into a queue. While the queue holds
+// messages, one goroutine writes them. Like every writer, it takes the write
+// lock for one batch at a time. It ends when the queue is empty. A call that
+// writes a message directly first waits for the messages that are already
+// queued (flush), so that the messages of one goroutine stay in order.
 
 type (
 	// SendQueueOptions are the bounds of the queue of [Conn.Send].
 	SendQueueOptions = wsutil.SendQueueOptions
 
-	// SendPolicy is what happens to a message that does not fit in the queue.
+	// SendPolicy says what happens to a message that does not fit in the queue.
 	SendPolicy = wsutil.SendPolicy
 
-	// SendResult is what became of a message that was sent with [Conn.Send].
+	// SendResult says what happened to a message of [Conn.Send].
 	SendResult = wsutil.SendResult
 )
 
@@ -34,58 +34,62 @@ const (
 	SendDropOldest = wsutil.SendDropOldest // drop the messages that have waited longest
 )
 
-// The results of a send. Taken of [SendResult] reports whether the queue took the message.
+// The results of a send. Method Taken of [SendResult] reports whether the queue
+// took the message.
 const (
 	SendFailed    = wsutil.SendFailed    // there is an error
-	SendQueued    = wsutil.SendQueued    // the message waits or was sent
-	SendReplaced  = wsutil.SendReplaced  // it took the place of a waiting one with its key
-	SendDisplaced = wsutil.SendDisplaced // it waits, and older messages were dropped
-	SendDropped   = wsutil.SendDropped   // it was dropped
+	SendQueued    = wsutil.SendQueued    // the message was queued or sent
+	SendReplaced  = wsutil.SendReplaced  // the message replaced a queued one with the same key
+	SendDisplaced = wsutil.SendDisplaced // the message was queued, and older messages were dropped
+	SendDropped   = wsutil.SendDropped   // the message was dropped
 )
 
-// sender is the queue of a connection. It exists once something was sent.
+// sender is the queue of a connection. It is created by the first send.
 type sender struct {
 	mu      sync.Mutex
 	queue   wsutil.SendQueue
 	pushed  uint64        // messages that have entered the queue so far
-	writing bool          // a goroutine is there that empties the queue
-	changed chan struct{} // closed when messages have left the queue, nil if nobody waits for that
+	writing bool          // a goroutine is emptying the queue
+	changed chan struct{} // closed when messages leave the queue; nil if no goroutine waits for that
 	full    bool          // the policy has closed the connection
 	run     func()        // Conn.writeQueue, the goroutine
 	sent    []sentMessage // of the current batch, for Stats and Hooks; used only by the goroutine
 }
 
-// sentMessage is what Stats and Hooks learn of a message.
+// sentMessage is the information about a message for Stats and Hooks.
 type sentMessage struct {
 	op         ws.OpCode
 	size, wire int
 }
 
-// Send queues p as a message and returns at once: it never waits for the peer. It copies
-// p. Messages leave in the order in which they were sent, as many as possible in each
-// write, and after those that [Conn.Write] and its relatives have sent before; a Write
-// waits for the messages that were sent before it. The caller must ensure that text is
-// UTF-8.
+// Send queues p as a message and returns at once. It never waits for the peer.
+// It copies p. Messages are sent in the order of the calls, as many as possible
+// in each write. This order includes messages of [Conn.Write] and similar
+// methods, which wait until the messages that are already queued were written.
+// The caller must ensure that text is valid UTF-8.
 //
-// The queue is bounded by Queue of [ConnOptions], also while several goroutines send. The
-// policy says what happens to a message that does not fit. With [SendClose], the default,
-// Send returns [ErrSendQueueFull], and the connection is closed as by [Conn.Close] with
-// [StatusTryAgainLater]. If the peer does not answer that, [ErrSendQueueFull] is also in
-// Err of [CloseRecord]. A message longer than MaxBytes is [ErrSendTooLarge].
+// Queue of [ConnOptions] bounds the queue, even while several goroutines send.
+// Its policy says what happens to a message that does not fit. With
+// [SendClose], the default, Send returns [ErrSendQueueFull], and the connection
+// is closed as by [Conn.Close] with [StatusTryAgainLater]. If the peer does not
+// answer the close frame, Err of [CloseRecord] also wraps ErrSendQueueFull. A
+// message longer than MaxBytes is not queued, and the error is
+// [ErrSendTooLarge].
 //
-// [Conn.Close] sends what waits before its close frame, within half of CloseTimeout, and
-// drops the rest; [Conn.CloseNow] drops all of it, and so does the peer's close frame.
-// WriteTimeout bounds each write: without it, a peer that does not read keeps what waits
-// until the policy applies. Nothing leaves the queue while a message of [Conn.Writer] is
-// open. Once the connection
-// has ended, the error is that of Write.
+// [Conn.Close] sends queued messages before its close frame, for at most half
+// of CloseTimeout, and drops the rest. [Conn.CloseNow] and the peer's close
+// frame drop all of them. WriteTimeout bounds each write. Without it, messages
+// for a peer that does not read stay queued until the policy applies. No
+// message leaves the queue while a message of [Conn.Writer] is open. After the
+// connection has ended, Send returns the same error as Write.
 func (c *Conn) Send(typ MessageType, p []byte) (SendResult, error) {
 	return c.SendKey(typ, p, "")
 }
 
-// SendKey is [Conn.Send] for a value of which only the newest counts, such as a price: if
-// a message with the same key waits, p takes its place in the queue, also before messages
-// that were sent in between. An empty key replaces nothing.
+// SendKey is [Conn.Send] for a value of which only the newest counts, such as a
+// price. If a message with the same key is queued, p replaces it and takes its
+// position, even before messages that were sent in between. An empty key
+// replaces nothing.
 func (c *Conn) SendKey(typ MessageType, p []byte, key string) (SendResult, error) {
 	op := ws.OpCode(typ)
 	if op != ws.OpText && op != ws.OpBinary {
@@ -94,8 +98,8 @@ func (c *Conn) SendKey(typ MessageType, p []byte, key string) (SendResult, error
 	return c.enqueue(wsutil.NewOutgoing(op, p), key)
 }
 
-// SendPrepared is [Conn.Send] for a prepared message. The queue holds a reference to m
-// and no copy; m counts toward MaxBytes with its payload.
+// SendPrepared is [Conn.Send] for a prepared message. The queue holds a
+// reference to m instead of a copy. The payload of m counts toward MaxBytes.
 func (c *Conn) SendPrepared(m *PreparedMessage) (SendResult, error) {
 	return c.SendPreparedKey(m, "")
 }
@@ -108,8 +112,8 @@ func (c *Conn) SendPreparedKey(m *PreparedMessage, key string) (SendResult, erro
 	return c.enqueue(m.Outgoing(), key)
 }
 
-// Buffered returns the payload bytes of the messages of [Conn.Send] that are not written
-// yet.
+// Buffered returns the size in bytes of the payloads of [Conn.Send] that are
+// not written yet.
 func (c *Conn) Buffered() int {
 	s := c.sends.Load()
 	if s == nil {
@@ -120,8 +124,8 @@ func (c *Conn) Buffered() int {
 	return s.queue.Buffered()
 }
 
-// Dropped returns how many messages of [Conn.Send] were dropped so far, by the policy or
-// because the connection ended. Replaced messages do not count.
+// Dropped returns how many messages of [Conn.Send] were dropped so far, by the
+// policy or because the connection ended. Replaced messages do not count.
 func (c *Conn) Dropped() uint64 {
 	s := c.sends.Load()
 	if s == nil {
@@ -156,7 +160,7 @@ func (c *Conn) enqueue(m wsutil.Outgoing, key string) (SendResult, error) {
 	return SendFailed, &opError{"send", err}
 }
 
-// openSender makes the queue.
+// openSender creates the queue.
 func (c *Conn) openSender() *sender {
 	s := &sender{run: c.writeQueue}
 	s.queue.Reset(&c.opts.Queue)
@@ -192,7 +196,7 @@ func (s *sender) push(m wsutil.Outgoing, key string) (SendResult, error) {
 	defer s.mu.Unlock()
 	was := uint64(s.queue.Len()) + s.queue.Dropped()
 	result, err := s.queue.Push(m, key)
-	if result.Taken() { // one that was dropped has not entered the queue
+	if result.Taken() { // a dropped message has not entered the queue
 		s.pushed += uint64(s.queue.Len()) + s.queue.Dropped() - was
 	}
 	s.full = s.full || errors.Is(err, ErrSendQueueFull)
@@ -206,10 +210,10 @@ func (s *sender) push(m wsutil.Outgoing, key string) (SendResult, error) {
 	return result, err
 }
 
-// left returns how many messages have entered the queue and left it: they leave in order.
+// left returns how many messages have left the queue. They leave in order.
 func (s *sender) left() uint64 { return s.pushed - uint64(s.queue.Len()) }
 
-// tell wakes up those that wait for messages to leave the queue. mu is held.
+// tell wakes goroutines that wait for messages to leave the queue. mu is held.
 func (s *sender) tell() {
 	if s.changed != nil {
 		close(s.changed)
@@ -217,7 +221,7 @@ func (s *sender) tell() {
 	}
 }
 
-// release drops what waits.
+// release drops the queued messages.
 func (s *sender) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,7 +229,7 @@ func (s *sender) release() {
 	s.tell()
 }
 
-// flush waits until the messages that wait now are written or dropped.
+// flush waits until the messages that are queued now are written or dropped.
 //
 //go:noinline
 func (c *Conn) flush(ctx context.Context) error {
@@ -257,10 +261,10 @@ func (c *Conn) awaitChange(ctx context.Context, changed <-chan struct{}) error {
 	return c.notLocked(ctx)
 }
 
-// endSends refuses further messages and waits until those that wait are written, or the
-// connection is closed. They have half of the time for closing: if a message of Writer is
-// open, or the peer reads slowly, they are dropped then, so that the close frame still goes
-// out.
+// endSends refuses further messages. It waits until the queued messages are
+// written or the connection is closed. They have half of CloseTimeout: if a
+// message of Writer is open, or the peer reads slowly, the rest is dropped, so
+// that time remains for the close frame.
 func (c *Conn) endSends() {
 	s := c.sends.Load()
 	if s == nil {
@@ -276,7 +280,7 @@ func (c *Conn) endSends() {
 	}
 }
 
-// writeQueue is the goroutine that writes what waits.
+// writeQueue writes the queued messages on its own goroutine.
 func (c *Conn) writeQueue() {
 	defer c.guard()
 	s := c.sends.Load()
@@ -293,8 +297,9 @@ func (c *Conn) writeQueue() {
 	}
 }
 
-// wrote says that a batch was written, or what has ended it. It reports whether the queue
-// is empty by that, and whether there is more to write.
+// wrote ends a batch. err is nil if the batch was written. drained reports
+// whether the batch has emptied the queue, and more whether there are more
+// messages.
 func (s *sender) wrote(err error) (drained, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -308,12 +313,12 @@ func (s *sender) wrote(err error) (drained, more bool) {
 	return drained, s.writing
 }
 
-// mostGathered is the longest message that is copied in order to leave with others in one
-// write.
+// mostGathered is the maximum size of a message that is copied, so that one
+// write sends it together with others.
 const mostGathered = 16 << 10
 
-// writeBatch writes as much of what waits as goes in one write. It releases the write
-// lock, which is held.
+// writeBatch writes as many queued messages as fit in one write. The write lock
+// is held, and writeBatch releases it.
 func (c *Conn) writeBatch(s *sender) error {
 	b := bufpool.Get(s.batchRoom())
 	defer b.Free()
@@ -354,7 +359,7 @@ func (c *Conn) appendMessage(out []byte, m *wsutil.Outgoing) ([]byte, error) {
 	return out, nil
 }
 
-// batchRoom returns how many bytes the next batch takes, or about as many.
+// batchRoom returns the approximate size in bytes of the next batch.
 func (s *sender) batchRoom() int {
 	const most = 64 << 10
 	s.mu.Lock()
@@ -369,7 +374,7 @@ func (s *sender) next() (wsutil.Outgoing, bool) {
 	return s.queue.Next()
 }
 
-// encoded says that m is a part of the batch.
+// encoded records that m is a part of the batch.
 func (s *sender) encoded(c *Conn, m *wsutil.Outgoing) {
 	if c.observed() {
 		s.sent = append(s.sent, sentMessage{m.OpCode(), m.Size(), m.WireSize()})
@@ -379,7 +384,8 @@ func (s *sender) encoded(c *Conn, m *wsutil.Outgoing) {
 	s.mu.Unlock()
 }
 
-// tellSent tells of the messages of a batch that was written. The write lock is held.
+// tellSent reports the messages of a batch that was written. The write lock is
+// held.
 func (s *sender) tellSent(c *Conn) {
 	for _, m := range s.sent {
 		c.tellWritten(m.op, m.size, m.wire)

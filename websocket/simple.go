@@ -7,8 +7,8 @@ import (
 
 // Read reads the next message into *v and returns its type. If v is a *string,
 // a binary message is an error: Read discards the message, returns
-// [MessageBinary] and leaves *v and the connection unchanged. If v is a
-// *[]byte, Read sets *v to the payload of a message of either type, in new
+// [MessageBinary], and changes neither *v nor the state of the connection. If v
+// is a *[]byte, Read sets *v to the payload of a message of either type, in new
 // memory. The other errors are those of [Conn.Read].
 func Read[T *string | *[]byte](ctx context.Context, conn *Conn, v T) (MessageType, error) {
 	typ, p, err := conn.Read(ctx)

@@ -8,7 +8,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Stats are counters of one connection, or of all connections that have it in
+// Stats counts events on one connection, or on all connections that share it in
 // their options. It is safe for concurrent use. It must not be copied.
 //
 // Refused and AllRefused count handshakes by the HTTP status that [Accept] sent
@@ -47,31 +47,33 @@ func ofCodes(counts iter.Seq2[ws.StatusCode, int64]) iter.Seq2[StatusCode, int64
 // Stats returns the Stats of the connection's options, or nil.
 func (c *Conn) Stats() *Stats { return c.opts.Stats }
 
-// Hooks are functions that are called for events on a connection, by the
-// goroutine that reads or writes, which waits for them. Each may be nil. A hook
+// Hooks are functions that a connection calls for its events. The goroutine
+// that reads or writes calls them and waits for them. Each may be nil. A hook
 // may use the connection, but not read from it. A hook about writing must not
 // write to it either, and may close it only with [Conn.CloseNow]. A panic of a
-// hook continues in the caller of the method that called the hook; on a
-// goroutine of this package it ends the connection, see [PanicError]. A panic
-// of a hook about writing ends the connection in any case. Any number of
+// hook continues in the caller of the method that called the hook. On a
+// goroutine of this package, the panic ends the connection: see [PanicError]. A
+// panic of a hook about writing ends the connection in any case. Any number of
 // connections may share one Hooks.
 type Hooks struct {
 	// Opened is called once when the connection is open, with the duration of
 	// the handshake, which is 0 for [NewConn]. [Accept], [Dial] and NewConn
 	// wait for it. It may use the connection without restrictions. If it
-	// panics, the connection is closed and the panic continues in their caller.
+	// panics, the connection is closed, and the panic continues in the caller
+	// of Accept, Dial or NewConn.
 	Opened func(c *Conn, handshake time.Duration)
 
-	// MessageRead and MessageWritten are called for a whole message, with its
-	// size in bytes as the program sees it, and as payload on the wire.
+	// MessageRead and MessageWritten are called for a whole message. size is
+	// its size in bytes as the program sees it, and wire its payload size on
+	// the wire.
 	MessageRead, MessageWritten func(c *Conn, typ MessageType, size, wire int)
 
 	// ControlRead and ControlWritten are called for a ping, pong or close
 	// frame. code is the code of a close frame.
 	ControlRead, ControlWritten func(c *Conn, op ws.OpCode, code StatusCode)
 
-	// Drained is called when all messages of [Conn.Send] were written: each
-	// time that the queue becomes empty. It is called on a new goroutine
+	// Drained is called each time the queue of [Conn.Send] becomes empty
+	// because all its messages were written. It is called on a new goroutine
 	// without any lock held. It may write and send. The next call may begin
 	// before it returns.
 	Drained func(c *Conn)
@@ -108,7 +110,7 @@ func (c *Conn) countRead(ev wsutil.Event, size int) error {
 	return nil
 }
 
-// countWritten reports a message that was sent to Stats and Hooks.
+// countWritten reports a sent message to Stats and Hooks.
 func (c *Conn) countWritten(m *wsutil.Outgoing) {
 	if c.observed() {
 		c.tellWritten(m.OpCode(), m.Size(), m.WireSize())

@@ -8,7 +8,8 @@ import (
 )
 
 // stream is the reader of one message. The read lock guards all fields except
-// conn and ctx. They do not change after conn.stream is another stream.
+// conn and ctx. The fields no longer change after conn.stream refers to another
+// stream.
 type stream struct {
 	conn      *Conn
 	ctx       context.Context
@@ -18,9 +19,9 @@ type stream struct {
 	ended     bool         // Read has returned io.EOF
 }
 
-// Reader waits for the next message and returns a reader of its payload, which
-// returns io.EOF at the end of the message. ctx limits all reads of the
-// message; after the message has begun, the end of ctx closes the connection.
+// Reader waits for the next message and returns a reader of its payload. The
+// reader returns io.EOF at the end of the message. ctx limits all reads of the
+// message. After the message has begun, the end of ctx closes the connection.
 // Other rules and errors are those of [Conn.ReadAppend]. The next read of a
 // message ends this reader, and skips the unread rest.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {

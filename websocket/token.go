@@ -6,8 +6,9 @@ import (
 )
 
 // TakeToken removes a token from the subprotocols that r offers, and returns
-// it. The token is the rest of the subprotocol that begins with prefix. A
-// script in a browser can send credentials in no other field:
+// it. The token is the rest of the subprotocol that begins with prefix. The
+// subprotocols are the only field in which a script in a browser can send
+// credentials:
 //
 //	new WebSocket(url, ["chat.v2", "bearer." + token])
 //

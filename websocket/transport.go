@@ -16,23 +16,23 @@ type (
 	writeDeadliner interface{ SetWriteDeadline(time.Time) error }
 	writeCloser    interface{ CloseWrite() error }
 
-	// handshaker is a TLS connection. A write of it that was interrupted cannot be
-	// followed by another one.
+	// handshaker is a TLS connection. After an interrupted write, no other
+	// write can follow.
 	handshaker interface{ HandshakeContext(context.Context) error }
 
-	// secured is a TLS connection. To close one sends an alert to the peer, which
-	// may take seconds if that does not read.
+	// secured is a TLS connection. Closing it sends an alert to the peer, which
+	// may take seconds if the peer does not read.
 	secured interface {
 		handshaker
 		NetConn() net.Conn
 	}
 )
 
-// transport is the stream of bytes under a connection. Reads belong to the holder of
-// the read lock, writes to the holder of the write lock.
+// transport is the stream of bytes under a connection. Only the holder of the
+// read lock reads from it, and only the holder of the write lock writes to it.
 type transport struct {
 	io.ReadWriteCloser
-	socket *socket // whose reads wait without a buffer, or nil
+	socket *socket // for reads that wait without a buffer, or nil
 }
 
 // longAgo is a deadline that interrupts pending calls.
@@ -47,8 +47,8 @@ func (t *transport) interrupt(write bool) outcome {
 	return destroyed
 }
 
-// armRead tells a transport whose reads cannot be interrupted by themselves that they
-// have to be from now on.
+// armRead prepares a transport for later calls of interrupt, if its reads
+// cannot be interrupted otherwise.
 func (t *transport) armRead() {
 	if r, ok := t.ReadWriteCloser.(interface{ ArmRead() }); ok {
 		r.ArmRead()
@@ -84,15 +84,16 @@ func (t *transport) handlers() bool {
 	return ok
 }
 
-// halfCloses reports whether the transport can close only its writing side.
+// halfCloses reports whether the transport can close only its sending
+// direction.
 func (t *transport) halfCloses() bool {
 	_, ok := t.ReadWriteCloser.(writeCloser)
 	return ok
 }
 
-// closeWrite ends the sending of a transport that halfCloses. Under TLS, so does the
-// connection below: the alert ends no more than the records, and a peer that waits
-// for the end of TCP would wait on.
+// closeWrite closes the sending direction of a transport for which halfCloses
+// is true. Under TLS it also half-closes the connection below, because the
+// alert ends only the records, and the peer may wait for the end of TCP.
 func (t *transport) closeWrite() error {
 	err := t.ReadWriteCloser.(writeCloser).CloseWrite()
 	if tls, ok := t.ReadWriteCloser.(secured); ok && err == nil {
@@ -103,7 +104,7 @@ func (t *transport) closeWrite() error {
 	return err
 }
 
-// drop reads and drops what arrives until the peer ends its side. A socket waits
+// drop reads and discards data until the peer ends its side. A socket waits
 // without a buffer.
 func (t *transport) drop() {
 	var err error
@@ -121,8 +122,8 @@ func (t *transport) drop() {
 	}
 }
 
-// shut closes the transport. polite says that the alert of TLS is to go out, if that
-// does not take long.
+// shut closes the transport. If polite is true, it first sends the alert of
+// TLS, for at most a short time.
 func (t *transport) shut(polite bool) {
 	if s, ok := t.ReadWriteCloser.(*httpstream.Stream); ok {
 		s.Finish(!polite)

@@ -25,11 +25,11 @@ type Transport interface {
 	// has the scheme and path. It has no body. Connect must not modify r or its
 	// header.
 	//
-	// The context of r limits Connect, and the body of a response that refuses,
-	// but not the stream. Connect returns a stream if the status is 2xx.
-	// Otherwise the stream is nil, and the caller must close the body of the
-	// response. The error wraps [ErrNoExtendedConnect] if the server does not
-	// support extended CONNECT.
+	// The context of r limits Connect and the body of a refusal, but not the
+	// stream. Connect returns a stream if the status is 2xx. Otherwise the
+	// stream is nil, and the caller must close the body of the response. The
+	// error wraps [ErrNoExtendedConnect] if the server does not support
+	// extended CONNECT.
 	Connect(r *http.Request) (Stream, *http.Response, error)
 }
 

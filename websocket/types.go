@@ -63,7 +63,7 @@ const (
 // here spell differently.
 var constantWords = strings.NewReplacer("received", "rcvd", "server error", "error")
 
-// String returns the name of the constant, or "StatusCode(n)" if there is none.
+// String returns the name of the constant, or "StatusCode(n)" if n has no name.
 func (c StatusCode) String() string {
 	code := ws.StatusCode(c)
 	if StatusCode(code) != c || !code.IsProtocolDefined() {
@@ -105,8 +105,8 @@ func (e CloseError) Error() string {
 	return fmt.Sprintf("status = %v and reason = %q", e.Code, e.Reason)
 }
 
-// CloseStatus returns the code of the [CloseError] that err wraps, or -1 if
-// there is none.
+// CloseStatus returns the code of the [CloseError] that err wraps, or -1 if err
+// wraps none.
 func CloseStatus(err error) StatusCode {
 	if e, ok := errors.AsType[CloseError](err); ok {
 		return e.Code

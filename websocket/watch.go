@@ -11,8 +11,8 @@ import (
 // write lock.
 //
 // A context that is used twice in a row stays registered, so that repeated use
-// costs two locks and no memory. Each registration has its own state, so that
-// the goroutine of an old one cannot affect anything.
+// costs two locks and no memory. Each registration has its own state, so that a
+// late call for an old registration has no effect on a new one.
 type watch struct {
 	current atomic.Pointer[registration] // atomic because shut may run at any time
 	last    <-chan struct{}              // Done of the previous context

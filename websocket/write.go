@@ -12,19 +12,20 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// Write sends p as a message. It neither changes nor retains p. The caller must ensure
-// that text is UTF-8.
+// Write sends p as a message. It neither changes nor retains p. The caller must
+// ensure that text is valid UTF-8.
 //
-// A message is one frame and one write to the transport, unless it is longer than
-// FragmentSize and not compressed: then it is cut into frames of that size, so that
-// pings, pongs and a close frame can be sent in between. Messages of several goroutines
-// are sent one after the other.
+// A message is one frame and one write to the transport, unless it is longer
+// than FragmentSize and not compressed. Such a message is cut into frames of
+// that size, so that pings, pongs and a close frame can be sent between them.
+// Messages of several goroutines are sent one after the other.
 //
-// If ctx ends while Write waits for the write lock, or before the first byte is out,
-// the error wraps ctx.Err() and the cause, and the connection is as usable as before.
-// If it ends later, the connection is closed, and the error says so. Once the
-// connection has ended, or the closing handshake has begun, the error wraps
-// net.ErrClosed and what has ended it: a [CloseError] if the peer closed it.
+// If ctx ends while Write waits for the write lock, or before the first byte is
+// written, the error wraps ctx.Err() and the cause, and the connection stays
+// usable. If ctx ends later, the connection is closed, and the error says so.
+// After the connection has ended or the closing handshake has begun, the error
+// wraps net.ErrClosed and the reason: a [CloseError] if the peer closed the
+// connection.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	op := ws.OpCode(typ)
 	if op != ws.OpText && op != ws.OpBinary {
@@ -41,17 +42,19 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	return err
 }
 
-// HeaderRoom is how many bytes of a buffer [Conn.WriteInPlace] needs before the payload.
+// HeaderRoom is the number of bytes that [Conn.WriteInPlace] needs before the
+// payload.
 const HeaderRoom = ws.MaxHeaderSize
 
-// WriteInPlace is [Conn.Write] for the payload buf[HeaderRoom:], which it sends without
-// a copy: it writes headers into the bytes before it, and masks a client's payload in
-// place. Where the connection compresses, it costs what Write costs. It does not retain
-// buf.
+// WriteInPlace is [Conn.Write] for the payload buf[HeaderRoom:], which it sends
+// without a copy. It writes headers into the bytes before the payload. On the
+// client's side, it masks the payload in place. On a connection with
+// compression, it costs as much as Write. It does not retain buf.
 //
-// A buf of fewer than HeaderRoom bytes is an error that wraps [ws.ErrNoHeaderRoom].
-// After the call, also one with an error, the first HeaderRoom bytes of buf, and on
-// the client's side or beyond FragmentSize all of it, are of no use.
+// If buf has fewer than HeaderRoom bytes, the error wraps [ws.ErrNoHeaderRoom].
+// The call may overwrite the first HeaderRoom bytes of buf, even if it fails.
+// On the client's side, or if the payload is longer than FragmentSize, it may
+// overwrite all of buf.
 func (c *Conn) WriteInPlace(ctx context.Context, typ MessageType, buf []byte) error {
 	op := ws.OpCode(typ)
 	if op != ws.OpText && op != ws.OpBinary {
@@ -81,8 +84,8 @@ func (c *Conn) sendSmall(ctx context.Context, op ws.OpCode, p []byte) error {
 	return err
 }
 
-// sendMessage sends a message, frame by frame. It is not a part of Write, whose frame
-// on the stack stays small.
+// sendMessage sends a message, frame by frame. It is a separate function to
+// keep the stack frame of Write small.
 //
 //go:noinline
 func (c *Conn) sendMessage(ctx context.Context, op ws.OpCode, p []byte) error {
@@ -90,7 +93,8 @@ func (c *Conn) sendMessage(ctx context.Context, op ws.OpCode, p []byte) error {
 	return c.send(ctx, &m)
 }
 
-// send sends a message, frame by frame. Between them others may send control frames.
+// send sends a message, frame by frame. Other goroutines may send control
+// frames between its frames.
 func (c *Conn) send(ctx context.Context, m *wsutil.Outgoing) error {
 	if err := c.lock(ctx, forMessage); err != nil {
 		return err
@@ -98,7 +102,7 @@ func (c *Conn) send(ctx context.Context, m *wsutil.Outgoing) error {
 	return c.sendLocked(ctx, m)
 }
 
-// sendLocked is send with the write lock held. It releases it.
+// sendLocked is send with the write lock held. It releases the lock.
 func (c *Conn) sendLocked(ctx context.Context, m *wsutil.Outgoing) error {
 	for {
 		err := c.sendFrame(ctx, m, intact)
@@ -117,8 +121,9 @@ func (c *Conn) sendLocked(ctx context.Context, m *wsutil.Outgoing) error {
 	}
 }
 
-// sendFrame sends the next frame of a message. The write lock is held. first says what
-// the connection is if ctx ends before any byte of the message is out.
+// sendFrame sends the next frame of a message. The write lock is held. first is
+// the state of the connection if ctx ends before the first byte of the message
+// is written.
 func (c *Conn) sendFrame(ctx context.Context, m *wsutil.Outgoing, first recovery) error {
 	to := first
 	if m.Begun() && first == intact {
@@ -144,14 +149,14 @@ func (c *Conn) sendFrame(ctx context.Context, m *wsutil.Outgoing, first recovery
 		err = c.transmitTimed(ctx, out, body, to)
 	}
 	b.Free()
-	if err != nil && (first != kept || c.unwritten == nil) { // it may be a kept frame before this one
+	if err != nil && (first != kept || c.unwritten == nil) { // without kept, c.unwritten may hold an earlier frame
 		c.protocol.Undo()
 	}
 	return err
 }
 
-// abandon ends a message of which a part is out, and with it the connection, because
-// of err. The write lock is not held.
+// abandon handles err after a part of a message was written. If ctx has ended,
+// it ends the connection. The write lock is not held.
 func (c *Conn) abandon(ctx context.Context, err error) error {
 	if c.protocol.Err() == nil && c.broken.Load() == nil && ctx.Err() != nil {
 		c.fail(contextError(ctx, withinSent))
@@ -160,9 +165,10 @@ func (c *Conn) abandon(ctx context.Context, err error) error {
 	return err
 }
 
-// WritePrepared writes m as [Conn.Write] writes a message, in one frame. A client masks
-// it anew, which costs what Write costs without compression. Where the connection
-// compresses, so is m if it becomes smaller, whatever its length.
+// WritePrepared writes m as [Conn.Write] does, in one frame. A client masks the
+// payload each time, which costs as much as Write without compression. If the
+// connection compresses messages, m is sent compressed whatever its length, if
+// that makes it smaller.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	if !prepared(m) {
 		return &opError{"write", errNotPrepared}
@@ -171,10 +177,11 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	return c.send(ctx, &out)
 }
 
-// PreparedMessage is a message that is encoded once and sent to many connections, with
-// [Group.Broadcast], [Conn.SendPrepared] or [Conn.WritePrepared]: as it is, and compressed
-// once for each set of parameters that connections have agreed on. It may be used by any
-// number of goroutines at once, and for connections of package wsloop.
+// PreparedMessage is a message that is encoded once and sent to many
+// connections, with [Group.Broadcast], [Conn.SendPrepared] or
+// [Conn.WritePrepared]. It is compressed once for each set of negotiated
+// parameters. It is safe for concurrent use, and also works for connections of
+// package wsloop.
 type PreparedMessage = wsutil.PreparedMessage
 
 // prepared reports whether m is a text or binary message.
@@ -182,8 +189,9 @@ func prepared(m *PreparedMessage) bool {
 	return m != nil && (m.OpCode() == ws.OpText || m.OpCode() == ws.OpBinary)
 }
 
-// NewPreparedMessage returns the message of this type and payload. It does not retain
-// p. The error is about typ, which has to be [MessageText] or [MessageBinary].
+// NewPreparedMessage returns the message of this type and payload. It does not
+// retain p. It returns an error if typ is neither [MessageText] nor
+// [MessageBinary].
 func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
 	if typ != MessageText && typ != MessageBinary {
 		return nil, fmt.Errorf("websocket: prepared message: invalid message type %d", int(typ))
@@ -195,7 +203,8 @@ func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
 	return m, nil
 }
 
-// lock takes the write lock, after what was queued before is written if k is forMessage.
+// lock takes the write lock. If k is forMessage, it first waits until the
+// messages that are already queued are written.
 func (c *Conn) lock(ctx context.Context, k kind) error {
 	if k == forMessage && c.sends.Load() != nil && ctx != nil {
 		if err := c.flush(ctx); err != nil {
@@ -220,7 +229,8 @@ func (c *Conn) acquire(ctx context.Context, k kind) error {
 	return nil
 }
 
-// notLocked says why nothing can be written any longer, or not under ctx.
+// notLocked returns why a write cannot begin: the end of the connection, or
+// else the end of ctx.
 func (c *Conn) notLocked(ctx context.Context) error {
 	if ctx == nil {
 		return &opError{"write", errNilContext}
@@ -234,15 +244,15 @@ func (c *Conn) notLocked(ctx context.Context) error {
 	return &opError{"write", contextError(ctx, stillOpen)}
 }
 
-// unlock releases the write lock, after the replies were written that were left
-// meanwhile. drop and set are those of [writeLock.unlock].
+// unlock writes the replies that were left to the holder, and then releases the
+// write lock. drop and set are those of [writeLock.unlock].
 func (c *Conn) unlock(drop, set uint32) {
 	if !c.write.tryUnlock(drop, set) {
 		c.unlockCrowded(drop, set)
 	}
 }
 
-// unlockCrowded is unlock where others wait or have left replies.
+// unlockCrowded is unlock if there may be waiters or replies.
 func (c *Conn) unlockCrowded(drop, set uint32) {
 	for rounds := 0; ; rounds++ {
 		r := c.write.unlock(drop, set, rounds > 0)
@@ -250,7 +260,7 @@ func (c *Conn) unlockCrowded(drop, set uint32) {
 			return
 		}
 		if rounds == floodRounds {
-			c.write.change(drop, set) // from here on others may come first
+			c.write.change(drop, set) // from here on other writers may come first
 			go c.serveFlood(r)
 			return
 		}
@@ -258,18 +268,19 @@ func (c *Conn) unlockCrowded(drop, set uint32) {
 	}
 }
 
-// serveFlood writes replies in place of a writer that has done so for long enough.
+// serveFlood writes replies in place of a writer that has written enough of
+// them.
 func (c *Conn) serveFlood(r wsutil.Replies) {
 	defer c.guard()
 	c.writeReplies(r)
 	c.unlock(0, 0)
 }
 
-// floodRounds is how many times a writer writes what the peer keeps asking for before a
-// goroutine takes over, for as long as the peer does so.
+// floodRounds is how many times a writer writes replies that keep arriving.
+// Then a goroutine takes over while the flood lasts.
 const floodRounds = 4
 
-// refused is the error for what the protocol will not send.
+// refused returns the error for a message that the protocol does not send.
 func (c *Conn) refused(err error) error {
 	if !errors.Is(err, wsutil.ErrClosing) {
 		return &opError{"write", err}
@@ -280,13 +291,13 @@ func (c *Conn) refused(err error) error {
 	return &opError{"write", errClosing}
 }
 
-// recovery says what a connection is after a write that has not written one byte.
+// recovery is the state of a connection after a write that has written nothing.
 type recovery uint8
 
 const (
-	spoiled recovery = iota // over: a part of a message is out
-	intact                  // as usable as before
-	kept                    // as usable as before, with the bytes kept for the next write
+	spoiled recovery = iota // ended: a part of a message was already written
+	intact                  // still usable
+	kept                    // still usable; the bytes are kept for the next write
 )
 
 // transmit writes p, a whole frame.
@@ -300,8 +311,8 @@ func (c *Conn) transmit(ctx context.Context, p []byte, to recovery) error {
 	return nil
 }
 
-// transmitTimed is transmit of p and more, in one write if it can, under a context that
-// may end or with a time to keep.
+// transmitTimed is transmit of p and more, in one write if possible. ctx may
+// end, and the write may have a time limit.
 func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) error {
 	if c.opts.WriteTimeout > 0 {
 		c.limitWrite(c.opts.WriteTimeout)
@@ -335,7 +346,8 @@ func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) e
 	return c.writeEnded(ctx, how, n, to)
 }
 
-// writeEnded is what a write returns whose context has ended after n bytes.
+// writeEnded returns the error of a write whose context has ended after n
+// bytes.
 func (c *Conn) writeEnded(ctx context.Context, how outcome, n int, to recovery) error {
 	meaning := stillOpen
 	switch {
@@ -354,8 +366,8 @@ func (c *Conn) writeEnded(ctx context.Context, how outcome, n int, to recovery) 
 	return c.ended().write
 }
 
-// writeFailed notes an error of the transport. What the peer has sent before may still
-// be read, for a while.
+// writeFailed records an error of the transport. Data that the peer sent before
+// can still be read, for at most CloseTimeout.
 func (c *Conn) writeFailed(err error) error {
 	if f := c.ended(); f != nil {
 		return f.write
@@ -365,7 +377,7 @@ func (c *Conn) writeFailed(err error) error {
 	return c.broken.Load()
 }
 
-// vector lends the memory for a vectored write.
+// vector is the memory for a vectored write.
 type vector struct {
 	parts [2][]byte
 	v     net.Buffers // consumed by WriteTo
@@ -387,9 +399,9 @@ func (t *transport) write(p, more []byte) (int, error) {
 	return int(n), err
 }
 
-// writeStream writes a message for a NetConn. If ctx ends while it is being written,
-// the rest of it is kept and sent before the next frame: sent is true then, with an
-// error.
+// writeStream writes a message for a NetConn. If ctx ends during the write, the
+// rest is kept and sent before the next frame. sent is then true, and err is
+// not nil.
 func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bool, err error) {
 	if err := c.lock(ctx, forMessage); err != nil {
 		return false, err
@@ -410,8 +422,9 @@ func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bo
 		if err = c.sendFrame(ctx, &m, kept); err != nil || m.Done() {
 			break
 		}
-		// Control frames of others may go here, which does not take long: what is
-		// left of the message has to be kept, whatever happens to ctx.
+		// Other goroutines may write control frames here, which does not take
+		// long. The lock is taken without ctx, because the rest of the message
+		// must be kept even if ctx has ended.
 		c.unlock(0, writeOpen)
 		if err = c.lock(context.Background(), forFragment); err != nil {
 			c.write.endMessage()
@@ -442,7 +455,7 @@ func (c *Conn) keepResidue(n int, p, more []byte) {
 	c.unwritten = &rest
 }
 
-// writeResidue writes what was kept, or as much of it as goes.
+// writeResidue writes the kept bytes, or as many of them as possible.
 func (c *Conn) writeResidue() error {
 	n, err := c.transport.Write(*c.unwritten)
 	if *c.unwritten = (*c.unwritten)[n:]; len(*c.unwritten) == 0 {

@@ -11,12 +11,13 @@ import (
 
 // writeLock is the lock for writing frames. One goroutine holds it at a time,
 // for one frame. A message of several frames stays open between them: other
-// goroutines may then write control frames, but no message. A waiter may give
-// up. Control frames and the rest of the open message go before new messages.
+// goroutines may then write control frames, but no message. A waiter may stop
+// waiting. Control frames and the rest of the open message go before new
+// messages.
 //
 // state is complete while nothing waits. If its bit writeCrowded is set, there
-// may be waiters or replies. These change only while mu is held, and so does
-// state, except by the holder of the lock.
+// may be waiters or replies. They change only while mu is held. state then also
+// changes only while mu is held, unless the holder of the lock changes it.
 type writeLock struct {
 	state   atomic.Uint32
 	mu      sync.Mutex

@@ -22,11 +22,12 @@ type messageWriter struct {
 	ended   error           // the error of later calls
 }
 
-// Writer returns a writer of one message, which its Close completes. Other
-// messages wait until then; control frames do not. ctx limits the whole
-// message. The writer is not safe for concurrent use. It buffers small writes,
-// so that a message of up to 4 KiB is sent in one frame, as by [Conn.Write]; a
-// longer message is sent in fragments, as large as they are written.
+// Writer returns a writer for one message. Its Close method completes the
+// message. Other messages wait until then; control frames do not. ctx limits
+// the whole message. The writer is not safe for concurrent use. It buffers
+// small writes, so that a message of up to 4 KiB is sent in one frame, as by
+// [Conn.Write]. A longer message is sent in fragments. A write of more than 4
+// KiB is not buffered.
 //
 // If ctx ends before anything was sent, the message is dropped and the
 // connection stays usable; if it ends later, the connection is closed. The
