@@ -23,7 +23,7 @@ type Client struct {
 	running atomic.Bool
 }
 
-// New returns a Client for the server of the URL, which is an argument of
+// New returns a Client for the server at url, which it passes to
 // [websocket.Dial]. It copies opts, which may be nil. It does not dial;
 // [Client.Run] does.
 func New(url string, opts *Options) *Client {
@@ -60,13 +60,13 @@ func (c *Client) Send(typ websocket.MessageType, p []byte) error {
 // including the message that is being written.
 func (c *Client) Buffered() (messages, bytes int) { return c.queue.size() }
 
-// Run dials and calls handle with the connection, repeatedly until handle
+// Run dials and calls handle with the connection. It repeats this until handle
 // returns nil. An error of handle ends the connection; if the error is
 // retryable, Run dials again. handle should return the error of its read or
 // write, possibly wrapped. The end of a context is not retryable, so a handler
-// with a timeout for each read should return another error. The context of
-// handle ends when handle returns. handle need not close the connection, and
-// must not use it after it has returned.
+// with a timeout for each read should return another error. The context passed
+// to handle ends when handle returns. handle need not close the connection. It
+// must not use the connection after it has returned.
 //
 // When handle returns nil, Run sends the queued messages, closes the connection
 // with [websocket.StatusNormalClosure], and returns nil or the error of
@@ -185,7 +185,8 @@ const leaveTime = time.Second
 
 // leave ends a connection after the handler has returned err, and returns why
 // it ended. If err says only that the connection is closed, leave returns the
-// cause: unsent, the error of the writer, or the end of the connection.
+// reason for that: unsent, which is the error of the writer, or else Err of the
+// CloseRecord.
 func (c *Client) leave(ctx context.Context, conn *websocket.Conn, err, unsent error) error {
 	select {
 	case <-conn.Done():

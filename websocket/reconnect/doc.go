@@ -18,10 +18,10 @@
 // # When it dials again
 //
 // Run dials again after an error for which [websocket.Retryable] is true: the
-// server is down, restarts or is overloaded, or the network is down. It gives
-// up after any other error, such as status 404 or close code 1008, at the
-// limits of [Options], and when the context ends. [GaveUpError] holds the
-// reason and wraps the last error.
+// server is down, restarts or is overloaded, or the network is down. After any
+// other error, such as status 404 or close code 1008, Run returns a
+// [GaveUpError]. It also does so when a limit of [Options] is reached or the
+// context ends. GaveUpError holds the reason and wraps the last error.
 //
 // The pauses between attempts grow. Each is random between zero and a limit
 // that doubles ("full jitter"), so that the clients of a server that restarts
@@ -37,8 +37,8 @@
 // lost while a message is being written, the message is dropped and
 // [Options].OnDrop is called, because it is unknown how much of it has arrived.
 // With [Options].Resend it is sent again on the next connection, and may arrive
-// twice. Neither guarantees that the server has read a message, because written
-// data can be lost on its way: only an answer of the server does.
+// twice. In both cases, a successful write does not show that the server has
+// read the message. Only an answer of the server shows that.
 //
 // The package also works in browsers.
 package reconnect

@@ -7,8 +7,8 @@ type Reason int
 
 const (
 	NotRetryable    Reason = iota + 1 // the last error is not retryable
-	TooManyAttempts                   // Options.MaxAttempts
-	AwayTooLong                       // Options.MaxAway
+	TooManyAttempts                   // Options.MaxAttempts was reached
+	AwayTooLong                       // Options.MaxAway has passed
 	ContextEnded                      // the context of Run has ended
 	Stopped                           // OnRetry returned an error
 )

@@ -12,7 +12,7 @@ import (
 	"github.com/wskit/wskit/websocket/reconnect"
 )
 
-// A client that subscribes again on each connection.
+// OnConnect subscribes again on each connection.
 func Example() {
 	var connections atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

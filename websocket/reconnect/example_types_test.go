@@ -10,7 +10,7 @@ import (
 	"github.com/wskit/wskit/websocket/reconnect"
 )
 
-// Messages that are sent before there is a connection wait for it.
+// Messages wait in the queue until there is a connection.
 func ExampleClient_Send() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
@@ -40,7 +40,7 @@ func ExampleClient_Send() {
 			}
 			fmt.Println(string(p))
 		}
-		return nil // that is all: Run closes the connection
+		return nil // Run then closes the connection
 	})
 	fmt.Println(err)
 	// Output:

@@ -34,7 +34,7 @@ type Options struct {
 
 	// OnConnect, if not nil, is called with each new connection, before the
 	// handler is called and before queued messages are sent. It can log in or
-	// subscribe. An error is handled like one of the handler.
+	// subscribe. Run treats its error like an error of the handler.
 	OnConnect func(ctx context.Context, conn *websocket.Conn) error
 
 	// OnRetry, if not nil, is called before each pause with the error that
@@ -66,8 +66,8 @@ type Options struct {
 	// means no limit.
 	MaxAttempts int
 
-	// MaxAway is the time after the first of consecutive failures after which
-	// Run no longer dials but gives up. 0 means no limit.
+	// MaxAway is how long Run keeps trying after the first of consecutive
+	// failures. After that time it does not dial again. 0 means no limit.
 	MaxAway time.Duration
 
 	// MaxBytes and MaxMessages are the limits of the queue of [Client.Send], in
@@ -81,11 +81,12 @@ type Options struct {
 	// twice.
 	Resend bool
 
-	// OnDrop, if not nil, is called with each message that is dropped because
-	// the connection was lost while it was being written, and with the error of
-	// the write. It owns the message and must not block. It runs on another
-	// goroutine than the handler. If it panics, the connection is closed, and
-	// Run returns a [websocket.PanicError].
+	// OnDrop, if not nil, is called with each dropped message and the error of
+	// its write. A message is dropped if the connection is lost while the
+	// message is being written, unless Resend is set. OnDrop owns the message
+	// and must not block. It does not run on the goroutine of the handler. If
+	// it panics, the connection is closed, and Run returns a
+	// [websocket.PanicError].
 	OnDrop func(m websocket.Message, err error)
 }
 

@@ -76,9 +76,9 @@ func (w *writer) over(ctx context.Context) bool {
 	}
 }
 
-// write writes the first message of the queue. The message stays in the queue
-// if it is to be sent again. An error means that the connection can no longer
-// be written to.
+// write writes the first message of the queue. If Resend is set, the message
+// stays in the queue until it is written. An error means that nothing more can
+// be written to the connection.
 func (w *writer) write(ctx context.Context, m websocket.Message) error {
 	o := &w.client.opts
 	err := w.conn.Write(ctx, m.Type, m.Data)
