@@ -79,7 +79,7 @@ func ExampleRead() {
 	defer c.CloseNow()
 
 	var weather struct{ Temperature float64 }
-	fmt.Println(wsjson.Read(ctx, c, &weather)) // and the server is told so
+	fmt.Println(wsjson.Read(ctx, c, &weather)) // also closes the connection
 	// Output:
 	// wsjson: read: json: cannot unmarshal string into Go struct field .Temperature of type float64
 }

@@ -26,10 +26,10 @@ func release(b *bytes.Buffer) {
 // Read reads the next message of c, of either type, and stores its value in v
 // as [json.Unmarshal] does. If the message is not valid JSON or does not fit in
 // v, Read closes the connection with [websocket.StatusInvalidFramePayloadData],
-// at most until ctx ends; the error wraps that of encoding/json. If v is nil or
-// not a pointer, Read reads nothing and returns an error that wraps a
-// *[json.InvalidUnmarshalError]. The other errors are those of
-// [websocket.Conn.Read].
+// and the error wraps that of encoding/json. Read waits for the peer's close
+// frame at most until ctx ends. If v is nil or not a pointer, Read reads
+// nothing and returns an error that wraps a *[json.InvalidUnmarshalError]. The
+// other errors are those of [websocket.Conn.Read].
 func Read(ctx context.Context, c *websocket.Conn, v any) error {
 	if p := reflect.ValueOf(v); p.Kind() != reflect.Pointer || p.IsNil() {
 		return fmt.Errorf("wsjson: read: %w", &json.InvalidUnmarshalError{Type: reflect.TypeOf(v)})
