@@ -6,9 +6,9 @@
 //
 //	import _ "github.com/wskit/wskit/websocket/xconnect"
 //
-// The import adds the setting to GODEBUG, unless GODEBUG already has one, such
-// as http2xconnect=0. [Configure] limits the memory of unread WebSockets, and
-// [Check] reports whether extended CONNECT is enabled.
+// The import adds http2xconnect=1 to GODEBUG. It does not change an existing
+// setting such as http2xconnect=0. [Configure] limits the memory of unread
+// WebSockets, and [Check] reports whether extended CONNECT is enabled.
 package xconnect
 
 import (
@@ -27,8 +27,8 @@ import (
 	_ "github.com/wskit/wskit/internal/godebug" // initialized before net/http
 )
 
-// The limits of Configure: all streams of a connection may be unread, and the
-// connection still has room. net/http accepts less than 4 MiB for one.
+// Limits that Configure sets. perConn has room for the unread data of all
+// streams. It must be less than 4 MiB for net/http to accept it.
 const (
 	streams    = 120
 	perStream  = 32 << 10
@@ -60,8 +60,9 @@ func Configure(srv *http.Server) {
 }
 
 // Check returns an error if srv would not serve WebSockets over HTTP/2. It
-// inspects the fields of srv, and the settings that a server with its HTTP2
-// configuration announces over a pipe. A program calls it when it starts.
+// inspects the fields of srv. It also starts a server with the HTTP2 field of
+// srv on a pipe, and reads the settings that this server announces. A program
+// calls Check when it starts.
 func Check(srv *http.Server) error {
 	if srv == nil {
 		return errors.New("xconnect: nil http.Server")
