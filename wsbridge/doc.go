@@ -1,6 +1,6 @@
 // Package wsbridge is the WebSocket part of a reverse proxy. A [Handler]
-// accepts a handshake of any version of HTTP, an upgrade or an extended
-// CONNECT, opens a WebSocket to a backend over HTTP/1.1 or any
+// accepts a handshake of any version of HTTP: an upgrade or an extended
+// CONNECT. It opens a WebSocket to a backend over HTTP/1.1 or any
 // [websocket.Transport], and forwards frames between the two.
 //
 // The bridge forwards the client's offers to the backend and the backend's

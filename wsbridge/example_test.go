@@ -12,8 +12,9 @@ import (
 	"github.com/wskit/wskit/wsbridge"
 )
 
-// A reverse proxy: WebSockets of all versions of HTTP go to a backend that
-// knows only HTTP/1.1, and all else through [net/http/httputil.ReverseProxy].
+// A reverse proxy forwards WebSockets of all versions of HTTP to a backend that
+// supports only HTTP/1.1. All other requests go through
+// [net/http/httputil.ReverseProxy].
 func ExampleHandler() {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)

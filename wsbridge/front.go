@@ -47,8 +47,8 @@ func (c *prefixed) Read(p []byte) (int, error) {
 
 func (c *prefixed) CloseWrite() error { return closeWrite(c.ReadWriteCloser) }
 
-// handlerStream is an extended CONNECT. It ends when the handler returns.
-// Sending requires a reader of the other direction, so the end of one direction
+// handlerStream is the stream of an extended CONNECT. It ends when the handler
+// returns. A server can send only while it reads, so the end of one direction
 // ends both.
 type handlerStream struct{ *httpstream.Stream }
 

@@ -26,13 +26,14 @@ import (
 // its status and up to 4 KiB of its body. If the backend cannot be reached, the
 // status is 502, or 504 after a timeout.
 //
-// ServeHTTP returns when the bridge ends, which ends the stream over HTTP/2 and
-// HTTP/3. If the connection to the backend was lost, ServeHTTP panics with
-// [http.ErrAbortHandler] to reset the stream. Shutdown ends all bridges.
+// ServeHTTP returns when the bridge ends. Over HTTP/2 and HTTP/3, its return
+// ends the client's stream. If the connection to the backend was lost,
+// ServeHTTP panics with [http.ErrAbortHandler] to reset the stream. Shutdown
+// ends all bridges.
 type Handler struct {
 	// Backend returns the URL of the backend for a request, of scheme ws, wss,
-	// http or https. An error refuses the request with its status if it is a
-	// *[ws.ConnectionRejectedError], and otherwise with 502.
+	// http or https. An error refuses the request: with the status of the error
+	// if it is a *[ws.ConnectionRejectedError], and with 502 otherwise.
 	Backend func(r *http.Request) (*url.URL, error)
 
 	// Transport opens the stream to the backend. nil means HTTP/1.1, through
@@ -41,7 +42,7 @@ type Handler struct {
 
 	// Dialer opens HTTP/1.1 connections to the backend. Its Protocols,
 	// Extensions, Header, OnHeader and Host are ignored. Its Timeout limits the
-	// handshake with the backend, also if Transport is set.
+	// handshake with the backend, even if Transport is set.
 	Dialer ws.Dialer
 
 	// Rewrite, if not nil, modifies the header of the request to the backend.
@@ -55,11 +56,10 @@ type Handler struct {
 	// it is nil, the bridge forwards the offers of clients.
 	Compression *wsflate.Parameters
 
-	// ReadLimit is the maximum size of a message in bytes, in compressed form
-	// if it is compressed. If Compression is set, it is the size after
-	// decompression. 0 means 32 MiB. A negative value means no limit. For a
-	// larger message, the bridge closes the side that sent it with status 1009
-	// and the other with 1001.
+	// ReadLimit is the maximum size of a message in bytes. A compressed message
+	// counts with its compressed size, unless Compression is set. 0 means 32
+	// MiB. A negative value means no limit. For a larger message, the bridge
+	// closes the side that sent it with status 1009 and the other with 1001.
 	ReadLimit int64
 
 	// IdleTimeout is the time without traffic after which the bridge closes
@@ -235,8 +235,9 @@ func refusal(status int) error {
 // choose returns the subprotocol that the backend has chosen.
 func (b *bridge) choose([]string) (string, error) { return b.agreed.Protocol, nil }
 
-// negotiate returns the backend's answer to the first offer with its name, or
-// the bridge's own answer.
+// negotiate answers an offer of the client. It returns what the backend has
+// chosen for the first offer with that name. With Compression, it returns the
+// choice of the bridge.
 func (b *bridge) negotiate(offer httphead.Option) (httphead.Option, error) {
 	if b.extension != nil {
 		return b.extension.Negotiate(offer)

@@ -66,7 +66,7 @@ func (o *open) enter(b *bridge) error {
 }
 
 // begin stores the functions that close a bridge. leave and abort may be called
-// by any goroutine, any number of times, also after its end.
+// by any goroutine, any number of times, even after the bridge has ended.
 func (o *open) begin(b *bridge, leave, abort func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

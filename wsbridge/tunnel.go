@@ -116,7 +116,7 @@ func (s *side) told() bool {
 	return s.stopped
 }
 
-// write writes p. within says that p ends inside a frame.
+// write writes p. within reports whether p ends inside a frame.
 func (s *side) write(p []byte, within bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,8 +210,8 @@ func (d *direction) fail(fault error) {
 	}
 }
 
-// ended forwards the end of one direction: after a close frame as a clean end,
-// and otherwise as a loss.
+// ended forwards the end of one direction. An end after a close frame is clean;
+// any other end is a loss of the connection.
 func (d *direction) ended(err error) {
 	if err == io.EOF && d.t.closing.Load() {
 		closeWrite(d.to.stream)
