@@ -212,7 +212,7 @@ func (c *conn) expire() {
 	}
 }
 
-// watch checks the server after d, or not if d is 0.
+// watch makes the timer check the server after d. 0 means no check.
 func (c *conn) watch(d time.Duration) {
 	if d == 0 {
 		return

@@ -13,8 +13,8 @@ import (
 	"github.com/wskit/wskit/wsh2"
 )
 
-// Two WebSockets over one connection. Fallback dials HTTP/1.1 where a server
-// has no WebSockets over HTTP/2.
+// Two WebSockets share one connection. If a server does not support WebSockets
+// over HTTP/2, Fallback makes Dial use HTTP/1.1.
 func ExampleTransport() {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)

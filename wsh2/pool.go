@@ -26,7 +26,7 @@ type pool struct {
 // flight is a connection that is being opened.
 type flight struct {
 	landed chan struct{}
-	err    error // valid after it has landed
+	err    error // valid after landed is closed
 }
 
 // acquire reserves a stream on a connection to the origin of u, and returns the
@@ -208,8 +208,8 @@ func (s *signal) tell() {
 	}
 }
 
-// checkALPN returns an error if the server did not choose HTTP/2. It accepts a
-// connection without TLS, which has prior knowledge.
+// checkALPN returns an error if the server did not choose HTTP/2 in TLS. A
+// connection without TLS is used only with prior knowledge, and passes.
 func checkALPN(nc net.Conn) error {
 	c, ok := nc.(interface{ ConnectionState() tls.ConnectionState })
 	if !ok {

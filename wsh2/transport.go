@@ -31,8 +31,8 @@ type Transport struct {
 	Dialer ws.Dialer
 
 	// Cleartext allows HTTP/2 without TLS, with prior knowledge (RFC 9113,
-	// section 3.3), for URLs of scheme ws and http. Otherwise Connect returns
-	// an error for these that wraps [websocket.ErrNoExtendedConnect].
+	// section 3.3), for URLs of scheme ws and http. If it is false, the error
+	// of Connect for such URLs wraps [websocket.ErrNoExtendedConnect].
 	Cleartext bool
 
 	// MaxConns is the maximum number of connections to one origin. When all are
@@ -69,8 +69,8 @@ type Transport struct {
 
 	// NotOfferedTime is how long the Transport remembers that a server does not
 	// support extended CONNECT. During that time, Connect returns the same
-	// error without connecting, so that only the first Dial with Fallback has
-	// that cost. The Transport remembers up to 1000 servers. 0 means 5 min. A
+	// error without connecting, so that a Dial with Fallback uses HTTP/1.1 at
+	// once. The Transport remembers up to 1000 servers. 0 means 5 min. A
 	// negative value means that it remembers none.
 	NotOfferedTime time.Duration
 
