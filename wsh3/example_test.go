@@ -14,13 +14,13 @@ import (
 	"github.com/wskit/wskit/wsh3"
 )
 
-// One handler serves all versions of HTTP. The connection outlives it, also
-// over HTTP/3.
+// One handler serves all versions of HTTP. The connection outlives the handler,
+// even over HTTP/3.
 func Example() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := wsh3.Accept(w, r, nil)
 		if err != nil {
-			return // the client has its answer
+			return // Accept has answered the client
 		}
 		go func() {
 			defer c.CloseNow()
@@ -56,7 +56,8 @@ func Example() {
 	// Output: hello over HTTP/3 <nil>
 }
 
-// certificate returns one for this machine, and what trusts it.
+// certificate returns a certificate for this machine, and a configuration that
+// trusts it.
 func certificate() ([]tls.Certificate, *tls.Config) {
 	s := httptest.NewTLSServer(nil)
 	defer s.Close()

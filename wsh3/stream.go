@@ -20,10 +20,10 @@ type h3Stream interface {
 	SetWriteDeadline(time.Time) error
 }
 
-// stream is a websocket.Stream. A read deadline of HTTP/3 loses bytes if it
-// passes inside the header of a DATA frame. Reads with a deadline therefore
-// wait for a goroutine that reads. The next write resumes a write that a
-// deadline has interrupted.
+// stream is a websocket.Stream. In HTTP/3, a read deadline that passes inside
+// the header of a DATA frame loses bytes. Reads with a deadline therefore wait
+// for another goroutine that reads. If a deadline has interrupted a write, the
+// next write resumes it.
 type stream struct {
 	asyncread.Reader
 	h3            h3Stream
@@ -91,7 +91,7 @@ func (s *stream) endWriting() error {
 const cancelled = quic.StreamErrorCode(http3.ErrCodeRequestCanceled)
 
 // Close ends both directions. The peer receives the written data, such as a
-// close frame, unless a write is in progress. Then Close resets the stream.
+// close frame. If a write is in progress, Close resets the stream instead.
 func (s *stream) Close() error {
 	s.closing.Do(func() {
 		if !s.writing.TryLock() {

@@ -28,7 +28,7 @@ import (
 //
 // If a server does not announce extended CONNECT, or if the URL is without TLS,
 // the error wraps [websocket.ErrNoExtendedConnect]. If a server cannot be
-// reached over QUIC, it does not.
+// reached over QUIC, the error does not wrap it.
 type Transport struct {
 	// TLSConfig is used for the connections, with the protocol of HTTP/3. It is
 	// not modified. nil means the default.
@@ -57,8 +57,8 @@ type Transport struct {
 
 	// NotOfferedTime is how long the Transport remembers that a server does not
 	// support extended CONNECT. During that time, Connect returns the same
-	// error without connecting, so that only the first Dial with Fallback has
-	// that cost. The Transport remembers up to 1000 servers. 0 means 5 min. A
+	// error without connecting, so that a Dial with Fallback uses HTTP/1.1 at
+	// once. The Transport remembers up to 1000 servers. 0 means 5 min. A
 	// negative value means that it remembers none.
 	NotOfferedTime time.Duration
 
@@ -452,10 +452,10 @@ func (t *Transport) Close() error {
 	return nil
 }
 
-// Dial opens a WebSocket over HTTP/3 to a URL of scheme wss or https, over a
-// new connection, which ends one second after the WebSocket. config is the TLS
-// configuration and may be nil. opts may be nil; its Transport is ignored. See
-// [websocket.Dial]. To open several WebSockets, use a [Transport].
+// Dial opens a WebSocket over HTTP/3 to a URL of scheme wss or https. It opens
+// a new connection, which ends one second after the WebSocket. config is the
+// TLS configuration and may be nil. opts may be nil; its Transport is ignored.
+// See [websocket.Dial]. To open several WebSockets, use a [Transport].
 func Dial(ctx context.Context, url string, config *tls.Config, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
 	var o websocket.DialOptions
 	if opts != nil {
