@@ -39,11 +39,12 @@ type AttackOptions struct {
 	Patience time.Duration
 
 	// InProcess says that the server runs in this process, so that its memory
-	// and goroutines can be measured. They include the attacker's own, some KiB
-	// for each connection. An attack sets GOGC to 20 while it runs, so that the
-	// limits below apply to memory in use rather than to garbage. Under the
-	// race detector GOGC is unchanged, because frequent collections may crash
-	// the runtime in a bubble of testing/synctest (golang/go#78156).
+	// and goroutines can be measured. The measurements include the attacker,
+	// which needs some KiB for each connection. An attack sets GOGC to 20 while
+	// it runs, so that the limits below apply to memory in use rather than to
+	// garbage. Under the race detector GOGC is unchanged, because frequent
+	// collections may crash the runtime in a bubble of testing/synctest
+	// (golang/go#78156).
 	InProcess bool
 
 	// MaxMemory is the maximum growth of the heap in bytes during an attack, if
@@ -64,7 +65,7 @@ type AttackOptions struct {
 	Transport websocket.Transport
 }
 
-// An Attack is an action of a hostile client.
+// Attack is an action of a hostile client.
 type Attack struct {
 	Name   string `json:"name"`
 	Does   string `json:"does"`
@@ -73,8 +74,9 @@ type Attack struct {
 	run func(ctx context.Context, a *attacker) error
 }
 
-// AttackResult is the result of an attack. Heap and Goroutines are the growth
-// at the worst moment and after the attackers had gone.
+// AttackResult is the result of an attack. Heap is the maximum growth of the
+// heap during the attack. HeapAfter and Goroutines are the growth that remains
+// after the attackers have gone.
 type AttackResult struct {
 	Attack
 	Survived   bool          `json:"survived"`
@@ -92,10 +94,11 @@ type AttackResult struct {
 func Attacks() []Attack { return append([]Attack(nil), attacks...) }
 
 // TestAttacks attacks the server at url, with a subtest for each attack. The
-// subtest fails if the server does not survive: it must serve a regular client
-// during and after the attack, and with AttackOptions.InProcess, its memory
-// must stay bounded and be released afterwards. An attack that cannot be made
-// skips its subtest. TestAttacks takes about twenty seconds with the defaults.
+// subtest fails if the server does not survive. To survive, the server must
+// serve a regular client during and after the attack. With
+// AttackOptions.InProcess, its memory must also stay bounded and be released
+// afterwards. An attack that cannot be made skips its subtest. TestAttacks
+// takes about twenty seconds with the defaults.
 //
 //	func TestSurvives(t *testing.T) {
 //		s := httptest.NewUnstartedServer(handler)
@@ -107,8 +110,9 @@ func Attacks() []Attack { return append([]Attack(nil), attacks...) }
 //		wstest.TestAttacks(t, url, &wstest.AttackOptions{InProcess: true})
 //	}
 //
-// With a [Listener] and its DialContext, in a testing/synctest bubble, it takes
-// a second. Parallel tests in the same process distort the measurements.
+// In a testing/synctest bubble, with a [Listener] and its DialContext,
+// TestAttacks takes a second. Parallel tests in the same process distort the
+// measurements.
 func TestAttacks(t *testing.T, url string, o *AttackOptions) {
 	results, err := RunAttacks(t.Context(), url, o)
 	if err != nil {
@@ -288,7 +292,7 @@ func (a *attacker) watch(ctx context.Context) (stop func() (slowest time.Duratio
 }
 
 // settle waits, at most for Patience, until there are no more goroutines than
-// before and the heap is little larger.
+// before and the heap is not much larger.
 func (a *attacker) settle(ctx context.Context, before usage) usage {
 	ctx, cancel := context.WithTimeout(ctx, a.o.Patience)
 	defer cancel()

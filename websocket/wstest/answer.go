@@ -39,7 +39,7 @@ func refused(c change) script {
 	}
 }
 
-// unended is refused for a response whose end a client may not see.
+// unended is like refused, for a response whose end a client may not recognize.
 func unended(c change) script {
 	return func(ctx context.Context, p *peer) error {
 		s := p.goodResponse()

@@ -19,7 +19,7 @@ import (
 // attacks are in the order of the stages of a connection.
 var attacks = []Attack{
 	{
-		"slow-loris", "sends its request one byte at a time, and never the last one",
+		"slow-loris", "sends its request one byte at a time, but never the last byte",
 		"the handshake has a time limit", slowLoris,
 	},
 	{
@@ -28,11 +28,11 @@ var attacks = []Attack{
 	},
 	{
 		"offer-flood", "offers hundreds of thousands of parameters, extensions and subprotocols in 900 KB",
-		"offers have a limit, and what nobody asked for is not stored", offerFlood,
+		"offers have a limit, and offers that the server does not use are not stored", offerFlood,
 	},
 	{
-		"long-fields", "sends 900 KB in each field that is an error",
-		"an answer quotes little of what was sent", longFields,
+		"long-fields", "sends an invalid value of 900 KB in each field",
+		"an answer quotes only a short part of the value", longFields,
 	},
 	{
 		"refused-body", "announces a body in a request that is refused, and sends none",
@@ -40,7 +40,7 @@ var attacks = []Attack{
 	},
 	{
 		"declared-length", "declares frames from 1 MiB to 2^63-1 bytes, sends 1 KiB of each and stalls",
-		"memory grows with what arrives", declaredLength,
+		"memory grows with the bytes that arrive", declaredLength,
 	},
 	{
 		"fragment-flood", "sends a message of a hundred thousand fragments, empty and of one byte",
@@ -51,19 +51,19 @@ var attacks = []Attack{
 		"the server stops reading, or ends the connection; it does not queue", pingFlood,
 	},
 	{
-		"never-read", "sends messages and reads nothing of what comes back",
+		"never-read", "sends messages and does not read the answers",
 		"the server stops reading, or ends the connection; it does not queue", neverRead,
 	},
 	{
 		"bomb", "sends 64 MiB of zeros, compressed a thousandfold",
-		"the limit counts what is inflated", sendBomb,
+		"the limit counts inflated bytes", sendBomb,
 	},
 	{
 		"bomb-in-pieces", "sends the same in fragments of 16 bytes",
-		"the limit counts what is inflated of all fragments", sendBombInPieces,
+		"the limit counts the inflated bytes of all fragments", sendBombInPieces,
 	},
 	{
-		"half-open", "opens connections and says nothing",
+		"half-open", "opens connections and sends nothing",
 		"a connection that waits costs little", halfOpen,
 	},
 	{
@@ -80,7 +80,7 @@ var attacks = []Attack{
 	},
 	{
 		"reset", "drops the connection in every state: before and in the request, in a header, in a payload, in a ping, between fragments, while the server cannot write, while closing",
-		"all that the connection held is let go", resets,
+		"everything that the connection held is released", resets,
 	},
 }
 

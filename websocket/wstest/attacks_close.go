@@ -54,8 +54,8 @@ func afterClose(ctx context.Context, a *attacker) error {
 }
 
 // lingering is the number of connections that each attacker leaves waiting for
-// the end of TCP. maxLingering is how many bytes more than an open connection
-// each of them may hold.
+// the end of TCP. maxLingering is the maximum number of bytes that each of them
+// may hold in addition to what an open connection holds.
 const (
 	lingering    = 10
 	maxLingering = 24 << 10

@@ -24,8 +24,9 @@ var goodFields = map[string]string{
 	"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 }
 
-// request appends a request with the fields of a handshake to dst. One field
-// has another value, which value appends; nil omits the field.
+// request appends a request with the fields of a handshake to dst. value
+// appends the value of field, in place of a valid value. If value is nil, the
+// request does not have that field.
 func (a *attacker) request(dst []byte, field string, value func(dst []byte) []byte) []byte {
 	dst = fmt.Appendf(dst, "GET %s HTTP/1.1\r\nHost: %s\r\n", a.target.url.RequestURI(), a.target.url.Host)
 	for name, good := range goodFields {
@@ -86,7 +87,7 @@ func (a *attacker) sendFields(ctx context.Context, fields []refusable) error {
 				return fmt.Errorf("%w: the answer to a request with a long %s has more than %d bytes", errHarm, f.field, maxAnswer)
 			}
 			if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-				return nil // the server still waits, and the attacker does not
+				return nil // the server waits for more, which is allowed
 			}
 			return err
 		})

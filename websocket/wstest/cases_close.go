@@ -47,7 +47,7 @@ func closeCodeCases(l *list) {
 	for _, code := range []ws.StatusCode{0, 1, 3, 125, 500, 998, 999, 1004, 1016, 1017, 1100, 1999, 2000, 2001, 2500, 2999} {
 		l.add(r, fmt.Sprintf("close/code/%d", code), 0, faulty(protocolError, closing(code, "")))
 	}
-	r.must = "The codes end with 4999."
+	r.must = "No code is above 4999."
 	for _, code := range []ws.StatusCode{5000, 5001, 9999, 32768, 65535} {
 		l.add(r, fmt.Sprintf("close/code/%d", code), 0, faulty(protocolError, closing(code, "")))
 	}
@@ -95,8 +95,8 @@ func closeBodyCases(l *list) {
 func closeOrderCases(l *list) {
 	r := rule{
 		section: "5.5.1",
-		must:    "Nothing is sent after a close frame, and what comes after one is not processed.",
-		fault:   "answers what comes after a close frame",
+		must:    "Nothing is sent after a close frame, and frames that arrive after one are not processed.",
+		fault:   "answers frames that arrive after a close frame",
 	}
 	for _, c := range []struct {
 		name   string
@@ -111,7 +111,7 @@ func closeOrderCases(l *list) {
 	}
 	r = rule{
 		section: "5.5.1", needs: needEcho,
-		must:  "What came before a close frame is delivered, and its answer may go before the one to the close frame.",
+		must:  "Messages before a close frame are delivered, and may be answered before the close frame is answered.",
 		fault: "data after a message, in the same read, changes or loses the message",
 	}
 	for _, n := range []int{1, 10, 100} {
@@ -165,7 +165,7 @@ func (p *peer) orClosed(err error) error {
 	if p.closed == nil || p.closed.code != ws.StatusNormalClosure {
 		return err
 	}
-	return worst(tolerated("the peer answers the close frame before what came ahead of it"), p.wantEnd(true))
+	return worst(tolerated("the peer answers the close frame before the frames that came before it"), p.wantEnd(true))
 }
 
 // endCases are ends of the TCP connection.

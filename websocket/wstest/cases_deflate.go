@@ -63,7 +63,7 @@ func sent(plain string, compressed []byte) script {
 func deflateCases(l *list) {
 	r := rule{
 		section: "RFC 7692, 7.2", needs: needRaw | needEcho,
-		must:  "A compressed message is a DEFLATE stream less the four bytes at the end of its last empty block.",
+		must:  "A compressed message is a DEFLATE stream without the four bytes at the end of its last empty block.",
 		fault: "cannot read what a DEFLATE compressor may write",
 	}
 	for _, n := range []int{0, 1, 2, 3, 10, 64, 125, 126, 127, 300, 1000, 32767, 32768, 32769, 65535, 65536, 100_000} {
@@ -157,7 +157,7 @@ func blockCases(l *list, r rule) {
 func compressedFragmentCases(l *list, r rule) {
 	r.section = "RFC 7692, 6.1"
 	r.must = "A compressed message may be cut into fragments anywhere; RSV1 is set only on the first one."
-	r.fault = "inflates fragments by themselves, or looks for RSV1 on the later ones"
+	r.fault = "inflates each fragment separately, or expects RSV1 on later fragments"
 	const words = "fragments of a compressed message, fragments of a compressed message"
 	whole := deflate(nil, []byte(words), 1<<15)
 	cut := func(sizes ...int) script {

@@ -81,7 +81,7 @@ func badDataCases(l *list) {
 		}
 	}
 	r.section, r.must = "RFC 7692, 7.2.2", "Without takeover, each message is inflated with an empty window."
-	r.fault = "keeps a window that must be forgotten"
+	r.fault = "keeps a window that must be discarded"
 	l.add(r, "deflate/data/no-takeover", 0, compressing(deflateParams{serverNoTakeover: true, clientNoTakeover: true}, func(p *peer) error {
 		if p.flate.out.takeover {
 			return skipped("the server does not agree to client_no_context_takeover")

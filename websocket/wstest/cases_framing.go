@@ -51,7 +51,7 @@ func lengthCases(l *list) {
 	r := rule{
 		section: "5.2", needs: needEcho,
 		must:  "The length is in 7 bits up to 125, in 16 up to 65,535, in 64 beyond, in network byte order.",
-		fault: "a boundary of the three length encodings is off, in what is read or in what is sent",
+		fault: "a boundary of the three length encodings is wrong, in received or in sent frames",
 	}
 	for _, n := range []int{0, 1, 2, 63, 64, 124, 125, 126, 127, 128, 129, 255, 256, 257, 4095, 4096, 4097,
 		32767, 32768, 65534, 65535, 65536, 65537, 131072} {
@@ -94,7 +94,7 @@ func burst(n int) script {
 func notMinimalCases(l *list) {
 	r := rule{
 		section: "5.2",
-		must:    "The minimal number of bytes must be used to encode the length: a rule for the sender, to which a receiver holds it.",
+		must:    "The sender must use the minimal number of bytes to encode the length. A receiver enforces that.",
 		fault:   "accepts a length that is not in its shortest form",
 	}
 	forms := map[lengthForm]string{sixteen: "16", sixtyfour: "64"}
@@ -119,7 +119,7 @@ func topBitCases(l *list) {
 	r := rule{
 		section: "5.2",
 		must:    "The most significant bit of a 64-bit length must be 0.",
-		fault:   "accepts a length with the top bit set, and so a negative or truncated number",
+		fault:   "accepts a length with the top bit set, and reads it as a negative or truncated number",
 	}
 	for _, n := range []uint64{1 << 63, 1<<63 | 1, 1<<63 | 5, 1<<63 | 1<<32, 1<<64 - 1} {
 		for _, op := range dataOps {

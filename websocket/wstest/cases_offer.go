@@ -122,7 +122,7 @@ func declining(bad, good string) script {
 		case res == nil:
 			return tolerated("the server ended the connection without an answer")
 		case res.StatusCode != http.StatusSwitchingProtocols:
-			return tolerated("the server refuses the handshake, and not the extension alone: %s", res.Status)
+			return tolerated("the server refuses the handshake instead of only the extension: %s", res.Status)
 		}
 		if err := checkAnswer(q, res); err != nil {
 			return err
@@ -146,7 +146,7 @@ func declining(bad, good string) script {
 func agreementCases(l *list) {
 	r := rule{
 		dir: Client, section: "RFC 7692, 7.1", needs: needRaw,
-		must:  "The client fails the connection over an answer with parameters that are unknown, repeated, bad or not allowed by its offer.",
+		must:  "The client fails the connection after an answer with parameters that are unknown, repeated, bad or not allowed by its offer.",
 		fault: "accepts an invalid answer",
 	}
 	refusing := func(value string) script {

@@ -24,7 +24,7 @@ type edit func(q *request)
 func goodRequestCases(l *list) {
 	r := rule{
 		dir: Server, section: "4.2.1", needs: needRaw,
-		must:  "A request with all that the section names is accepted, in any form that HTTP allows.",
+		must:  "A request with everything that the section requires is accepted, in any form that HTTP allows.",
 		fault: "refuses a valid handshake",
 	}
 	setting := func(name, value string) edit { return func(q *request) { q.set(name, value) } }
@@ -153,7 +153,7 @@ func pipelined(_ context.Context, p *peer) error {
 func choiceCases(l *list, r rule) {
 	r.section = "4.2.2"
 	r.must = "The server chooses one of the offered subprotocols, or none."
-	r.fault = "chooses a subprotocol that was not offered, or fails over the list of them"
+	r.fault = "chooses a subprotocol that was not offered, or fails because of the list"
 	for _, c := range []struct {
 		name   string
 		values []string
@@ -172,7 +172,7 @@ func choiceCases(l *list, r rule) {
 	}
 	r.section = "9.1"
 	r.must = "Extensions that the server does not know are ignored."
-	r.fault = "agrees to an extension that it does not know, or fails over it"
+	r.fault = "agrees to an extension that it does not know, or fails because of it"
 	for _, c := range []struct{ name, value string }{
 		{"unknown", "x-wstest-unknown"}, {"parameters", "x-wstest-unknown; a; b=1; c=2"},
 		{"two", "x-wstest-one, x-wstest-two; a=b"}, {"quoted", `x-wstest-unknown; a="b"`}, {"spaces", "  x-wstest-unknown ;  a=1 "},

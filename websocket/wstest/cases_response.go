@@ -11,7 +11,7 @@ import (
 func clientRequestCases(l *list) {
 	r := rule{
 		dir: Client, section: "4.1", needs: needRaw,
-		must:  "The request has all that the section names.",
+		must:  "The request has everything that the section requires.",
 		fault: "sends a handshake that a server has to refuse",
 	}
 	l.add(r, "client/request", 0, func(_ context.Context, p *peer) error {
@@ -42,7 +42,7 @@ type change func(p *peer, s *response)
 func responseCases(l *list) {
 	r := rule{
 		dir: Client, section: "4.1", needs: needRaw,
-		must:  "An answer with all that the section names is accepted, in any form that HTTP allows.",
+		must:  "An answer with everything that the section requires is accepted, in any form that HTTP allows.",
 		fault: "refuses a valid answer",
 	}
 	set := func(name, value string) change { return func(_ *peer, s *response) { s.set(name, value) } }
@@ -225,7 +225,7 @@ func chosenCases(l *list, r rule) {
 	} {
 		l.add(r, "response/extension/unknown-"+v.name, 0, refused(func(_ *peer, s *response) { s.add("Sec-WebSocket-Extensions", v.value) }))
 	}
-	r.fault = "accepts an extension of two that it did not offer"
+	r.fault = "accepts two extensions of which it offered only one"
 	l.add(r, "response/extension/deflate-and-unknown", 0, refused(func(_ *peer, s *response) {
 		s.add("Sec-WebSocket-Extensions", "permessage-deflate, x-wstest-unknown")
 	}))

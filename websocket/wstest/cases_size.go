@@ -54,7 +54,7 @@ func sizeCases(l *list) {
 			return worst(p.echo(0, pieces(ws.OpText, all, frame)...), p.finish())
 		})
 	}
-	r.fault = "many messages on one connection wear it out"
+	r.fault = "a connection fails after many messages"
 	for _, c := range []struct{ n, size int }{{1000, 16}, {500, 1000}, {50, 60_000}} {
 		l.add(r, fmt.Sprintf("size/many/%d-of-%d", c.n, c.size), int64(c.size), func(_ context.Context, p *peer) error {
 			all := sample(c.size)
@@ -111,7 +111,7 @@ func limitCases(l *list) {
 	r := rule{
 		section: "10.4 and 7.4.1", needs: needEcho | needLimit,
 		must:  "A message up to the limit is accepted.",
-		fault: "the limit is off by one, or one for each frame",
+		fault: "the limit is off by one, or applies to each frame",
 	}
 	l.add(r, "limit/exact", 0, limited(0, 0, false))
 	l.add(r, "limit/exact-fragments", 0, limited(0, 3, false))

@@ -86,7 +86,7 @@ func leftoverCases(l *list) {
 	r = rule{
 		section: "5.4",
 		must:    "A new message begins only when the one before has ended.",
-		fault:   "a control frame makes it forget that a message is open",
+		fault:   "a control frame resets the state of an open message",
 	}
 	for _, c := range []frame{ping(""), ping("x"), pong("x")} {
 		for _, op := range dataOps {

@@ -11,7 +11,7 @@ func streamCases(l *list) {
 	r := rule{
 		dir: Server, section: "RFC 8441, 4", needs: needRaw | needStream,
 		must:  "A :protocol that the server does not support is refused, with status 501 (RFC 9220, section 3).",
-		fault: "takes any :protocol for a WebSocket, or refuses it with another status",
+		fault: "accepts any :protocol as a WebSocket, or refuses it with another status",
 	}
 	for _, protocol := range []string{"connect-udp", "webtransport", "websockets", "x-wstest-unknown"} {
 		l.add(r, "stream/protocol/"+protocol, 0, otherProtocol(protocol))
@@ -26,16 +26,16 @@ func streamCases(l *list) {
 		})
 	}
 	r.must = "END_STREAM or FIN without a close frame ends the connection."
-	r.fault = "keeps its direction of a stream whose other direction has ended"
+	r.fault = "does not end its direction of the stream after the other direction has ended"
 	l.add(r, "stream/end/half-closed", 0, halfClosed)
-	r.must = "A reset ends its stream, and no other stream of the connection."
+	r.must = "A reset ends only its stream. Other streams of the connection continue."
 	r.fault = "serves no new stream after a reset"
 	l.add(r, "stream/end/reset-in-message", 0, resetInMessage(text("hel").unfinished().append(nil, true)))
 	l.add(r, "stream/end/reset-in-frame", 0, resetInMessage(text("hello").append(nil, true)[:4]))
 }
 
-// connecting makes change change the extended CONNECT that the next request
-// becomes.
+// connecting sets a function that modifies the extended CONNECT of the next
+// request.
 func (p *peer) connecting(change func(*http.Request)) { p.conn.(*streamConn).change = change }
 
 func otherProtocol(protocol string) script {

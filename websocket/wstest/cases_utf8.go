@@ -154,7 +154,7 @@ func utf8CutCases(l *list) {
 	bad := rule{
 		section: "8.1",
 		must:    "Bytes in a text message that are not UTF-8 fail the connection.",
-		fault:   "loses sight of a character at the border of two fragments",
+		fault:   "misses an invalid character at the border of two fragments",
 	}
 	for at := range len(words) + 1 {
 		parts := fragments(ws.OpText, []byte(words), at)
@@ -170,7 +170,7 @@ func utf8CutCases(l *list) {
 	r := rule{
 		section: "8.1",
 		must:    "Bytes that are not UTF-8 fail the connection when they are found.",
-		fault:   "waits for the end of a message that is lost already",
+		fault:   "waits for the end of a message that is already invalid",
 	}
 	for _, s := range []sequence{
 		{"never", "\xff"}, {"lonely", "\x80"}, {"overlong", "\xe0\x80"}, {"surrogate", "\xed\xa0"},

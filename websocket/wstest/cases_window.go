@@ -13,8 +13,8 @@ import (
 func windowCases(l *list) {
 	r := rule{
 		section: "RFC 7692, 7.1", needs: needRaw | needEcho,
-		must:  "No match reaches further back than the agreed window, nor into an earlier message without takeover; a receiver keeps all of the window.",
-		fault: "compresses over the agreed window, or forgets a part of its own",
+		must:  "No match reaches beyond the agreed window, or into an earlier message if there is no takeover. A receiver keeps the whole window.",
+		fault: "uses matches beyond the agreed window, or forgets a part of its own window",
 	}
 	for sb := 8; sb <= 15; sb++ {
 		for cb := 8; cb <= 15; cb++ {

@@ -14,7 +14,7 @@ import (
 	"github.com/wskit/wskit/websocket/wstest"
 )
 
-// clock is the code under test: it tells the time every minute.
+// clock is the code under test: it sends the time every minute.
 func clock(ctx context.Context, c *websocket.Conn) error {
 	for {
 		select {
@@ -28,8 +28,8 @@ func clock(ctx context.Context, c *websocket.Conn) error {
 	}
 }
 
-// In a synctest bubble the minutes take no time. This is the body of a test,
-// say TestClock(t *testing.T).
+// In a synctest bubble the minutes take no time. This is the body of a test
+// such as TestClock(t *testing.T).
 func ExamplePair() {
 	test := func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -51,7 +51,7 @@ func ExamplePair() {
 	_ = test
 }
 
-// A pair outside of a test, whose client fails after it has read ten bytes.
+// NewPair does not need a test. The client fails after it has read ten bytes.
 func ExampleNewPair_fault() {
 	client, server, err := wstest.NewPair(&wstest.PairOptions{
 		ClientFault: &wstest.Fault{Kind: wstest.FaultError, At: 10},
@@ -77,7 +77,7 @@ func ExampleNewPair_fault() {
 	// true
 }
 
-// A server of net/http without a port, and a client that reaches it.
+// A net/http server listens in memory, without a port, and a client connects.
 func ExampleListen() {
 	ln := wstest.Listen(&wstest.PipeOptions{Latency: 5 * time.Millisecond})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -105,8 +105,8 @@ func ExampleListen() {
 	// Output: hello, <nil>
 }
 
-// A connection that takes four bytes and no more: a write with a deadline gives
-// up.
+// The connection accepts four bytes and then blocks. The deadline ends the
+// write.
 func ExampleInjectFault() {
 	a, b := wstest.Pipe(nil)
 	defer b.Close()

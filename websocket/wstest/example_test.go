@@ -11,7 +11,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// An echo server that has to be conforming.
+// RunServer tests an echo server.
 func ExampleRunServer() {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,8 +52,8 @@ func echo(conn net.Conn) {
 	}
 }
 
-// A client in Go: DriveClient does what the suite asks of it, and the function
-// opens one connection and echoes until it ends.
+// DriveClient implements the client's part of the suite's protocol. The
+// function opens one connection and echoes messages until the connection ends.
 func ExampleRunClient() {
 	client := func(ctx context.Context, url string) error {
 		conn, _, _, err := ws.Dial(ctx, url)
@@ -83,7 +83,7 @@ func ExampleRunClient() {
 	// Output: 0 failed
 }
 
-// A server that is attacked in two ways. TestAttacks is the same for a test.
+// RunAttacks attacks a server in two ways. In a test, use [wstest.TestAttacks].
 func ExampleRunAttacks() {
 	ln := wstest.Listen(nil)
 	defer ln.Close()

@@ -21,8 +21,9 @@ func greet(ctx context.Context, c *websocket.Conn) error {
 	return c.Close(websocket.StatusNormalClosure, "")
 }
 
-// The code under test has one end of a connection in memory, and the test the other. In a
-// test, [wstest.Pair] takes a testing.TB in place of the error.
+// The code under test has one end of a connection in memory, and the test the
+// other. In a test, use [wstest.Pair], which takes a testing.TB instead of
+// returning an error.
 func Example() {
 	client, server, err := wstest.NewPair(nil)
 	if err != nil {
@@ -46,7 +47,7 @@ func Example() {
 	// <nil>
 }
 
-// A Verdict is a name in JSON.
+// A Verdict is encoded as a name in JSON.
 func ExampleVerdict() {
 	text, err := json.Marshal([]wstest.Verdict{wstest.Strict, wstest.Failed})
 	fmt.Println(string(text), err)

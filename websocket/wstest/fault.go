@@ -11,7 +11,7 @@ import (
 // ErrInjected is the error of a [Fault] without an Err.
 var ErrInjected = errors.New("wstest: injected fault")
 
-// FaultKind is what happens at the byte of a [Fault].
+// FaultKind says what happens at the position of a [Fault].
 type FaultKind int
 
 // The kinds of faults.

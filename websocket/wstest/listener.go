@@ -21,8 +21,8 @@ func Listen(o *PipeOptions) *Listener {
 	return &Listener{options: o, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// DialContext connects to l and ignores the address. It waits for Accept until
-// ctx ends, or until l is closed, when it returns net.ErrClosed.
+// DialContext connects to l and ignores the address. It waits until Accept
+// takes the connection or ctx ends. If l is closed, it returns net.ErrClosed.
 func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := Pipe(l.options)
 	select {

@@ -153,8 +153,8 @@ func permits(offer, d deflateParams) bool {
 	return true
 }
 
-// compress opens the connection with compression: it offers want to a server,
-// or answers a client's offer with it.
+// compress opens the connection with compression. It offers the parameters want
+// to a server, or answers the offer of a client with them.
 func (p *peer) compress(want deflateParams) error {
 	if !p.client {
 		return p.compressClient(want)

@@ -24,9 +24,10 @@ type PipeOptions struct {
 
 // Pipe returns the two ends of a connection in memory. Unlike the ends of
 // [net.Pipe], they have a buffer, as sockets do, so that both sides may write
-// before either one reads. They can be closed for writing only. Data written
-// before Close can still be read at the other end. Deadlines work, and
-// everything uses the clock of a testing/synctest bubble. o may be nil.
+// before either one reads. Each end has a method CloseWrite() error for a
+// half-close. Data written before Close can still be read at the other end.
+// Deadlines work, and everything uses the clock of a testing/synctest bubble. o
+// may be nil.
 func Pipe(o *PipeOptions) (a, b net.Conn) {
 	if o == nil {
 		o = new(PipeOptions)
@@ -89,7 +90,7 @@ type stream struct {
 	segments  []segment // in the order in which they were written
 	size      int       // bytes in segments
 	ended     bool      // nothing more will be written
-	abandoned bool      // nobody will read
+	abandoned bool      // nothing will be read
 	reading   deadline
 	writing   deadline
 }

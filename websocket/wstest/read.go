@@ -12,7 +12,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// kind is what an event is.
+// kind is the type of an event.
 type kind uint8
 
 const (

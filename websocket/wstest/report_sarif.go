@@ -76,9 +76,9 @@ type sarifLogical struct {
 
 // WriteSARIF writes the cases that are not strict as SARIF 2.1.0, the format of
 // code scanning: failed cases as errors, tolerated ones as warnings, and a run
-// for each agent. SARIF readers require a line of source for each result, which
-// cases do not have. They show the first line of file, which is a path in the
-// repository, with slashes. Empty means "wskit-check".
+// for each agent. SARIF requires a line of source for each result, which cases
+// do not have. WriteSARIF therefore names the first line of file, a path in the
+// repository with slashes. Empty means "wskit-check".
 func (r *Report) WriteSARIF(w io.Writer, file string) error {
 	if file == "" {
 		file = "wskit-check"

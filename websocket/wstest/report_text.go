@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// WriteText writes the report as a table for a terminal: a line for each agent
-// and area, and after it the cases that are not strict, with the reason. Cases
-// with the same fault are written as a group.
+// WriteText writes the report for a terminal. For each agent, it writes a table
+// with a line for each area, and then the cases that are not strict, with the
+// reason. Cases with the same fault are written as a group.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for i := range r.Agents {
@@ -61,8 +61,8 @@ func (a *Agent) groups() (list []group) {
 	return list
 }
 
-// text writes a group: a single case as a line, and several with their fault as
-// the title and a paragraph for each reason.
+// text writes a group. A single case is a line. Several cases have their fault
+// as the title, and a paragraph for each reason.
 func (g *group) text(b *strings.Builder) {
 	if len(g.results) == 1 {
 		fmt.Fprintf(b, "%-9s  %s: %s\n", g.verdict, g.results[0].ID, g.results[0].Detail)

@@ -16,9 +16,9 @@ import (
 // RunClient tests a client. It listens on a port of the loopback interface, on
 // Options.Listener or through Options.Serve, and calls start with the base URL.
 // The documentation of the package says what the client then does. start
-// returns when the client has finished; RunClient returns its error. If start
-// is nil, the client is started by other means, and has finished when it has
-// fetched the report.
+// returns when the client has finished, and RunClient returns the error of
+// start. If start is nil, the program starts the client by other means, and the
+// client has finished when it has fetched the report.
 //
 // The error is about the run: an invalid filter, a client that could not be
 // started, or the end of ctx. If ctx ends, RunClient returns its cause and also

@@ -15,8 +15,8 @@ import (
 )
 
 // RunServer tests the server at a ws or wss URL. It opens a connection for each
-// case and acts as the client. The server should echo every message; see
-// Options.NoEcho for one that does not.
+// case and acts as the client. The server should echo every message. If it does
+// not, set Options.NoEcho.
 //
 // The error is about the run: an invalid URL or filter, a server that is not
 // running or refuses a plain handshake, or the end of ctx. If ctx ends during
@@ -51,8 +51,9 @@ func RunServer(ctx context.Context, url string, o *Options) (*Report, error) {
 
 // GoneError reports that a server under test no longer accepts connections.
 type GoneError struct {
-	// Cases are the IDs of the cases that may have killed the server: those
-	// that failed among the last that it accepted, or else the last one.
+	// Cases are the IDs of the cases that may have killed the server: of the
+	// last cases that had a connection, those that failed, or else the very
+	// last one.
 	Cases []string
 
 	// Err is the error of the last attempt to connect.

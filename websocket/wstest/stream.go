@@ -203,9 +203,9 @@ func (s netStream) SetDeadline(t time.Time) error {
 func (netStream) LocalAddr() net.Addr  { return &net.TCPAddr{} }
 func (netStream) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
-// onlyUpgrades are the cases about handshakes of HTTP/1.1. Those of an answer that
-// refuses are among them: it ends a stream, so that the suite does not see what the
-// client makes of it.
+// onlyUpgrades are the cases about handshakes of HTTP/1.1. Cases in which the
+// suite refuses a client are among them: a refusal ends the stream, so that the
+// suite does not see how the client reacts.
 var onlyUpgrades = regexp.MustCompile(`^request/(key|upgrade|connection|host|method|http|head|body)/` +
 	`|^request/good/(connection|upgrade|names|order|spaces|absolute|pieces|frame)` +
 	`|^response/(status|line|upgrade|connection|accept|head)/` +
