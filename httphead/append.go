@@ -40,7 +40,7 @@ func AppendStatusLine(dst []byte, status int, reason string) ([]byte, error) {
 }
 
 // AppendField appends a field line to dst (RFC 9112, section 5). It omits white
-// space around value, which is not part of the value. It returns
+// space around value, because that is not part of a field value. It returns
 // [ErrInvalidValue] for a value with a control byte other than HTAB.
 func AppendField[N, V ~string | ~[]byte](dst []byte, name N, value V) ([]byte, error) {
 	if !IsToken(name) {
@@ -50,8 +50,8 @@ func AppendField[N, V ~string | ~[]byte](dst []byte, name N, value V) ([]byte, e
 	return appendText(dst, out, trimOWS(value))
 }
 
-// appendText appends text and CRLF to out. If text would break the line, it
-// returns dst, the original of out, and an error.
+// appendText appends text and CRLF to out, which is dst with the start of a
+// line. If text would break the line, it returns dst and an error.
 func appendText[T ~string | ~[]byte](dst, out []byte, text T) ([]byte, error) {
 	n := len(out)
 	out = append(out, text...)
@@ -62,10 +62,10 @@ func appendText[T ~string | ~[]byte](dst, out []byte, text T) ([]byte, error) {
 }
 
 // AppendOptions appends options to dst as one field value in the form "a; b=c,
-// d", which [Fields.Options] reads. Parameters keep their order. A parameter
-// with an empty value has only a name. A value that is not a token is quoted.
-// AppendOptions returns [ErrInvalidValue] for a value with a control byte other
-// than HTAB.
+// d", which [Fields.Options] reads. Parameters keep their order. For a
+// parameter with an empty value, it appends only the name. It quotes a value
+// that is not a token. AppendOptions returns [ErrInvalidValue] for a value with
+// a control byte other than HTAB.
 func AppendOptions(dst []byte, options []Option) ([]byte, error) {
 	out, err := dst, error(nil)
 	for i := range options {

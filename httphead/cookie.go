@@ -24,8 +24,8 @@ func (f Fields) Cookies() iter.Seq2[[]byte, []byte] {
 }
 
 // eachCookie yields the cookies of one field value. It returns false if yield
-// did. It passes one trimmed pair at a time to the grammar, which accepts only
-// a single space between pairs.
+// returned false. It passes one trimmed pair at a time to the grammar, which
+// accepts only a single space between pairs.
 func eachCookie(p []byte, yield func(name, value []byte) bool) bool {
 	more := true
 	pass := func(name, value []byte) bool {

@@ -12,11 +12,11 @@
 //
 // A program that reads a connection itself appends incoming bytes to a buffer,
 // calls [End] to find out whether the head is complete, and then calls Parse.
-// End inspects each byte once, however the head was split.
+// End inspects each byte once, even if the head arrives in many pieces.
 //
 // # What is refused
 //
-// Request smuggling exploits two parties that parse the same head differently.
+// Request smuggling is possible if two parties parse the same head differently.
 // This package therefore accepts only one form. A line ends in CRLF. A bare LF,
 // a bare CR, a folded line, a control byte, white space around a field name, an
 // empty name and a second Host are errors. A request has no body, so
@@ -28,10 +28,10 @@
 // HTTP/1.0, a missing Host, and unknown methods are accepted; the caller may
 // require more.
 //
-// The error for an invalid head is an [*Error]. It has the status that a server
-// should answer with, and the section of the RFC that was broken. All of them
-// are variables of this package, which errors.Is finds. [io.ErrUnexpectedEOF]
-// means that the bytes are an incomplete head.
+// The error for an invalid head is an [*Error]. It has the status for a
+// server's response and the section of the RFC that the head violates. Each of
+// these errors is a variable of this package: use errors.Is.
+// [io.ErrUnexpectedEOF] means that the bytes are an incomplete head.
 //
 // # Limits
 //
@@ -42,20 +42,20 @@
 //
 // # Values
 //
-// [Fields] returns the values of a field by name: [Fields.Value] the first one,
-// [Fields.Values] each one, [Fields.Tokens] and [Fields.Options] the members of
-// all of them as one list (RFC 9110, section 5.3), and [Fields.Cookies] the
-// cookies. The types [Option] and [Parameters] and the grammar of tokens and
-// cookies are those of github.com/gobwas/httphead. This package adds quoted
-// strings with escapes, tabs, and the requirement of a comma between members.
+// [Fields] looks up values by the name of a field. [Fields.Value] returns the
+// first value, and [Fields.Values] yields each one. [Fields.Tokens] and
+// [Fields.Options] parse all values of a name as one list (RFC 9110, section
+// 5.3). [Fields.Cookies] yields the cookies. The types [Option] and
+// [Parameters] and the grammar of tokens and cookies are those of
+// github.com/gobwas/httphead. This package also accepts tabs and quoted strings
+// with escapes, and it requires a comma between members.
 //
 // # Writing
 //
-// The Append functions write a head line by line. An argument that would break
-// its line is an error; it is never cleaned or split. These errors,
-// [ErrInvalidName], [ErrInvalidValue], [ErrInvalidTarget] and
-// [ErrInvalidStatus], are not of type *Error, because they are faults of the
-// caller and not of the peer.
+// The Append functions write a head line by line. They return an error for an
+// argument that would break its line. These errors are [ErrInvalidName],
+// [ErrInvalidValue], [ErrInvalidTarget] and [ErrInvalidStatus]. They are not of
+// type *Error, because they are faults of the caller.
 //
 // No type is safe for concurrent use, except that the methods of [Fields] may
 // be called concurrently.

@@ -44,7 +44,7 @@ func ExampleError() {
 	// Output: 400 RFC 9112, section 5.1 true
 }
 
-// A program that reads a connection by itself looks at each byte once.
+// A program reads a connection and inspects each byte once.
 func ExampleEnd() {
 	var buf []byte
 	for _, piece := range []string{"GET / HTTP/1.1\r\nHo", "st: example.com\r", "\n\r\nbehind"} {

@@ -15,8 +15,8 @@ type Limits struct {
 	MaxFields int
 }
 
-// Exceeded reports whether n bytes of an incomplete head exceed MaxBytes, so
-// that Parse returns an [*Error] for them.
+// Exceeded reports whether an incomplete head of n bytes has reached MaxBytes.
+// Parse then returns an [*Error].
 func (l Limits) Exceeded(n int) bool { return n >= l.maxBytes() }
 
 func (l Limits) maxBytes() int  { return limit(l.MaxBytes, DefaultMaxBytes) }

@@ -6,17 +6,16 @@ import (
 	grammar "github.com/gobwas/httphead"
 )
 
-// Tokens yields the members of the list of tokens that all fields with this
-// name form (RFC 9110, section 5.6.1). Members are views. Empty members are
-// skipped. If the fields are malformed or have no member, the last pair is nil
+// Tokens parses all fields with this name as one list of tokens and yields its
+// members (RFC 9110, section 5.6.1). Members are views. Tokens skips empty
+// members. If the fields are malformed or have no member, the last pair is nil
 // and [ErrList].
 func (f Fields) Tokens(name string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { f.eachView(name, scanToken, yield) }
 }
 
-// Protocols yields the members of the list of protocols that all fields with
-// this name form. Each is a name, or a name and a version with a slash between
-// them (RFC 9110, section 7.8). Otherwise it is like Tokens.
+// Protocols is [Fields.Tokens] for a list of protocols. Each member is a name,
+// or a name and a version with a slash between them (RFC 9110, section 7.8).
 func (f Fields) Protocols(name string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { f.eachView(name, scanProtocol, yield) }
 }
@@ -38,9 +37,8 @@ func (f Fields) eachView(name string, scan func([]byte) (member, rest []byte, ok
 	})
 }
 
-// HasToken reports whether token is a member of the list that [Fields.Tokens]
-// yields, without regard to the case of ASCII letters. It ignores members after
-// a malformed part.
+// HasToken reports whether [Fields.Tokens] yields token, without regard to the
+// case of ASCII letters. It ignores members after a malformed part.
 func (f Fields) HasToken(name, token string) bool {
 	for member, err := range f.Tokens(name) {
 		if err == nil && equalFold(member, token) {
@@ -50,10 +48,11 @@ func (f Fields) HasToken(name, token string) bool {
 	return false
 }
 
-// eachMember calls scan for each member of the list 1#member that all fields
-// with this name form, and found after it. It stops if scan returns an error,
-// or if a member is followed by something other than a comma, and calls found
-// with that error or ErrList.
+// eachMember parses all fields with this name as one list, 1#member. For each
+// member it calls scan, and then found with nil. It stops if found returns
+// false. If scan returns an error, it calls found with that error and stops. It
+// does the same with ErrList if something other than a comma follows a member,
+// or if the fields have no member.
 func eachMember(f Fields, name string, scan func(p []byte) (rest []byte, err error), found func(error) bool) {
 	fields, members := 0, 0
 	for i := range f {

@@ -24,8 +24,8 @@ func IsToken[T ~string | ~[]byte](s T) bool {
 	return len(s) > 0
 }
 
-// tokenEnd returns the index of the first byte of p[i:] that is not part of a
-// token, or len(p).
+// tokenEnd returns the index in p of the first byte at or after i that is not
+// part of a token, or len(p).
 func tokenEnd(p []byte, i int) int {
 	for i < len(p) && tokenOctet[p[i]] {
 		i++
@@ -33,16 +33,17 @@ func tokenEnd(p []byte, i int) int {
 	return i
 }
 
-// The two searches below look at eight bytes at once. A borrow of a subtraction
-// can only mark a byte after a correctly marked one, and only the first mark
-// counts.
+// The searches below test eight bytes at once. The borrow of a subtraction can
+// mark a wrong byte, but only after a correctly marked one. Only the first mark
+// is used.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
 
-// controlEnd returns the index of the first control byte of p[i:] that no field
-// value may hold: any except HTAB. It is len(p) if there is none.
+// controlEnd returns the index in p of the first control byte at or after i, or
+// len(p). It does not stop at HTAB, the only control byte that a field value
+// may contain.
 func controlEnd(p []byte, i int) int {
 	for i < len(p) {
 		for ; len(p)-i >= 8; i += 8 {
@@ -65,8 +66,8 @@ func controlEnd(p []byte, i int) int {
 
 func isControl(c byte) bool { return c < 0x20 || c == 0x7f }
 
-// visibleEnd returns the index of the first byte of p[i:] that is not visible
-// ASCII, or len(p).
+// visibleEnd returns the index in p of the first byte at or after i that is not
+// visible ASCII, or len(p).
 func visibleEnd(p []byte, i int) int {
 	for ; len(p)-i >= 8; i += 8 {
 		w := binary.LittleEndian.Uint64(p[i:])
@@ -81,8 +82,8 @@ func visibleEnd(p []byte, i int) int {
 	return i
 }
 
-// targetEnd returns the index of the first byte of p[i:] that no request target
-// may hold, a space or a control byte, or len(p).
+// targetEnd returns the index in p of the first space or control byte at or
+// after i, or len(p). A request target contains neither.
 func targetEnd(p []byte, i int) int {
 	for ; len(p)-i >= 8; i += 8 {
 		w := binary.LittleEndian.Uint64(p[i:])
@@ -97,7 +98,8 @@ func targetEnd(p []byte, i int) int {
 	return i
 }
 
-// equalFold reports whether p is s but for the case of ASCII letters.
+// equalFold reports whether p equals s without regard to the case of ASCII
+// letters.
 func equalFold(p []byte, s string) bool {
 	if len(p) != len(s) {
 		return false
@@ -132,8 +134,8 @@ func trimOWS[T ~string | ~[]byte](s T) T {
 func isOWS(c byte) bool { return c == ' ' || c == '\t' }
 
 // Canonicalize changes a field name in place to the canonical form of net/http:
-// the first letter and those after a hyphen are upper case, the others lower
-// case.
+// the first letter and each letter after a hyphen become upper case, and the
+// others lower case.
 func Canonicalize(name []byte) {
 	upper := true
 	for i, c := range name {

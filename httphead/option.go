@@ -9,7 +9,7 @@ import (
 )
 
 // Option is a member of a list such as Sec-WebSocket-Extensions: a name and
-// parameters. Its own methods compare names case-sensitively.
+// parameters. Methods of Option compare names case-sensitively.
 type Option = grammar.Option
 
 // Parameters are the parameters of an [Option], in order. A name may occur more
@@ -31,19 +31,19 @@ func NewOption(name string, params map[string]string) Option {
 	return o
 }
 
-// Options yields the members of the list of options that all fields with this
-// name form:
+// Options parses all fields with this name as one list of options and yields
+// its members:
 //
 //	list   = 1#option
 //	option = token *( OWS ";" OWS param )
 //	param  = token [ OWS "=" OWS ( token | quoted-string ) ]
 //
 // This is the grammar of RFC 6455, section 9.1, with the white space of RFC
-// 2616. A quoted string may have any content; some fields require a token,
-// which Options does not check. The bytes of an option are views, except for
-// quoted strings with escapes. If the fields are malformed or have no member,
-// the last pair is an empty Option and [ErrList]. If they exceed the defaults
-// of [OptionLimits], the error is [ErrTooManyOptions] or
+// 2616. A quoted string may have any content. Some fields require the content
+// to be a token: Options does not check that. The bytes of an option are views,
+// except for quoted strings with escapes. If the fields are malformed or have
+// no member, the last pair is an empty Option and [ErrList]. If they exceed the
+// defaults of [OptionLimits], the error is [ErrTooManyOptions] or
 // [ErrTooManyParameters].
 func (f Fields) Options(name string) iter.Seq2[Option, error] {
 	return func(yield func(Option, error) bool) {
@@ -58,8 +58,8 @@ type OptionLimits struct {
 	MaxOptions    int // of a list; default [DefaultMaxOptions]
 	MaxParameters int // of each option; default [DefaultMaxParameters]
 
-	// TokenValues makes ErrList the error for a value that is not a token, even
-	// if it is quoted, as RFC 6455, section 9.1 requires.
+	// TokenValues refuses a value that is not a token with ErrList, even if the
+	// value is quoted (RFC 6455, section 9.1).
 	TokenValues bool
 }
 
@@ -69,9 +69,9 @@ const (
 	DefaultMaxParameters = 32
 )
 
-// ScanOptions sets *o to each option of [Fields.Options] in turn, within lim.
-// It yields only the errors, because an Option is a large value to copy. If o
-// is nil, it only validates the list.
+// ScanOptions is [Fields.Options] with the limits lim, but stores the option in
+// *o and yields only the error. This avoids copies of an Option, which is a
+// large value. If o is nil, it only validates the list.
 func (f Fields) ScanOptions(name string, o *Option, lim OptionLimits) iter.Seq[error] {
 	return func(yield func(error) bool) { f.scanOptions(name, o, lim, yield) }
 }
@@ -95,8 +95,8 @@ func (f Fields) scanOptions(name string, o *Option, lim OptionLimits, yield func
 }
 
 // ParseOptions appends the options of one field value to dst. It returns false
-// if the value is malformed or exceeds the defaults of [OptionLimits], and then
-// appends the options before the fault. See [Fields.Options].
+// if the value is malformed or exceeds the defaults of [OptionLimits]. In that
+// case it appends only the options before the fault. See [Fields.Options].
 func ParseOptions(value []byte, dst []Option) ([]Option, bool) {
 	one := Fields{{Value: value}}
 	for o, err := range one.Options("") { // the only field has no name

@@ -2,12 +2,14 @@ package httphead
 
 import "io"
 
-// ParseFields appends the field lines of p to dst: views into p. It stops at the
-// end of p or in front of an empty line; n is the number of bytes it took, so
-// that p held field lines and nothing else if n is len(p).
+// ParseFields parses the field lines at the start of p and appends the fields
+// to dst, as views into p. It stops before an empty line or at the end of p. n
+// is the number of bytes that it parsed. If n is len(p), p holds only field
+// lines.
 //
-// It returns [io.ErrUnexpectedEOF] if p ends inside a line, and for a fault an
-// [*Error] (RFC 9112, section 5); f holds the fields in front of it.
+// It returns [io.ErrUnexpectedEOF] if p ends inside a line, and an [*Error] if
+// a line is malformed (RFC 9112, section 5) or p exceeds lim. On an error, f
+// holds the fields before the fault.
 func ParseFields(p []byte, dst Fields, lim Limits) (f Fields, n int, err error) {
 	block := p[:min(len(p), lim.maxBytes())]
 	f, n, err = appendFields(dst, block, 0, lim.maxFields())
@@ -17,13 +19,13 @@ func ParseFields(p []byte, dst Fields, lim Limits) (f Fields, n int, err error) 
 	return f, n, err
 }
 
-// usualFields is how many fields a Request or Response makes room for at once;
-// those of a browser's handshake fit.
+// usualFields is the number of fields for which a Request or Response first
+// allocates memory. The fields of a browser's handshake fit.
 const usualFields = 16
 
-// parseHead parses a head whose start line is left to a function, which returns
-// the size of that line. A fault that is found in the first bytes of a head is
-// found in every longer part of it too, whatever follows.
+// parseHead parses a head. It calls startLine, which parses the start line and
+// returns its size. If parseHead returns an [*Error] for the first bytes of a
+// head, it returns the same error for every longer part.
 func parseHead(p []byte, dst Fields, lim Limits, startLine func([]byte) (int, error)) (f Fields, n int, err error) {
 	p = p[:min(len(p), lim.maxBytes())]
 	n, err = startLine(p)
@@ -70,8 +72,8 @@ func appendFields(f Fields, p []byte, i, most int) (Fields, int, error) {
 	return f, i, nil
 }
 
-// nameFault returns what is wrong with a field line if c is not valid in its
-// name. first says that c is the first byte.
+// nameFault returns the error for a field line whose name is invalid because of
+// the byte c. first says whether c is the first byte of the line.
 func nameFault(c byte, first bool) error {
 	switch {
 	case c == '\n':
@@ -102,8 +104,9 @@ func lineEnd(p []byte, i int, other error) (int, error) {
 
 const protocol = "HTTP/1.1"
 
-// parseVersion parses the HTTP version at p[i:] (RFC 9112, section 2.3), which
-// is of fixed size. It returns malformed where something else stands.
+// parseVersion parses the HTTP version at p[i:], which has a fixed size (RFC
+// 9112, section 2.3). If p[i:] begins with something else, it returns
+// malformed.
 func parseVersion(p []byte, i int, malformed error) (minor, n int, err error) {
 	v := p[i:min(len(p), i+len(protocol))]
 	for j, c := range v {

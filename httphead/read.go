@@ -8,13 +8,13 @@ import (
 
 // End returns the index after the final empty line of the head at the start of
 // p, or -1 if the head is incomplete. The search begins at from, the number of
-// bytes of p that an earlier call has searched, so that each byte is inspected
-// once however the head was split.
+// bytes of p that earlier calls have searched. Each byte is thus inspected
+// once, even if the head arrives in many pieces.
 //
 // End also stops at the first byte that is not allowed in a head, such as a
 // bare LF or a NUL, so that the caller does not wait for the rest of an invalid
-// head. Parse of p up to the index then returns the error, which is not
-// [io.ErrUnexpectedEOF].
+// head. If the caller then parses p up to that index, Parse returns an
+// [*Error].
 func End(p []byte, from int) int {
 	i := max(from, 0)
 	if 0 < i && i <= len(p) && p[i-1] == '\r' {
@@ -39,10 +39,10 @@ func End(p []byte, from int) int {
 
 var errNilReader = errors.New("httphead: nil reader")
 
-// readHead reads a head from br for parse. It calls parse with the bytes of one
-// read, and if these were not enough, with the whole head. Only readHead
-// consumes bytes of br. What parse keeps refers to the buffer of br or, for a
-// head larger than that, to scratch.
+// readHead reads a head from br for parse. It first calls parse with the bytes
+// of one read. If these are only a part of the head, it calls parse again with
+// the whole head. Only readHead consumes bytes of br. The bytes that parse
+// receives are in the buffer of br or, for a larger head, in scratch.
 func readHead(br *bufio.Reader, scratch *[]byte, lim Limits, parse func([]byte) (int, error)) error {
 	if br == nil {
 		return errNilReader
@@ -69,9 +69,8 @@ func readHead(br *bufio.Reader, scratch *[]byte, lim Limits, parse func([]byte) 
 	return readLarge(br, scratch, lim, parse)
 }
 
-// readLarge continues if the buffer of br is full with the first part of a
-// head. scratch grows with the bytes that arrive, to at most the limit plus one
-// buffer.
+// readLarge reads a head that does not fit in the buffer of br. scratch grows
+// with the bytes that arrive, to at most the limit plus one buffer.
 func readLarge(br *bufio.Reader, scratch *[]byte, lim Limits, parse func([]byte) (int, error)) error {
 	head := (*scratch)[:0]
 	for end := -1; end < 0 && !lim.Exceeded(len(head)); {

@@ -9,8 +9,8 @@ import (
 // Request is the head of a request. The zero value is ready to use. Set Limits
 // before Parse or Read. Reusing a Request does not allocate.
 //
-// All byte slices are views into the argument of Parse, or as documented at
-// Read. After an error only Limits is valid.
+// All byte slices are views into the argument of Parse, or into the memory that
+// Read documents. After an error only Limits is valid.
 type Request struct {
 	Method       []byte // as received: methods are case-sensitive
 	Target       []byte // in one of the forms of RFC 9112, section 3.2; may contain bytes above ASCII
@@ -40,9 +40,9 @@ func (r *Request) Parse(p []byte) (n int, err error) {
 }
 
 // Read reads one request head from br. It does not consume bytes after the
-// head. If the head fits in the buffer of br, the views are into that buffer,
-// and otherwise into memory that r keeps. They are valid until the next read
-// from br or the next Parse or Read of r.
+// head. If the head fits in the buffer of br, the views refer to that buffer.
+// Otherwise they refer to memory that r keeps. They are valid until the next
+// read from br or the next Parse or Read of r.
 //
 // Read returns [io.EOF] if nothing arrived, [io.ErrUnexpectedEOF] if the stream
 // ended inside the head, an [*Error] as Parse does, or the error of br. After
@@ -52,13 +52,13 @@ func (r *Request) Read(br *bufio.Reader) error {
 }
 
 // Reset clears r, including Limits, and keeps its memory for parsing. r then
-// refers to no earlier input.
+// does not refer to earlier input.
 func (r *Request) Reset() {
 	*r = Request{Fields: keepFields(r.Fields), scratch: keepScratch(r.scratch)}
 }
 
 // parseLine parses the request line at the start of p (RFC 9112, section 3). It
-// skips an empty line before it (section 2.2).
+// skips an empty line before the request line (section 2.2).
 func (r *Request) parseLine(p []byte) (n int, err error) {
 	i := 0
 	if len(p) > 0 && p[0] == '\r' {
@@ -212,7 +212,7 @@ func checkFraming(f Fields) error {
 
 // contentLengthFault returns the error for a length other than "0" (RFC 9110,
 // section 8.6). Other spellings of zero are malformed, because another parser
-// might take them for a list or for octal.
+// might read them as a list or as octal.
 func contentLengthFault(v []byte) error {
 	for _, c := range v {
 		if c < '0' || c > '9' {

@@ -8,13 +8,13 @@ import (
 // Response is the head of a response. The zero value is ready to use. Set
 // Limits before Parse or Read. Reusing a Response does not allocate.
 //
-// All byte slices are views into the argument of Parse, or as documented at
-// Read. After an error only Limits is valid.
+// All byte slices are views into the argument of Parse, or into the memory that
+// Read documents. After an error only Limits is valid.
 type Response struct {
 	Major, Minor int    // of the HTTP version; Major is 1
 	Status       int    // three digits: 100 to 999
 	Reason       []byte // may be empty
-	Fields       Fields // the caller handles those that announce a body
+	Fields       Fields // the caller must handle fields that announce a body
 	Limits       Limits
 
 	scratch []byte // a head larger than the reader's buffer
@@ -36,9 +36,9 @@ func (r *Response) Parse(p []byte) (n int, err error) {
 }
 
 // Read reads one response head from br. It does not consume bytes after the
-// head. If the head fits in the buffer of br, the views are into that buffer,
-// and otherwise into memory that r keeps. They are valid until the next read
-// from br or the next Parse or Read of r.
+// head. If the head fits in the buffer of br, the views refer to that buffer.
+// Otherwise they refer to memory that r keeps. They are valid until the next
+// read from br or the next Parse or Read of r.
 //
 // Read returns [io.EOF] if nothing arrived, [io.ErrUnexpectedEOF] if the stream
 // ended inside the head, an [*Error] as Parse does, or the error of br. After
@@ -48,7 +48,7 @@ func (r *Response) Read(br *bufio.Reader) error {
 }
 
 // Reset clears r, including Limits, and keeps its memory for parsing. r then
-// refers to no earlier input.
+// does not refer to earlier input.
 func (r *Response) Reset() {
 	*r = Response{Fields: keepFields(r.Fields), scratch: keepScratch(r.scratch)}
 }
