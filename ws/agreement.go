@@ -18,15 +18,15 @@ type Agreement struct {
 	r *Request // holds the fields of the response
 }
 
-// Decide decides whether the client of r gets a connection, and with which
-// subprotocol and extensions (RFC 6455, section 4.2). It uses all fields of u
-// except the buffer sizes, HeadLimits and Timeout, and calls the callbacks of u
-// as [Upgrader.Upgrade] does. It does no I/O.
+// Decide decides whether to accept r, and with which subprotocol and extensions
+// (RFC 6455, section 4.2). It uses all fields of u except the buffer sizes,
+// HeadLimits and Timeout, and calls the callbacks of u as [Upgrader.Upgrade]
+// does. It does no I/O.
 //
 // The error is a *[ConnectionRejectedError] or the error of a callback.
-// [AppendRefusal] makes a response of either. Decide uses memory of r, so it
+// [AppendRefusal] encodes a response for either. Decide uses memory of r, so it
 // must not be called concurrently for one Request. If u has OnHeader, Decide
-// changes the names of fields in place.
+// changes the names of r.Fields to canonical form in place.
 func (u *Upgrader) Decide(r *Request) (Agreement, error) {
 	switch {
 	case u == nil:
@@ -97,8 +97,8 @@ func (u *Upgrader) tell(r *Request) error {
 	return r.fields.tell(u.OnHeader)
 }
 
-// pickProtocol validates the whole list, even if u supports no subprotocol. It
-// stores the list only for chooseProtocol.
+// pickProtocol returns the subprotocol that u chooses, or "". It validates the
+// whole list, even if u supports no subprotocol.
 func (u *Upgrader) pickProtocol(r *Request) (chosen string, err error) {
 	switch {
 	case r.fields.count[fieldProtocol] == 0:
@@ -132,7 +132,7 @@ func (u *Upgrader) noProtocol() error {
 	}
 }
 
-// offeredProtocols returns the whole list.
+// offeredProtocols returns all offered subprotocols.
 func (u *Upgrader) offeredProtocols(r *Request) (offered []string, err error) {
 	room := u.Limits.protocols()
 	for offer, err := range r.fields.of(fieldProtocol).Tokens(fieldProtocol.String()) {
@@ -144,8 +144,8 @@ func (u *Upgrader) offeredProtocols(r *Request) (offered []string, err error) {
 	return offered, nil
 }
 
-// protocolFault returns the refusal of subprotocols that are malformed, or too
-// many if err is nil.
+// protocolFault returns the refusal of a malformed list of subprotocols, or of
+// too many subprotocols if err is nil.
 func protocolFault(err error) error {
 	if err != nil {
 		return ErrHandshakeBadSubProtocol
@@ -193,7 +193,8 @@ func ofThoseOffered(chosen string, offered []string, err error) (string, error) 
 // browserExtensions is the offer of browsers. It is within all limits.
 const browserExtensions = "permessage-deflate; client_max_window_bits"
 
-// pickExtensions validates the whole list, even if u supports no extension.
+// pickExtensions returns the extensions that u accepts. It validates the whole
+// list, even if u supports no extension.
 func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err error) {
 	switch {
 	case r.fields.count[fieldExtensions] == 0:
@@ -206,7 +207,7 @@ func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err e
 		if value, ok := r.fields.once(fieldExtensions); ok && string(value) == browserExtensions {
 			return nil, nil // the most common form
 		}
-		option = nil // validated and not stored
+		option = nil // only validate the list
 	}
 	for err := range r.fields.of(fieldExtensions).ScanOptions(fieldExtensions.String(), option, u.Limits.extensions()) {
 		if err != nil {
@@ -222,8 +223,9 @@ func (u *Upgrader) pickExtensions(r *Request) (accepted []httphead.Option, err e
 	return accepted, nil
 }
 
-// appendAccepted is separate to keep the stack small: an Option is a large
-// value.
+// appendAccepted negotiates one offer and appends the accepted option to dst.
+// It is a separate function to keep the stack small, because an Option is a
+// large value.
 func appendAccepted(dst []httphead.Option, offer *httphead.Option, negotiate func(httphead.Option) (httphead.Option, error)) ([]httphead.Option, error) {
 	accepted, err := negotiate(*offer)
 	if err == nil && len(accepted.Name) > 0 {
@@ -291,8 +293,8 @@ func AppendRefusal(dst []byte, r *Request, err error) []byte {
 }
 
 // setHeader is appendResponse for net/http. It replaces fields of h. Names are
-// spelled as in RFC 6455, section 11.3, because some peers compare case.
-// net/http sends them unchanged.
+// spelled as in RFC 6455, section 11.3, because some peers compare names
+// case-sensitively. net/http sends them unchanged.
 func (r *Request) setHeader(h http.Header) error {
 	fields, err := parseFieldBlock(r.lines)
 	if err != nil {

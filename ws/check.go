@@ -50,7 +50,7 @@ const (
 	StateRSV1 State = 0x40
 )
 
-// Is reports whether s has all of v.
+// Is reports whether s has all bits of v.
 func (s State) Is(v State) bool { return s&v == v }
 
 // Set returns s with v added.

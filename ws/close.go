@@ -122,10 +122,11 @@ func (s StatusCode) MayBeReceived() bool {
 	return s.IsApplicationSpec() || s.IsPrivateSpec() || statusCodes[s].receive
 }
 
-// Retryable reports whether a client may try again after a connection that
-// ended with s: the server is going away, restarts, is overloaded or failed, or
-// the connection was lost. It is false for 1000, for codes that blame the
-// client, such as 1002 and 1008, and for codes that the application defines.
+// Retryable reports whether a client may connect again after a connection ended
+// with s. It is true if the server goes away, restarts, is overloaded or has
+// failed, and if the connection was lost. It is false for 1000, for codes that
+// blame the client, such as 1002 and 1008, and for codes that the application
+// defines.
 func (s StatusCode) Retryable() bool { return statusCodes[s].retry }
 
 // Faults of a close frame's body.

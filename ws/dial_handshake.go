@@ -16,11 +16,11 @@ import (
 // Upgrade opens a WebSocket connection over conn, which is already connected to
 // the server of the URL (RFC 6455, section 4.1). It writes the request with one
 // Write and reads the response. br holds bytes that were read after the
-// response, and must be read before conn; it is nil if there are none. Upgrade
-// does not close conn. Its errors are those of [Dialer.Dial]. If the stream
-// ends inside the response, the error wraps [io.ErrUnexpectedEOF]. Upgrade sets
-// a deadline only for the body of a response with a status other than 101: it
-// waits one second for it if conn has SetReadDeadline.
+// response, or is nil if there are none. The caller must read br before conn.
+// Upgrade does not close conn. Its errors are those of [Dialer.Dial]. If the
+// stream ends inside the response, the error wraps [io.ErrUnexpectedEOF]. If
+// the status is not 101 and conn has SetReadDeadline, Upgrade sets a deadline
+// of one second to read the body. It sets no other deadline.
 func (d Dialer) Upgrade(conn io.ReadWriter, u *url.URL) (br *bufio.Reader, hs Handshake, err error) {
 	if noConn(conn) {
 		return nil, Handshake{}, errNilConn
@@ -71,8 +71,8 @@ func (s *clientHandshake) release() {
 	clientHandshakes.Put(s)
 }
 
-// readAnswer reads and checks the response. behind is a view into s.in of the
-// bytes after it.
+// readAnswer reads and checks the response. behind holds the bytes after the
+// response, as a view into s.in.
 func (s *clientHandshake) readAnswer(conn io.Reader) (behind []byte, hs Handshake, err error) {
 	n, err := s.readHead(conn)
 	if err != nil {
@@ -119,9 +119,9 @@ func (s *clientHandshake) readHead(conn io.Reader) (n int, err error) {
 // finalAnswer returns the received bytes of the final response.
 func (s *clientHandshake) finalAnswer() []byte { return s.in[s.parser.final:] }
 
-// showRefusal passes a refusal to the caller's OnStatusError, or else adds the
-// first bytes of its body to e, as far as they arrive soon. conn must not be
-// used afterwards.
+// showRefusal calls the caller's OnStatusError with a refusal. If that is nil,
+// it adds to e the first bytes of the body that arrive within
+// RefusalBodyTimeout. conn must not be used afterwards.
 func (s *clientHandshake) showRefusal(e *ConnectionRejectedError, conn io.Reader) {
 	answer := io.MultiReader(bytes.NewReader(s.finalAnswer()), conn)
 	if s.d.OnStatusError != nil {
@@ -137,8 +137,8 @@ func (s *clientHandshake) showRefusal(e *ConnectionRejectedError, conn io.Reader
 	}
 }
 
-// Limits of the body of a refusal: how many bytes of it go into a
-// [ConnectionRejectedError], and how long a client waits for them.
+// Limits of the body of a refusal: the number of bytes that a
+// [ConnectionRejectedError] holds, and the time that a client waits for them.
 const (
 	MaxRefusalBody     = 4 << 10
 	RefusalBodyTimeout = time.Second

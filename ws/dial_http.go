@@ -15,16 +15,17 @@ import (
 // cookies and redirects, with d or another http.RoundTripper as its Transport.
 // NewRequest uses the fields Protocols, Extensions, Header, Host and OnHeader
 // of d. The keys of the request's Header are spelled as in RFC 6455, section
-// 11.3, because some servers compare case. Get and Set of http.Header do not
-// find them.
+// 11.3, because some servers compare names case-sensitively. Get and Set of
+// http.Header do not find these keys.
 //
 // The caller must call check once with the response. It makes the same checks
-// as Dial, with the same errors. If the status is not 101, body is the body as
-// far as it is known, for the *[ConnectionRejectedError].
+// as Dial, with the same errors. If the status is not 101, body holds the bytes
+// of the response's body for the *[ConnectionRejectedError], if the caller has
+// read any.
 //
 // A RoundTripper may send the request as an extended CONNECT: see
-// [ExtendedConnect]. Field Request of its response must then be the extended
-// CONNECT.
+// [ExtendedConnect]. In that case, the field Request of its response must be
+// the extended CONNECT.
 func (d Dialer) NewRequest(ctx context.Context, urlstr string) (r *http.Request, check func(resp *http.Response, body []byte) (Handshake, error), err error) {
 	if ctx == nil {
 		return nil, nil, fmt.Errorf("ws: dial: %w", errNilContext)
@@ -114,8 +115,8 @@ func httpScheme(secure bool) string {
 
 // ExtendedConnect returns an extended CONNECT for r, which must come from
 // [Dialer.NewRequest], with the same context (RFC 8441, section 5). The result
-// has the form in which net/http passes one to handlers: its method is CONNECT
-// and its field ":protocol" is "websocket". ExtendedConnect does not modify r.
+// has the form that handlers of net/http receive: its method is CONNECT and its
+// field ":protocol" is "websocket". ExtendedConnect does not modify r.
 func ExtendedConnect(r *http.Request) (*http.Request, error) {
 	if r == nil {
 		return nil, errNilRequest

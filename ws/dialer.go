@@ -81,23 +81,23 @@ type Dialer struct {
 
 	// Proxy, if set, returns the proxy to use, or nil for none.
 	// [ProxyFromEnvironment] and [http.ProxyFromEnvironment] are such
-	// functions. The URL of its request has scheme http for ws and https for
-	// wss. The context of its request has the values of the context given to
-	// Dial, or of the request given to RoundTrip. A proxy of scheme http or
-	// https receives a CONNECT request, with the user of its URL in
-	// Proxy-Authorization. A proxy of scheme socks5 or socks5h (RFC 1928, RFC
-	// 1929) resolves the server's name.
+	// functions. The URL of its argument has scheme http for ws and https for
+	// wss. The context of its argument has the values of the context of Dial,
+	// or of the request of RoundTrip. A proxy of scheme http or https receives
+	// a CONNECT request, with the user of its URL in Proxy-Authorization. A
+	// proxy of scheme socks5 or socks5h (RFC 1928, RFC 1929) resolves the
+	// server's name.
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// ProxyHeader, if set, returns the fields of the CONNECT request to a proxy
 	// of scheme http or https. target is the host and port to connect to. Host
 	// and fields that describe a body are omitted. Without a User-Agent, the
-	// request has that of [Offer]. An empty User-Agent is not sent.
+	// request has the default of [Offer]. An empty User-Agent is not sent.
 	ProxyHeader func(ctx context.Context, proxy *url.URL, target string) (http.Header, error)
 
 	// TLSConfig is used for wss and for proxies of scheme https. Dial clones
-	// it, sets ServerName to the name of the host if it is empty, and sets
-	// NextProtos to "http/1.1", or to the argument of Connect.
+	// it, sets an empty ServerName to the name of the host, and sets NextProtos
+	// to "http/1.1". Connect sets NextProtos to its argument.
 	TLSConfig *tls.Config
 
 	// TLSClient, if set, makes the TLS connection for wss instead of TLSConfig.
@@ -165,8 +165,8 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 	return ctx, func() {}
 }
 
-// dialError returns the error of Dial for err. If ctx has ended, that is the
-// error instead of its consequence.
+// dialError returns the error of Dial for err. If ctx has ended and err is not
+// a refusal, it returns the error of ctx, because err is only a consequence.
 func dialError(ctx context.Context, u *url.URL, err error) error {
 	if _, answered := errors.AsType[*ConnectionRejectedError](err); ctx.Err() != nil && !answered {
 		err = contextError(ctx)
@@ -174,8 +174,9 @@ func dialError(ctx context.Context, u *url.URL, err error) error {
 	return &dialFault{u.Host, err}
 }
 
-// dialFault is an error of a client's handshake. It has Timeout because
-// [url.Error] calls that only of the error that it holds directly.
+// dialFault is an error of a client's handshake. It has a method Timeout
+// because [url.Error] calls that method only on the error that it holds
+// directly.
 type dialFault struct {
 	host string
 	err  error
@@ -249,8 +250,8 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL) (net.Conn, *bufio.Reader,
 }
 
 // connect opens the connection for the handshake with the server of u, through
-// the proxy and TLS. The caller must end the guard, which belongs to the
-// outermost connection. On an error connect closes everything that it opened.
+// the proxy and TLS. The caller must call end of the guard with the returned
+// connection. On an error connect closes everything that it opened.
 func (d *Dialer) connect(ctx context.Context, u *url.URL) (net.Conn, *guard, error) {
 	proxy, err := d.proxy(ctx, u)
 	if err != nil {
@@ -284,7 +285,7 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL) (net.Conn, *guard, err
 // an error it returns the outermost connection, which the caller must close.
 func (d *Dialer) layers(ctx context.Context, socket net.Conn, secured bool, proxy, u *url.URL) (conn net.Conn, err error) {
 	conn = socket
-	if c, ok := conn.(*tls.Conn); ok && secured { // as net/http does, if it was not done yet
+	if c, ok := conn.(*tls.Conn); ok && secured { // as net/http does; a second handshake does nothing
 		if err = handshakeTLS(ctx, c); err != nil {
 			return conn, proxyError(proxy, err)
 		}
@@ -321,7 +322,7 @@ type guard struct {
 	ctx    context.Context
 	socket net.Conn
 	stop   func() bool
-	closed chan struct{} // by the end of ctx
+	closed chan struct{} // closed after the end of ctx has closed the socket
 }
 
 func newGuard(ctx context.Context, socket net.Conn) *guard {

@@ -19,24 +19,24 @@
 //	if err != nil {
 //		return err // a *ws.ProtocolError says which close frame answers it
 //	}
-//	p := make([]byte, h.Length) // behind a limit of your own
+//	p := make([]byte, h.Length) // check your own limit first
 //	if _, err := io.ReadFull(br, p); err != nil {
 //		return err
 //	}
 //	ws.Cipher(p, h.Mask, 0)
 //
 // The payload of a [Frame] is in wire form: a frame that was read from a client
-// is masked until [UnmaskFrameInPlace].
+// stays masked until [UnmaskFrameInPlace] unmasks it.
 //
 // # Handshakes
 //
 // [Upgrader] is the server side of the handshake on a raw connection, and
-// [HTTPUpgrader] under net/http. Both make the same checks, those of
-// [Upgrader.Decide], which maps a [Request] to an [Agreement] and does no I/O.
-// An event loop calls it on bytes, between [ParseRequest] and [AppendResponse].
-// [Dialer] is the client side. Its functions on bytes are [AppendRequest],
-// which encodes an [Offer], and [ResponseParser], which accepts a response in
-// pieces. [CheckResponse] checks a response of any version of HTTP.
+// [HTTPUpgrader] under net/http. Both make the checks of [Upgrader.Decide],
+// which maps a [Request] to an [Agreement] without I/O. An event loop calls
+// [ParseRequest], Decide and [AppendResponse] on its own buffers. [Dialer] is
+// the client side. On buffers, [AppendRequest] encodes an [Offer], and
+// [ResponseParser] parses a response in pieces. [CheckResponse] checks a
+// response of any version of HTTP.
 //
 // # Errors
 //
@@ -49,13 +49,14 @@
 // # Limits and security
 //
 // Reading never allocates the length that a header declares. The head of a
-// request or response is limited to 16 KiB and 128 fields, offers in a request
-// by [HandshakeLimits], and a handshake to ten seconds if the connection has
-// deadlines. Fields change each of these limits. Errors and responses contain
-// at most 256 bytes of data from the peer. Errors of callbacks are not sent to
-// it. Mask keys come from ChaCha8, seeded by the operating system. Browsers let
-// any page connect to any server. The caller must decide whether to accept
-// pages of other origins, with [SameOrigin] and the Origin field from
+// request or response has at most 16 KiB and 128 fields. [HandshakeLimits]
+// limits the offers of a request. A handshake takes at most ten seconds if the
+// connection has deadlines. Fields of [Upgrader], [HTTPUpgrader] and [Dialer]
+// change these limits. Errors and responses contain at most 256 bytes of data
+// from the peer. The texts of errors of callbacks are not sent to the peer.
+// Mask keys come from ChaCha8, seeded by the operating system. Browsers let any
+// page connect to any server. The caller must decide whether to accept pages of
+// other origins, with [SameOrigin] and the Origin field from
 // [Upgrader].OnHeader or the http.Request.
 //
 // # Concurrency

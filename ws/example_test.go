@@ -17,7 +17,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// A server on a raw connection, and a client, that exchange a message.
+// A server on a raw connection and a client exchange a message.
 func Example() {
 	client, server := net.Pipe()
 	go func() {
@@ -115,8 +115,8 @@ func ExampleParseCloseBody() {
 	// ws: protocol error: close frame with one byte of payload (RFC 6455, section 5.5.1)
 }
 
-// A whole handshake of a server over byte slices: what an event loop does with
-// what has arrived on a connection, however it was cut.
+// An event loop performs the handshake of a server on byte slices. The request
+// arrives in pieces.
 func ExampleParseRequest() {
 	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == "chat" }}
 	var request ws.Request // of one connection
@@ -153,8 +153,8 @@ func ExampleParseRequest() {
 	// chat, 7 bytes of frames
 }
 
-// A whole handshake of a client over bytes, as an event loop does it: the loop
-// writes the request, and appends what arrives until the answer is whole.
+// An event loop performs the handshake of a client on byte slices. It writes
+// the request, and appends received bytes until the response is complete.
 func ExampleResponseParser() {
 	u, _ := url.Parse("ws://example.com/chat")
 	offer, err := ws.Dialer{Protocols: []string{"chat.v2", "chat.v1"}}.Offer(u)

@@ -57,7 +57,7 @@ func ExampleConnectionRejectedError() {
 	// log in first
 }
 
-// The proxy refuses, not the server.
+// The proxy refuses the connection. The server is not involved.
 func ExampleProxyError() {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not through here", http.StatusForbidden)

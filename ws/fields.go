@@ -13,7 +13,7 @@ type fieldUse uint8
 const (
 	useHandshake fieldUse = 1 << iota // the handshake itself, see fieldOf
 	useFraming                        // the length of a message (RFC 9112, section 6)
-	useContent                        // what a body is (RFC 9110, section 8)
+	useContent                        // the format of a body (RFC 9110, section 8)
 	useOther     fieldUse = 0
 )
 
@@ -53,7 +53,7 @@ func without(h http.Header, uses fieldUse) http.Header {
 }
 
 // Fields that a caller may not set, in a request and in a response. A handler
-// may have set some of the latter for a page.
+// may have set fields of useContent for an ordinary response.
 const (
 	notInRequest = useHandshake | useFraming
 	notInAnswer  = useHandshake | useFraming | useContent

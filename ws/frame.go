@@ -93,11 +93,11 @@ func AppendFrame(dst []byte, f Frame) []byte {
 }
 
 // FrameInPlace makes a frame of buf without a copy. The payload is
-// buf[MaxHeaderSize:]; the bytes before it are room for the header. It writes
-// the header right before the payload (RFC 6455, section 5.2). The length in
-// the header is that of the payload; h.Length is ignored. If h.Masked is set,
-// it masks the payload with h.Mask. It returns the wire form of the frame,
-// which is a view of buf.
+// buf[MaxHeaderSize:]; the bytes before it are room for the header.
+// FrameInPlace writes the header right before the payload (RFC 6455, section
+// 5.2). The length in the header is that of the payload; h.Length is ignored.
+// If h.Masked is set, it masks the payload with h.Mask. It returns the wire
+// form of the frame, which is a view of buf.
 //
 // If buf has fewer than [MaxHeaderSize] bytes, it returns [ErrNoHeaderRoom] and
 // does not modify buf.
@@ -128,8 +128,8 @@ func CompileFrame(f Frame) ([]byte, error) {
 	return AppendFrame(make([]byte, 0, MaxHeaderSize+len(f.Payload)), f), nil
 }
 
-// readStep is how many bytes ReadFrame allocates before any of the payload has
-// arrived.
+// readStep is the maximum number of bytes that ReadFrame allocates before any
+// of the payload has arrived.
 const readStep = 4 << 10
 
 // ReadFrame reads one frame from r. It does not read past the end of the frame.
@@ -149,8 +149,8 @@ func ReadFrame(r io.Reader) (f Frame, err error) {
 	return f, nil
 }
 
-// readPayload reads n bytes into a slice that never grows to more than twice
-// what has arrived.
+// readPayload reads n bytes. The slice never grows to more than twice the
+// number of bytes that have arrived.
 func readPayload(r io.Reader, n int) (p []byte, err error) {
 	if n == 0 {
 		return nil, nil
@@ -188,7 +188,7 @@ const maxCoalesced = 64 << 10
 // frameBuffer holds the memory for writing a frame with one Write.
 type frameBuffer struct {
 	b     []byte      // the contiguous start of the frame
-	parts [2][]byte   // b and the rest, the array of v
+	parts [2][]byte   // b and the rest; the array that v refers to
 	v     net.Buffers // consumed by WriteTo
 }
 

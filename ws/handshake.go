@@ -15,8 +15,8 @@ import (
 	"github.com/wskit/wskit/internal/peertext"
 )
 
-// DefaultHandshakeTimeout limits a handshake if this package owns the
-// connection and no other timeout was set.
+// DefaultHandshakeTimeout is the time limit of a handshake if the field Timeout
+// of a [Dialer], an [Upgrader] or an [HTTPUpgrader] is 0.
 const DefaultHandshakeTimeout = 10 * time.Second
 
 // Handshake is the result of an opening handshake. The caller owns it.
@@ -133,8 +133,8 @@ func (h *headFields) of(f handshakeField) httphead.Fields {
 // fieldSize is the size of a field for [HandshakeLimits].MaxBytes.
 func fieldSize[T string | []byte](name []byte, value T) int { return len(name) + len(value) }
 
-// fieldOrigin counts as a field of the handshake, although only callers read
-// it.
+// fieldOrigin counts toward [HandshakeLimits].MaxBytes, although only callers
+// read it.
 const fieldOrigin = "Origin"
 
 // tell calls onHeader, if it is not nil, with the fields that are not part of
@@ -161,8 +161,8 @@ func (h *headFields) once(f handshakeField) (value []byte, ok bool) {
 }
 
 // validExtension reports whether the values of an extension's parameters are
-// tokens (RFC 6455, section 9.1). An empty value means no value, as in a clone
-// of an option.
+// tokens (RFC 6455, section 9.1). An empty value counts as no value, because a
+// clone of an option does not distinguish them.
 func validExtension(o *httphead.Option) bool {
 	valid := true
 	o.Parameters.ForEach(func(_, value []byte) bool {
@@ -179,9 +179,9 @@ const upgradeFields = HandshakeHeaderString("Upgrade: websocket\r\nSec-WebSocket
 // Errors of a server about a request. The comment of each has the status of the
 // response. [ErrHandshakeBadProtocol], [ErrHandshakeBadUpgrade],
 // [ErrHandshakeBadConnection], [ErrHandshakeBadSubProtocol] and
-// [ErrHandshakeBadExtensions] are also errors of a client about a response. If
-// the text of an error is for the program, like that of [ErrNotHijacker], the
-// body of the response is a general one.
+// [ErrHandshakeBadExtensions] are also errors of a client about a response. A
+// text that is meant for the program, such as that of [ErrNotHijacker], is not
+// sent in the response.
 var (
 	ErrHandshakeBadProtocol    error = reject(RejectionStatus(http.StatusHTTPVersionNotSupported), RejectionReason("ws: handshake needs HTTP/1.1"))                                                                                                                                      // 505
 	ErrHandshakeBadMethod      error = reject(RejectionStatus(http.StatusMethodNotAllowed), RejectionReason("ws: handshake needs method GET"), RejectionHeader(HandshakeHeaderString("Allow: GET\r\n")))                                                                                 // 405
@@ -356,8 +356,9 @@ func checkHost(_ *Upgrader, r *Request) error {
 	return nil
 }
 
-// checkHostAllowed refuses pages of a site whose name points to this server, so
-// that they share its origin (DNS rebinding).
+// checkHostAllowed refuses a host that is not in Hosts. This protects against
+// DNS rebinding: the name of a foreign site resolves to this server, so that
+// pages of the site have the origin of the server.
 func checkHostAllowed(u *Upgrader, r *Request) error {
 	if len(u.Hosts) == 0 {
 		return nil
@@ -373,7 +374,7 @@ func checkHostAllowed(u *Upgrader, r *Request) error {
 	return ErrHandshakeForeignHost
 }
 
-// validAllowed reports whether a host may match an entry of [Upgrader].Hosts.
+// validAllowed reports whether an entry of [Upgrader].Hosts can match a host.
 func validAllowed(allowed string) bool {
 	name, wild := strings.CutPrefix(allowed, "*.")
 	return validHost(name) && name[len(name)-1] != ':' && !strings.Contains(name, "*") && !(wild && name[0] == '[')
@@ -405,7 +406,8 @@ func splitPort(host string) (name, port string) {
 	return host, ""
 }
 
-// hostByte holds the bytes of a host (RFC 3986, section 3.2.2).
+// hostByte holds true for each byte that a host may contain (RFC 3986, section
+// 3.2.2).
 var hostByte = func() (is [256]bool) {
 	for c := byte('0'); c <= 'z'; c++ {
 		is[c] = '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c
@@ -538,8 +540,8 @@ func checkVersion(_ *Upgrader, r *Request) error {
 	return nil
 }
 
-// The sizes of a Sec-WebSocket-Key, 16 bytes in base64, and of a
-// Sec-WebSocket-Accept, 20 bytes.
+// The sizes of a Sec-WebSocket-Key and a Sec-WebSocket-Accept, which are 16 and
+// 20 bytes in base64.
 const (
 	keySize    = 24
 	acceptSize = 28

@@ -48,8 +48,8 @@ func (c OpCode) IsReserved() bool {
 	return 0x3 <= c && c <= 0x7 || c >= 0xb
 }
 
-// String returns the name of the opcode in the RFC, such as "text", and the
-// number of a reserved one, such as "opcode 11".
+// String returns the name of the opcode in the RFC, such as "text". For a
+// reserved opcode it returns the number, as in "opcode 11".
 func (c OpCode) String() string {
 	switch c {
 	case OpContinuation:
@@ -158,9 +158,9 @@ func ParseHeaderNonMinimal(p []byte) (h Header, n int, err error) {
 	return h, n, err
 }
 
-// parse decodes into h, which must be zero and stays zero on an error. It takes
-// a pointer, as do all of its callers: to pass a value that was just written in
-// parts costs more than to decode it.
+// parse decodes into h, which must be zero and stays zero on an error. It and
+// its callers take a pointer: passing a Header by value right after its fields
+// were written takes longer than decoding it.
 func (h *Header) parse(p []byte, nonMinimal bool) (n int, err error) {
 	if len(p) < 2 {
 		return 0, io.ErrUnexpectedEOF
@@ -331,7 +331,7 @@ func writeHeader(w io.Writer, h Header) error {
 }
 
 // writeFull writes p with one Write. It returns an error for a short write even
-// if the writer violates [io.Writer] and does not.
+// if the writer violates [io.Writer] and returns none.
 func writeFull(w io.Writer, p []byte) error {
 	n, err := w.Write(p)
 	if err == nil && n < len(p) {

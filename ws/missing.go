@@ -3,9 +3,9 @@ package ws
 import "bytes"
 
 // missingBytes computes the minimum number of bytes that are missing from a
-// valid request of which a part was read: the rest of its line, the required
-// fields, and the empty line at its end. That many bytes can be read without
-// reading past the end of the request.
+// partly read request, if it is valid. These are the rest of the current line,
+// the required fields, and the empty line at the end. That many bytes can be
+// read without reading past the end of the request.
 type missingBytes struct {
 	line     int  // start of the incomplete line
 	searched int  // bytes that were searched for its end

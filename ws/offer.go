@@ -80,7 +80,7 @@ func (o *Offer) check() error {
 	}
 	for i, p := range o.Protocols {
 		fault := ""
-		switch { // the text does not contain it, because it may be a secret
+		switch { // the text does not contain the subprotocol, because it may be a secret
 		case !httphead.IsToken(p):
 			fault = "is not a token"
 		case slices.Contains(o.Protocols[:i], p):
@@ -192,7 +192,7 @@ func (o *Offer) appendHeader(dst []byte) ([]byte, error) {
 	dst = dst[:mark]
 	for _, f := range fields {
 		if !bytes.EqualFold(f.Name, []byte("User-Agent")) {
-			dst, _ = httphead.AppendField(dst, f.Name, f.Value) // parsed, and so valid
+			dst, _ = httphead.AppendField(dst, f.Name, f.Value) // valid, because it was parsed
 		}
 	}
 	return dst, nil

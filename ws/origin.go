@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// SameOrigin reports whether a request does not come from a page of another
-// site (RFC 6455, section 10.2). It returns true if there is no Origin field,
-// as in requests of programs other than browsers, or if the scheme, host and
-// port of the origin are those of the request. host is the value of the Host
-// field, secure says whether the request came over TLS, and origins are the
-// values of all Origin fields, parsed as by [ParseOrigin]. It returns false for
-// two Origin fields, for "null", and for invalid origins.
+// SameOrigin reports whether a request comes from a page of the same site or
+// from a program that is not a browser (RFC 6455, section 10.2). It returns
+// true if there is no Origin field, or if the scheme, host and port of the
+// origin are those of the request. host is the value of the Host field, secure
+// says whether the request came over TLS, and origins are the values of all
+// Origin fields, parsed as by [ParseOrigin]. It returns false for two Origin
+// fields, for "null", and for invalid origins.
 //
 // Behind a proxy that terminates TLS, secure must say whether the client used
 // TLS to the proxy.
@@ -24,10 +24,9 @@ func SameOrigin(host string, secure bool, origins ...string) bool {
 	return ok && u.Scheme == asked.Scheme && strings.EqualFold(u.Hostname(), asked.Hostname()) && port(u) == port(&asked)
 }
 
-// ParseOrigin returns the scheme and the host, with the port if one is named,
-// of an Origin (RFC 6454, section 6.2); origins are the values of all Origin
-// fields. ok is false unless there is exactly one of that form. "null" does not
-// have that form.
+// ParseOrigin returns the scheme and the host of an Origin, with the port if it
+// has one (RFC 6454, section 6.2). origins are the values of all Origin fields.
+// ok is true if there is exactly one and it is valid. "null" is not valid.
 //
 // It accepts some origins that no page has, but that programs other than
 // browsers send. It ignores a path after the host, which RFC 6454 does not

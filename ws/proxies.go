@@ -10,18 +10,19 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Proxies are the reverse proxies in front of a server. They say in the fields
-// of a request where it came from. nil means none.
+// Proxies are the reverse proxies in front of a server. The fields that they
+// add to a request tell where the request came from. A nil pointer means no
+// proxies.
 //
-// A field counts only as far as trusted proxies have written it. A proxy
+// Only members of a field that trusted proxies have written are used. A proxy
 // appends to a list or replaces it, so lists are read from the end. The last
 // member was written by the proxy that connected to this server. If that proxy
 // is trusted, the member holds the address that connected to it. If that
-// address is also a trusted proxy, the previous member counts as well, and so
-// on. Members that the client itself sent are never reached.
+// address is also a trusted proxy, the previous member is used as well, and so
+// on. Members that the client sent are not used.
 //
 // The search ends at a member that is malformed or that hides the address. The
-// result so far then counts.
+// result is then what was found before.
 type Proxies struct {
 	// Trusted are the addresses of the proxies, as in
 	// [http.Request].RemoteAddr, and of proxies in front of them. A connection
@@ -39,9 +40,9 @@ type Proxies struct {
 	Standard bool
 }
 
-// Validate returns an error if an entry of Trusted is not a valid prefix, or
-// one that no address matches: IPv4 addresses mapped to IPv6 are compared as
-// IPv4.
+// Validate returns an error if an entry of Trusted is not a valid prefix or
+// matches no address. A prefix of IPv4 addresses mapped to IPv6 matches none,
+// because such addresses are compared as IPv4.
 func (p *Proxies) Validate() error {
 	if p == nil {
 		return nil
@@ -155,7 +156,7 @@ func forwarded(h http.Header) func() (hop, bool) {
 }
 
 // backwards iterates over the members of a list from its end. Earlier text,
-// which the client may have sent, cannot affect where they begin.
+// which the client may have sent, cannot affect where a member begins.
 type backwards struct {
 	values []string // of the field, except for the current one
 	value  string   // the rest of the current value

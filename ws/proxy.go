@@ -212,6 +212,6 @@ func connectSOCKS(conn net.Conn, proxy *url.URL, addr string) error {
 	if !ok {
 		return errors.ErrUnsupported // does not happen with any version of the module
 	}
-	_, err = over.DialWithConn(context.Background(), conn, "tcp", addr) // the guard ends it
+	_, err = over.DialWithConn(context.Background(), conn, "tcp", addr) // the guard interrupts it
 	return err
 }

@@ -82,8 +82,8 @@ func rejection(err error) *ConnectionRejectedError {
 // RefusalStatus returns the HTTP status of the response of [Upgrader.Upgrade],
 // [HTTPUpgrader.Upgrade] and [AppendRefusal] to a handshake that failed with
 // err. That is 500 unless err wraps a *[ConnectionRejectedError] that was not
-// received by a client. RefusalStatus returns 0 if err is nil, or an error of
-// the connection, which prevents a response.
+// received by a client. RefusalStatus returns 0 if err is nil. It also returns
+// 0 for an error of the connection, which prevents a response.
 func RefusalStatus(err error) int {
 	if _, lost := errors.AsType[*connError](err); lost || err == nil {
 		return 0
@@ -125,9 +125,9 @@ func (e *ConnectionRejectedError) Error() string {
 // Unwrap returns the causes of the refusal.
 func (e *ConnectionRejectedError) Unwrap() []error { return e.causes }
 
-// Header returns the fields of [RejectionHeader], or on the client, those of
-// the server's response. The caller owns the map. It is nil if the fields are
-// malformed.
+// Header returns the fields of [RejectionHeader]. On the client, it returns the
+// fields of the server's response. The caller owns the map. It is nil if the
+// fields are malformed.
 func (e *ConnectionRejectedError) Header() http.Header {
 	fields, err := renderHeader(e.header)
 	if err != nil {
@@ -182,7 +182,7 @@ func (e *ConnectionRejectedError) answer() (status int, fields httphead.Fields, 
 		add("X-Content-Type-Options", "nosniff")
 	}
 	for _, f := range own {
-		if fieldOf(f.Name) != fieldConnection && useOf(f.Name) != useFraming { // these are decided here
+		if fieldOf(f.Name) != fieldConnection && useOf(f.Name) != useFraming { // these fields are set here
 			fields = append(fields, f)
 		}
 	}
@@ -194,7 +194,7 @@ func (e *ConnectionRejectedError) appendTo(dst []byte, withBody bool) []byte {
 	status, fields, body := e.answer()
 	dst = append(dst, "HTTP/1.1 "+statusText(status)+"\r\n"...)
 	for _, f := range fields {
-		dst, _ = httphead.AppendField(dst, f.Name, f.Value) // parsed, and so valid
+		dst, _ = httphead.AppendField(dst, f.Name, f.Value) // valid, because it was parsed
 	}
 	dst = append(dst, "Content-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(body)), 10)

@@ -47,10 +47,10 @@ type Request struct {
 // It returns [io.ErrUnexpectedEOF] if p holds only a part of a head: call it
 // again with the same bytes and those that have arrived since. The total time
 // of these calls is linear. Call [Request.Reset] before the head of another
-// connection. A nil r is an error. Any other error is a
-// *[ConnectionRejectedError], of which [AppendRefusal] makes a response:
-// [ErrMalformedRequest], or [ErrHandshakeBadProtocol] for another major version
-// of HTTP.
+// connection. If r is nil, ParseRequest returns an error. Any other error is a
+// *[ConnectionRejectedError], for which [AppendRefusal] encodes a response. It
+// wraps [ErrMalformedRequest], or [ErrHandshakeBadProtocol] for another major
+// version of HTTP.
 func ParseRequest(p []byte, r *Request) (n int, err error) {
 	if r == nil {
 		return 0, errNilRequest

@@ -16,7 +16,7 @@ import (
 // offer o (RFC 6455, section 4.1). p holds the bytes received since the request
 // was sent. n is the size of the response in p; frames may follow it.
 // ParseResponse returns [io.ErrUnexpectedEOF] if p holds only a part of a
-// response. A [ResponseParser] does not parse that part again.
+// response. Use a [ResponseParser] to avoid parsing that part again.
 //
 // hs does not refer to p. A refusal is a *[ConnectionRejectedError] without a
 // body; the body follows the n bytes in p. Other errors are ErrHandshake values
@@ -57,8 +57,8 @@ func (r *ResponseParser) Parse(p []byte, o *Offer) (hs Handshake, n int, err err
 	return hs, n, err
 }
 
-// maxInterim is how many interim responses are skipped (RFC 9110, section
-// 15.2).
+// maxInterim is the maximum number of interim responses that are skipped (RFC
+// 9110, section 15.2).
 const maxInterim = 7
 
 // parseHead sets head to the head of the final response, or of status 101. n is
@@ -92,8 +92,9 @@ func (r *ResponseParser) parseHead(p []byte) (n int, err error) {
 	}
 }
 
-// whole returns the part of p to parse: a complete head, or its first bytes, in
-// which a fault may show. The length of those doubles each time.
+// whole returns the part of p to parse: a complete head, or the first bytes of
+// a head, which may already have a fault. It returns an incomplete head again
+// only after its length has doubled.
 func (r *ResponseParser) whole(p []byte) (head []byte, ok bool) {
 	if len(p) == 0 {
 		return nil, false
@@ -203,7 +204,7 @@ func (a *answer) checkStatus() error {
 	return e
 }
 
-// checkProtocol: nothing can be upgraded in HTTP/1.0 (RFC 9110, section 7.8).
+// checkProtocol refuses HTTP/1.0, which has no upgrade (RFC 9110, section 7.8).
 func (a *answer) checkProtocol() error {
 	if a.head.Major != 1 || a.head.Minor < 1 {
 		return &answerError{ErrHandshakeBadProtocol, fmt.Sprintf("HTTP/%d.%d", a.head.Major, a.head.Minor)}
@@ -281,7 +282,7 @@ func rejectedBy(head *httphead.Response) *ConnectionRejectedError {
 
 func fieldLines(dst []byte, head *httphead.Response) []byte {
 	for _, f := range head.Fields {
-		dst, _ = httphead.AppendField(dst, f.Name, f.Value) // parsed, and so valid
+		dst, _ = httphead.AppendField(dst, f.Name, f.Value) // valid, because it was parsed
 	}
 	return dst
 }

@@ -104,7 +104,7 @@ func appendHTTPRequest(dst []byte, r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	header := r.Header
-	if agent, ok := header["User-Agent"]; ok && len(agent) > 0 && agent[0] == "" { // as net/http has it
+	if agent, ok := header["User-Agent"]; ok && len(agent) > 0 && agent[0] == "" { // as in net/http
 		header = header.Clone()
 		delete(header, "User-Agent")
 	}

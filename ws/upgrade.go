@@ -27,10 +27,11 @@ const (
 // it and are safe for concurrent use.
 //
 // Slices passed to a callback are valid until it returns. If a callback returns
-// an error, the handshake is refused. If the error wraps one of
-// [RejectConnectionError] or of this package's server handshakes, the response
-// is the one that it describes. Otherwise, also for errors of a [Dialer], it is
-// a plain status 500, and the text of the error is only returned to the caller.
+// an error, the handshake is refused. If the error wraps the result of
+// [RejectConnectionError] or an error of this package about a request, the
+// response is the one that it describes. For any other error, including one of
+// a [Dialer], the response has status 500 and does not contain the text of the
+// error.
 type Upgrader struct {
 	// ReadBufferSize and WriteBufferSize are the initial sizes of the buffers
 	// for the request and the response. 0 means the default. The buffers grow
@@ -140,18 +141,18 @@ func Upgrade(conn io.ReadWriter) (Handshake, error) {
 // Other errors come from conn.
 //
 // It does not read past the request head, so that the next Read of conn returns
-// frames that the client sent right after it. conn must be a stream. From a
-// *bufio.ReadWriter, Upgrade reads the head through the buffer, and it flushes
-// the response. From a *net.TCPConn or *net.UnixConn, it peeks at the received
-// bytes before it reads the head, if the system supports that. From other
-// connections it reads in small steps that cannot pass the end of a valid
-// request: a browser's request takes about 25 Reads, and a long last line one
-// Read for every four bytes. [Upgrader.UpgradeConn] avoids these. Programs that
-// do their own I/O can use [ParseRequest], [Upgrader.Decide] and
-// [AppendResponse].
+// frames that the client sent right after the request. conn must be a byte
+// stream. From a *bufio.ReadWriter, Upgrade reads the head through the buffer,
+// and it flushes the response. From a *net.TCPConn or *net.UnixConn, it peeks
+// at the received bytes before it reads the head, if the system supports that.
+// From other connections it reads in small steps that cannot pass the end of a
+// valid request: a browser's request takes about 25 Reads, and a long last line
+// one Read for every four bytes. [Upgrader.UpgradeConn] avoids these small
+// Reads. Programs that do their own I/O can use [ParseRequest],
+// [Upgrader.Decide] and [AppendResponse].
 //
-// It does not allocate, except for 16 bytes on a socket, unless the response
-// has a subprotocol, an extension or fields of the caller.
+// It allocates 16 bytes on a socket, and more only if the response has a
+// subprotocol, an extension or fields of the caller.
 func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 	if noConn(conn) {
 		return Handshake{}, errNilConn
@@ -161,9 +162,9 @@ func (u Upgrader) Upgrade(conn io.ReadWriter) (Handshake, error) {
 	return s.serve(&u, conn, false)
 }
 
-// UpgradeConn is [Upgrader.Upgrade] with as few Reads as possible, most often
-// one. It may read past the request. It costs less than Upgrade under TLS and
-// on other connections that are not sockets.
+// UpgradeConn is [Upgrader.Upgrade] with as few Reads as possible, usually one.
+// It may read past the request. It costs less than Upgrade under TLS and on
+// other connections that are not sockets.
 //
 // If the client sent frames right after its request, the first Reads of
 // upgraded return them. br also holds them, and is nil if there are none. Each

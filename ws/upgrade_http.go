@@ -38,8 +38,8 @@ type HTTPUpgrader struct {
 	// cookies. Middleware that acts in WriteHeader, for example to save a
 	// session, needs this. By default the response is written to the
 	// connection, and middleware sees only that the connection is hijacked.
-	// This does not work with a server that has keep-alives disabled, because
-	// net/http then replaces "Connection: Upgrade".
+	// AnswerThroughWriter does not work with a server that has keep-alives
+	// disabled, because net/http then replaces "Connection: Upgrade".
 	AnswerThroughWriter bool
 
 	// OnRequest is called with the request after it was checked, and before a
@@ -78,7 +78,7 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 
 // Upgrade checks r like [Upgrader.Upgrade], takes over the connection from the
 // server, and answers with one write. If it refuses the request, it answers
-// through w, so that middleware sees the refusal, and the server closes the
+// through w, so that middleware sees the refusal. The server then closes the
 // connection. The errors are those of [Upgrader.Upgrade].
 //
 // The server reads the request before Upgrade is called. Its limits are
@@ -87,8 +87,8 @@ func UpgradeHTTP(r *http.Request, w http.ResponseWriter) (net.Conn, *bufio.ReadW
 // The caller must close conn. Upgrade clears deadlines that the server had set.
 // rw is the server's buffer of 8 KiB, which the caller may drop. If the client
 // sent frames right after its request, both rw and conn return them: conn first
-// returns the bytes in rw.Reader. conn then wraps the server's connection, and
-// its method NetConn returns it.
+// returns the bytes in rw.Reader. In that case conn wraps the server's
+// connection, and its method NetConn returns that connection.
 func (u HTTPUpgrader) Upgrade(r *http.Request, w http.ResponseWriter) (conn net.Conn, rw *bufio.ReadWriter, hs Handshake, err error) {
 	if r == nil || isNil(w) {
 		return nil, nil, Handshake{}, refuseNil(w)
@@ -241,7 +241,7 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	body := announcesBody(r)
 	if r.ProtoMajor > 1 {
 		s.takeConnect(r)
-		body = len(s.req.Protocol) > 0 && r.Header["Content-Length"] != nil // which would bound the stream
+		body = len(s.req.Protocol) > 0 && r.Header["Content-Length"] != nil // the length would bound the stream
 	}
 	if body {
 		return malformed(httphead.ErrBody, httphead.Limits{})
@@ -254,8 +254,8 @@ func (s *upgrade) takeRequest(r *http.Request) error {
 	return err
 }
 
-// takeFields copies the fields that the handshake reads. asSent says that names
-// are also spelled as in the RFC.
+// takeFields copies the fields that the handshake reads. asSent says that the
+// keys of r.Header are spelled as in the RFC.
 func (s *upgrade) takeFields(r *http.Request, asSent bool) error {
 	s.req.Fields, s.req.fields = s.req.head.Fields[:0], headFields{}
 	room := s.u.Limits.bytes()
@@ -337,7 +337,7 @@ func (u *HTTPUpgrader) answerThrough(w http.ResponseWriter, agreed *Request) err
 		return err
 	}
 	if timeout := handshakeTimeout(u.Timeout); timeout > 0 {
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout)) // or else that of the server applies
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout)) // otherwise the server's deadline applies
 	}
 	w.WriteHeader(http.StatusSwitchingProtocols)
 	return nil
@@ -374,7 +374,7 @@ func (u *HTTPUpgrader) answer(conn net.Conn, p []byte) error {
 }
 
 // handshakeTimeout returns the effective limit for a field named Timeout. It is
-// not positive if there is none.
+// negative if there is no limit.
 func handshakeTimeout(d time.Duration) time.Duration {
 	return cmp.Or(d, DefaultHandshakeTimeout)
 }
