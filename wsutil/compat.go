@@ -29,13 +29,13 @@ func ReadClientData(rw io.ReadWriter) ([]byte, ws.OpCode, error) {
 	return ReadData(rw, ws.StateServerSide)
 }
 
-// ReadClientText is [ReadClientData] that skips binary messages.
+// ReadClientText is [ReadClientData], but skips binary messages.
 func ReadClientText(rw io.ReadWriter) ([]byte, error) {
 	p, _, err := readData(rw, ws.StateServerSide, ws.OpText)
 	return p, err
 }
 
-// ReadClientBinary is [ReadClientData] that skips text messages.
+// ReadClientBinary is [ReadClientData], but skips text messages.
 func ReadClientBinary(rw io.ReadWriter) ([]byte, error) {
 	p, _, err := readData(rw, ws.StateServerSide, ws.OpBinary)
 	return p, err
@@ -46,20 +46,21 @@ func ReadServerData(rw io.ReadWriter) ([]byte, ws.OpCode, error) {
 	return ReadData(rw, ws.StateClientSide)
 }
 
-// ReadServerText is [ReadServerData] that skips binary messages.
+// ReadServerText is [ReadServerData], but skips binary messages.
 func ReadServerText(rw io.ReadWriter) ([]byte, error) {
 	p, _, err := readData(rw, ws.StateClientSide, ws.OpText)
 	return p, err
 }
 
-// ReadServerBinary is [ReadServerData] that skips text messages.
+// ReadServerBinary is [ReadServerData], but skips text messages.
 func ReadServerBinary(rw io.ReadWriter) ([]byte, error) {
 	p, _, err := readData(rw, ws.StateClientSide, ws.OpBinary)
 	return p, err
 }
 
 // maxControlFrames is the maximum number of control frames that [ReadMessage]
-// holds: an empty one takes 2 bytes on the wire, and a Message 32.
+// holds. An empty control frame takes 2 bytes on the wire, but a Message takes
+// 32 bytes of memory.
 const maxControlFrames = 1 << 16
 
 // ReadMessage reads the next message from src and appends it to m. It first

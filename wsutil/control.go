@@ -16,7 +16,8 @@ var ErrNotControlFrame = errors.New("wsutil: not a control frame")
 
 // FrameHandlerFunc handles a frame. It gets the header and a reader of the
 // unmasked payload, which ends at the end of the frame. The reader is valid
-// until the function returns. The caller skips what the function does not read.
+// until the function returns. The caller skips payload that the function does
+// not read.
 type FrameHandlerFunc func(h ws.Header, payload io.Reader) error
 
 // ControlHandler answers control frames (RFC 6455, section 5.5): a ping with a
@@ -25,10 +26,11 @@ type FrameHandlerFunc func(h ws.Header, payload io.Reader) error
 type ControlHandler struct {
 	Src   io.Reader // yields the payload
 	Dst   io.Writer
-	State ws.State // the side on which we are
+	State ws.State // the side of the caller
 
 	// DisableSrcCiphering says that Src returns unmasked payload, as a [Reader]
-	// does. If it is false, the payload is unmasked if h.Masked is set.
+	// does. If it is false and h.Masked is set, the handler unmasks the
+	// payload.
 	DisableSrcCiphering bool
 }
 
@@ -61,8 +63,8 @@ func (c ControlHandler) HandlePong(h ws.Header) error { return c.handle(ws.OpPon
 // HandleClose is [ControlHandler.Handle] for a close frame (RFC 6455, sections
 // 5.5.1 and 7.4). The answer echoes the code and reason, or has none if the
 // frame had none. If the body is invalid, the answer has the code and reason of
-// the fault, and HandleClose returns the *[ws.ProtocolError]. Send nothing
-// after it.
+// the fault, and HandleClose returns the *[ws.ProtocolError]. The caller must
+// not send anything after the answer.
 func (c ControlHandler) HandleClose(h ws.Header) error { return c.handle(ws.OpClose, h) }
 
 func (c ControlHandler) handle(op ws.OpCode, h ws.Header) error {
@@ -104,7 +106,7 @@ func inside(err error) error {
 	return err
 }
 
-// controlBuffer lends memory for a control frame and its answer.
+// controlBuffer holds memory for a control frame and its answer.
 type controlBuffer struct {
 	payload [ws.MaxControlFramePayloadSize]byte
 	out     [ws.MaxHeaderSize + ws.MaxControlFramePayloadSize]byte
@@ -113,7 +115,7 @@ type controlBuffer struct {
 var controlBuffers = sync.Pool{New: func() any { return new(controlBuffer) }}
 
 // answer writes the answer to a control frame with this payload to w. It
-// returns the error that the frame leads to, unless w fails.
+// returns the error of w, or else the error of appendAnswer.
 func (b *controlBuffer) answer(w io.Writer, s ws.State, op ws.OpCode, payload []byte) error {
 	out, came := appendAnswer(b.out[:0], s, op, payload)
 	if len(out) == 0 {
@@ -126,8 +128,8 @@ func (b *controlBuffer) answer(w io.Writer, s ws.State, op ws.OpCode, payload []
 }
 
 // appendAnswer appends the frame that answers a control frame to dst. A pong
-// gets no answer. The error reports that the connection is closed, or why it
-// must be.
+// gets no answer. For a close frame, the error is a [ClosedError], or the fault
+// in its payload.
 func appendAnswer(dst []byte, s ws.State, op ws.OpCode, payload []byte) ([]byte, error) {
 	switch op {
 	case ws.OpPing:
@@ -154,8 +156,8 @@ func appendControl(dst []byte, s ws.State, op ws.OpCode, payload []byte) []byte 
 	return appendFrame(dst, framing.Lead(true, 0, byte(op)), s.ClientSide(), payload)
 }
 
-// writeNow writes p with one Write and flushes w: the peer waits for the
-// answer, and the caller may not write for a long time.
+// writeNow writes p with one Write and flushes w. The peer waits for p, and the
+// caller's next write may come much later.
 func writeNow(w io.Writer, p []byte) error {
 	if err := writeFull(w, p); err != nil {
 		return err
@@ -220,8 +222,8 @@ func NewControlWriterBuffer(dest io.Writer, s ws.State, op ws.OpCode, buf []byte
 
 // Write adds p to the payload and does not retain p. If the payload would
 // become too long, Write adds nothing and returns [ErrControlOverflow]; the
-// payload so far can still be sent. A Write of an empty p makes Flush send a
-// frame.
+// payload so far can still be sent. After a Write of an empty p, Flush also
+// sends a frame.
 func (c *ControlWriter) Write(p []byte) (int, error) {
 	if c.w == nil {
 		return 0, errNilDestination

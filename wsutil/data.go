@@ -26,8 +26,8 @@ var dataReaders = sync.Pool{New: func() any {
 	return d
 }}
 
-// bytesPerFrame is how many bytes of limit allow one more frame, beyond
-// DefaultMaxFragments. It is the ratio of the two defaults.
+// bytesPerFrame is the number of bytes in the limit of a message that allow one
+// more frame, beyond DefaultMaxFragments. It is the ratio of the two defaults.
 const bytesPerFrame = DefaultMaxMessage / DefaultMaxFragments
 
 func newDataReader(rw io.ReadWriter, s ws.State, limit int64) *dataReader {
@@ -54,13 +54,13 @@ func (d *dataReader) onControl(h ws.Header, payload io.Reader) error {
 	return ControlHandler{Src: payload, Dst: d.dst, State: d.State, DisableSrcCiphering: true}.Handle(h)
 }
 
-// read is appendMessage that answers a fault of the peer with a close frame.
+// read is appendMessage, but answers a fault of the peer with a close frame.
 func (d *dataReader) read(dst []byte, want ws.OpCode) ([]byte, ws.OpCode, error) {
 	dst, op, err := d.appendMessage(dst, want)
 	if fault, ok := errors.AsType[*ws.ProtocolError](err); ok && !d.closed {
 		b := controlBuffers.Get().(*controlBuffer)
 		defer controlBuffers.Put(b)
-		writeNow(d.dst, appendClose(b.out[:0], d.State, fault)) // err is the error to return
+		writeNow(d.dst, appendClose(b.out[:0], d.State, fault)) // its error is ignored, because err is returned
 	}
 	return dst, op, err
 }
@@ -69,19 +69,20 @@ func (d *dataReader) read(dst []byte, want ws.OpCode) ([]byte, ws.OpCode, error)
 // dst. It returns the extended slice and the opcode, [ws.OpText] or
 // [ws.OpBinary]. s is the side of the caller.
 //
-// AppendData answers control frames before the message and between its
-// fragments on rw: see [ControlHandler]. A close frame is answered and ends the
-// connection with a [ClosedError]. A fault of the peer, such as invalid UTF-8
-// in text, is a *[ws.ProtocolError]; its close frame has then been sent (RFC
-// 6455, section 7.1.7). Other errors are those of rw. After an error the
-// connection can no longer be used, and dst has its original length.
+// AppendData answers control frames that arrive before the message or between
+// its fragments: see [ControlHandler]. It writes the answers to rw. After the
+// answer to a close frame, it returns a [ClosedError]. For a fault of the peer,
+// such as invalid UTF-8 in text, it sends a close frame and returns a
+// *[ws.ProtocolError] (RFC 6455, section 7.1.7). Other errors are those of rw.
+// After an error the connection can no longer be used, and dst has its original
+// length.
 //
 // A message has at most [DefaultMaxMessage] bytes. dst grows with the bytes
 // that arrive, never with the declared length. AppendData does not allocate if
 // dst has room. It reads no byte after the message, unless rw buffers its
 // input. Without a buffer in rw, an unfragmented message takes two Reads, or
 // three if it has more than 125 bytes; a *bufio.ReadWriter needs fewer. Answers
-// flush a *bufio.ReadWriter, with what the caller has written before.
+// flush a *bufio.ReadWriter, including what the caller has written before.
 // [WriteMessage] and [Writer.Flush] do not flush it.
 //
 // One goroutine at a time may read, and one may write. Answers count as writes.

@@ -18,10 +18,10 @@ type DebugDialer struct {
 	Dialer ws.Dialer
 
 	// OnRequest is called with the bytes of the request, and OnResponse with
-	// those of the response, after the handshake has succeeded or failed.
-	// Neither is called without bytes. A refusal includes as much of its body
-	// as was read, and nothing after the body. The callbacks may retain the
-	// bytes.
+	// those of the response, after the handshake has succeeded or failed. A
+	// callback is not called if there are no bytes for it. The bytes of a
+	// refusal include the part of its body that was read, and nothing after the
+	// body. The callbacks may retain the bytes.
 	OnRequest, OnResponse func([]byte)
 }
 
@@ -85,8 +85,8 @@ type DebugUpgrader struct {
 
 	// OnRequest is called with the bytes of the request that were read, and
 	// OnResponse with those of the response, after the handshake has succeeded
-	// or failed. Neither is called without bytes. The callbacks may retain the
-	// bytes.
+	// or failed. A callback is not called if there are no bytes for it. The
+	// callbacks may retain the bytes.
 	OnRequest, OnResponse func([]byte)
 }
 

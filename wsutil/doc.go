@@ -4,10 +4,10 @@
 //
 // # Three ways to use it
 //
-// [AppendData], [Data], [WriteMessage] and their relatives read and write one
-// whole message on any io.ReadWriter. They answer control frames, and they send
-// the close frame that a fault of the peer calls for. AppendData appends to a
-// buffer of the caller; Data is an iterator. The names say which side sent the
+// [AppendData], [Data], [WriteMessage] and similar functions read and write one
+// whole message on any io.ReadWriter. They answer control frames, and they
+// answer a fault of the peer with a close frame. AppendData appends to a buffer
+// of the caller; Data is an iterator. The names say which side sent the
 // message, not which side calls: a server calls [ReadClientData] and
 // [WriteServerMessage].
 //
@@ -29,7 +29,7 @@
 //
 // [PreparedMessage] encodes a broadcast once. [CipherReader], [CipherWriter]
 // and [UTF8Reader] filter streams. [DebugDialer], [DebugUpgrader] and [Tracer]
-// show what is on the wire.
+// show the bytes and frames on the wire.
 //
 // # Driving a Protocol
 //
@@ -53,9 +53,9 @@
 //   - It calls [Protocol.Tick] at each [Protocol.Deadline].
 //   - It calls [Protocol.EOF] at the end of the input, and [Protocol.Fail] for
 //     an error of its transport. [Protocol.AppendCloseFor] appends the close
-//     frame that tells the peer. [Protocol.Status] reports the state of the
-//     closing handshake, and [Protocol.Transport] what to do with the
-//     transport.
+//     frame that tells the peer about the error. [Protocol.Status] returns the
+//     state of the closing handshake, and [Protocol.Transport] returns what to
+//     do with the transport.
 //
 // # Compression
 //
@@ -86,9 +86,9 @@
 //
 // Memory grows with the bytes that arrive, never with the lengths that headers
 // declare. A Protocol and the functions that read whole messages accept
-// messages of up to [DefaultMaxMessage] bytes. Everything accepts up to
-// [DefaultMaxFragments] fragments in a message. A [Reader] holds no message, so
-// its size limit is off by default. Each limit can be changed or turned off: in
+// messages of up to [DefaultMaxMessage] bytes. By default, a message has at
+// most [DefaultMaxFragments] fragments. A [Reader] holds no message, so its
+// size limit is off by default. Each limit can be changed or turned off: in
 // [Config], in the fields of Reader, or by an argument of [AppendDataLimit] and
 // [Data]. A frame that exceeds a limit is refused when its header arrives, with
 // close code 1009.
@@ -98,9 +98,9 @@
 // A Protocol has no clock. The caller passes times, measured from any fixed
 // moment, and one timer is enough. [Protocol.Deadline] returns the next time at
 // which something is due. [Protocol.Tick] returns what is due: a ping to send,
-// or an error that ends the connection. [Protocol.Waits] and [Protocol.Heard]
-// tell the Protocol when a read of the transport begins and ends; only then
-// does silence of the peer count.
+// or an error that ends the connection. The caller reports with
+// [Protocol.Waits] and [Protocol.Heard] when a read of the transport begins and
+// ends. Silence of the peer counts only during a read.
 //
 // Nothing else in this package uses time. A function that answers the peer
 // blocks until the peer reads. A peer that sends pings and reads no pongs

@@ -49,12 +49,12 @@ var (
 
 // CloseReply returns the code and reason of the close frame that tells the peer
 // about err (RFC 6455, section 7.1.7). It is the only place that decides this.
-// It looks through wrapped errors:
+// It also finds wrapped errors. The result depends on err:
 //
 //   - nil: [ws.StatusNormalClosure];
-//   - a [ClosedError]: its code and reason, which echoes the peer's close
-//     frame, or [ws.StatusNoStatusRcvd], for a frame without a code, if that
-//     code may not be sent;
+//   - a [ClosedError]: its code and reason, to echo the peer's close frame. If
+//     that code may not be sent, the code is [ws.StatusNoStatusRcvd], for a
+//     frame without a code;
 //   - a [ws.ProtocolError], because the peer broke a rule: its Code and Reason;
 //   - [ErrSendQueueFull]: [ws.StatusTryAgainLater];
 //   - [ErrReadIdle] or [ErrKeepAlive]: [ws.StatusPolicyViolation];

@@ -10,7 +10,7 @@ import "github.com/wskit/wskit/ws"
 // meaning: it depends on the peer's fragments, on compression and on the cuts
 // of the input. A chunk may be empty.
 type Event struct {
-	// Event has four fields of four words in total, so that it travels in
+	// Event has four fields of four words in total, so that it is passed in
 	// registers.
 
 	// Payload is unmasked and decompressed. The function that returns the event

@@ -116,7 +116,7 @@ func ExampleGetWriter() {
 		w := wsutil.GetWriter(conn, ws.StateServerSide, ws.OpText, 4096)
 		defer wsutil.PutWriter(w)
 		fmt.Fprintf(w, "%+v", v)
-		return w.Flush() // also says if a Write has failed
+		return w.Flush() // also returns the error of an earlier Write
 	}
 	conn := wsutil.NewTracer(new(bytes.Buffer), os.Stdout)
 	for i := range 2 {

@@ -106,7 +106,8 @@ func ExampleReader() {
 	// 35 bytes, <nil>
 }
 
-// Each frame is one Write, however the message was written.
+// Each frame is one Write of the destination, regardless of how the message was
+// written.
 func ExampleWriter() {
 	tracer := wsutil.NewTracer(connection{strings.NewReader(""), io.Discard}, os.Stdout)
 	w := wsutil.NewWriterSize(tracer, ws.StateServerSide, ws.OpText, 10)

@@ -10,8 +10,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// A server and a client on a raw connection. ReadClientData and ReadServerText answer
-// pings and close frames.
+// A server and a client use a raw connection. ReadClientData and ReadServerText
+// answer pings and close frames.
 func Example() {
 	client, server := net.Pipe()
 	go func() {
@@ -43,7 +43,8 @@ func Example() {
 	// Output: hello <nil>
 }
 
-// A message of two fragments comes in two events, and the ping between them in another.
+// A message of two fragments arrives as two events. The ping between them is
+// another event.
 func ExampleEvent() {
 	client := wsutil.NewProtocol(&wsutil.Config{State: ws.StateClientSide})
 	wire, _ := client.AppendFragment(nil, ws.Header{OpCode: ws.OpText}, []byte("Hel"))
@@ -66,7 +67,7 @@ func ExampleEvent() {
 	// text "lo" first: false, last: true, whole message: false
 }
 
-// A driver leaves its pongs here while it writes something else.
+// A driver stores its pongs in a Replies while it writes something else.
 func ExampleReplies() {
 	p := wsutil.NewProtocol(nil)
 	var replies wsutil.Replies
@@ -84,7 +85,7 @@ func ExampleReplies() {
 	// true
 }
 
-// The counters of a driver.
+// A driver counts messages, close frames and refused handshakes.
 func ExampleStats() {
 	var s wsutil.Stats
 	s.Opened.Add(1)

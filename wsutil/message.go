@@ -90,14 +90,14 @@ func (r *Reader) nextFragment() error {
 	return nil
 }
 
-// maxRead is how much is read at once. Unmasking what has just arrived while
-// it is in the cache halves the time for a message of 1 MiB.
+// maxRead is the maximum size of one read. Unmasking bytes while they are in
+// the cache halves the time for a message of 1 MiB.
 const maxRead = 128 << 10
 
 // appendFrame appends the rest of the open frame. The message begins at
-// dst[begin]. dst grows by a share of what precedes the message, as append
-// does, so that gathering many messages in one slice does not copy all of them
-// each time.
+// dst[begin]. dst grows by at least a quarter of the bytes before the message,
+// so that gathering many messages in one slice does not copy all of them each
+// time.
 func (r *Reader) appendFrame(dst []byte, begin int) ([]byte, error) {
 	if r.left > int64(math.MaxInt-len(dst)) {
 		return dst, ErrMessageTooLarge
@@ -116,18 +116,18 @@ func (r *Reader) appendFrame(dst []byte, begin int) ([]byte, error) {
 	return dst, nil
 }
 
-// Steps in which memory grows: at most firstStep for a frame of which nothing
-// has arrived, and at least minStep for a message with more frames to come.
+// Steps in which memory grows: at most firstStep before the first byte of a
+// frame arrives, and at least minStep for a message with more frames to come.
 const (
 	firstStep = 16 << 10
 	minStep   = 512
 )
 
-// growth returns how much room to make for the rest of the open frame, when
-// arrived bytes of the message have arrived. The total is at most four times
-// arrived, so that a peer must send what it makes us hold. Before the last
-// frame it is at least twice arrived, so that a message of tiny fragments is
-// not copied for each of them.
+// growth returns the number of bytes by which memory grows for the rest of the
+// open frame. arrived is the number of bytes of the message that have arrived.
+// The total is at most four times arrived, so that memory stays in proportion
+// to what the peer has sent. Before the last frame it is at least twice
+// arrived, so that a message of tiny fragments is not copied for each of them.
 func (r *Reader) growth(arrived int) int {
 	limit := max(firstStep, 3*int64(arrived))
 	switch src := r.Source.(type) {

@@ -34,7 +34,7 @@ import (
 // struct is initialized by [Protocol.Reset]. It must not be copied.
 type Protocol struct {
 	// The receiving half. If flags is 0, the peer is between two messages and
-	// nothing is lent. The fast path checks only that.
+	// the caller has no lent buffer. The fast path checks only that.
 	rest      int64           // bytes of the open frame's payload still to come
 	in        incoming        // the open message
 	openLimit int64           // the size limit of the open message
@@ -121,9 +121,10 @@ func (c *Protocol) SetMaxMessage(n int64) { c.limit.Store(noLimit(n, DefaultMaxM
 //		// handle ev
 //	}
 //
-// Next returns [io.ErrUnexpectedEOF] if p completes no event. It has then
-// consumed all of p, and the caller need not keep any of it. Next also returns
-// it for an empty p, unless more of a compressed message can be decoded.
+// Next returns [io.ErrUnexpectedEOF] if p completes no event. In that case it
+// has consumed all of p, and the caller need not keep any of it. Next also
+// returns that error for an empty p, unless more of a compressed message can be
+// decoded.
 //
 // Any other error ends the receiving half, and later calls return the same
 // error. It is a [ClosedError] after the event of the peer's close frame, or a

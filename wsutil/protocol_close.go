@@ -51,8 +51,8 @@ func (c *Protocol) Fail(err error) error {
 
 // Err returns the error that ended the connection: a [ClosedError] after the
 // peer's close frame, a *[ws.ProtocolError] if the peer broke a rule, or the
-// error passed to Fail. It is nil while the connection is open, and while our
-// close frame waits for the peer's.
+// error passed to Fail. It is nil while the connection is open, and also after
+// our close frame until the peer's arrives.
 func (c *Protocol) Err() error {
 	if e := c.ended.Load(); e != nil {
 		return e.err
@@ -89,8 +89,9 @@ func (c *Protocol) Status() Status {
 	return s
 }
 
-// ReplyDue reports whether the peer must be told how the connection has ended.
-// [Protocol.AppendCloseFor] of [Protocol.Err] appends the close frame.
+// ReplyDue reports whether a close frame must still be sent to tell the peer
+// how the connection has ended. [Protocol.AppendCloseFor] with the result of
+// [Protocol.Err] appends it.
 func (c *Protocol) ReplyDue() bool { return c.Closing().replyDue(c.Err()) }
 
 // Action is what a driver must do with its transport.
@@ -131,9 +132,10 @@ func (c *Protocol) Transport(unread, halfCloses bool) Action {
 	return DropInput
 }
 
-// Linger returns how long to discard input at most. It is LingerTime, or a
-// tenth of that if the peer cannot know that nothing more comes, because the
-// close frames were not exchanged and the transport did not half-close.
+// Linger returns the maximum time for which a driver discards input. It is
+// LingerTime if the close frames were exchanged or the transport is
+// half-closed. Otherwise it is a tenth of that, because the peer cannot know
+// that nothing more comes.
 func (c *Protocol) Linger(halfClosed bool) time.Duration {
 	if halfClosed || c.Closing().Done() {
 		return LingerTime

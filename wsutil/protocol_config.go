@@ -22,8 +22,8 @@ type Inflater interface {
 	// Extend decompresses chunk, the next piece of a message's payload, and
 	// appends the result to dst. dst ends with the decompressed earlier pieces
 	// of the message. The payload may be cut anywhere; last reports whether
-	// chunk is the end. The decompressed message may have limit bytes, or any
-	// size if limit is negative.
+	// chunk is the end. The decompressed message may have at most limit bytes,
+	// or any size if limit is negative.
 	Extend(dst, chunk []byte, last bool, limit int64) ([]byte, error)
 
 	// Read decompresses chunk into dst, and does not retain dst. It returns how
@@ -39,15 +39,16 @@ type Inflater interface {
 // Sender of package wsflate implements it.
 type Deflater interface {
 	// AppendMessage compresses the message p and appends it to dst. If
-	// compressed is false, the caller sends p as it is; out is then dst,
+	// compressed is false, the caller sends p unchanged, and out is dst,
 	// perhaps with more capacity.
 	AppendMessage(dst, p []byte) (out []byte, compressed bool)
 
 	// AppendPart compresses the next part of a message and appends it to dst.
 	AppendPart(dst, p []byte, last bool) []byte
 
-	// PreparedProfile returns how to compress a message of n bytes once for
-	// many connections. Two results are equal if they produce the same bytes.
+	// PreparedProfile returns the parameters for compressing a message of n
+	// bytes once for many connections. Two results are equal if they produce
+	// the same bytes.
 	PreparedProfile(n int) interface {
 		Frame(op ws.OpCode, p []byte) ([]byte, error)
 	}
@@ -55,8 +56,8 @@ type Deflater interface {
 	// SentPrepared records that p was sent in its prepared form.
 	SentPrepared(p []byte)
 
-	// Undo takes back the last message of AppendMessage or SentPrepared,
-	// because it was not sent.
+	// Undo removes the last message of AppendMessage or SentPrepared from the
+	// compression window, because it was not sent.
 	Undo()
 
 	// Close discards the compression window, so that later messages do not
@@ -113,8 +114,8 @@ type Config struct {
 	// and negative values mean no limit.
 	ReadIdleTimeout time.Duration
 
-	// KeepAlive is the silence of the peer after which a ping is due. 0 and
-	// negative values mean no pings.
+	// KeepAlive is the time of silence of the peer after which a ping is due. 0
+	// and negative values mean no pings.
 	KeepAlive time.Duration
 
 	// KeepAliveTimeout is how long the peer may stay silent after the ping. 0

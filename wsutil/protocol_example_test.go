@@ -30,7 +30,7 @@ func ExampleProtocol() {
 			received = received[n:]
 			switch {
 			case err == io.ErrUnexpectedEOF:
-				return send, nil // come again with more
+				return send, nil // the caller receives more bytes
 			case err != nil:
 				// Answers a fault, and a close frame that has not been answered.
 				return c.AppendCloseFor(send, err), err
@@ -94,8 +94,8 @@ func ExampleProtocol_Next() {
 	// wsutil: connection closed: 1000 (normal closure): "bye"
 }
 
-// The error of a faulty peer says what was wrong, and determines the close
-// frame that answers it.
+// The error describes the fault of the peer. It also determines the close frame
+// that answers it.
 func ExampleCloseCode() {
 	c := wsutil.NewProtocol(nil)
 	_, _, err := c.Next([]byte("\x81\x05Hello"))
@@ -176,7 +176,7 @@ func ExampleOutgoing() {
 	for {
 		ev, n, err := client.NextMessage(send)
 		if err != nil {
-			break // io.ErrUnexpectedEOF: that was all
+			break // io.ErrUnexpectedEOF: all bytes are consumed
 		}
 		send = send[n:]
 		fmt.Printf("opcode %d: %q\n", ev.OpCode, ev.Payload)

@@ -10,7 +10,7 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// way says where the payload of a data message is put.
+// way says where the payload of a data message is returned.
 type way uint8
 
 const (
@@ -167,7 +167,7 @@ func (c *Protocol) endFrame() bool {
 	c.flags &^= flagFrame | flagFinal
 	if final {
 		c.flags &^= flagMessage | flagBegun | flagPacked
-		if c.message != nil { // NextMessage began what Next ends
+		if c.message != nil { // NextMessage began the message that Next ends
 			c.flags |= flagLent
 		}
 	}
@@ -223,9 +223,9 @@ func (c *Protocol) plain(p, dst []byte, w way) (Event, int, error) {
 	return ev, n, nil
 }
 
-// maxUnmasked is how much of a compressed frame is unmasked at once. The
-// unconsumed rest is masked again, so the limit bounds the work that is done
-// twice.
+// maxUnmasked is the maximum number of bytes of a compressed frame that are
+// unmasked at once. Unconsumed bytes are masked again, so the limit bounds the
+// work that is done twice.
 const maxUnmasked = 16 << 10
 
 // inflate decompresses p, the next piece of the open frame of a compressed
@@ -363,18 +363,18 @@ func (c *Protocol) NextChunk(dst, p []byte) (ev Event, n int, err error) {
 	return c.step(p, dst, into)
 }
 
-// Plain reports whether [Protocol.Next] returns views of p because the data at
-// the start of p is not compressed.
+// Plain reports whether the data at the start of p is uncompressed, so that
+// [Protocol.Next] returns views of p.
 func (c *Protocol) Plain(p []byte) bool {
 	return c.set.inflater == nil || c.flags&flagDiscard != 0 || c.flags&^flagLent == 0 && (len(p) == 0 || p[0]>>4&rsv1 == 0)
 }
 
-// Gather appends the next message to *dst. It returns a data event at the end
-// of a message, without payload: the message is what was appended since the
-// last one. It returns control frames as they arrive, including those inside a
-// message; the part of the message that has arrived is then in *dst. Errors and
-// n are those of [Protocol.Next]. After [io.ErrUnexpectedEOF], the next call
-// continues the message.
+// Gather appends the next message to *dst. At the end of a message, it returns
+// a data event without payload. The message is what was appended since the
+// previous data event. Gather returns control frames as they arrive, including
+// those inside a message; the part of the message that has arrived is then in
+// *dst. Errors and n are those of [Protocol.Next]. After [io.ErrUnexpectedEOF],
+// the next call continues the message.
 //
 // Until a message is complete, *dst must end with its bytes so far. If Gather
 // has begun a compressed message, only Gather may receive the rest of it.
@@ -422,8 +422,8 @@ func (c *Protocol) gatherOn(dst *[]byte, p []byte, ev Event, n int, err error, p
 	}
 }
 
-// Extend appends the payload of a chunk to dst as [Protocol.Gather] does, and
-// makes some room for the rest of the frame.
+// Extend appends the payload of a chunk to dst as [Protocol.Gather] does. It
+// also makes room for a part of the rest of the frame.
 func (c *Protocol) Extend(dst []byte, ev Event) []byte {
 	return append(c.ahead(dst, len(ev.Payload)), ev.Payload...)
 }
@@ -452,12 +452,12 @@ func (c *Protocol) direct() int64 {
 	return c.rest
 }
 
-// Room returns memory to receive the next input into, if a large uncompressed
-// part of a frame is still to come. room is free memory after dst, and grown is
-// dst, moved if it had no room. The caller receives n bytes into room, passes
-// room[:n] to [Protocol.Next], which decodes them in place, and continues with
-// grown extended by n bytes. Room returns a nil room if the next input belongs
-// elsewhere. All earlier input must have been consumed.
+// Room returns memory for the next input, if a large uncompressed part of a
+// frame is still to come. room is the free memory after dst. grown is dst, or a
+// copy of it with more room. The caller receives n bytes into room and passes
+// room[:n] to [Protocol.Next], which decodes them in place. The caller then
+// continues with grown extended by n bytes. room is nil if the next input is
+// something else. All earlier input must have been consumed.
 func (c *Protocol) Room(dst []byte) (grown, room []byte) {
 	rest := c.direct()
 	if rest < minDirect {
@@ -470,10 +470,9 @@ func (c *Protocol) Room(dst []byte) (grown, room []byte) {
 	return dst, dst[len(dst):end:end]
 }
 
-// Direct returns a prefix of p to receive payload of the open frame into, if
-// both p and the rest of the frame are large. The caller passes the received
-// bytes to [Protocol.Next], which decodes them in place. Otherwise Direct
-// returns nil.
+// Direct returns a prefix of p for receiving payload of the open frame. It
+// returns nil if p or the rest of the frame is small. The caller passes the
+// received bytes to [Protocol.Next], which decodes them in place.
 func (c *Protocol) Direct(p []byte) []byte {
 	rest := c.direct()
 	if rest < minDirect || len(p) < minDirect {
@@ -493,9 +492,10 @@ func (c *Protocol) Stopped() bool { return c.flags&flagStopped != 0 }
 // InFrame reports whether a frame has begun and not ended.
 func (c *Protocol) InFrame() bool { return c.flags&(flagHead|flagFrame) != 0 }
 
-// WireSize returns the number of payload bytes on the wire of the compressed
-// message of the last data event, as far as its headers have arrived. For an
-// uncompressed message the result may belong to an earlier message.
+// WireSize returns the compressed size of the message of the last data event,
+// in bytes of payload on the wire. It counts the frames whose headers have
+// arrived. For an uncompressed message the result may belong to an earlier
+// message.
 func (c *Protocol) WireSize() int64 { return c.in.size }
 
 // NextMessage is [Protocol.Next] for whole messages: its data events are First
@@ -519,7 +519,8 @@ func (c *Protocol) NextMessage(p []byte) (ev Event, n int, err error) {
 }
 
 // assemble is NextMessage after its first event, or without one if n is 0. It
-// is a separate function so that the event of NextMessage travels in registers.
+// is a separate function so that the event of NextMessage is passed in
+// registers.
 func (c *Protocol) assemble(ev Event, p []byte, n int) (Event, int, error) {
 	if n > 0 && c.gather(&ev, false) {
 		return ev, n, nil
@@ -589,12 +590,13 @@ func (c *Protocol) gather(ev *Event, placed bool) bool {
 }
 
 // EOF records that no more bytes will arrive, and releases buffers. The caller
-// must have taken all events: Next has returned [io.ErrUnexpectedEOF]. EOF
-// returns how the connection ended: a [ClosedError] with the code and reason of
-// the peer's close frame, or with [ws.StatusAbnormalClosure] if there was none;
-// an error that wraps [io.ErrUnexpectedEOF] if the input ended inside a frame
-// or message; or the error that ended the connection earlier. Later calls of
-// Next and EOF return the same error.
+// must have received all events: Next has returned [io.ErrUnexpectedEOF]. If
+// the connection has already ended, EOF returns the error that ended it, such
+// as the [ClosedError] for the peer's close frame. Otherwise it ends the
+// connection and returns one of two errors. If the input ended inside a frame
+// or message, the error wraps [io.ErrUnexpectedEOF]. If not, it is a
+// [ClosedError] with [ws.StatusAbnormalClosure]. Later calls of Next and EOF
+// return the same error.
 func (c *Protocol) EOF() error {
 	if c.flags&flagStopped == 0 {
 		var err error = ClosedError{Code: ws.StatusAbnormalClosure}
@@ -631,7 +633,7 @@ func (c *Protocol) stop(err error) {
 	c.message = free(c.message)
 }
 
-// reclaim takes back the memory of the last event. It keeps a message that
+// reclaim releases the memory of the last event. It keeps a message that
 // NextMessage is gathering.
 func (c *Protocol) reclaim() {
 	if c.flags&flagLent == 0 {

@@ -15,11 +15,11 @@ import (
 // Errors of the sending half of a [Protocol] for mistakes of the caller.
 // Nothing was appended, and the connection stays usable.
 var (
-	// ErrClosing is returned for a frame that may no longer be sent: any frame
-	// after our close frame, and any frame except our close frame after the
-	// peer's close frame or a fault of the peer. A fragmented message that was
-	// begun may still be completed before the peer's close frame is answered
-	// (RFC 6455, sections 5.5.1 and 7.1.7).
+	// ErrClosing is returned for a frame that may no longer be sent. After our
+	// close frame, that is any frame. After the peer's close frame or a fault
+	// of the peer, it is any frame except our close frame. A fragmented message
+	// that was begun may still be completed before the peer's close frame is
+	// answered (RFC 6455, sections 5.5.1 and 7.1.7).
 	ErrClosing = errors.New("wsutil: the connection is closing, the frame may not be sent")
 
 	// ErrNotSendable is returned, wrapped with the reason, for a frame that the
@@ -32,7 +32,7 @@ var (
 	ErrNotSendableCode = errors.New("wsutil: close code may not be sent")
 )
 
-// undo says what [Protocol.Undo] can take back.
+// undo says what [Protocol.Undo] can revert.
 type undo uint8
 
 const (
@@ -67,15 +67,15 @@ func NewOutgoing(op ws.OpCode, p []byte) Outgoing {
 }
 
 // NewOutgoingInPlace returns a message with opcode op and payload
-// buf[ws.MaxHeaderSize:], whose frames are made without a copy: the bytes before
-// the payload are room for the header. [Protocol.AppendFrame] writes each frame
-// into buf, the header before its payload, over what was already sent, and masks
-// a client's payload in place. A compressed message is encoded into dst like any
-// other.
+// buf[ws.MaxHeaderSize:]. Its frames are made in buf, without a copy.
+// [Protocol.AppendFrame] writes each header directly before the payload of its
+// frame: the first one into the room before the payload, and later ones over
+// bytes that were already sent. It masks a client's payload in place. A
+// compressed message is encoded into dst like any other.
 //
 // The message owns buf until the last frame was sent; its content is then
-// undefined. AppendFrame returns [ErrNotSendable] and [ws.ErrNoHeaderRoom] if
-// buf has fewer than [ws.MaxHeaderSize] bytes.
+// undefined. If buf has fewer than [ws.MaxHeaderSize] bytes, AppendFrame
+// returns an error that wraps [ErrNotSendable] and [ws.ErrNoHeaderRoom].
 func NewOutgoingInPlace(op ws.OpCode, buf []byte) Outgoing {
 	m := Outgoing{op: op, inPlace: buf}
 	if len(buf) < ws.MaxHeaderSize {
@@ -95,8 +95,9 @@ func (m *Outgoing) Add(p []byte, last bool) {
 	m.size += len(p)
 }
 
-// Apart makes [Protocol.AppendFrame] return as body every payload that it would
-// otherwise copy unchanged: for drivers that write a vector at little cost.
+// Apart makes [Protocol.AppendFrame] return payload as body where it would
+// otherwise copy it unchanged. It is for drivers that can write several slices
+// at little cost.
 func (m *Outgoing) Apart() { m.apart = true }
 
 // Done reports whether all frames of the message were appended.
@@ -191,7 +192,7 @@ func (c *Protocol) MaySend(m *Outgoing) error {
 
 // Coalesces reports whether [Protocol.AppendMessage] is the best way to send a
 // message of n bytes: the message is short and uncompressed, so it is one frame
-// and the copy costs nothing. It is safe for concurrent use.
+// and is cheap to copy. It is safe for concurrent use.
 func (c *Protocol) Coalesces(n int) bool {
 	return c.set.deflater == nil && n <= maxCoalesced && n <= c.set.fragment
 }
@@ -394,7 +395,8 @@ func (c *Protocol) appendAll(dst []byte, m *Outgoing) ([]byte, error) {
 // the reserved bits of this frame. Other fields of h are ignored. p is neither
 // compressed nor checked. Pings and pongs may also be appended, even between
 // fragments (RFC 6455, section 5.4). Ownership and errors are those of
-// [Protocol.AppendMessage], and [ErrControlOverflow].
+// [Protocol.AppendMessage]. A control frame that is too long is
+// [ErrControlOverflow].
 func (c *Protocol) AppendFragment(dst []byte, h ws.Header, p []byte) ([]byte, error) {
 	if h.OpCode == ws.OpClose {
 		return dst, errCloseByHand
@@ -426,10 +428,10 @@ func (c *Protocol) AppendPong(dst, p []byte) ([]byte, error) {
 	return c.AppendFragment(dst, ws.Header{Fin: true, OpCode: ws.OpPong}, p)
 }
 
-// AppendClose appends a close frame to dst, which is the last frame of this
-// side (RFC 6455, section 5.5.1). If code is 0 or [ws.StatusNoStatusRcvd], the
-// frame has no code. A reason that is too long is cut, and invalid UTF-8 in it
-// is replaced, so that the peer always gets the code.
+// AppendClose appends a close frame to dst. It is the last frame of this side
+// (RFC 6455, section 5.5.1). If code is 0 or [ws.StatusNoStatusRcvd], the frame
+// has no code. A reason that is too long is cut, and invalid UTF-8 in it is
+// replaced, so that the peer always gets the code.
 //
 // On error, [ErrClosing] or [ErrNotSendableCode], it returns dst unchanged.
 func (c *Protocol) AppendClose(dst []byte, code ws.StatusCode, reason string) ([]byte, error) {
@@ -476,12 +478,12 @@ func (c *Protocol) AppendReply(dst []byte, ev Event) []byte {
 	return dst
 }
 
-// Undo takes back what the last call of an Append function has appended, if
-// that was the beginning of a message or all of it. The caller must not have
-// sent any of it, and must not send it later. After Undo no message is open,
-// and compression does not refer to the message. Undo returns false if the peer
-// has received part of the message, in which case the connection must end, and
-// for control frames, which cannot be taken back.
+// Undo reverts the last call of an Append function, if that call appended the
+// beginning of a message or a whole message. The caller must not have sent any
+// of the appended bytes, and must not send them later. After Undo no message is
+// open, and compression does not refer to the message. Undo returns false if
+// the call appended a later part of a message, in which case the connection
+// must end. It also returns false for control frames, which cannot be reverted.
 func (c *Protocol) Undo() bool {
 	if c.undo&undoFrame == 0 {
 		return false

@@ -113,9 +113,9 @@ func (c *Protocol) untimed() bool {
 // after returns t+d, or the latest possible time if that overflows.
 func after(t, d time.Duration) time.Duration { return t + min(d, math.MaxInt64-max(t, 0)) }
 
-// stuckPing is the factor by which the peer may stay silent longer while a
-// keepalive ping cannot be sent, because the peer is slow to read the frame
-// before it.
+// stuckPing multiplies the time for which the peer may stay silent while a
+// keepalive ping cannot be sent. The peer may only be slow to read the frame
+// before the ping.
 const stuckPing = 10
 
 // patience returns how long the peer may stay silent after a ping.

@@ -40,8 +40,8 @@ type Reader struct {
 
 	// CheckUTF8 makes Read return [ErrInvalidUTF8] for text that is not valid
 	// UTF-8, as soon as the invalid byte arrives (RFC 6455, section 8.1). It
-	// does not check skipped payload, nor messages with reserved bits, whose
-	// payload is not yet text.
+	// checks neither skipped payload nor messages with reserved bits, whose
+	// payload an extension has changed.
 	CheckUTF8 bool
 
 	// Extensions handle the reserved bits of each header, in this order.
@@ -197,7 +197,7 @@ func (r *Reader) openData(h ws.Header) (ws.Header, error) {
 	return h, err
 }
 
-// limits returns the limits that the fields of r mean.
+// limits returns the limits that the fields of r set.
 func (r *Reader) limits() limits {
 	lim := limits{
 		message:   r.MaxMessageSize,

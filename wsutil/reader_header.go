@@ -8,9 +8,9 @@ import (
 )
 
 // readHeader reads one header. It reads no byte after the frame, unless the
-// frame breaks the rules. stays is false if Source returned an error before the
-// first byte of the header, so that a later call can still read it. For io.EOF
-// stays is true.
+// frame breaks the rules. stays says whether the error is permanent. It is
+// false if Source returned an error other than io.EOF before any byte of the
+// header was consumed, so that a later call can still read the header.
 func (r *Reader) readHeader() (h ws.Header, stays bool, err error) {
 	switch r.Source.(type) {
 	case *bufio.Reader, *bufio.ReadWriter:

@@ -14,7 +14,7 @@ const maxReplies = 512
 // oldest pongs, since a pong need only answer the most recent ping (RFC 6455,
 // section 5.5.3). Only a ping replaces a ping. The zero value is empty and
 // holds no memory. A Replies is not safe for concurrent use: the driver guards
-// it with the lock under which it learns that something else is being sent.
+// it with the lock under which it checks whether something else is being sent.
 type Replies struct {
 	b *bufpool.Buffer // opcode, length and payload of each frame
 }

@@ -86,7 +86,7 @@ const (
 	SendSent
 )
 
-// Taken reports whether the queue took the message.
+// Taken reports whether the message was queued or sent.
 func (r SendResult) Taken() bool { return r >= SendQueued && r <= SendDisplaced || r == SendSent }
 
 // String returns the name of the constant.
@@ -214,16 +214,15 @@ func (q *SendQueue) Reset(opts *SendQueueOptions) {
 	*q = SendQueue{opts: opts, waiting: q.waiting, taken: q.taken}
 }
 
-// Push queues m, which must be a whole message of which no frame was appended.
-// It copies the payload; of a prepared message it keeps a reference. If key is
-// not empty and a queued message has the same key, m replaces that message at
-// its position in the queue, even if other messages were pushed in between. A
-// message that the driver has taken is not replaced.
+// Push queues m, which must be a whole message. No frame of m may have been
+// appended yet. Push copies the payload. For a prepared message, it keeps a
+// reference. If key is not empty and a queued message has the same key, m
+// replaces that message at its position in the queue, even if other messages
+// were pushed in between. A message that the driver has taken is not replaced.
 //
 // The policy applies to a message that does not fit. If the message would
-// replace another one, that one stays under [SendDropNew]; under
-// [SendDropOldest], the position stays the same unless the message at that
-// position is dropped.
+// replace another one, [SendDropNew] keeps the queued message. [SendDropOldest]
+// keeps the position, unless the message at that position is dropped.
 //
 // The result is [SendFailed] if Push returns an error: [ErrSendTooLarge];
 // [ErrSendQueueFull], which closes the queue; [ErrClosing] if the queue was
@@ -330,9 +329,9 @@ func (q *SendQueue) Written() (drained bool) {
 func (q *SendQueue) PartWritten(left int) { q.encoded = min(q.encoded, left) }
 
 // SetUnwritten records that n bytes are encoded and not written, until Written.
-// If n is larger, it counts toward the bounds instead of the messages that Next
-// has returned. A driver that encodes messages without the queue while it is
-// empty calls SetUnwritten before Push.
+// The larger of n and the size of the encoded messages counts toward the
+// bounds. A driver that encodes messages itself while the queue is empty calls
+// SetUnwritten before Push.
 func (q *SendQueue) SetUnwritten(n int) { q.unwritten = n }
 
 // Len returns the number of messages that wait, are encoded or are being encoded.
@@ -347,7 +346,7 @@ func (q *SendQueue) Len() int {
 	return n
 }
 
-// Buffered returns the payload bytes of the messages that Len counts.
+// Buffered returns the number of payload bytes in the messages that Len counts.
 func (q *SendQueue) Buffered() int {
 	n := max(q.encoded, q.unwritten)
 	if w := q.waiting; w != nil {

@@ -13,24 +13,28 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Stats are counters of one connection, or of all that share them, whatever their driver. They
-// can be read at any time. All methods may be called by any number of goroutines at once. A
-// Stats must not be copied.
+// Stats are counters of one connection, or of all connections that share them.
+// Any driver can update them. Stats are safe for concurrent use and must not be
+// copied.
 type Stats struct {
-	// Connections that were opened, and those that are open now.
+	// Opened is the number of connections that were opened. Open is the number
+	// of those that are open now.
 	Opened, Open atomic.Int64
 
-	// How long the handshakes took that opened a connection, and how long the
-	// connections were open that are closed.
+	// Handshakes holds the durations of the handshakes that opened a
+	// connection. Lifetimes holds the durations of the connections that are
+	// closed.
 	Handshakes, Lifetimes Durations
 
-	// Messages read and written whole, and their bytes: as the program sees them, and
-	// as payload on the wire, which differs if they are compressed.
+	// MessagesRead and MessagesWritten count complete messages. BytesRead and
+	// BytesWritten are the total sizes of these messages as the program sees
+	// them. WireBytesRead and WireBytesWritten are the total sizes of their
+	// payload on the wire, which differ if messages are compressed.
 	MessagesRead, MessagesWritten   atomic.Int64
 	BytesRead, BytesWritten         atomic.Int64
 	WireBytesRead, WireBytesWritten atomic.Int64
 
-	// Pings and pongs.
+	// These count pings and pongs.
 	PingsRead, PingsWritten atomic.Int64
 	PongsRead, PongsWritten atomic.Int64
 
@@ -38,8 +42,8 @@ type Stats struct {
 	closesRead, closesWritten counts[ws.StatusCode]
 }
 
-// CountRead counts a message that was read: its bytes, and those of its payload on the
-// wire.
+// CountRead counts a message that was read. size is its size in bytes, and wire
+// is the size of its payload on the wire.
 func (s *Stats) CountRead(size, wire int) {
 	s.MessagesRead.Add(1)
 	s.BytesRead.Add(int64(size))
@@ -53,8 +57,8 @@ func (s *Stats) CountWritten(size, wire int) {
 	s.WireBytesWritten.Add(int64(wire))
 }
 
-// CountControl counts a control frame that was read, or written. code is that of a close
-// frame.
+// CountControl counts a control frame. written says whether it was written or
+// read. code is the code of a close frame, and is not used for other frames.
 func (s *Stats) CountControl(op ws.OpCode, written bool, code ws.StatusCode) {
 	switch {
 	case op == ws.OpClose && written:
@@ -72,35 +76,33 @@ func (s *Stats) CountControl(op ws.OpCode, written bool, code ws.StatusCode) {
 	}
 }
 
-// CountRefused counts a handshake that failed with this HTTP status, or 0 without an
-// answer.
+// CountRefused counts a handshake that failed. status is as in [Stats.Refused].
 func (s *Stats) CountRefused(status int) { s.refused.add(status) }
 
-// Refused returns the number of handshakes that failed with this HTTP status: that of the
-// answer. Status 0 means that there was no answer, or one of success that could not be
-// used.
+// Refused returns the number of handshakes that failed with this HTTP status in
+// the response. Status 0 means that there was no response, or that a response
+// with a status of success could not be used.
 func (s *Stats) Refused(status int) int64 { return s.refused.of(status) }
 
-// AllRefused yields the statuses with which handshakes failed, in ascending order, and
-// how often each did. See [Stats.Refused].
+// AllRefused yields each status with which handshakes failed, in ascending
+// order, and the number of these handshakes. See [Stats.Refused].
 func (s *Stats) AllRefused() iter.Seq2[int, int64] { return s.refused.all() }
 
-// ClosesRead returns how many close frames came with code. A frame without a code has
-// [ws.StatusNoStatusRcvd].
+// ClosesRead returns the number of received close frames with this code. A
+// frame without a code counts as [ws.StatusNoStatusRcvd].
 func (s *Stats) ClosesRead(code ws.StatusCode) int64 { return s.closesRead.of(code) }
 
-// ClosesWritten returns how many close frames with code were sent.
+// ClosesWritten returns the number of sent close frames with this code.
 func (s *Stats) ClosesWritten(code ws.StatusCode) int64 { return s.closesWritten.of(code) }
 
-// AllClosesRead yields the codes of the close frames that came, in ascending order, and how
-// often each did.
+// AllClosesRead yields each code of the received close frames, in ascending
+// order, and the number of these frames.
 func (s *Stats) AllClosesRead() iter.Seq2[ws.StatusCode, int64] { return s.closesRead.all() }
 
-// AllClosesWritten yields the codes of the close frames that were sent, as
-// [Stats.AllClosesRead] does.
+// AllClosesWritten is [Stats.AllClosesRead] for sent close frames.
 func (s *Stats) AllClosesWritten() iter.Seq2[ws.StatusCode, int64] { return s.closesWritten.all() }
 
-// counts is how often something happened, by kind.
+// counts holds numbers of events by kind.
 type counts[K cmp.Ordered] struct {
 	mu sync.Mutex
 	m  map[K]int64
@@ -135,12 +137,12 @@ func (c *counts[K]) all() iter.Seq2[K, int64] {
 	}
 }
 
-// durationBuckets is the number of buckets of a [Durations] with a bound, the largest of
-// which is 2^27 ms, some 37 hours.
+// durationBuckets is the number of buckets of a [Durations] that have a bound.
+// The largest bound is 2^27 ms, about 37 hours.
 const durationBuckets = 28
 
-// Durations counts durations in buckets whose bounds are powers of two, from 1 ms to
-// 2^27 ms. It can be read at any time and must not be copied.
+// Durations counts durations in buckets whose bounds are powers of two, from 1
+// ms to 2^27 ms. It is safe for concurrent use and must not be copied.
 type Durations struct {
 	buckets [durationBuckets + 1]atomic.Int64 // the last one has no bound
 	sum     atomic.Int64
@@ -151,7 +153,7 @@ func (d *Durations) Add(t time.Duration) {
 	t = max(t, 0)
 	i := bits.Len64(uint64((t + time.Millisecond - 1) / time.Millisecond))
 	if i > 0 && t <= time.Millisecond<<(i-1) {
-		i-- // a bound belongs to its bucket
+		i-- // a duration equal to a bound belongs to that bucket
 	}
 	d.buckets[min(i, durationBuckets)].Add(1)
 	d.sum.Add(int64(t))
@@ -168,8 +170,8 @@ func (d *Durations) Count() (n int64) {
 // Sum returns the sum of the durations.
 func (d *Durations) Sum() time.Duration { return time.Duration(d.sum.Load()) }
 
-// Buckets yields each bound, in ascending order, with the number of durations that are not
-// above it. Longer ones than the last bound are only in [Durations.Count].
+// Buckets yields each bound in ascending order, with the number of durations up
+// to that bound. Only [Durations.Count] counts durations above the last bound.
 func (d *Durations) Buckets() iter.Seq2[time.Duration, int64] {
 	return func(yield func(time.Duration, int64) bool) {
 		var n int64

@@ -18,11 +18,11 @@ import (
 //	> close 5 1000 "bye"
 //
 // "<" marks a received frame and ">" a sent one. "more" means that fragments
-// follow, and rsv1 to rsv3 are reserved bits. Payload is shown unmasked. Of a
-// data frame the line shows only the first bytes, in hexadecimal if the message
-// is binary or compressed. Each line is one Write, made as soon as the bytes
-// that it shows have passed. If bytes pass that are not a frame, a last line
-// says so.
+// follow, and rsv1 to rsv3 are reserved bits. Payload is shown unmasked. For a
+// data frame, the line shows only the first bytes, in hexadecimal if the
+// message is binary or compressed. Each line is one Write, made as soon as the
+// bytes that it shows have passed. If the bytes are not a frame, the Tracer
+// prints a last line with the error.
 //
 // One goroutine may read while another one writes.
 type Tracer struct {
@@ -65,7 +65,7 @@ func (t *Tracer) print(line []byte) {
 	t.log.Write(line)
 }
 
-// maxShown is how many bytes of a data frame's payload a line shows.
+// maxShown is the maximum number of bytes of a data frame's payload in a line.
 const maxShown = 32
 
 // frameScanner finds the frames in the bytes of one direction, cut anywhere.

@@ -21,8 +21,8 @@ import (
 // With [ws.OpContinuation], WriteMessage writes the last frame of a message
 // whose other frames the caller has written. It returns [ErrControlOverflow]
 // for a control frame of more than 125 bytes, and [ErrNotSendable] for a
-// reserved opcode; it has then written nothing. Other errors are those of w.
-// The caller serializes messages that several goroutines write to one w.
+// reserved opcode. In both cases it writes nothing. Other errors are those of
+// w. The caller serializes messages that several goroutines write to one w.
 func WriteMessage(w io.Writer, s ws.State, op ws.OpCode, p []byte) error {
 	if op > ws.OpBinary {
 		if err := checkWhole(op, len(p)); err != nil {
@@ -38,9 +38,9 @@ func WriteMessage(w io.Writer, s ws.State, op ws.OpCode, p []byte) error {
 // client the content of buf is then undefined; a server's payload is unchanged
 // and may be sent again.
 //
-// It returns [ErrNotSendable] and [ws.ErrNoHeaderRoom], having written nothing,
-// if buf has fewer than [ws.MaxHeaderSize] bytes. Other errors are those of
-// WriteMessage.
+// If buf has fewer than [ws.MaxHeaderSize] bytes, it writes nothing and returns
+// an error that wraps [ErrNotSendable] and [ws.ErrNoHeaderRoom]. Other errors
+// are those of WriteMessage.
 func WriteMessageInPlace(w io.Writer, s ws.State, op ws.OpCode, buf []byte) error {
 	if len(buf) < ws.MaxHeaderSize {
 		return errNoRoom
@@ -62,14 +62,14 @@ func WriteMessageInPlace(w io.Writer, s ws.State, op ws.OpCode, buf []byte) erro
 }
 
 // maxCopied is the longest payload that a server copies after its header. For a
-// longer one, ws.WriteFrame avoids the copy. That is faster on sockets. Where w
-// is a socket in a wrapper, two Writes of 1 MiB took 230 us and one Write with
-// a copy 320 us; at 128 KiB they took 43 and 31 us. TLS cuts the payload into
-// records and took the same time for both.
+// longer one, ws.WriteFrame avoids the copy. That is faster on sockets. If w
+// wraps a socket, two Writes of 1 MiB took 230 us and one Write with a copy 320
+// us; at 128 KiB they took 43 and 31 us. TLS cuts the payload into records and
+// took the same time for both.
 const maxCopied = 64 << 10
 
-// maxMasked is how much a client masks and writes at once, including the
-// header.
+// maxMasked is the maximum number of bytes that a client masks and writes at
+// once, including the header.
 const maxMasked = 1<<20 + ws.MaxHeaderSize
 
 // writeFrame writes a frame of p; s is the side of the caller. It uses Fin, Rsv

@@ -111,8 +111,8 @@ func headerRoom(s ws.State, n int) (room int) {
 }
 
 // Reset discards buffered data, errors and extensions, and makes w write to
-// dest. It keeps the buffer. It panics if the buffer has no room for payload on
-// that side.
+// dest. It keeps the buffer. It panics if the buffer has no room for payload
+// after the header of side s.
 func (w *Writer) Reset(dest io.Writer, s ws.State, op ws.OpCode) {
 	room := headerRoom(s, len(w.raw))
 	if len(w.raw) <= room {
@@ -240,8 +240,8 @@ const emptyReads = 100
 
 // ReadFrom adds everything that r returns to the message, and sends fragments
 // as the buffer gets full. It reads directly into the buffer. It begins a
-// message even if r is empty. It returns the error of r, which is not kept, or
-// of the destination.
+// message even if r is empty. It returns the error of r or of the destination.
+// Only an error of the destination is kept.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	w.begun = true
 	for empty := 0; ; {

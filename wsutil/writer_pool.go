@@ -36,7 +36,7 @@ func GetWriter(dest io.Writer, s ws.State, op ws.OpCode, n int) *Writer {
 // function. It does not keep a buffer that the caller provided or that has more
 // than 64 KiB. Buffered data is lost. The caller must not use w again, not even
 // with [Writer.Reset]: the methods of w return an error, and another PutWriter
-// does nothing, until the pool lends w again.
+// does nothing, until GetWriter returns w again.
 func PutWriter(w *Writer) {
 	if w.err == errReleased {
 		return
