@@ -3,8 +3,8 @@ package wsflate
 import "github.com/wskit/wskit/ws"
 
 // ErrUnexpectedCompressionBit reports that RSV1 is set on a continuation or
-// control frame, or that a header to be marked has RSV1 already (RFC 7692,
-// section 6).
+// control frame, or is already set in the argument of [SetBit] or
+// [MessageState.SetBits] (RFC 7692, section 6).
 var ErrUnexpectedCompressionBit = &ws.ProtocolError{
 	Code: ws.StatusProtocolError, Section: "5.2", Reason: "RSV1 set on a continuation or control frame",
 }
@@ -40,8 +40,9 @@ func IsCompressed(h ws.Header) (bool, error) {
 }
 
 // MessageState records whether a message is compressed. It is an extension of
-// wsutil.Reader and wsutil.Writer. One MessageState may serve both in a program
-// that answers one message after another. It is not safe for concurrent use.
+// wsutil.Reader and wsutil.Writer. A program that answers each message before
+// it reads the next may use one MessageState for both. It is not safe for
+// concurrent use.
 type MessageState struct {
 	compressed bool
 }

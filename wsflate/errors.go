@@ -13,7 +13,7 @@ import (
 const DefaultMaxMessage = 16 << 20
 
 // Faults of the peer. Returned errors wrap these with more detail: use
-// [errors.Is]. The Code of each is that of the close frame to send.
+// [errors.Is]. Code is the code of the close frame to send.
 var (
 	// ErrCorrupt reports a message that cannot be inflated.
 	ErrCorrupt = &ws.ProtocolError{
@@ -33,9 +33,9 @@ var (
 	errNoDestination = errors.New("wsflate: Writer has no destination")
 	errClosed        = errors.New("wsflate: used after Close")
 	errNoTail        = errors.New("wsflate: the output of the Compressor does not end in an empty block after Flush")
-	errNoProgress    = errors.New("wsflate: the Decompressor ended without reading")
+	errNoProgress    = errors.New("wsflate: the Decompressor returned io.EOF without reading its source")
 	errFragmented    = errors.New("wsflate: frame is a fragment: use a Reader or Writer")
-	errMasked        = errors.New("wsflate: frame is masked: unmask it before, and mask it after")
+	errMasked        = errors.New("wsflate: frame is masked: unmask it first")
 )
 
 // limitOf returns n, or the default limit if n is 0.

@@ -18,7 +18,7 @@ import (
 func ExampleExtension() {
 	e := wsflate.Extension{
 		Parameters: wsflate.SmallWindow(),
-		Adaptive:   true, // a Sender does what Accepted says
+		Adaptive:   true, // a Sender uses the parameters of Accepted
 	}
 	u := ws.Upgrader{Negotiate: e.Negotiate} // one Extension for each connection
 	_ = u
@@ -64,8 +64,8 @@ func ExampleParameters_Confirm() {
 	// Output: 10 false
 }
 
-// Both ends of a connection that has agreed on takeover: a message refers to
-// those before it.
+// Both ends of a connection agree on takeover, so that a message refers to
+// earlier ones.
 func ExampleSender() {
 	var agreed wsflate.Parameters
 	sender := wsflate.NewSender(agreed, ws.StateServerSide, nil)
@@ -87,7 +87,7 @@ func ExampleSender() {
 	// 93 true true
 }
 
-// A compressed message in a frame.
+// A message is compressed in a single frame, and decompressed.
 func ExampleCompressFrame() {
 	f := ws.NewTextFrame(bytes.Repeat([]byte("Hello "), 20))
 	c, err := wsflate.CompressFrame(f)
@@ -105,8 +105,7 @@ func ExampleCompressFrame() {
 	// false 120
 }
 
-// A message is streamed, compressed, through the Writer and the Reader of
-// wsutil.
+// A compressed message is streamed through the Writer and the Reader of wsutil.
 func ExampleMessageState() {
 	var conn bytes.Buffer
 	var sending, receiving wsflate.MessageState
@@ -161,9 +160,9 @@ func ExampleProfile() {
 	// Output: true true
 }
 
-// A connection without I/O that compresses, from one end to the other.
+// A server and a client exchange compressed messages without I/O.
 func Example_protocol() {
-	var agreed wsflate.Parameters // by the handshake
+	var agreed wsflate.Parameters // from the handshake
 	connect := func(side ws.State) *wsutil.Protocol {
 		return wsutil.NewProtocol(&wsutil.Config{
 			State:    side,
@@ -182,8 +181,8 @@ func Example_protocol() {
 		}
 	}
 
-	// The client receives, until something ends the connection, and tells the
-	// server why.
+	// The client receives until an error ends the connection, and sends a close
+	// frame with the reason.
 	var toServer []byte
 	for {
 		ev, n, err := client.NextMessage(toClient)
@@ -199,7 +198,7 @@ func Example_protocol() {
 		fmt.Println(ev.Compressed(), len(ev.Payload), n < 20)
 	}
 
-	// The server gets the close frame, and answers it.
+	// The server receives the close frame and answers it.
 	ev, _, err := server.NextMessage(toServer)
 	if err != nil {
 		log.Fatal(err)
@@ -215,7 +214,7 @@ func Example_protocol() {
 	// wsutil: connection closed: 1007 (invalid frame payload data): "text is not valid UTF-8"
 }
 
-// Messages are streamed, and each refers to those before it.
+// Messages are streamed with context takeover: each refers to earlier ones.
 func ExampleSender_Writer() {
 	var agreed wsflate.Parameters // takeover in both directions
 	var conn bytes.Buffer
@@ -229,7 +228,7 @@ func ExampleSender_Writer() {
 	r := wsutil.NewReader(&conn, ws.StateClientSide|ws.StateRSV1)
 	r.Extensions = []wsutil.RecvExtension{&receiving}
 	fr := wsflate.NewReceiver(agreed, ws.StateClientSide).Reader(nil)
-	text := wsutil.NewUTF8Reader(nil) // r would check what is compressed
+	text := wsutil.NewUTF8Reader(nil) // r would validate the compressed bytes
 
 	for range 2 {
 		fw.Reset(w)

@@ -16,7 +16,7 @@ import (
 
 // Both ends of a connection compress. The program sees messages as they were sent.
 func Example() {
-	agreed := wsflate.SmallWindow() // by the handshake: see Extension and Parameters.Confirm
+	agreed := wsflate.SmallWindow() // from the handshake: see Extension and Parameters.Confirm
 	connect := func(side ws.State) *wsutil.Protocol {
 		return wsutil.NewProtocol(&wsutil.Config{
 			State:    side,
@@ -100,7 +100,7 @@ func ExampleWriter() {
 	// 140 <nil>
 }
 
-// A Reader refuses a message that is not compressed as RFC 7692 says.
+// A Reader refuses a payload that is not valid DEFLATE data.
 func ExampleReader() {
 	r := wsflate.NewReader(strings.NewReader("\xff\xff\xff"), nil)
 	r.SetLimit(1 << 20)

@@ -30,15 +30,15 @@ type Buffer interface {
 }
 
 // CompressFrame returns a compressed copy of f with RSV1 set. It does not
-// modify f. It returns a control frame unchanged. A fragment or a masked frame
-// is a mistake of the caller. A frame with RSV1 set is
-// [ErrUnexpectedCompressionBit].
+// modify f. It returns a control frame unchanged. For a frame that has RSV1
+// set, it returns [ErrUnexpectedCompressionBit]. It also returns an error for a
+// fragment or a masked frame, which is a mistake of the caller.
 func (h *Helper) CompressFrame(f ws.Frame) (ws.Frame, error) {
 	return h.CompressFrameBuffer(new(bytes.Buffer), f)
 }
 
-// CompressFrameBuffer is CompressFrame that appends the payload to buf. The
-// payload is valid until buf is changed.
+// CompressFrameBuffer is [Helper.CompressFrame], but appends the payload to
+// buf. The payload is valid until buf is changed.
 func (h *Helper) CompressFrameBuffer(buf Buffer, f ws.Frame) (ws.Frame, error) {
 	if f.Header.OpCode.IsControl() {
 		return f, nil
@@ -54,15 +54,16 @@ func (h *Helper) CompressFrameBuffer(buf Buffer, f ws.Frame) (ws.Frame, error) {
 }
 
 // DecompressFrame returns a decompressed copy of f without RSV1. It does not
-// modify f. It returns an uncompressed frame unchanged. A fragment or a masked
-// frame is a mistake of the caller. A control frame with RSV1 set is
-// [ErrUnexpectedCompressionBit].
+// modify f. It returns an uncompressed frame unchanged. For a control frame
+// that has RSV1 set, it returns [ErrUnexpectedCompressionBit]. It also returns
+// an error for a continuation, and for a compressed frame that is a fragment or
+// masked. These are mistakes of the caller.
 func (h *Helper) DecompressFrame(f ws.Frame) (ws.Frame, error) {
 	return h.DecompressFrameBuffer(new(bytes.Buffer), f)
 }
 
-// DecompressFrameBuffer is DecompressFrame that appends the payload to buf. The
-// payload is valid until buf is changed.
+// DecompressFrameBuffer is [Helper.DecompressFrame], but appends the payload to
+// buf. The payload is valid until buf is changed.
 func (h *Helper) DecompressFrameBuffer(buf Buffer, f ws.Frame) (ws.Frame, error) {
 	header, compressed, err := UnsetBit(f.Header)
 	if err == nil && (compressed || header.OpCode == ws.OpContinuation) {
@@ -99,8 +100,8 @@ func reframe(buf Buffer, h ws.Header, p []byte, convert func(io.Writer, []byte) 
 	return ws.Frame{Header: h, Payload: payload}, nil
 }
 
-// Compress returns the compressed payload of the message p, without the tail.
-// It does not retain p.
+// Compress returns the compressed payload of the message p, without the tail
+// (RFC 7692, section 7.2.1). It does not retain p.
 func (h *Helper) Compress(p []byte) ([]byte, error) {
 	var out bytes.Buffer
 	err := h.CompressTo(&out, p)
@@ -126,7 +127,7 @@ func (h *Helper) CompressTo(w io.Writer, p []byte) error {
 	return c.Close()
 }
 
-// Decompress returns the message whose compressed payload is p, without the
+// Decompress returns the message with the compressed payload p, which has no
 // tail. It does not retain p. Errors are those of [Reader.Read].
 func (h *Helper) Decompress(p []byte) ([]byte, error) {
 	var out bytes.Buffer

@@ -6,17 +6,19 @@ import (
 	"github.com/wskit/wskit/httphead"
 )
 
-// Answer returns the answer of a server with the policy p to offers, the
-// client's extensions in order of preference (RFC 7692, sections 5 and 7.1). It
-// accepts the first well-formed offer of permessage-deflate and declines all
-// others. If it accepts none, ok is false and the response must not contain an
-// answer. agreed holds the parameters in answer.
+// Answer returns the answer of a server to a client's offers (RFC 7692,
+// sections 5 and 7.1). p is the policy of the server. offers are the client's
+// extensions in order of preference. Answer accepts the first well-formed offer
+// of permessage-deflate and declines all others. If it accepts none, ok is
+// false and the response must not contain an answer. agreed holds the
+// parameters in answer.
 //
-// The policy applies as follows. Of a bound in p and one in the offer, the
-// narrower applies. The server disables takeover if p or the offer says so. The
-// client must disable takeover if p says so or if it offered to. A server may
-// not limit the window of a client that did not offer it: Answer then disables
-// the client's takeover instead, so that it costs no more memory.
+// Each window has the narrower of the bounds in p and in the offer. The server
+// disables takeover if p or the offer requires it. The client must disable
+// takeover if p requires it or if the client offered it. A server may limit the
+// client's window only if the client offered that. If it did not, and p has
+// such a limit, Answer disables the client's takeover instead, so that the
+// server does not hold a larger window.
 //
 // The error is the caller's fault: p has invalid window bits.
 func (p Parameters) Answer(offers []httphead.Option) (answer httphead.Option, agreed Parameters, ok bool, err error) {
@@ -40,8 +42,7 @@ func (p Parameters) answer(offers []httphead.Option, adapts bool) (answer httphe
 	return answer, agreed, false, nil
 }
 
-// accept returns the agreement of the policy p with an offer. It can honor
-// every offer.
+// accept returns the agreement of the policy p with an offer. It never fails.
 func (p Parameters) accept(offer Parameters) Parameters {
 	agreed := Parameters{
 		ServerNoContextTakeover: p.ServerNoContextTakeover || offer.ServerNoContextTakeover,
@@ -57,8 +58,8 @@ func (p Parameters) accept(offer Parameters) Parameters {
 	return agreed
 }
 
-// sends reports whether a server that always compresses as p says satisfies the
-// offer.
+// sends reports whether a server that always compresses with the parameters p
+// satisfies the offer.
 func (p Parameters) sends(offer Parameters) bool {
 	return p.ServerMaxWindowBits.bits() <= offer.ServerMaxWindowBits.bits() &&
 		(p.ServerNoContextTakeover || !offer.ServerNoContextTakeover)
@@ -112,9 +113,9 @@ func (p Parameters) fits(answer Parameters) error {
 	return nil
 }
 
-// Extension negotiates permessage-deflate for one connection of a server: its
-// Negotiate is the callback of [ws.Upgrader] and [ws.HTTPUpgrader]. Each
-// handshake needs an Extension of its own, or a Reset before it.
+// Extension negotiates permessage-deflate for one connection of a server. Its
+// method Negotiate is a callback of [ws.Upgrader] and [ws.HTTPUpgrader]. Use a
+// new Extension for each handshake, or call Reset before it.
 type Extension struct {
 	// Parameters are the server's policy: see [Parameters.Answer].
 	Parameters Parameters
@@ -131,14 +132,13 @@ type Extension struct {
 	accepted bool
 }
 
-// Negotiate accepts or declines one offer. Once it has accepted one, it
-// declines all others. It declines an offer by returning an option without a
-// name. With Adaptive, it accepts every well-formed offer, as
-// [Parameters.Answer] does (RFC 7692, section 7.1). Without Adaptive, it also
-// declines an offer whose server_max_window_bits is below
-// Parameters.ServerMaxWindowBits, and an offer of server_no_context_takeover
-// unless Parameters has it. It does not retain offer. The errors are those of
-// Answer.
+// Negotiate accepts or declines one offer. It accepts at most one offer until
+// Reset. If it declines an offer, it returns an option without a name. With
+// Adaptive, it accepts every well-formed offer, as [Parameters.Answer] does
+// (RFC 7692, section 7.1). Without Adaptive, it also declines an offer whose
+// server_max_window_bits is below Parameters.ServerMaxWindowBits, and an offer
+// of server_no_context_takeover unless Parameters has it. It does not retain
+// offer. The errors are those of Answer.
 func (e *Extension) Negotiate(offer httphead.Option) (accepted httphead.Option, err error) {
 	if e.accepted {
 		return httphead.Option{}, nil

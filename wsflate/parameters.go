@@ -26,30 +26,31 @@ const (
 )
 
 // Parameters are the four parameters of permessage-deflate (RFC 7692, section
-// 7.1): in an offer, as negotiated, or as the policy of one side. Parameters
+// 7.1). A value is an offer, an agreement, or the policy of one side. Fields
 // that begin with Server apply to messages that the server compresses and the
-// client decompresses, and those that begin with Client to the other direction.
-// Parameters are comparable with ==.
+// client decompresses. Fields that begin with Client apply to the other
+// direction. Parameters are comparable with ==.
 type Parameters struct {
 	// ServerNoContextTakeover and ClientNoContextTakeover say that each message
 	// is compressed independently, so that no memory is held between messages.
 	ServerNoContextTakeover, ClientNoContextTakeover bool
 
 	// ServerMaxWindowBits and ClientMaxWindowBits limit how far back a message
-	// may refer. 0 means that the parameter is absent, which is no limit.
+	// may refer. 0 means that the parameter is absent and sets no limit.
 	ServerMaxWindowBits, ClientMaxWindowBits WindowBits
 }
 
-// DefaultParameters hold no memory between messages in either direction.
-// Nothing in this package reads the variable.
+// DefaultParameters disable takeover in both directions, so that neither side
+// holds memory between messages. Nothing in this package reads the variable.
 var DefaultParameters = noTakeover()
 
 func noTakeover() Parameters {
 	return Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}
 }
 
-// SmallWindow returns the policy of a server that has memory for a small
-// window, up to 16 KiB, for sending to each client, and none for receiving.
+// SmallWindow returns the policy of a server that holds a small window for
+// sending to each client, and nothing for receiving. The window takes up to 15
+// KiB for each client.
 func SmallWindow() Parameters {
 	return Parameters{ServerMaxWindowBits: 12, ClientNoContextTakeover: true}
 }
@@ -69,7 +70,7 @@ func (b WindowBits) Defined() bool { return b != 0 }
 // [MaxLZ77WindowSize].
 func (b WindowBits) Bytes() int { return 1 << b.bits() }
 
-// bits returns the bound that b stands for.
+// bits returns the base-2 logarithm of the largest window that b allows.
 func (b WindowBits) bits() int {
 	if b <= AnyWindowBits {
 		return deflate.MaxBits
@@ -82,7 +83,7 @@ func (b WindowBits) valid() bool {
 	return b == 0 || b >= deflate.MinBits && b <= deflate.MaxBits
 }
 
-// narrower returns the smaller one of two bounds, 0 if neither is a value.
+// narrower returns the smaller one of two bounds, or 0 if neither has a value.
 func narrower(a, b WindowBits) WindowBits {
 	switch {
 	case a <= AnyWindowBits && b <= AnyWindowBits:
@@ -95,7 +96,7 @@ func narrower(a, b WindowBits) WindowBits {
 	return b
 }
 
-// direction is how the messages of one direction are compressed.
+// direction holds the parameters of the messages in one direction.
 type direction struct {
 	bits     int
 	takeover bool
@@ -206,8 +207,8 @@ func setBits(bits *WindowBits, name string, value []byte) error {
 	return nil
 }
 
-// parseBits returns the number 8 to 15 that value is, without leading zeros
-// (RFC 7692, section 7.1.2), or 0.
+// parseBits parses a number from 8 to 15 without leading zeros (RFC 7692,
+// section 7.1.2). It returns 0 for any other value.
 func parseBits(value []byte) WindowBits {
 	switch {
 	case len(value) == 1 && value[0] >= '8' && value[0] <= '9':

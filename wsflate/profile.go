@@ -8,16 +8,16 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Profile describes how to compress a message once for many connections:
-// without reference to earlier messages, and within a window that all of their
-// peers have. Equal Profiles produce the same bytes. A Profile is a key for
-// wsutil.PreparedMessage, and its method Frame makes the frame:
+// Profile holds the parameters for compressing a message once for many
+// connections. The compressed message does not refer to earlier messages, and
+// its window is not larger than that of any peer. Equal Profiles produce the
+// same bytes. A Profile is a key for wsutil.PreparedMessage, and its method
+// Frame makes the frame:
 //
 //	profile := sender.Profile(len(m.Payload()))
 //	frame, err := m.Encode(profile, profile.Frame)
 //
-// If the frame has RSV1, tell the Sender with [Sender.SentPrepared] that it was
-// sent.
+// If the frame has RSV1, call [Sender.SentPrepared] when sending it.
 type Profile uint8 // window bits in the lower half, level in the upper; one byte, so that an interface holds it without an allocation
 
 func (f Profile) bits() int  { return int(f & 0xf) }
@@ -33,8 +33,8 @@ func (s *Sender) Profile(n int) Profile {
 	return Profile(window) | Profile(s.level)<<4
 }
 
-// PreparedProfile is [Sender.Profile] as the interface wsutil.Deflater requires
-// it.
+// PreparedProfile is [Sender.Profile] with the result type that wsutil.Deflater
+// requires.
 func (s *Sender) PreparedProfile(n int) interface {
 	Frame(op ws.OpCode, p []byte) ([]byte, error)
 } {
@@ -51,10 +51,10 @@ func (f Profile) Append(dst, p []byte) ([]byte, bool) {
 	return enc.Try(dst, p)
 }
 
-// Frame returns the frame in which a server sends the message p: compressed,
-// with RSV1, or plain if p would not become smaller. A control frame is plain.
-// The caller owns the frame, which does not refer to p. The error is always
-// nil.
+// Frame returns the frame in which a server sends the message p. The frame is
+// compressed and has RSV1, unless it is a control frame or p would not become
+// smaller. The caller owns the frame, which does not refer to p. The error is
+// always nil.
 func (f Profile) Frame(op ws.OpCode, p []byte) ([]byte, error) {
 	h := ws.Header{Fin: true, OpCode: op}
 	payload := p

@@ -12,17 +12,17 @@ type Decompressor interface {
 }
 
 // ReadResetter is a Decompressor that can be reused. Reset makes it equivalent
-// to the result of the function given to [NewReader] for this source. If there
-// is no such method, the Reset(io.Reader, []byte) error of compress/flate is
-// called.
+// to the result of the function given to [NewReader] for this source. A
+// Decompressor with the method Reset(io.Reader, []byte) error, as in
+// compress/flate, is also reused.
 type ReadResetter interface {
 	Reset(io.Reader)
 }
 
 // Reader decompresses a message. Its source returns the payload of the message
-// and then io.EOF, as a wsutil.Reader does over all fragments. The source knows
-// which messages are compressed: see [MessageState]. A Reader is not safe for
-// concurrent use.
+// and then io.EOF, as a wsutil.Reader does over all fragments. Use a
+// [MessageState] to find out which messages are compressed. A Reader is not
+// safe for concurrent use.
 //
 // All calls return the first error until Reset. Faults of the peer are
 // [ErrCorrupt] and [ErrTooLarge]; errors of the source are returned unchanged.
@@ -40,10 +40,11 @@ type Reader struct {
 }
 
 // NewReader returns a Reader that decompresses src with the result of
-// decompressor, which does not see the tail that the sender removed. If
-// decompressor is nil, it uses that of this package, with the largest window
-// and without context takeover; for the parameters of a connection, use
-// [Receiver.Reader]. src may be nil until Reset.
+// decompressor. It adds the tail that the sender removed (RFC 7692, section
+// 7.2.2). If decompressor is nil, the Reader uses the decompressor of this
+// package, with the largest window and without context takeover. For the
+// parameters of a connection, use [Receiver.Reader]. src may be nil until
+// Reset.
 func NewReader(src io.Reader, decompressor func(io.Reader) Decompressor) *Reader {
 	r := &Reader{newDec: decompressor}
 	if decompressor == nil {
@@ -74,8 +75,8 @@ func (r *Reader) Reset(src io.Reader) {
 	}
 }
 
-// resetDecompressor makes the Decompressor begin anew with what follows in the
-// source.
+// resetDecompressor prepares the Decompressor to read from the current position
+// of the source. It removes a Decompressor that cannot be reset.
 func (r *Reader) resetDecompressor() {
 	switch dec := r.dec.(type) {
 	case ReadResetter:
@@ -179,8 +180,8 @@ func (r *Reader) decompress(p []byte) (n int, err error) {
 		case r.src.exhausted():
 			return n, io.EOF
 		}
-		// The peer has set BFINAL; the message may go on (RFC 7692, section
-		// 7.2.3.4).
+		// The peer has set BFINAL, but the message may continue (RFC 7692,
+		// section 7.2.3.4).
 		if r.resetDecompressor(); n > 0 {
 			return n, nil
 		}

@@ -37,8 +37,8 @@ func (r *Receiver) Reset(p Parameters, side ws.State) {
 }
 
 // Append inflates chunk, the next piece of a compressed payload, and appends
-// the result to dst. The payload may be cut anywhere. last says that the
-// message ends with chunk, which may be empty. If the whole message inflates to
+// the result to dst. The payload may be cut anywhere. last says whether the
+// message ends with chunk. chunk may be empty. If the whole message inflates to
 // more than limit bytes, Append returns [ErrTooLarge]; a negative limit means
 // no limit. It does not retain chunk or dst, and does not allocate if dst has
 // room. It may use the capacity of dst beyond the result as scratch space;
@@ -52,8 +52,8 @@ func (r *Receiver) Append(dst, chunk []byte, last bool, limit int64) ([]byte, er
 // Extend is Append for a caller that keeps the message in one piece: dst must
 // end with the inflated data of the earlier chunks of the message. r then holds
 // no copy of an open message, which saves up to 40 KiB and the time to copy it.
-// Extend and Append or Read must not be mixed in one message. That is an error,
-// and so is a dst that is too short.
+// It is an error to mix Extend with Append or Read in one message. A dst that
+// is too short is also an error.
 func (r *Receiver) Extend(dst, chunk []byte, last bool, limit int64) ([]byte, error) {
 	dst, err := r.dec.Extend(dst, chunk, last, limit)
 	return dst, fault(err)
@@ -61,10 +61,11 @@ func (r *Receiver) Extend(dst, chunk []byte, last bool, limit int64) ([]byte, er
 
 // Read inflates from chunk into dst like Append, but without a limit, which the
 // caller must enforce. n is the number of bytes written to dst, and used the
-// number of bytes consumed from chunk. done says that the message is complete.
-// If the message is not complete and chunk was consumed, call Read with the
-// next chunk. After the last chunk, call Read with no chunk and more room. Read
-// may write to all of dst, which must not overlap chunk.
+// number of bytes consumed from chunk. done says whether the message is
+// complete. If it is not, call Read again: with the rest of chunk, or with the
+// next chunk if there is no rest. After the last chunk, call Read with an empty
+// chunk and last set until done is true. Read may write to all of dst, which
+// must not overlap chunk.
 func (r *Receiver) Read(dst, chunk []byte, last bool) (n, used int, done bool, err error) {
 	n, used, done, err = r.dec.Read(dst, chunk, last)
 	return n, used, done, fault(err)

@@ -7,8 +7,8 @@ import (
 	"github.com/wskit/wskit/ws"
 )
 
-// Default thresholds. With a context, compression pays for all but the shortest
-// messages.
+// Default thresholds. With context takeover, compression is worthwhile for all
+// but the shortest messages.
 const (
 	defaultThreshold        = 64
 	defaultThresholdContext = 24
@@ -56,7 +56,7 @@ type Sender struct {
 	threshold int
 	bits      uint8
 	level     uint8
-	entered   bool // the last message has entered the window; Undo takes it back
+	entered   bool // the last message has entered the window, and Undo can remove it
 }
 
 // NewSender returns a Sender for a connection with the agreed parameters p.
@@ -78,10 +78,10 @@ func (s *Sender) Reset(p Parameters, side ws.State, cfg *SenderConfig) {
 }
 
 // AppendMessage appends the compressed payload of the message p to dst. The
-// caller sends it in one frame with RSV1. If p is shorter than the threshold or
-// would not become smaller, compressed is false, out is dst with its length
-// unchanged, and the caller sends p itself without RSV1. p has then not entered
-// the window. AppendMessage does not retain p. It may use the capacity of dst
+// caller sends it in one frame with RSV1. compressed is false if p is shorter
+// than the threshold or would not become smaller. In that case out has the
+// content of dst, p does not enter the window, and the caller sends p itself
+// without RSV1. AppendMessage does not retain p. It may use the capacity of dst
 // beyond the result as scratch space in both cases; p must not overlap it. At
 // level 1, messages of up to 32 KiB do not allocate if dst has room for
 // len(p)+len(p)/8+16 bytes. out may have a larger capacity than dst in both
@@ -94,13 +94,13 @@ func (s *Sender) AppendMessage(dst, p []byte) (out []byte, compressed bool) {
 	return out, s.entered
 }
 
-// AppendPart appends the compressed form of a part of a message to dst: the
-// payload of a frame. The first frame of the message has RSV1; last ends the
-// message. A part may be empty. Such a message is compressed whatever its
-// length. Between its parts, s holds the window even without takeover.
-// AppendPart does not retain p. It may use the capacity of dst beyond the
-// result as scratch space; p must not overlap it. Each part costs up to 5
-// bytes.
+// AppendPart compresses p, a part of a message, and appends the result to dst.
+// The result is the payload of one frame. The caller sets RSV1 on the first
+// frame of the message. last says whether the message ends with p. p may be
+// empty. A message in parts is compressed regardless of its length. Between its
+// parts, s holds the window even without takeover. AppendPart does not retain
+// p. It may use the capacity of dst beyond the result as scratch space; p must
+// not overlap it. Each part adds up to 5 bytes to the compressed message.
 func (s *Sender) AppendPart(dst, p []byte, last bool) []byte {
 	s.entered = false
 	return s.enc.AppendPart(dst, p, last)
@@ -112,18 +112,18 @@ func (s *Sender) endParts() {
 	s.enc.AppendPart(end[:0], nil, true)
 }
 
-// SentPrepared adds p to the window after p was compressed with a [Profile],
-// without reference to earlier messages. The peer does the same when it
-// receives p. Do not call SentPrepared for a message that is sent plain.
+// SentPrepared adds p to the window, as the peer does when it receives p. Call
+// it if p was compressed with a [Profile]. Do not call it for a message that is
+// sent plain.
 func (s *Sender) SentPrepared(p []byte) {
 	s.entered = len(p) > 0
 	s.enc.Add(p)
 }
 
-// Undo removes the last message from the window. The caller must not have sent
-// any byte of that message, whether from AppendMessage or passed to
-// SentPrepared. Undo does nothing if that message was not compressed, or if
-// there was none since the last Undo. Use Close for a message in parts.
+// Undo removes from the window the last message that was passed to
+// AppendMessage or SentPrepared. The caller must not have sent any byte of it.
+// Undo does nothing if that message was not compressed, or if there was none
+// since the last Undo. Use Close for a message in parts.
 func (s *Sender) Undo() {
 	if s.entered {
 		s.entered = false

@@ -33,7 +33,7 @@ func (t *tailWriter) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	out := t.n + len(p) - len(t.held) // bytes to pass on
+	out := t.n + len(p) - len(t.held) // bytes to forward
 	if out <= 0 {
 		t.n += copy(t.held[t.n:], p)
 		return len(p), nil

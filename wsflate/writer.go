@@ -11,10 +11,9 @@ import (
 // or read.
 const partSize = 16 << 10
 
-// Compressor compresses what is written to it to DEFLATE data (RFC 1951), and
-// writes that to its destination, as the writers of compress/flate do. Flush
-// writes all pending data and an empty stored block, which is called a sync
-// flush.
+// Compressor compresses data to the DEFLATE format (RFC 1951) and writes the
+// result to its destination, as the writers of compress/flate do. Flush is a
+// sync flush: it writes all pending data and then an empty stored block.
 type Compressor interface {
 	Write([]byte) (int, error)
 	Flush() error
@@ -46,9 +45,9 @@ type Writer struct {
 
 // NewWriter returns a Writer that writes the output of compressor to dest,
 // without the tail, which is not sent (RFC 7692, section 7.2.1). If compressor
-// is nil, it uses that of this package, at level 1, with the largest window and
-// without context takeover; for the parameters of a connection, use
-// [Sender.Writer]. dest may be nil until Reset.
+// is nil, the Writer uses the compressor of this package, at level 1, with the
+// largest window and without context takeover. For the parameters of a
+// connection, use [Sender.Writer]. dest may be nil until Reset.
 func NewWriter(dest io.Writer, compressor func(io.Writer) Compressor) *Writer {
 	w := &Writer{newComp: compressor}
 	if compressor == nil {
@@ -138,9 +137,9 @@ func (w *Writer) send() error {
 }
 
 // Flush writes all pending data, so that the peer can decompress it. It does
-// not write the tail at the end of the data. The message may continue. Flush
-// does nothing if nothing is pending; if nothing was written at all, the
-// message is then empty.
+// not write the tail at the end of the data. The message may continue. If
+// nothing was written, the first Flush writes the compressed form of an empty
+// message. Otherwise Flush does nothing if no data is pending.
 func (w *Writer) Flush() error {
 	if err := w.ready(); err != nil {
 		return err
@@ -168,9 +167,9 @@ func (w *Writer) flush() (err error) {
 }
 
 // Close ends the message: it flushes and releases the memory of w. It neither
-// closes nor flushes the destination. It closes a Compressor that is an
-// io.Closer, whose output is then discarded. The next message needs a Reset;
-// Close may be called again until then.
+// closes nor flushes the destination. If the Compressor is an io.Closer, Close
+// also closes it, and discards what it then writes. The next message needs a
+// Reset. Close may be called again until then.
 func (w *Writer) Close() error {
 	if w.closed {
 		return w.err
