@@ -26,9 +26,9 @@ var (
 // Broker carries publications between the hubs of several copies of a program,
 // and keeps their history. [NewMemory] returns a Broker for a single copy.
 //
-// All methods are safe for concurrent use, also before Run and while the broker
-// is unreachable. They return no later than when ctx ends. After an error, the
-// call had no effect, or it is unknown whether it had one.
+// All methods are safe for concurrent use, including before Run and while the
+// broker is unreachable. They return when ctx ends, or earlier. A call that
+// returns an error may or may not have had an effect.
 type Broker interface {
 	// Publish passes p to [Handler.Publication] of all hubs that subscribe to
 	// the topic, including this one. It may return before they have received p.
@@ -53,10 +53,10 @@ type Broker interface {
 	// order, and the position of the newest publication of the topic. The zero
 	// Position means the beginning of the history. With limit 0 it returns only
 	// the newest position, whose epoch is not 0. The history includes at least
-	// all publications that the Handler received before the call. Errors are
-	// [ErrNoHistory], [ErrCannotRecover], also for a position after the newest
-	// one, and those of the network. With ErrCannotRecover the newest position
-	// is valid.
+	// all publications that the Handler received before the call. History
+	// returns [ErrNoHistory], [ErrCannotRecover] or an error of the network.
+	// For a position after the newest one, it returns ErrCannotRecover. With
+	// ErrCannotRecover, the newest position is valid.
 	History(ctx context.Context, topic string, since Position, limit int) ([]Publication, Position, error)
 
 	// Run connects, reconnects, and passes received publications to h until ctx
@@ -71,8 +71,8 @@ type Handler interface {
 	// Publication receives a publication that matches a subscription of the
 	// hub. The broker calls it once for each publication, even if several
 	// subscriptions match. For one topic it calls it in order, one at a time.
-	// It may repeat publications with a position, because the hub drops these.
-	// The hub retains p.Payload, which must not change.
+	// It may repeat publications that have a position, because the hub drops
+	// the repetitions. The hub retains p.Payload, which must not change.
 	Publication(topic string, p Publication)
 
 	// Gap reports that publications of the topic, or of topics that match the
@@ -150,9 +150,8 @@ type Publication struct {
 	// Payload is the payload. For Join and Leave it is the data of the member.
 	Payload []byte
 
-	// Key, if not empty, makes the publication replace one with the same topic
-	// and key that waits for a slow receiver, which then gets only the newest
-	// value.
+	// Key, if not empty, makes the publication replace a waiting one with the
+	// same topic and key. A slow receiver then gets only the newest value.
 	Key string
 
 	// ID, if not empty, identifies the publication. A publication whose ID is
@@ -178,19 +177,20 @@ func Prepared(m *wsutil.PreparedMessage) Publication {
 	return Publication{Op: m.OpCode(), Payload: m.Payload(), prepared: m}
 }
 
-// PresenceStore is implemented by a [Broker] that shares the presence of all hubs.
-// Without it, or if its methods return an error that wraps [errors.ErrUnsupported], a
-// hub knows only its own members. The methods are bound by the rules of Broker.
+// PresenceStore is implemented by a [Broker] that shares the presence of all
+// hubs. Without it, or if its methods return an error that wraps
+// [errors.ErrUnsupported], [Hub.Presence] returns only the members of one hub.
+// The rules of Broker apply to the methods.
 type PresenceStore interface {
 	// SetPresence records a member as present on a topic for the duration ttl.
-	// The hub calls it again before that has passed.
+	// The hub calls it again before ttl has passed.
 	SetPresence(ctx context.Context, topic string, p Presence, ttl time.Duration) error
 
 	// RemovePresence removes a member from a topic.
 	RemovePresence(ctx context.Context, topic, id string) error
 
-	// Presence returns up to limit members of a topic, all if limit is
-	// negative, and how many there are.
+	// Presence returns up to limit members of a topic, and their total number.
+	// A negative limit means all.
 	Presence(ctx context.Context, topic string, limit int) (members []Presence, count int, err error)
 }
 

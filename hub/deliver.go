@@ -179,7 +179,7 @@ func (d *delivery) offerGap(sub *subscription) bool {
 	return !sub.gap
 }
 
-// drop records that a receiver does not get d.
+// drop records that d was dropped for a receiver.
 func (d *delivery) drop(sub *subscription) {
 	d.missed++
 	sub.dropped++

@@ -1,3 +1,4 @@
-// Package hub sends messages to many receivers: topics and subscriptions, with
-// history, presence and statistics, in one process or in many.
+// Package hub sends messages to many receivers, which subscribe to topics. It
+// offers history, presence and statistics, within one process or, with a
+// [Broker], across several.
 package hub

@@ -87,7 +87,7 @@ type Hub struct {
 	seed     maphash.Seed
 	shards   [shards]shard
 	wild     [shards]patterns // by the first segment
-	wildOnes patterns         // those whose first segment is a wildcard
+	wildOnes patterns         // patterns whose first segment is a wildcard
 	anyWild  atomic.Int64     // number of patterns
 
 	members  members
@@ -97,8 +97,8 @@ type Hub struct {
 
 const shards = 256 // a power of two
 
-// shard is a part of the sources. Its lock is taken after those of sources, and
-// before those of patterns.
+// shard holds a part of the sources. Its lock is taken after the locks of
+// sources, and before the locks of patterns.
 type shard struct {
 	mu      sync.RWMutex
 	sources table[*source]
@@ -140,10 +140,10 @@ func (h *Hub) Run(ctx context.Context) error {
 	return h.broker.Run(ctx, h)
 }
 
-// Publish publishes p on a topic of this hub and, through the broker, of all
-// others. It does not retain p.Payload, and does not wait for receivers. For a
-// topic with history, it returns the position of p. See [Broker] for p.ID.
-// Publish ignores p.Kind.
+// Publish publishes p on a topic. The broker passes p to all hubs that
+// subscribe to the topic, including this one. Publish does not retain
+// p.Payload, and does not wait for receivers. For a topic with history, it
+// returns the position of p. See [Broker] for p.ID. Publish ignores p.Kind.
 func (h *Hub) Publish(ctx context.Context, topic string, p Publication) (Position, error) {
 	if err := h.checkTopic(topic, false); err != nil {
 		return Position{}, err

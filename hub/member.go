@@ -16,13 +16,13 @@ type Member struct {
 	hub      *Hub
 	receiver Receiver
 	value    any
-	lost     atomic.Bool // the receiver has to be told of a gap on any topic
-	showing  sync.Mutex  // held while the broker is told of a presence
+	lost     atomic.Bool // a gap on any topic must be reported to the receiver
+	showing  sync.Mutex  // held during calls to the broker about presence
 
-	mu   sync.Mutex // guards what follows; no other lock is taken after it
+	mu   sync.Mutex // guards the fields below; no other lock is taken while it is held
 	left bool
-	few  []*subscription           // up to manySubs of them, or else
-	many map[*source]*subscription // all
+	few  []*subscription           // all subscriptions, if there are at most manySubs
+	many map[*source]*subscription // all subscriptions otherwise, or nil
 	id   string                    // see ID
 }
 
@@ -72,9 +72,9 @@ type Subscribed struct {
 	// was set and Recovered is false, publications are lost.
 	Recovered bool
 
-	// Replayed is the position of the last publication that was replayed, or Since if
-	// there was none. A receiver whose position is before it has missed something. It
-	// is zero unless Recovered is true.
+	// Replayed is the position of the last replayed publication, or Since if
+	// none was replayed. A receiver whose own position is before Replayed has
+	// missed publications. Replayed is zero unless Recovered is true.
 	Replayed Position
 }
 
@@ -141,7 +141,7 @@ func (m *Member) Unsubscribe(topic string) bool {
 	return true
 }
 
-// Publish is [Hub.Publish] after CanPublish has allowed it.
+// Publish calls CanPublish, and then [Hub.Publish] if CanPublish allows it.
 func (m *Member) Publish(ctx context.Context, topic string, p Publication) (Position, error) {
 	if err := m.hub.checkTopic(topic, false); err != nil {
 		return Position{}, err
@@ -215,12 +215,13 @@ func (m *Member) Drained() {
 	}
 }
 
-// Displaced notes that messages of the hub which waited were dropped for something
-// that the program itself has sent: see [wsutil.SendDisplaced]. The receiver is told of
-// a gap once there is room.
+// Displaced records that the queue of the connection dropped waiting messages
+// of the hub to make room for a message that the program sent itself: see
+// [wsutil.SendDisplaced]. The hub reports a gap to the receiver when there is
+// room.
 func (m *Member) Displaced() { m.lost.Store(true) }
 
-// goLive replays what came after o.Since, and makes sub live.
+// goLive replays the publications after o.Since, and makes sub live.
 func (h *Hub) goLive(ctx context.Context, sub *subscription, o *SubscribeOptions) (Subscribed, error) {
 	at := o.Since
 	result := Subscribed{Recovered: !at.IsZero(), Replayed: at}
@@ -244,11 +245,13 @@ func (h *Hub) goLive(ctx context.Context, sub *subscription, o *SubscribeOptions
 	}
 }
 
-// replayStep is how many publications are read from the history at once.
+// replayStep is the maximum number of publications that are read from the
+// history at once.
 const replayStep = 64
 
-// replay replays a step of what came after a position, and returns where to go on.
-// last is the position of what was replayed last.
+// replay replays up to replayStep publications after since, and returns the
+// position to continue from. It sets *last to the position of the last one that
+// it replayed.
 func (h *Hub) replay(ctx context.Context, sub *subscription, since Position, last *Position) (Position, error) {
 	name := sub.source.name
 	bounded, cancel := h.bound(ctx)

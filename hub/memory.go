@@ -63,7 +63,7 @@ type ring struct {
 	entries []entry           // the oldest first
 	ids     map[string]uint64 // the offsets of entries with an ID
 	bytes   int
-	gone    uint64 // publications up to this offset are gone
+	gone    uint64 // publications up to and including this offset are gone
 	last    uint64 // the newest offset
 	dead    bool   // it was forgotten
 }

@@ -14,12 +14,13 @@ type Message struct {
 	Topic string
 	Publication
 
-	// Previous is the position of the publication before it on the topic, as far as
-	// the hub has seen it, or has replayed it. A receiver whose position is before
-	// Previous has missed something.
+	// Previous is the position of the preceding publication on the topic: the
+	// last one that the hub delivered, or replayed to this receiver. It is zero
+	// if the hub does not know it. A receiver whose own position is before
+	// Previous has missed publications.
 	Previous Position
 
-	Replayed bool // it comes from the history: see [SubscribeOptions.Since]
+	Replayed bool // the message comes from the history: see [SubscribeOptions.Since]
 
 	slot  string     // Key with the topic, for send queues
 	mu    sync.Mutex // held while a form is encoded

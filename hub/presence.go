@@ -104,8 +104,9 @@ func (h *Hub) drop(ctx context.Context, sub *subscription) {
 	h.broker.Publish(ctx, sub.source.name, Publication{Kind: Leave, ID: m.ID(), Payload: data})
 }
 
-// renewPresence renews the entries of this hub in the broker until ctx ends. When the
-// store does not answer in time, the others wait for the next turn.
+// renewPresence renews the entries of this hub in the broker until ctx ends.
+// After a call that the store does not answer in time, the remaining entries
+// wait for the next renewal.
 func (h *Hub) renewPresence(ctx context.Context) {
 	store, ok := h.broker.(PresenceStore)
 	if !ok {
@@ -135,9 +136,9 @@ func (s *source) visible() []*subscription {
 	return slices.Collect(maps.Keys(s.present))
 }
 
-// renew renews the entry of a member, unless it is no longer visible. It reports
-// whether the store has answered in time. drop waits for it: otherwise an entry could
-// come back after its end.
+// renew renews the entry of a member, unless it is no longer visible. It
+// reports whether the store has answered in time. It holds m.showing, so that
+// it cannot restore an entry that drop has removed.
 func (h *Hub) renew(ctx context.Context, store PresenceStore, sub *subscription) bool {
 	m, s := sub.member, sub.source
 	m.showing.Lock()

@@ -13,9 +13,9 @@ import (
 // Receivers for the connections of this module. The methods must be safe for
 // concurrent use, and must not call methods of the hub or of its members.
 type Receiver interface {
-	// Deliver queues m and never blocks. The result is that of a send queue. An
-	// error that wraps [wsutil.ErrSendTooLarge] counts as a dropped message.
-	// After any other error, the member leaves the hub.
+	// Deliver queues m and never blocks. It returns the result of the send
+	// queue. An error that wraps [wsutil.ErrSendTooLarge] counts as a dropped
+	// message. After any other error, the member leaves the hub.
 	Deliver(m *Message) (wsutil.SendResult, error)
 
 	// Replay is Deliver, but waits for room in the queue until ctx ends.
@@ -79,9 +79,9 @@ func (r conn) Close(code ws.StatusCode, reason string) error {
 	return r.c.Close(websocket.StatusCode(code), reason)
 }
 
-// LoopConn is [Conn] for a connection on a loop. Methods of [Member] that may wait for
-// the broker, such as Subscribe, must not be called on the loop: see
-// [wsloop.Conn.Go]. Leave waits only if the member is present on a topic.
+// LoopConn is like [Conn], for a connection on a loop. Methods of [Member] that
+// may wait for the broker, such as Subscribe, must not be called on the loop:
+// see [wsloop.Conn.Go]. Leave waits only if the member is present on a topic.
 func LoopConn(c *wsloop.Conn, e Encoder) Receiver { return loopConn{sender{c, e}, c} }
 
 type loopConn struct {

@@ -165,7 +165,7 @@ func (h *Hub) release(s *source) {
 		s.mu.Unlock()
 		return
 	}
-	a := &attempt{done: make(chan struct{})} // it stays
+	a := &attempt{done: make(chan struct{})} // remains in s, which is dead
 	s.attempt = a
 	s.mu.Unlock()
 	h.broker.Unsubscribe(s.name)
