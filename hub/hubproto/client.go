@@ -73,23 +73,24 @@ type Client struct {
 
 	mu      sync.Mutex
 	conn    *websocket.Conn // nil while not connected
-	opened  chan struct{}   // closed when conn has the subscriptions, or Run has ended
+	opened  chan struct{}   // closed when the subscriptions were sent on conn, or Run has ended
 	stopped error           // why Run has ended, or nil
 	lastID  uint64
 	calls   map[uint64]func(reply, error)
 	subs    map[string]*clientSub
 }
 
-// clientSub is a subscription of a client.
+// clientSub is a subscription of a client. Client.mu guards the fields after
+// handle.
 type clientSub struct {
 	topic    string
 	presence json.RawMessage
 	handle   func(Event)
 	at       hub.Position // of the last delivered message
-	seen     bool         // it was live before
-	live     bool         // the server has answered: before, only what is replayed counts
-	again    bool         // it is ended at the server, in order to begin anew: nothing counts
-	ended    bool         // guarded by Client.mu, as all of it but handle
+	seen     bool         // it was live on this or an earlier connection
+	live     bool         // the server has answered; until then, only replayed messages are delivered
+	again    bool         // the client unsubscribes in order to subscribe anew; messages are ignored
+	ended    bool         // Unsubscribe was called
 }
 
 // NewClient returns a client for the server at url: see [websocket.Dial]. It
@@ -202,8 +203,8 @@ type PublishOptions struct {
 }
 
 // Publish publishes data as JSON. It waits for a connection and for the answer
-// of the server. After [ErrLost], a call with the same Once can be repeated
-// safely on topics with history.
+// of the server. After [ErrLost], the caller may safely repeat a call with the
+// same Once, if the topic has history.
 func (c *Client) Publish(ctx context.Context, topic string, data any, o *PublishOptions) (hub.Position, error) {
 	p, err := json.Marshal(data)
 	if err != nil {
@@ -301,8 +302,9 @@ func (c *Client) register(conn *websocket.Conn, r *request, done func(reply, err
 	return p, err
 }
 
-// send sends a request without waiting. It is called by the goroutine of Run,
-// which must continue to read: the server may not read while it writes.
+// send sends a request without waiting. The goroutine of Run may call it, and
+// must keep reading: the server may not read requests while its own write is
+// blocked.
 func (c *Client) send(conn *websocket.Conn, r request, done func(reply, error)) {
 	p, err := c.register(conn, &r, done)
 	if err != nil {
@@ -387,7 +389,7 @@ func (c *Client) subscribed(conn *websocket.Conn, sub *clientSub, r request, ans
 		return
 	}
 	c.mu.Lock()
-	if sub.again { // it was too late
+	if sub.again { // the answer came too late: missed has already unsubscribed
 		c.mu.Unlock()
 		return
 	}
@@ -527,8 +529,8 @@ func matches(pattern, topic string) bool {
 }
 
 // missed handles a gap of a topic, or of all topics if topic is empty. It
-// recovers the missed messages if the position is known. The answer to a
-// subscription may also be lost.
+// recovers the missed messages if the position is known. A subscription that
+// waits for its answer also starts anew, because the answer may be lost.
 func (c *Client) missed(topic string) {
 	c.mu.Lock()
 	conn := c.conn

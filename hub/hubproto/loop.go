@@ -9,12 +9,14 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// LoopHandler returns a handler that serves the protocol on connections of package
-// wsloop. It may serve any number of them at once. Requests run on goroutines, one at a
-// time for each connection, so that hooks and the broker may block; they get ctx.
-// [hub.Member.Value] returns the Value of [wsloop.Options]; the handler then uses
-// [wsloop.Conn.Value] for itself. The policy of Queue of [wsloop.Config] decides about
-// slow clients, as that of Options does. Options and Value of s are not used.
+// LoopHandler returns a handler that serves the protocol on connections of
+// package wsloop. One handler may serve any number of connections. Requests run
+// on goroutines, one at a time for each connection, so that hooks and the
+// broker may block. They use ctx. [hub.Member.Value] returns the Value of
+// [wsloop.Options]; the handler replaces [wsloop.Conn.Value] for its own use.
+//
+// The policy of Queue in [wsloop.Config] applies to slow clients. LoopHandler
+// ignores the fields Options and Value of s.
 func (s *Server) LoopHandler(ctx context.Context) *wsloop.Handler {
 	return &wsloop.Handler{
 		Open: s.open,
@@ -51,7 +53,7 @@ func (s *Server) open(c *wsloop.Conn) {
 	c.SetValue(&session{server: s, conn: looped{c}, member: m})
 }
 
-// serve answers a request. If that fails, the connection ends, unless it does already.
+// serve answers a request. It closes the connection if that fails.
 func (s *session) serve(ctx context.Context, c *wsloop.Conn, r request) {
 	if err := s.answer(ctx, r); err != nil {
 		c.Close(ws.StatusInternalServerError, "")

@@ -38,10 +38,10 @@ type request struct {
 type reply struct {
 	Re    uint64 `json:"re"`
 	Error string `json:"error,omitempty"` // a code
-	Text  string `json:"text,omitempty"`  // says more about the error
+	Text  string `json:"text,omitempty"`  // details of the error
 
 	At        hub.Position `json:"at,omitzero"`         // subscribe, publish
-	Prev      hub.Position `json:"prev,omitzero"`       // subscribe with since: of the message before
+	Prev      hub.Position `json:"prev,omitzero"`       // subscribe with since: of the last replayed message, or since
 	Recovered *bool        `json:"recovered,omitempty"` // subscribe with since
 
 	Count   *int     `json:"count,omitempty"` // presence
@@ -61,7 +61,7 @@ type message struct {
 	Topic string       `json:"topic,omitempty"`
 	Event string       `json:"event,omitempty"`
 	At    hub.Position `json:"at,omitzero"`
-	Prev  hub.Position `json:"prev,omitzero"` // of the message before
+	Prev  hub.Position `json:"prev,omitzero"` // of the preceding message
 	Key   string       `json:"key,omitempty"`
 
 	Data  json.RawMessage `json:"data,omitempty"`
@@ -69,7 +69,7 @@ type message struct {
 	Bytes []byte          `json:"bytes,omitempty"` // in base64
 
 	Member string `json:"member,omitempty"` // of a join or leave
-	Replay bool   `json:"replay,omitempty"` // it comes from the history, and only for the topic
+	Replay bool   `json:"replay,omitempty"` // from the history; not for patterns
 }
 
 // The events of messages.

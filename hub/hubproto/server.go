@@ -27,7 +27,7 @@ const (
 	// maxPresence is the maximum number of members in an answer.
 	maxPresence = 1000
 
-	// restarting is why a client is closed when the hub drains.
+	// restarting is the close reason when the hub drains.
 	restarting = "server restarts"
 )
 
@@ -42,8 +42,8 @@ type Server struct {
 	// and recover; with the others they are notified of a gap and recover.
 	Options *websocket.AcceptOptions
 
-	// Value, if not nil, returns the [hub.Member.Value] of a client, for
-	// example the user, for the hooks of the hub.
+	// Value, if not nil, returns the [hub.Member.Value] of a client, such as
+	// its user. The hooks of the hub can read it.
 	Value func(r *http.Request) any
 
 	// MaxTopics is the maximum number of subscriptions of a client. 0 means
@@ -51,7 +51,7 @@ type Server struct {
 	MaxTopics int
 }
 
-// ServeHTTP accepts a connection and serves it until it ends.
+// ServeHTTP accepts a connection, and serves it until the connection ends.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var o websocket.AcceptOptions
 	if s.Options != nil {
@@ -94,16 +94,16 @@ func withDrained(h *websocket.Hooks, drained func()) *websocket.Hooks {
 	return &hooks
 }
 
-// Serve serves a connection until it or ctx ends, and returns the reason. The
-// connection should have a WriteTimeout, because Serve waits for the client
-// during a replay. Serve closes the connection if the client violates the
-// protocol. In all other cases the caller must close it. [hub.Member.Value]
-// returns value.
+// Serve serves a connection until the connection or ctx ends, and returns the
+// reason. The connection should have a WriteTimeout, because Serve waits for
+// the client during a replay. Serve closes the connection if the client
+// violates the protocol. In all other cases the caller must close it.
+// [hub.Member.Value] returns value.
 func (s *Server) Serve(ctx context.Context, c *websocket.Conn, value any) error {
 	return s.serve(ctx, c, value, func(*hub.Member) {})
 }
 
-// serve is Serve, but calls joined with the member.
+// serve is like Serve, but calls joined with the member.
 func (s *Server) serve(ctx context.Context, c *websocket.Conn, value any, joined func(*hub.Member)) error {
 	m, err := s.Hub.Join(hub.Conn(c, encoder{}), value)
 	if err != nil {
@@ -137,7 +137,7 @@ func (s socket) write(ctx context.Context, p []byte) error {
 	return s.Write(ctx, websocket.MessageText, p)
 }
 
-// conn is what a session needs of its connection.
+// conn has the methods of a connection that a session uses.
 type conn interface {
 	send(p []byte) (wsutil.SendResult, error)  // never waits
 	write(ctx context.Context, p []byte) error // waits for room
@@ -151,8 +151,9 @@ type session struct {
 	topics int // subscriptions
 }
 
-// receive takes a message of the client, and returns the request in it. It does not
-// wait. With an error the client has broken the protocol, and the connection ends.
+// receive parses the request in a message of the client. It does not wait. If
+// the message violates the protocol, receive closes the connection and returns
+// an error.
 func (s *session) receive(text bool, p []byte) (r request, err error) {
 	code := ws.StatusPolicyViolation
 	if text {
@@ -166,8 +167,8 @@ func (s *session) receive(text bool, p []byte) (r request, err error) {
 	return r, err
 }
 
-// answer does what a request asks for, and answers it. It returns an error if the
-// connection has to end.
+// answer executes a request and sends the answer. It returns an error if the
+// connection must end.
 func (s *session) answer(ctx context.Context, r request) (err error) {
 	answer := reply{Re: r.ID}
 	switch err = s.do(ctx, r, &answer); {
