@@ -28,7 +28,7 @@ const (
 var ErrNotConnected = errors.New("natsbroker: not connected")
 
 // Options are the options of [New]. All copies of a program need the same
-// Prefix and History, and the options of the stream.
+// Prefix, the same History and the same options of the stream.
 type Options struct {
 	// URL is the address of NATS, such as nats://host:4222, or several of these
 	// separated by commas. It is ignored if Server is set.
@@ -45,9 +45,9 @@ type Options struct {
 	// means DefaultPrefix.
 	Prefix string
 
-	// History reports whether a topic has history. nil means that none has, and that
-	// a hub knows only the presence of its own members: NATS then needs no JetStream.
-	// It must return the same for the same topic always.
+	// History reports whether a topic has history. It must always return the
+	// same value for the same topic. nil means that no topic has history, and
+	// that hubs do not share presence. NATS then does not need JetStream.
 	History func(topic string) bool
 
 	// MaxAge and MaxBytes limit the stream, which holds all topics with
@@ -56,12 +56,13 @@ type Options struct {
 	MaxAge   time.Duration
 	MaxBytes int64
 
-	// Replicas is how many servers of a NATS cluster hold the stream, and that of
-	// presence: 1, 3 or 5. 0 means 1, and 3 with Server. As long as the cluster has
-	// fewer servers, one of them holds it.
+	// Replicas is the number of servers of a NATS cluster that hold the stream
+	// of publications, and the stream of presence: 1, 3 or 5. 0 means 3 if
+	// Server is set, and 1 otherwise. While the cluster has fewer servers, one
+	// server holds each stream.
 	Replicas int
 
-	// Storage says whether the stream is in files or in memory.
+	// Storage says whether the stream of publications is in files or in memory.
 	Storage jetstream.StorageType
 
 	// OnError, if not nil, is called with errors outside of calls: a lost
@@ -74,18 +75,18 @@ type Options struct {
 // Others are dropped and reported as a gap.
 const maxPending = 8192
 
-// Broker is a [hub.Broker] over NATS. With History it shares presence: it implements
-// [hub.PresenceStore].
+// Broker is a [hub.Broker] over NATS. It implements [hub.PresenceStore].
+// Presence requires Options.History.
 type Broker struct {
 	opts    Options
 	live    string // the prefix of subjects of topics without history
-	stored  string // of those with history
-	present string // of members
+	stored  string // the same with history
+	present string // the same for presence
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	arrived chan *nats.Msg // of topics without history
 	wake    chan struct{}  // lost may have been set
-	lost    atomic.Bool    // what was published meanwhile did not arrive
+	lost    atomic.Bool    // the connection was lost, and publications with it
 	closed  chan struct{}
 	running atomic.Bool
 	handler atomic.Pointer[hub.Handler] // nil before Run

@@ -1,7 +1,6 @@
 // Package natsbroker connects the hubs of several copies of a program with
 // NATS. The copies are clients of a NATS cluster, or each process runs a NATS
-// server. The servers in the processes form a cluster without configuration
-// files.
+// server. These embedded servers form a cluster without configuration files.
 //
 // Topics without history are subjects of core NATS. A publication arrives at
 // most once: NATS does not repeat messages that are lost with a connection. A
@@ -16,10 +15,11 @@
 // of the stream, and its epoch is the creation time of the stream. A client can
 // recover on any copy.
 //
-// Presence is in another stream, in memory: it has a message for each member of a
-// topic, which NATS removes when it was not renewed in time. It needs NATS 2.11.
+// Presence is in a second stream, in memory. It holds one message for each
+// member of a topic. NATS removes a message that is not renewed in time.
+// Presence requires NATS 2.11 or later.
 //
-// When a server ends without notice that leads the stream, the other ones choose a
-// leader within 10 s. Until then, topics with history stand still, and nothing of
-// them is lost.
+// If the server that leads the stream ends without notice, the other servers
+// elect a new leader within 10 s. Until then, topics with history pause. They
+// lose no publications.
 package natsbroker

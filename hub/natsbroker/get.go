@@ -10,22 +10,23 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// maxBatch is how many bytes of a stream are read at once, and one message more.
+// maxBatch limits how many bytes of a stream are read at once. The last message
+// may exceed it.
 const maxBatch = 4 << 20
 
-// pendingHeader says how many messages come after one.
+// pendingHeader is the header that says how many messages follow this one.
 const pendingHeader = "Nats-Num-Pending"
 
 // getRequest asks for messages of a stream.
 type getRequest struct {
-	Sequence uint64 `json:"seq"` // of the first one, at least
+	Sequence uint64 `json:"seq"` // the lowest sequence to return
 	Subject  string `json:"next_by_subj"`
-	Batch    int    `json:"batch"` // how many
+	Batch    int    `json:"batch"` // the maximum number of messages
 	MaxBytes int    `json:"max_bytes"`
 }
 
-// get reads messages of a stream from one of its replicas. It calls take with the
-// sequence of each, and reports whether that replica has more.
+// get reads messages of a stream from one of its replicas. It calls take with
+// each message and its sequence, and reports whether that replica has more.
 func (b *Broker) get(ctx context.Context, stream string, r getRequest, take func(sequence uint64, m *nats.Msg) error) (more bool, err error) {
 	r.MaxBytes = maxBatch
 	request, err := json.Marshal(r)

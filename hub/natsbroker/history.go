@@ -16,8 +16,8 @@ import (
 // errBehind says that the replica that answered does not have all messages yet.
 var errBehind = errors.New("a replica is behind")
 
-// History implements [hub.Broker]. The newest position of a topic of which nothing
-// is kept is the end of the stream.
+// History implements [hub.Broker]. If the stream holds no message of the topic,
+// the newest position is the end of the stream.
 func (b *Broker) History(ctx context.Context, topic string, since hub.Position, limit int) (pubs []hub.Publication, newest hub.Position, err error) {
 	if hub.IsPattern(topic) || !b.keeps(topic) {
 		return nil, hub.Position{}, hub.ErrNoHistory
@@ -72,9 +72,9 @@ func (q *query) run(ctx context.Context) (err error) {
 	return q.check(ctx)
 }
 
-// findNewest sets newest to the last message of the topic, or if there is none,
-// to the end of the stream. It reads the end between two searches for a
-// message, so that a later message is after it.
+// findNewest sets newest to the last message of the topic, or, if there is
+// none, to the end of the stream. It reads the end between two searches, so
+// that a message which both searches miss is after that end.
 func (q *query) findNewest(ctx context.Context) (found bool, err error) {
 	if found, err = q.last(ctx); found || err != nil {
 		return found, err
@@ -90,8 +90,8 @@ func (q *query) findNewest(ctx context.Context) (found bool, err error) {
 	return false, nil
 }
 
-// last sets newest to the last message of the topic, if there is one, as the
-// leader knows it.
+// last asks the leader for the last message of the topic. If there is one, it
+// sets newest.
 func (q *query) last(ctx context.Context) (found bool, err error) {
 	request, err := json.Marshal(map[string]string{"last_by_subj": q.subject})
 	if err != nil {

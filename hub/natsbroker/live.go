@@ -13,13 +13,13 @@ import (
 )
 
 // headSize is the length of the header of a live publication: the ID of its
-// sender, and how many it had sent before.
+// sender, and its number among the publications of that sender.
 const headSize = 16
 
 // sender numbers the publications of a broker. NATS delivers a message once for
 // each matching subscription, and the messages of one connection in order. A
-// number that is not greater than the previous one is therefore a repetition,
-// or was overtaken.
+// number that is not greater than the previous one therefore belongs to a
+// repetition, or to a message that was overtaken.
 type sender struct {
 	id, sent uint64
 	buf      []byte // encodes the next message
@@ -126,7 +126,7 @@ func (b *Broker) failed(_ *nats.Conn, sub *nats.Subscription, err error) {
 	}
 	topic, ok := topicOf(b.live, sub.Subject)
 	if !ok {
-		return // of JetStream: the consumer notices by its sequence
+		return // a subscription of JetStream: its consumer detects the gap by sequence numbers
 	}
 	b.report(fmt.Errorf("natsbroker: publications dropped on %.40q: %w", topic, err))
 	if h := b.handler.Load(); h != nil {

@@ -16,10 +16,11 @@ import (
 )
 
 const (
-	// maxPresence is how many bytes of memory presence takes in a server.
+	// maxPresence is the maximum size in bytes of the stream of presence.
 	maxPresence = 64 << 20
 
-	// maxMemberSubject is MaxSubject with the ID of a member.
+	// maxMemberSubject is the maximum length in bytes of a subject with the ID
+	// of a member.
 	maxMemberSubject = 3900
 )
 
@@ -28,7 +29,8 @@ var (
 	errNoTTL      = fmt.Errorf("the server is older than NATS 2.11: %w", errors.ErrUnsupported)
 )
 
-// SetPresence implements [hub.PresenceStore]. It rounds ttl up to whole seconds.
+// SetPresence implements [hub.PresenceStore]. It rounds ttl up to whole
+// seconds.
 func (b *Broker) SetPresence(ctx context.Context, topic string, p hub.Presence, ttl time.Duration) error {
 	return b.presence(ctx, topic, memberToken(p.ID), func(ctx context.Context, _ jetstream.Stream, subject string) error {
 		m := nats.NewMsg(subject)
@@ -46,8 +48,8 @@ func (b *Broker) RemovePresence(ctx context.Context, topic, id string) error {
 	})
 }
 
-// Presence implements [hub.PresenceStore]. It asks one of the servers that have the
-// stream, which may lack the latest changes.
+// Presence implements [hub.PresenceStore]. It asks one of the servers that hold
+// the stream. That server may lack the latest changes.
 func (b *Broker) Presence(ctx context.Context, topic string, limit int) (members []hub.Presence, count int, err error) {
 	err = b.presence(ctx, topic, "*", func(ctx context.Context, s jetstream.Stream, subject string) error {
 		var err error
@@ -57,8 +59,9 @@ func (b *Broker) Presence(ctx context.Context, topic string, limit int) (members
 	return members, count, err
 }
 
-// presence calls f with the stream of presence, and the subject of a topic with a
-// token for the member. It repeats that until f succeeds, fails for good, or ctx ends.
+// presence calls f with the stream of presence and with the subject for a topic
+// and a token, which stands for a member. It repeats the call until f succeeds,
+// fails permanently, or ctx ends.
 func (b *Broker) presence(ctx context.Context, topic, token string, f func(ctx context.Context, s jetstream.Stream, subject string) error) error {
 	if b.opts.History == nil {
 		return errNoPresence
@@ -97,8 +100,9 @@ func memberToken(id string) string {
 	return string(appendToken(nil, id))
 }
 
-// members returns the stream of presence, and creates it if there is none. It holds one
-// message for each member of each topic, until the time of the message is over.
+// members returns the stream of presence, and creates it if there is none. The
+// stream holds one message for each member of each topic, until the message
+// expires.
 func (b *Broker) members(ctx context.Context) (jetstream.Stream, error) {
 	if s := b.memberStream.Load(); s != nil {
 		return *s, nil
@@ -129,8 +133,8 @@ func (b *Broker) members(ctx context.Context) (jetstream.Stream, error) {
 	return s, nil
 }
 
-// growPresence gives the stream of presence its replicas whenever it was opened, until
-// ctx ends.
+// growPresence adds missing replicas of the stream of presence each time the
+// stream is opened, until ctx ends.
 func (b *Broker) growPresence(ctx context.Context) {
 	for {
 		select {
@@ -142,7 +146,8 @@ func (b *Broker) growPresence(ctx context.Context) {
 	}
 }
 
-// list returns up to limit members, or all, and how many there are.
+// list returns up to limit members, and their total number. A negative limit
+// means all.
 func (b *Broker) list(ctx context.Context, stream, subject string, limit int) (members []hub.Presence, count int, err error) {
 	r := getRequest{Sequence: 1, Subject: subject, Batch: max(limit, 1)}
 	if limit < 0 {

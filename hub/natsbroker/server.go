@@ -50,11 +50,11 @@ type ServerOptions struct {
 }
 
 // Server is a NATS server in this process. Servers that join each other form a
-// cluster. Streams need at least two servers, and more than half of all servers
-// that ever joined.
+// cluster. Streams work only while at least two servers run, and more than half
+// of all servers that have ever joined.
 type Server struct {
 	server    *server.Server
-	password  string // of clients, known only to this process
+	password  string // for clients; only this process knows it
 	temporary string // the directory to remove
 }
 
@@ -188,8 +188,8 @@ func (s *Server) Addr() string {
 // Peers returns how many other servers are connected.
 func (s *Server) Peers() int { return s.server.NumRoutes() }
 
-// Shutdown transfers leadership to other servers, ends the server and waits for
-// its end.
+// Shutdown transfers leadership to other servers, ends the server, and waits
+// until it has ended.
 func (s *Server) Shutdown() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()

@@ -25,14 +25,14 @@ const (
 	// does not answer.
 	tryTimeout = 2 * time.Second
 
-	// heartbeat is the interval of heartbeats of an idle consumer. It is lost
-	// when two are missing.
+	// heartbeat is the interval of heartbeats of an idle consumer. The consumer
+	// counts as lost when two heartbeats are missing.
 	heartbeat = time.Second
 
-	// inactive is how long a consumer stays when its copy was killed.
+	// inactive is how long NATS keeps a consumer whose copy was killed.
 	inactive = 30 * time.Second
 
-	// releaseTimeout bounds how long the end of a consumer is waited for.
+	// releaseTimeout limits the time to delete a consumer.
 	releaseTimeout = time.Second
 )
 
@@ -155,8 +155,8 @@ func (b *Broker) beginning(ctx context.Context) (hub.Position, error) {
 	return b.begin, nil
 }
 
-// stream returns a stream. If there is none, it creates one: on fewer servers if there
-// are not enough.
+// stream returns the stream named in config, and creates it if there is none.
+// If the cluster has too few servers, it creates the stream with one replica.
 func (b *Broker) stream(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
 	stream, err := b.js.Stream(ctx, config.Name)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -181,9 +181,9 @@ func isFew(err error) bool {
 	return ok && (answer.ErrorCode == noSuitablePeers || answer.ErrorCode == replicasNotSupported)
 }
 
-// config returns the configuration of the stream. It is limited only by age and
-// size, which drop the oldest messages. All messages after a position therefore
-// exist if the first message of the stream is not later.
+// config returns the configuration of the stream. The stream is limited only by
+// age and size, which drop the oldest messages. If the stream begins at or
+// before a position, it therefore contains all messages after that position.
 func (b *Broker) config() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        b.opts.Prefix,
@@ -198,7 +198,8 @@ func (b *Broker) config() jetstream.StreamConfig {
 	}
 }
 
-// grow gives a stream the replicas that it should have, once there are servers.
+// grow increases the replicas of a stream to Options.Replicas when the cluster
+// has enough servers.
 func (b *Broker) grow(ctx context.Context, info *jetstream.StreamInfo) {
 	config := info.Config
 	config.Replicas = b.opts.Replicas
@@ -306,7 +307,8 @@ func (f *follower) consume(ctx context.Context) (jetstream.Consumer, error) {
 	})
 }
 
-// release deletes a consumer, so that NATS does not keep it until it is inactive.
+// release deletes a consumer, so that NATS does not keep it for the time
+// inactive.
 func (f *follower) release(c jetstream.Consumer) {
 	if !f.nc.IsConnected() {
 		return
