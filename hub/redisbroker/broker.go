@@ -66,7 +66,7 @@ type Broker struct {
 	wanted map[string]*subscription // by topic or pattern
 	globs  map[string]string        // patterns by their Redis patterns
 	dirty  map[string]bool          // topics whose subscription changed since the last command
-	wake   chan struct{}            // dirty is not empty
+	wake   chan struct{}            // signals that dirty is not empty
 }
 
 var (
@@ -74,8 +74,8 @@ var (
 	_ hub.PresenceStore = (*Broker)(nil)
 )
 
-// New returns a broker. It connects when it is first used, so New returns no
-// error of the network.
+// New returns a broker. The broker connects when it is first used, so New
+// returns no error of the network.
 func New(opts Options) (*Broker, error) {
 	opts.Prefix = cmp.Or(opts.Prefix, DefaultPrefix)
 	if strings.ContainsAny(opts.Prefix, "{}") {
@@ -114,8 +114,8 @@ func (b *Broker) keeps(topic string) int {
 func (b *Broker) channel(topic string) string { return b.opts.Prefix + "c:" + topic }
 
 // headSize is the length of the header of a publication: the ID of its sender,
-// and how many it had sent before. It identifies repetitions, which Redis sends
-// for patterns.
+// and its number among the publications of that sender. The header identifies
+// repetitions, which Redis sends for patterns.
 const headSize = 16
 
 func (b *Broker) encode(p *hub.Publication) []byte {

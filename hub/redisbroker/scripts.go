@@ -2,15 +2,13 @@ package redisbroker
 
 import "github.com/redis/go-redis/v9"
 
-// The keys of a topic: a hash with its epoch (e) and its newest offset (n), its
-// stream, the positions of publications with an ID, and its present members, by
-// expiry time, with their data.
+// The kinds of keys of a topic.
 const (
-	metaKey     = ":m"
-	streamKey   = ":s"
-	idKey       = ":i:"
-	presenceKey = ":p"
-	dataKey     = ":d"
+	metaKey     = ":m"  // a hash with the epoch (e) and the newest offset (n)
+	streamKey   = ":s"  // the stream of publications
+	idKey       = ":i:" // and an ID: the position of the publication with this ID
+	presenceKey = ":p"  // the IDs of present members, by expiry time
+	dataKey     = ":d"  // a hash of the data of present members, by ID
 )
 
 // key returns a key of a topic. The part in braces determines the slot, so all
@@ -23,8 +21,9 @@ func (b *Broker) key(topic, kind string) string {
 // with its position. It returns the position.
 //
 //	KEYS  the hash, the stream, the ID
-//	ARGV  channel, publication, an epoch if there is none, the maximum number of messages, the age
-//	      of the stream and of the hash in ms, whether there is an ID
+//	ARGV  channel, publication, the epoch to set if there is none, the maximum
+//	      number of messages, the lifetimes of the stream and of the hash in
+//	      ms, 1 if there is an ID
 var publishScript = redis.NewScript(`
 local epoch = redis.call('HGET', KEYS[1], 'e')
 if not epoch then
@@ -49,8 +48,8 @@ return position
 // stream.
 //
 //	KEYS  the hash, the stream
-//	ARGV  an epoch if there is none, the age of the hash in ms, the offset to start
-//	      after, how many
+//	ARGV  the epoch to set if there is none, the lifetime of the hash in ms,
+//	      the offset to start after, the maximum number of entries
 var historyScript = redis.NewScript(`
 if redis.call('HSETNX', KEYS[1], 'e', ARGV[1]) == 1 then
 	redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -63,7 +62,7 @@ return {position, redis.call('XRANGE', KEYS[2], '(0-' .. ARGV[3], '+', 'COUNT', 
 // setPresenceScript makes a member present.
 //
 //	KEYS  the set by time, the data
-//	ARGV  ID, data, for how many ms
+//	ARGV  ID, data, lifetime in ms
 var setPresenceScript = redis.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -74,11 +73,11 @@ for i = 1, 2 do
 end
 `)
 
-// presenceScript returns how many are present, and some of them with their
-// data.
+// presenceScript returns the number of present members, and some of them with
+// their data.
 //
 //	KEYS  the set by time, the data
-//	ARGV  the last index of those to return: -1 for all, -2 for none
+//	ARGV  the index of the last member to return: -1 for all, -2 for none
 var presenceScript = redis.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
