@@ -95,9 +95,10 @@ type Config struct {
 	Loops int
 
 	// Goroutines makes goroutines read from and write to all connections,
-	// instead of the system's poller. The handler still runs on the loops. It
-	// is always on for systems whose poller this package does not support. It
-	// is for tests with connections in memory or with testing/synctest.
+	// instead of using the system's poller. The handler still runs on the
+	// loops. Goroutines is for tests with connections in memory or with
+	// testing/synctest. It is always on for systems whose poller this package
+	// does not support.
 	Goroutines bool
 
 	// Upgrader is the policy of Serve for opening handshakes. Its callbacks run
@@ -105,10 +106,11 @@ type Config struct {
 	// HandshakeTimeout and Compression.
 	Upgrader ws.Upgrader
 
-	// OnRequest is called on a loop with each request, before the Upgrader
-	// decides. It may refuse the request with an error, as the callbacks of
-	// [ws.Upgrader] do, and may set the options of the connection. o.Handler is
-	// the handler of the server at first. r is valid until OnRequest returns.
+	// OnRequest is called on a loop with each request, before Upgrader is
+	// applied. It may refuse the request with an error, as the callbacks of
+	// [ws.Upgrader] do, and may set the options of the connection. Initially,
+	// o.Handler is the handler of the server. r is valid until OnRequest
+	// returns.
 	OnRequest func(r *ws.Request, o *Options) error
 
 	// CheckOrigin reports whether a page of this origin may connect. nil allows
@@ -183,11 +185,11 @@ type Config struct {
 	ShutdownSpread time.Duration
 
 	// Stats, if not nil, counts messages and close frames of the server.
-	// Servers may share one, also with connections of package websocket, whose
-	// Stats embeds it. A close frame counts when its connection is over.
-	// Counting costs three atomic operations for each sent message, and three
-	// for all messages that one iteration of a loop receives. The counters of
-	// [Server.Stats] are always kept.
+	// Servers may share one Stats, also with connections of package websocket:
+	// the Stats of that package embeds this type. A close frame counts when its
+	// connection is over. Counting costs three atomic operations for each sent
+	// message, and three for all messages that one iteration of a loop
+	// receives. The counters of [Server.Stats] are always kept.
 	Stats *wsutil.Stats
 
 	// Panicked, if not nil, is called after a callback of the Handler has

@@ -38,27 +38,27 @@ type Conn struct {
 	flags   connFlags
 	id      identity
 	began   time.Duration   // start of the handshake, and later of the open connection
-	until   time.Duration   // the end of the handshake, or of the life; 0 for none
+	until   time.Duration   // when the handshake or the lifetime ends; 0 for no limit
 	stash   *bufpool.Buffer // input that was received and not consumed, or nil
 	dropped uint32          // bytes that came after a refusal
 
 	// Under mu.
 	mu       sync.Mutex
 	asks     asks
-	blocked  bool     // the transport takes no more for now; the poller waits for it
+	blocked  bool     // the transport accepts no more for now; the poller waits until it does
 	reads    bool     // the poller waits for input
 	broken   bool     // nothing can be written any longer
 	queued   bool     // a Send has queued a message: Drain is due
-	finished bool     // Close was called, or would have been
-	armed    interest // what the poller was told
+	finished bool     // Close of the handler was called, if it has one
+	armed    interest // the interest that the poller has
 	closing  ws.StatusCode
-	fd       int32  // -1 without a descriptor, and when that is closed
+	fd       int32  // -1 without a descriptor, and after it was closed
 	written  uint32 // bytes at the start of out that are written
 	link     link   // nil for a plain descriptor
 	out      *bufpool.Buffer
 	queue    *wsutil.SendQueue // nil until something had to wait
 	replies  wsutil.Replies    // pongs that wait
-	stalled  time.Duration     // since when blocked and no byte was taken
+	stalled  time.Duration     // while blocked: when the transport last accepted data, or blocked
 	value    any
 	rare     *rare // nil for most
 
@@ -74,7 +74,7 @@ type rare struct {
 	running     bool            // a goroutine runs the tasks
 	room        chan struct{}   // closed when a SendWait may try again
 	head        *bufpool.Buffer // the beginning of a request
-	searched    int             // bytes of head that hold no end of it
+	searched    int             // bytes of head that were searched for its end
 	ends        []endFunc       // of OnEnd
 }
 
@@ -84,33 +84,33 @@ type endFunc struct {
 	f   func()
 }
 
-// phase is how far a connection has come on its loop.
+// phase is the phase of a connection on its loop.
 type phase uint8
 
 const (
 	phaseSecure phase = iota // TLS handshake
 	phaseHead                // opening handshake
 	phaseOpen
-	phaseOver // the rest is written, and input dropped
+	phaseOver // pending output is written, and input is dropped
 	phaseDead // the transport is closed
 )
 
-// connFlags are known to the loop only.
+// connFlags are accessed only by the loop.
 type connFlags uint16
 
 const (
-	flagOpened   connFlags = 1 << iota // Open was called, or would have been
-	flagFinished                       // Close was called, or would have been
+	flagOpened   connFlags = 1 << iota // Open of the handler was called, if it has one
+	flagFinished                       // Close of the handler was called, if it has one
 	flagEOF                            // there is no more input
 	flagClosing                        // our close frame is due or sent: messages are dropped
 	flagAttached                       // the descriptor is a duplicate
 	flagRefused                        // the handshake was refused
 	flagPing                           // a keepalive ping is due and could not be sent yet
-	flagGone                           // it no longer counts
-	flagRefusing                       // a limit was reached: it is being refused
+	flagGone                           // the connection no longer counts
+	flagRefusing                       // a limit was reached: the connection is being refused
 	flagLimited                        // the limits of Serve apply
-	flagCounted                        // it counts among the connections of its address
-	flagUnread                         // input came that was not decoded
+	flagCounted                        // counts among the connections of its address
+	flagUnread                         // received input was not decoded
 	flagLingers                        // nothing more is sent; input is dropped
 )
 
@@ -119,11 +119,11 @@ type asks uint16
 
 const (
 	askOpen    asks = 1 << iota // begin
-	askRead                     // the link has input
-	askWrite                    // the link takes more
+	askRead                     // the link has received input
+	askWrite                    // the link accepts more output
 	askClose                    // Close was called
 	askAbort                    // CloseNow was called
-	askResume                   // input may be wanted again
+	askResume                   // a reason to hold input may have ended
 	askSecured                  // the TLS handshake is over
 	askListed                   // the connection is in the list of its loop
 )

@@ -1,15 +1,15 @@
 // Package wsloop runs very many WebSocket connections on a few goroutines:
 // servers and clients without a goroutine for each connection. The protocol is
-// that of package wsutil, with compression. It is driven by epoll on Linux, by
-// kqueue on macOS and the BSDs, and by goroutines on other systems and in
-// tests; the API and the behavior are the same.
+// that of package wsutil, with compression. Loops wait for connections with
+// epoll on Linux, with kqueue on macOS and the BSDs, and with goroutines on
+// other systems and in tests. The API and the behavior are the same everywhere.
 //
 // # When to use it
 //
 // Package websocket is simpler: its handlers are sequential code that may
 // block. This package is for servers whose connections are mostly idle, or all
-// receive the same messages. An idle connection takes about 400 bytes here, and
-// about 4 KiB there.
+// receive the same messages. An idle connection takes about 400 bytes in this
+// package, and about 4 KiB in package websocket.
 //
 //	s, err := wsloop.New(nil, &wsloop.Handler{
 //		Message: func(c *wsloop.Conn, op ws.OpCode, payload []byte) {
@@ -27,26 +27,26 @@
 // events of its connections and then writes what they send.
 //
 // CI compiles and vets the kqueue poller for macOS and FreeBSD, but runs tests
-// on Linux only. [Config].Goroutines does not use a poller.
+// on Linux only. [Config].Goroutines replaces the poller by goroutines.
 //
 // # Handlers
 //
 // The functions of a [Handler] run on the loop of their connection, one at a
 // time and in order. They must not block: [Conn.Go] moves the rest of a handler
-// to a goroutine. All messages that are sent to a connection during one
-// iteration of the loop are written in one system call. A payload is valid
-// until the function returns.
+// to a goroutine. At the end of an iteration, the loop writes all messages for
+// a connection in one system call. A payload is valid until the function
+// returns.
 //
 // # Sending
 //
 // [Conn.Send] and its variants never block and may be called by any goroutine.
-// Messages that the transport does not accept wait in a queue, by default of at
-// most 64 KiB. The policy in [Config].Queue applies to messages above that
-// limit. [Conn.SendKey] replaces a waiting message with the same key, for
-// tickers. [Conn.SendWait] blocks until there is room or a context ends. A
-// group of package websocket holds connections of both packages: its method
-// JoinMember accepts a Conn. Broadcasts cost one system call for each receiver
-// and iteration.
+// Messages that the transport does not accept wait in a queue, which holds at
+// most 64 KiB by default. The policy in [Config].Queue applies to messages
+// above that limit. [Conn.SendKey] replaces a waiting message with the same
+// key, which suits tickers. [Conn.SendWait] blocks until there is room or a
+// context ends. A group of package websocket holds connections of both
+// packages: its method JoinMember accepts a Conn. Broadcasts cost one system
+// call for each receiver and iteration.
 //
 // # Attaching
 //

@@ -69,7 +69,7 @@ func (l *loop) wind(c *Conn) {
 	switch {
 	case broken, c.flags&flagEOF != 0 && left == 0:
 		l.release(c)
-	case left > 0, c.flags&flagLingers != 0: // until the peer reads it or ends, or until the timeout
+	case left > 0, c.flags&flagLingers != 0: // wait until the peer reads it or ends, or until the timeout
 	case action == wsutil.Shut:
 		l.release(c)
 	default:
@@ -83,7 +83,7 @@ func (l *loop) wind(c *Conn) {
 	}
 }
 
-// halfClose ends sending. It reports whether the peer learns of that.
+// halfClose ends sending. It reports whether the peer can observe that.
 func (c *Conn) halfClose() bool {
 	if c.link != nil {
 		return c.link.closeWrite(c)
@@ -101,7 +101,8 @@ func (l *loop) ended(c *Conn) {
 	}
 }
 
-// closes records that our close frame is due or sent.
+// closes records that our close frame is due or was sent. From then on,
+// messages are dropped.
 func (c *Conn) closes() {
 	if c.phase != phaseOpen || c.flags&flagClosing != 0 {
 		return
@@ -113,7 +114,7 @@ func (c *Conn) closes() {
 	c.protocol.Discard()
 	c.mu.Lock()
 	if c.emptyQueue() {
-		c.encodeClose() // even if the transport is blocked: the peer's close frame must not come before ours
+		c.encodeClose() // even if the transport is blocked: ours must precede the peer's close frame
 	}
 	c.mu.Unlock()
 	if c.flags&flagOpened != 0 {

@@ -20,10 +20,10 @@ type loop struct {
 	generation uint32
 	events     []event
 	pending    []event // events of this iteration that are not handled yet
-	listed     []*Conn // and connections
+	listed     []*Conn // connections of this iteration that are not served yet
 	buf        []byte  // received data
 	plain      []byte  // decrypted data
-	rest       []byte  // the part of the input that the handler has not seen, for a panic
+	rest       []byte  // the part of the input that the handler has not seen, for use after a panic
 	now        time.Duration
 	swept      time.Duration // when the last sweep began
 	cursor     int           // the next slot of the sweep
@@ -41,12 +41,12 @@ type loop struct {
 	asleep bool
 	quit   bool
 
-	conns atomic.Int64 // assigned connections, including those still on the way
+	conns atomic.Int64 // assigned connections, including those that begin has not seen yet
 	counters
 }
 
 const (
-	maxEvents  = 256 // of a turn
+	maxEvents  = 256 // in an iteration
 	sweepEvery = 500 * time.Millisecond
 	maxSweep   = 4096 // connections that a sweep visits in an iteration
 )
@@ -166,12 +166,12 @@ func (l *loop) handle(ev event) {
 	}
 	c := l.lookup(ev.id)
 	if c == nil {
-		return // of a connection that is gone
+		return // the connection is gone
 	}
 	if ev.out {
 		l.settle(c)
 	}
-	if ev.in && c.phase != phaseDead && c.reads { // or the write has found the error
+	if ev.in && c.phase != phaseDead && c.reads { // unless settle has stopped reading
 		l.readable(c)
 	}
 }

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// poller tells a loop which connections may be read or written. There are
-// three: epoll, kqueue, and channelPoller, which has no descriptors. Only the
+// poller tells a loop which connections may be read or written. There are three
+// pollers: epoll, kqueue, and channelPoller, which has no descriptors. Only the
 // loop calls the methods, with two exceptions: any goroutine may call wake, and
 // arm may be called with the lock of the connection held.
 type poller interface {
-	// arm replaces what the descriptor is watched for: was is the previous
-	// interest. Without any interest the descriptor is not watched, so that an
-	// error cannot raise the same event repeatedly.
+	// arm changes the interest in the descriptor from was to want. Without any
+	// interest, the descriptor is not watched, so that an error cannot raise
+	// the same event repeatedly.
 	arm(fd int, id identity, was, want interest) error
 
-	// wait fills events and returns their number. It waits at most for timeout,
-	// without a limit if that is negative, and returns early after wake.
+	// wait fills events and returns their number. It returns after timeout, or
+	// earlier after wake. A negative timeout means no limit.
 	wait(events []event, timeout time.Duration) (int, error)
 
 	// wake makes the current or next wait return. Any goroutine may call it.

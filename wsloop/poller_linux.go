@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epoll is level-triggered: what a read leaves raises another event.
+// epoll is level-triggered: bytes that a read leaves raise another event.
 type epoll struct {
 	fd, eventFD int
 	raw         []unix.EpollEvent

@@ -20,10 +20,10 @@ type pump struct {
 	started bool
 	idle    bool // the reader waits for more
 	closed  bool
-	have    bool // in and err are from the reader
+	have    bool // in and err hold a read that the loop has not handled yet
 	in      []byte
 	err     error
-	out     *bufpool.Buffer // is being written
+	out     *bufpool.Buffer // data that is being written
 }
 
 const (

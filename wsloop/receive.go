@@ -9,7 +9,7 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// begin is the first step of the loop with a connection.
+// begin is the first call of the loop for a connection.
 func (c *Conn) begin() {
 	l := c.loop
 	l.place(c)
@@ -44,7 +44,7 @@ func (l *loop) place(c *Conn) {
 	l.slots[c.id.slot] = c
 }
 
-// opened begins the part of the connection that the handler sees.
+// opened begins the open phase, and calls Open.
 func (c *Conn) opened() {
 	l := c.loop
 	c.phase = phaseOpen
@@ -147,7 +147,7 @@ func (c *Conn) feed(p []byte) {
 	}
 }
 
-// goesOn reports whether held input is decoded in spite of these reasons.
+// goesOn reports whether input is decoded although these reasons hold it.
 func (c *Conn) goesOn(held int32) bool {
 	if held&heldByClose != 0 {
 		c.closes() // from here on messages are dropped until the peer's close frame
@@ -194,7 +194,7 @@ func (c *Conn) control(ev wsutil.Event) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.dropWaiting() // a close frame follows what is encoded
-		c.encodeClose() // our waiting close frame says more than an echo
+		c.encodeClose() // our own close frame precedes the echo, because it has our code and reason
 		c.reply(ev)
 	}
 }
@@ -232,7 +232,7 @@ func (c *Conn) inputEnded(err error) {
 	switch {
 	case c.phase != phaseOpen:
 		c.loop.ended(c)
-	case c.stash != nil: // it is decoded first, when the input is no longer held
+	case c.stash != nil: // held input is decoded first, in resume
 		if err != nil {
 			c.protocol.Fail(err)
 		}
@@ -247,7 +247,7 @@ func (c *Conn) inputEnded(err error) {
 // listen starts or stops reading.
 func (c *Conn) listen() {
 	reads := c.flags&flagEOF == 0 && c.phase != phaseDead && (c.phase != phaseOpen || c.held.Load()&heldInput == 0 || c.flags&flagClosing != 0)
-	if reads != c.reads { // which only the loop changes
+	if reads != c.reads { // only the loop changes c.reads
 		c.mu.Lock()
 		c.reads = reads
 		c.arm()

@@ -16,9 +16,9 @@ import (
 // secure is the link of a connection with TLS over a descriptor. crypto/tls
 // reads from and writes to the type memory below. During the handshake, which
 // has a goroutine of its own, a read waits until the loop has received data.
-// After it, a read without data returns errWouldBlock, the only kind of error
-// that crypto/tls does not keep. A write always accepts everything, because
-// crypto/tls keeps all errors of writes.
+// After the handshake, a read without data returns errWouldBlock, the only kind
+// of error that crypto/tls does not keep. A write always accepts everything,
+// because crypto/tls keeps all errors of writes.
 type secure struct {
 	conn *tls.Conn
 	c    *Conn
@@ -27,11 +27,11 @@ type secure struct {
 	mu     sync.Mutex
 	filled sync.Cond
 	in     []byte // encrypted input: a view of the loop's buffer after the handshake
-	eof    bool   // and nothing follows it
+	eof    bool   // nothing follows in
 	closed bool
 	waits  bool            // a read may wait: the handshake is in progress
 	out    *bufpool.Buffer // encrypted output
-	gone   int             // bytes of out that are written
+	gone   int             // number of bytes of out that were written
 }
 
 // maxInHandshake is how many bytes a client may send before its handshake is

@@ -62,8 +62,8 @@ func (c *Conn) Send(op ws.OpCode, p []byte) (wsutil.SendResult, error) {
 	return r, err
 }
 
-// SendKey is Send for a message that replaces a waiting message with the same
-// key, so that a slow peer gets only the newest value.
+// SendKey is like Send, but the message replaces a waiting message with the
+// same key, so that a slow peer gets only the newest value.
 func (c *Conn) SendKey(op ws.OpCode, p []byte, key string) (wsutil.SendResult, error) {
 	c.mu.Lock()
 	r, err := c.send(op, p, nil, key)
@@ -71,13 +71,13 @@ func (c *Conn) SendKey(op ws.OpCode, p []byte, key string) (wsutil.SendResult, e
 	return r, err
 }
 
-// SendPrepared is Send for a message that is encoded once for many connections.
-// m must be a text or binary message.
+// SendPrepared is like Send, for a message that is encoded once for many
+// connections. m must be a text or binary message.
 func (c *Conn) SendPrepared(m *wsutil.PreparedMessage) (wsutil.SendResult, error) {
 	return c.SendPreparedKey(m, "")
 }
 
-// SendPreparedKey is SendKey for a prepared message.
+// SendPreparedKey is like SendKey, for a prepared message.
 func (c *Conn) SendPreparedKey(m *wsutil.PreparedMessage, key string) (wsutil.SendResult, error) {
 	c.mu.Lock()
 	r, err := c.send(m.OpCode(), m.Payload(), m, key)
@@ -85,7 +85,7 @@ func (c *Conn) SendPreparedKey(m *wsutil.PreparedMessage, key string) (wsutil.Se
 	return r, err
 }
 
-// SendWait is Send, but waits until the message fits into the queue or ctx
+// SendWait is like Send, but waits until the message fits into the queue or ctx
 // ends. It must not be called on a loop, where it would stop all connections of
 // that loop. Call it from goroutines and from functions given to [Conn.Go].
 func (c *Conn) SendWait(ctx context.Context, op ws.OpCode, p []byte) error {
@@ -144,8 +144,8 @@ func (c *Conn) ping(p []byte) error {
 	return err
 }
 
-// Buffered returns how many bytes wait to be sent: those encoded, with their
-// frame headers, and the payload of those in the queue.
+// Buffered returns how many bytes wait to be sent: encoded messages with their
+// frame headers, and the payloads of messages in the queue.
 func (c *Conn) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -43,7 +43,7 @@ type Server struct {
 	closing   bool // Shutdown or Close was called
 	conns     int
 	refusing  int           // connections that are being refused
-	idle      chan struct{} // closed once closing and without connections
+	idle      chan struct{} // closed when closing is set and no connection is left
 	running   int           // loops
 	ended     chan struct{} // closed when all loops have ended
 	err       error         // of a loop
@@ -185,8 +185,8 @@ func (s *Server) checkIdle() {
 
 // Attach adds a connection after its handshake by [ws.Upgrade], [ws.Dial],
 // [ws.UpgradeHTTP] or a similar function. hs is the result of the handshake.
-// br, which may be nil, holds data read after it. side is [ws.StateServerSide]
-// or [ws.StateClientSide]. o may be nil.
+// br, which may be nil, holds data that was read after the handshake. side is
+// [ws.StateServerSide] or [ws.StateClientSide]. o may be nil.
 //
 // The server owns conn from then on. It duplicates the descriptor of a
 // *net.TCPConn or *net.UnixConn and closes conn. Other connections, such as a
@@ -263,8 +263,8 @@ func (s *Server) Conns() int {
 // frame with [ws.StatusGoingAway], spread over ShutdownSpread, and waits until
 // all connections have ended and all their functions have returned. When ctx
 // ends before that, it closes the remaining connections and returns the cause.
-// Shutdown waits for handlers, so that a handler must not call it except on
-// another goroutine.
+// Shutdown waits for handlers, so a handler may call it only on another
+// goroutine.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.stop()
 	s.leaving.Store(true)

@@ -5,8 +5,8 @@ import (
 	"github.com/wskit/wskit/wsutil"
 )
 
-// sweep checks the timeouts of all connections twice a second, of at most
-// maxSweep in an iteration.
+// sweep checks the timeouts of all connections twice a second. It visits at
+// most maxSweep connections in an iteration.
 func (l *loop) sweep() {
 	if !l.sweeping {
 		if l.now-l.swept < sweepEvery || len(l.slots) == 0 {
