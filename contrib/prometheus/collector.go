@@ -12,8 +12,8 @@
 //		ConnOptions: websocket.ConnOptions{Stats: chat},
 //	})
 //
-// The counters are read when Prometheus scrapes them. A message costs no more
-// than with a Stats and without a Collector.
+// The counters are read when Prometheus scrapes them, so a Collector adds no
+// cost to a message.
 package wsprometheus
 
 import (
@@ -33,7 +33,7 @@ import (
 // DefaultNamespace is the default namespace of the metrics.
 const DefaultNamespace = "websocket"
 
-// Options are the options of [NewCollector]. The zero value has the defaults.
+// Options are the options of [NewCollector]. The zero value is ready to use.
 type Options struct {
 	// Namespace is the first word of the names. If empty, it is
 	// [DefaultNamespace].
@@ -42,9 +42,9 @@ type Options struct {
 	// Labels are added to all metrics.
 	Labels prometheus.Labels
 
-	// CloseCodes are the close codes from 3000 that have their own series. The
-	// peer chooses the code. All other codes are counted as "3xxx" or "4xxx",
-	// so that a peer cannot create thousands of series.
+	// CloseCodes are the close codes from 3000 on that have their own series.
+	// All other codes from 3000 on are counted as "3xxx" or "4xxx", so that a
+	// peer cannot create thousands of series.
 	CloseCodes []websocket.StatusCode
 }
 
@@ -60,7 +60,7 @@ type Collector struct {
 	pings, pongs, closeFrames *prometheus.Desc
 }
 
-// NewCollector returns a Collector of stats. opts may be nil. It is copied.
+// NewCollector returns a Collector of stats. It copies opts, which may be nil.
 func NewCollector(stats *websocket.Stats, opts *Options) *Collector {
 	if opts == nil {
 		opts = new(Options)
@@ -124,7 +124,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- histogram(c.lifetimes, &s.Lifetimes, time.Second, 40*time.Hour)
 }
 
-// histogram returns d as a histogram with the bounds from least to most.
+// histogram returns d as a histogram. It includes the bounds from least to
+// most.
 func histogram(desc *prometheus.Desc, d *websocket.Durations, least, most time.Duration) prometheus.Metric {
 	buckets := make(map[float64]uint64)
 	for bound, n := range d.Buckets() {
@@ -135,7 +136,7 @@ func histogram(desc *prometheus.Desc, d *websocket.Durations, least, most time.D
 	return prometheus.MustNewConstHistogram(desc, uint64(d.Count()), d.Sum().Seconds(), buckets)
 }
 
-// grouped adds counts whose kinds have the same label.
+// grouped returns the sums of the counts that have the same label.
 func grouped[K ~int](counts iter.Seq2[K, int64], label func(K) string) map[string]int64 {
 	sums := make(map[string]int64)
 	for kind, n := range counts {
@@ -152,7 +153,9 @@ func (c *Collector) codeLabel(code websocket.StatusCode) string {
 	return strconv.Itoa(int(code))
 }
 
-// statusLabel returns the label of an HTTP status, which the server of a Dial chooses.
+// statusLabel returns the label of an HTTP status. Statuses without a standard
+// text share a label such as "4xx", because the server of a Dial can choose
+// any.
 func statusLabel(status int) string {
 	if status != 0 && http.StatusText(status) == "" {
 		return fmt.Sprintf("%dxx", status/100)
