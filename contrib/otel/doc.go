@@ -8,8 +8,8 @@
 //	...
 //	c, err := telemetry.Accept(w, r, opts)
 //
-// Messages have no spans. Their counters are read when metrics are exported, so
-// a message costs no more than with a [websocket.Stats].
+// Messages have no spans. The counters of a [websocket.Stats] are read when
+// metrics are exported, so exporting adds no cost to a message.
 //
 // # Names
 //

@@ -26,8 +26,8 @@ const spanName = "websocket handshake"
 // may be nil. The Stats of the Instrumentation replace those of opts; hooks of
 // opts are called.
 //
-// A middleware that has a span for each request keeps it open until the handler
-// returns. The span of Accept ends with the handshake.
+// The span of Accept ends with the handshake. In contrast, the span of a
+// middleware usually ends when the handler returns.
 func (i *Instrumentation) Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*websocket.Conn, error) {
 	if r == nil {
 		return websocket.Accept(w, r, opts)
@@ -62,9 +62,9 @@ func (i *Instrumentation) Accept(w http.ResponseWriter, r *http.Request, opts *w
 	return c, err
 }
 
-// Dial is [websocket.Dial] with a span for the handshake, whose context is sent
-// with the request. opts may be nil. The Stats of the Instrumentation replace
-// those of opts; hooks of opts are called.
+// Dial is [websocket.Dial] with a span for the handshake. The context of the
+// span is sent with the request. opts may be nil. The Stats of the
+// Instrumentation replace those of opts; hooks of opts are called.
 func (i *Instrumentation) Dial(ctx context.Context, urlstr string, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
 	if ctx == nil {
 		return websocket.Dial(ctx, urlstr, opts)
@@ -133,8 +133,8 @@ func (i *Instrumentation) request(method string, u *url.URL, host string) []attr
 	return attributes
 }
 
-// knownMethod returns the method, or a placeholder for an unknown one, because
-// clients choose it.
+// knownMethod returns the method, or a placeholder if it is unknown: a client
+// can choose any text.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,

@@ -21,23 +21,23 @@ const scope = "github.com/wskit/wskit/contrib/otel"
 
 const closeCodeKey = attribute.Key("websocket.close.code")
 
-// Options are the options of [New]. The zero value has the defaults.
+// Options are the options of [New]. The zero value is ready to use.
 type Options struct {
 	// MeterProvider, TracerProvider and Propagator default to the global ones.
 	MeterProvider  metric.MeterProvider
 	TracerProvider trace.TracerProvider
 	Propagator     propagation.TextMapPropagator
 
-	// Stats are the counters. If it is nil, New makes new ones.
+	// Stats holds the counters. nil means a new Stats.
 	Stats *websocket.Stats
 
-	// Attributes are added to all metrics and spans: for example, the endpoint.
-	// Several Instrumentations of one provider need different attributes.
+	// Attributes are added to all metrics and spans, for example the endpoint.
+	// Instrumentations that share a provider need different attributes.
 	Attributes []attribute.KeyValue
 
-	// CloseCodes are the close codes from 3000 that have their own series. The
-	// peer chooses the code. All other codes are counted as "3xxx" or "4xxx",
-	// so that a peer cannot create thousands of series.
+	// CloseCodes are the close codes from 3000 on that have their own series.
+	// All other codes from 3000 on are counted as "3xxx" or "4xxx", so that a
+	// peer cannot create thousands of series.
 	CloseCodes []websocket.StatusCode
 }
 
@@ -83,7 +83,7 @@ func New(opts *Options) (*Instrumentation, error) {
 	return i, nil
 }
 
-// Stats returns the counters.
+// Stats returns the counters that the Instrumentation exports.
 func (i *Instrumentation) Stats() *websocket.Stats { return i.stats }
 
 // Close stops exporting the counters. Connections stay open.
