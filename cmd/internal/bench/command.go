@@ -51,8 +51,8 @@ time. It therefore includes the time that a message waits behind a late answer, 
 slow server does not look fast (coordinated omission). Without --rate, each connection
 sends its next message when it has received an answer.
 
-Use --send-only for a server that answers differently or not at all. A ping follows the
-messages: they count when its pong shows that the server has received them, and the
+Use --send-only for a server that answers differently or not at all. Pings follow the
+messages. A message counts when a pong shows that the server has received it, and the
 latency is that of the pings. Use --receive-only to count the messages of the server.
 
 ` + templateHelp + `
@@ -128,7 +128,7 @@ func (o *options) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&o.fail, "fail", nil, "exit with status 6 if this threshold is crossed, such as 'p99>50ms', 'rate<1000' or 'lost>0.1%' (repeatable)")
 	flags.StringVar(&o.save, "save", "", "file to save the result to, for --compare")
 	flags.StringVar(&o.plot, "plot", "", "file to plot the result to, .html or .svg")
-	flags.BoolVar(&o.compare, "compare", false, "compare two saved results, with --plot in one plot: wskit bench --compare OLD NEW")
+	flags.BoolVar(&o.compare, "compare", false, "compare two saved results: wskit bench --compare OLD NEW; --plot draws both")
 	o.Flags.Register(flags)
 	flags.IntVar(&o.streams, "streams", 0, "with --http2: WebSockets for each connection (default: what the server allows, at most 250)")
 }

@@ -18,7 +18,7 @@ import (
 
 // scriptHelp describes the language of scripts.
 const scriptHelp = `Scripts: --script FILE has the steps of each connection, which repeats them until the load
-ends. -n then counts scripts. The file is YAML:
+ends. -n is then the number of script runs. The file is YAML:
   steps:
     - connect                          # the first step; allowed again after close
     - send: '{"join":"{{csv room}}"}'  # a template

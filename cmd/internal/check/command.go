@@ -43,9 +43,9 @@ const statusTolerated = 5
 
 const long = `Test a WebSocket implementation with hundreds of cases from RFC 6455 and RFC 7692.
 
-A server under test must echo every message. Test a client with --client: wskit starts it
-with the URL of the suite as the last argument, or instead of {url}; without a command it
-waits for the client. The client does three things:
+A server under test must echo every message. To test a client, use --client with a command
+that starts it. wskit appends the URL of the suite as the last argument, or replaces {url}
+with it. Without a command, wskit waits for the client. The client does three things:
 
   1. It opens URL/count and reads a number n.
   2. For each i from 1 to n, it opens URL/case?n=i and echoes every message until the
@@ -62,11 +62,11 @@ Without --tls, a client under test must start with HTTP/2 at once (prior knowled
 A case is strict if the peer follows the RFC, tolerated if it deviates without harm, and
 failed if it breaks the RFC.
 
-With --baseline, the JSON report of an earlier run, only cases with a worse result than in
-that run count. Cases with a better result are also listed.
+--baseline takes the JSON report of an earlier run. The exit status then depends only on
+cases with a worse result than in that run. Cases with a better result are also listed.
 
 Exit status:
-  0    no case failed, or none that had passed in the --baseline
+  0    no case failed; with --baseline, no case that had passed before failed
   1    a case failed, or the server died during the run
   2    invalid command line
   3    no connection: refused, timed out, invalid certificate, not a WebSocket server

@@ -39,12 +39,12 @@ const long = `Proxy between clients and a server. The proxy forwards the handsha
 unchanged, and prints a line for each frame, as wskit trace does. Frames go to stdout and
 other events to stderr. Ctrl-C closes all connections and prints a summary.
 
-The server receives the client's request with its own Host (--keep-host keeps the
-client's), and with the path of the URL, or the client's path if the URL has none. Offers,
-subprotocols, cookies and Origin are forwarded unchanged. Frames are forwarded byte by
-byte; "-z" decompresses only what is printed. Other HTTP requests are forwarded if they
-have no body. The proxy speaks HTTP/1.1. It reads only as fast as the other side accepts
-data, and forwards half-closes.
+The server receives the client's request with the server's Host, or with the client's Host
+if --keep-host is given. The path is that of the URL, or the client's path if the URL has
+none. Offers, subprotocols, cookies and Origin are forwarded unchanged. Frames are
+forwarded byte by byte; "-z" decompresses only the printed frames. Other HTTP requests are
+forwarded if they have no body. The proxy supports only HTTP/1.1. It reads only as fast as
+the other side accepts data, and forwards half-closes.
 
 --record writes the bytes of both sides to a file, which may contain cookies and passwords.
 --replay plays the file: as the clients with a URL, or as the server with --listen. Each
@@ -79,7 +79,7 @@ func Command() *cobra.Command {
 	flags.BoolVar(&o.plain, "no-compression", false, "remove the extensions that clients offer")
 	flags.BoolVar(&o.keepHost, "keep-host", false, "forward the client's Host")
 	flags.StringVar(&o.record, "record", "", "file to write the session to")
-	flags.StringVar(&o.replay, "replay", "", "recorded session to play, as the clients with a URL and otherwise as the server")
+	flags.StringVar(&o.replay, "replay", "", "recorded session to play: as the clients if a URL is given, otherwise as the server")
 	flags.Float64Var(&o.speed, "speed", 1, "speed factor of --replay; 0: without pauses")
 	flags.IntVarP(&o.width, "width", "w", 64, "maximum number of payload bytes to show; -1: all")
 	flags.BoolVarP(&o.inflate, "inflate", "z", false, "show compressed messages decompressed")

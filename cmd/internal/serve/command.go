@@ -43,7 +43,7 @@ const long = `Serve endpoints to test clients against, and a page to try them:
   /broadcast  sends each message to all clients connected to /broadcast
   /hub        with --hub: topics, history and presence, in JSON; /hub.js is its client
   /exec       with --exec: a process for each connection
-  /tcp        with --tcp: a TCP or Unix connection for each connection
+  /tcp        with --tcp: a TCP or Unix connection for each WebSocket
   /metrics    metrics in the format of Prometheus
   /           the page, or with --static the directory; the page is then at /wskit
 
@@ -56,10 +56,10 @@ members. A message of /broadcast may have at most --max-backlog bytes.
 that reconnects receives the messages that it has missed. Only subscribers of a topic may
 publish to it.
 
---cluster makes several servers one hub: a client that loses one server receives from
-another what it has missed, for 5 minutes. With embedded, three servers with the same
---join form a cluster that goes on when one of them ends. It stops while fewer than two
-are running.
+--cluster joins several servers into one hub. A client that loses its server reconnects to
+another one, and receives the messages of up to 5 minutes that it has missed. With
+embedded, three servers with the same --join form a cluster. It continues if one of them
+ends, and pauses while fewer than two are running.
 
 --exec starts the command for each connection to /exec. A message becomes a line of stdin,
 and a line of stdout becomes a text message. With --binary, both are copied as bytes.
@@ -74,10 +74,9 @@ and /tcp, an empty binary message marks the end of one direction, because a WebS
 no half-close.
 
 HTTP/1.1 and HTTP/2 are served on the same port. Over HTTP/2, WebSockets use extended
-CONNECT (RFC 8441); without TLS, the client must know that the server supports HTTP/2.
---http2=false serves only HTTP/1.1. --http3 also serves
-HTTP/3 (RFC 9220) on the UDP port with the same number, which HTTP/1.1 and HTTP/2
-responses announce.
+CONNECT (RFC 8441). Without TLS, the client must know that the server supports HTTP/2.
+--http2=false serves only HTTP/1.1. --http3 also serves HTTP/3 (RFC 9220) on the UDP port
+with the same number. HTTP/1.1 and HTTP/2 responses announce that port.
 
 The URLs go to stdout, and the log to stderr. Ctrl-C closes all connections with 1001 and
 stops the server.
@@ -116,18 +115,18 @@ func Command() *cobra.Command {
 	flags.StringSliceVarP(&o.subprotocols, "subprotocol", "s", nil, "supported subprotocols, in order of preference")
 	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "maximum message size in bytes; -1: no limit")
 	flags.IntVar(&o.maxConnections, "max-connections", 0, "maximum number of connections; 0: no limit")
-	flags.IntVar(&o.maxBacklog, "max-backlog", defaultBacklog, "bytes that may be queued for a slow member of /chat or /broadcast, while as many are being written; -1: no limit")
+	flags.IntVar(&o.maxBacklog, "max-backlog", defaultBacklog, "bytes that may be queued for a slow member of /chat or /broadcast, in addition to as many that are being written; -1: no limit")
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for this time; 0: never")
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for this time; 0: never")
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server stops")
-	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop), with counters at /debug/vars; TLS still needs one, and HTTP/2 all")
+	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop), with counters at /debug/vars; connections over TLS or HTTP/2 still need goroutines")
 	flags.BoolVar(&o.withHub, "hub", false, "serve /hub: topics with history, by the protocol of package hubproto, and a chat on the page")
-	flags.StringVar(&o.cluster, "cluster", "", "with --hub: connect to other servers, through NATS with JetStream at nats://host:4222, or embedded in this process")
-	flags.StringSliceVar(&o.join, "join", nil, "with --cluster embedded: the --cluster-listen of the other servers as host:port; may include its own")
+	flags.StringVar(&o.cluster, "cluster", "", "with --hub: connect to other servers, through NATS with JetStream (nats://host:4222), or through a NATS server in this process (embedded)")
+	flags.StringSliceVar(&o.join, "join", nil, "with --cluster embedded: the --cluster-listen addresses of the other servers; may include that of this server")
 	flags.StringVar(&o.listen, "cluster-listen", "127.0.0.1:6222", "with --cluster embedded: host:port for the other servers; not encrypted")
 	flags.StringVar(&o.secretFile, "cluster-secret", "", "with --cluster embedded: file with a secret that all servers share; others are refused")
-	flags.StringVar(&o.dir, "cluster-dir", "", "with --cluster embedded: directory of the history; a temporary one if it is empty")
-	flags.StringVar(&o.static, "static", "", "directory to serve: regular files, except for links that leave it and names that begin with a dot")
+	flags.StringVar(&o.dir, "cluster-dir", "", "with --cluster embedded: directory of the history (default: a temporary one)")
+	flags.StringVar(&o.static, "static", "", "directory to serve: regular files, but no links that lead out of it and no names that begin with a dot")
 	flags.BoolVar(&o.dotfiles, "dotfiles", false, "with --static: also serve names that begin with a dot")
 	flags.StringVar(&o.exec, "exec", "", "command to start for each connection to /exec")
 	flags.BoolVar(&o.binary, "binary", false, "with --exec: stdin and stdout are bytes, not lines of text")

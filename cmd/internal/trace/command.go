@@ -23,11 +23,12 @@ type options struct {
 const long = `Decode captured bytes and print a line for each frame: offset, direction, opcode, mask
 key, length and payload. The input is a file or stdin: hexadecimal digits (also in the
 formats of xxd and hexdump -C), raw bytes, or a pcap or pcapng file. It may begin with the
-opening handshake. Violations of RFC 6455 are marked with "!" and the section. Each line
-is printed as soon as its frame is complete, or its line of hexadecimal digits.
+opening handshake. Violations of RFC 6455 are marked with "!" and the section. A line is
+printed as soon as its frame is complete, or in hexadecimal input, as soon as the input
+line is complete.
 
-In raw bytes and hexadecimal, all frames have one direction: that of --from, or by default
-the one that the mask bit of the first frame shows. In a capture, all WebSocket
+In raw bytes and hexadecimal, all frames have the same sender: the one of --from, or by
+default the one that the mask bit of the first frame shows. In a capture, all WebSocket
 connections are shown, each frame with the number of its TCP stream after the time.
 WebSockets over HTTP/2 without TLS are included if the beginning of their TCP stream was
 captured: 1.3 is HTTP/2 stream 3 in TCP stream 1, and offsets count the bytes of that
