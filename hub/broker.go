@@ -147,7 +147,8 @@ type Publication struct {
 	// Op is [ws.OpText] or [ws.OpBinary]. 0 means OpText.
 	Op ws.OpCode
 
-	// Payload is the payload. For Join and Leave it is the data of the member.
+	// Payload is the content of the message. For Join and Leave it is the data
+	// of the member.
 	Payload []byte
 
 	// Key, if not empty, makes the publication replace a waiting one with the
@@ -156,7 +157,7 @@ type Publication struct {
 
 	// ID, if not empty, identifies the publication. A publication whose ID is
 	// still in the history of the topic is not published again. For Join and
-	// Leave it is the ID of the member.
+	// Leave, it is the ID of the member.
 	ID string
 
 	// Position is set by a broker with history.

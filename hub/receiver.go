@@ -18,7 +18,7 @@ type Receiver interface {
 	// message. After any other error, the member leaves the hub.
 	Deliver(m *Message) (wsutil.SendResult, error)
 
-	// Replay is Deliver, but waits for room in the queue until ctx ends.
+	// Replay is like Deliver, but waits for room in the queue until ctx ends.
 	Replay(ctx context.Context, m *Message) error
 
 	// Buffered returns how many bytes wait to be sent.
