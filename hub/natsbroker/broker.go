@@ -183,7 +183,7 @@ func reconnectDelay(attempts int) time.Duration {
 	return d + rand.N(d/4)
 }
 
-// Close ends the connection. Run returns.
+// Close ends the connection, so that Run returns.
 func (b *Broker) Close() { b.nc.Close() }
 
 // Run passes received publications to h until ctx ends or the broker is closed.
