@@ -37,7 +37,7 @@ test: ## test all modules
 .PHONY: race
 race: ## test all modules under the race detector, except the tests that run other programs or read the sources
 	@for m in $(MODULES); do echo "== race $$m" && (cd $$m && \
-		$(GO) test -race -short $$($(GO) list ./... | grep -v -e /interop -e '/cmd/wskit$$' -e /internal/repo -e /internal/mutants)) || exit 1; done
+		$(GO) test -race -short $$($(GO) list ./... | grep -v -e /interop -e '/cmd/wskit$$' -e /bench/conformance -e /internal/repo -e /internal/mutants)) || exit 1; done
 
 .PHONY: portable
 portable: ## test the root module on 386, and what has assembly below it without any
@@ -48,7 +48,7 @@ portable: ## test the root module on 386, and what has assembly below it without
 		CGO_ENABLED=0 GOARCH=386 $(GO) vet ./... && \
 		CGO_ENABLED=0 GOARCH=arm $(GO) test -short -exec qemu-arm ./httphead $(KERNELS); \
 	fi
-	$(GO) test -tags purego $(KERNELS)
+	$(GO) test -short -tags purego $(KERNELS)
 
 .PHONY: emulated
 emulated: ## test the kernels on arm64, and all below the connection on big-endian s390x, with qemu-user

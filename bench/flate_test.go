@@ -157,7 +157,7 @@ func heap() int64 {
 func TestFlateJobs(t *testing.T) {
 	sampled := 40
 	if race.Enabled {
-		sampled = 8
+		sampled = 2
 	}
 	for _, c := range contents {
 		for _, size := range c.sizes[:len(c.sizes)-1] {

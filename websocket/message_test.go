@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsflate"
 )
@@ -256,11 +257,15 @@ func TestInvalidText_RFC6455_8_1(t *testing.T) {
 func TestConcurrentWriters(t *testing.T) {
 	pairs(t, func(t *testing.T, s, c *Conn) {
 		const writers, each = 8, 30
+		unit := 300
+		if race.Enabled {
+			unit = 50
+		}
 		var wg sync.WaitGroup
 		for i := range writers {
 			wg.Go(func() {
 				for j := range each {
-					p := bytes.Repeat([]byte{byte(i)}, j*j*300)
+					p := bytes.Repeat([]byte{byte(i)}, j*j*unit)
 					if j%3 == 0 {
 						w, err := c.Writer(background, MessageBinary)
 						require.NoError(t, err)

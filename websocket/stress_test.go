@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/wsflate"
 )
 
@@ -177,7 +178,11 @@ func TestStress(t *testing.T) {
 		ReadIdleTimeout: time.Minute, Stats: new(Stats),
 	}
 	flate := &wsflate.Parameters{}
-	for seed := range uint64(30) {
+	seeds := uint64(30)
+	if race.Enabled {
+		seeds = 10
+	}
+	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := bufferedPipe()
 			s, c := pairOver(t, a, b, options, options)

@@ -25,7 +25,11 @@ func TestUndo(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(want, got))
 			}
-			for range 100 {
+			rounds := 100
+			if testing.Short() {
+				rounds = 20
+			}
+			for range rounds {
 				m := all[r.IntN(len(all))]
 				switch n := r.IntN(20); {
 				case n < 10:

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wskit/wskit/internal/race"
 )
 
 func TestMain(m *testing.M) {
@@ -25,6 +27,9 @@ func TestMain(m *testing.M) {
 func TestLibraries(t *testing.T) {
 	o := options{receivers: 20, deliveries: 2000}
 	for _, l := range libraries {
+		if race.Enabled && !strings.HasPrefix(l.name, "wskit") {
+			continue
+		}
 		for _, compress := range []bool{false, true} {
 			r, err := o.throughput(l, 4, compress)
 			require.NoError(t, err, l.name)

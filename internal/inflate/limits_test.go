@@ -50,7 +50,11 @@ func TestLimit(t *testing.T) {
 
 // A message of 64 MiB on 64 KiB of wire takes no more than the limit.
 func TestBomb(t *testing.T) {
-	p := one(make([]byte, 64<<20))
+	size := 64 << 20
+	if testing.Short() {
+		size = 4 << 20
+	}
+	p := one(make([]byte, size))
 	for _, limit := range []int64{0, 1, 1 << 10, 1 << 20} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
 			var d Decoder
@@ -130,6 +134,9 @@ func backTo(distance int) []byte {
 func TestWindow(t *testing.T) {
 	text := noise(1, 1, 40<<10)[0]
 	for bits := 8; bits <= 15; bits++ {
+		if testing.Short() && bits != 8 && bits != 12 {
+			continue
+		}
 		for _, made := range []int{3, 100, 256, 5000, 40 << 10} {
 			for _, way := range ways {
 				first := append(one(text[:made]), tail[:]...)

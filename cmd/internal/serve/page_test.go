@@ -43,6 +43,9 @@ const isOpen = `document.querySelector("#state").dataset.state === "open"`
 
 // openPage opens the page and waits until its scripts have run.
 func openPage(t *testing.T, url string) *chromium.Tab {
+	if testing.Short() {
+		t.Skip("a browser takes long")
+	}
 	b := chromium.Open(t, url)
 	b.Screen(1280, 900, "light")
 	b.Until(`document.body.dataset.ready === ""`)
