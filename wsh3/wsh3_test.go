@@ -181,6 +181,11 @@ func TestStreamsShareAConnection(t *testing.T) {
 		mu.Unlock()
 		echoing(Accept, false, nil)(w, r)
 	}, nil)
+	connections := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(from)
+	}
 	tr := s.transport(t)
 	var opening sync.WaitGroup
 	for range 20 {
@@ -191,14 +196,14 @@ func TestStreamsShareAConnection(t *testing.T) {
 		})
 	}
 	opening.Wait()
-	require.Len(t, from, 1)
+	require.Equal(t, 1, connections())
 	c, resp, err := Dial(background, s.url, s.client, nil)
 	require.NoError(t, err)
 	require.Equal(t, 200, resp.StatusCode)
 	require.Empty(t, resp.Header.Get("Sec-WebSocket-Accept"))
 	exchange(t, c, "hello")
 	require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
-	require.Len(t, from, 2)
+	require.Equal(t, 2, connections())
 	tr.Close()
 	s.awaitClosed()
 }
