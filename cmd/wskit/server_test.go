@@ -514,7 +514,7 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 // waitFor gets a URL until what it yields matches: waitfor URL REGEXP.
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	want := regexp.MustCompile("(?m)" + args[1])
-	for range 1000 {
+	for range 3000 { // longer than a lost HTTP/3 connection lives
 		if want.Match(fetch(ts, args[0])) {
 			return
 		}

@@ -124,8 +124,10 @@ func (l *list) add(r rule, id string, size int64, s script) {
 	l.cases = append(l.cases, c)
 }
 
-// choose returns the cases of a direction that match the options.
-func choose(d Direction, o *Options) ([]Case, error) {
+// Cases returns the cases of which a run in direction d with these options
+// consists, in the order of the RFC. Cases about streams need a Transport. The
+// error is that of an invalid Filter. The caller owns the slice.
+func (o *Options) Cases(d Direction) ([]Case, error) {
 	re, err := regexp.Compile(o.Filter)
 	if err != nil {
 		return nil, fmt.Errorf("wstest: filter: %w", err)

@@ -122,7 +122,7 @@ func FuzzCaseProtocol(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			l := Listen(nil)
 			o := (&Options{Filter: `^length/text/[12]$`, Listener: l}).orDefaults()
-			cases, err := choose(Client, o)
+			cases, err := o.Cases(Client)
 			require.NoError(t, err)
 			h := newHost(t.Context(), cases, o)
 			_, err = h.open()

@@ -29,7 +29,7 @@ func RunClient(ctx context.Context, start func(url string) error, o *Options) (*
 	if o.Listener != nil {
 		defer o.Listener.Close()
 	}
-	cases, err := choose(Client, o)
+	cases, err := o.Cases(Client)
 	if err != nil {
 		return nil, err
 	}

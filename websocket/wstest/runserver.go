@@ -30,7 +30,7 @@ func RunServer(ctx context.Context, url string, o *Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	cases, err := choose(Server, o)
+	cases, err := o.Cases(Server)
 	if err != nil {
 		return nil, err
 	}

@@ -227,7 +227,7 @@ func askStreams(t *testing.T, h http.HandlerFunc, cases string) *Report {
 // Cases about streams do not run over HTTP/1.1.
 func TestStreamCasesNeedAStream(t *testing.T) {
 	for _, o := range []*Options{{Filter: "^stream/"}, {Filter: "^stream/", Transport: h2Transport{}}} {
-		cases, err := choose(Server, o)
+		cases, err := o.Cases(Server)
 		require.NoError(t, err)
 		require.Equal(t, o.Transport != nil, len(cases) > 0)
 	}

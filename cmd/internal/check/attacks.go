@@ -17,12 +17,8 @@ import (
 )
 
 // runAttacks attacks a server.
-func (o *options) runAttacks(cmd *cobra.Command, arg string) error {
+func (o *options) runAttacks(cmd *cobra.Command, arg string, suite *wstest.Options) error {
 	u, err := o.Target(arg)
-	if err != nil {
-		return err
-	}
-	suite, err := o.suite()
 	if err != nil {
 		return err
 	}

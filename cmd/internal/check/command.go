@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -165,15 +164,16 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		}
 		o.known = known
 	}
-	suite, err := o.suite()
+	if o.list {
+		return o.printCases(cmd)
+	}
+	suite, closeAll, err := o.suite()
 	if err != nil {
 		return err
 	}
-	switch {
-	case o.list:
-		return o.printCases(cmd)
-	case o.attacks:
-		return o.runAttacks(cmd, args[0])
+	defer closeAll()
+	if o.attacks {
+		return o.runAttacks(cmd, args[0], suite)
 	}
 	report, err := o.ask(cmd, args, suite)
 	if report != nil { // also after an interruption or the death of the server
@@ -209,29 +209,34 @@ func (o *options) compare(cmd *cobra.Command, r *wstest.Report) error {
 	return exit.With(statusTolerated, nil)
 }
 
-// suite returns the options of the suite.
-func (o *options) suite() (*wstest.Options, error) {
+// suite returns the options of the suite, and a function that closes the
+// connections that its WebSockets share.
+func (o *options) suite() (suite *wstest.Options, closeAll func(), err error) {
 	header, err := o.Header()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	config, err := o.TLS()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	suite := &wstest.Options{
+	suite = &wstest.Options{
 		Agent: o.agent, Filter: o.filter, Parallel: o.parallel, Timeout: o.caseTimeout, Quiet: o.quiet, NoEcho: o.noEcho,
 		MaxMessage: o.maxMessage, RequireCompression: o.requireCompression, Header: header, TLS: config,
 	}
-	if !o.client {
-		suite.Transport = o.Transport(config)
+	if o.client {
+		return suite, func() {}, nil
 	}
-	return suite, nil
+	suite.Transport, closeAll = o.Transport(config)
+	return suite, closeAll, nil
 }
 
 // ask runs the suite.
 func (o *options) ask(cmd *cobra.Command, args []string, suite *wstest.Options) (*wstest.Report, error) {
-	cases := o.cases()
+	cases, err := suite.Cases(o.direction())
+	if err != nil {
+		return nil, err
+	}
 	if len(cases) == 0 {
 		return nil, exit.Usagef("no case matches --filter %q: wskit check --list lists them", o.filter)
 	}
@@ -256,27 +261,28 @@ func (o *options) ask(cmd *cobra.Command, args []string, suite *wstest.Options) 
 	return report, err
 }
 
-// cases returns the selected cases.
-func (o *options) cases() (chosen []wstest.Case) {
-	all := wstest.ServerCases()
+func (o *options) direction() wstest.Direction {
 	if o.client {
-		all = wstest.ClientCases()
+		return wstest.Client
 	}
-	filter := regexp.MustCompile(o.filter) // check has compiled it before
-	for _, c := range all {
-		if filter.MatchString(c.ID) && (o.list || o.Streams() || !strings.HasPrefix(c.ID, "stream/")) {
-			chosen = append(chosen, c)
-		}
-	}
-	return chosen
+	return wstest.Server
 }
 
+// printCases prints the cases of the direction that match the filter, for any
+// version of HTTP.
 func (o *options) printCases(cmd *cobra.Command) error {
+	filter := regexp.MustCompile(o.filter) // check has compiled it before
+	var cases []wstest.Case
+	for _, c := range wstest.Cases() {
+		if c.Direction&o.direction() != 0 && filter.MatchString(c.ID) {
+			cases = append(cases, c)
+		}
+	}
 	if o.json {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(o.cases())
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(cases)
 	}
 	t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	for _, c := range o.cases() {
+	for _, c := range cases {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", c.ID, c.Section, c.Requirement)
 	}
 	return t.Flush()

@@ -67,8 +67,11 @@ func hostHTTP2(addr string, config *tls.Config, h http.Handler) (url string, sto
 			srv.Serve(ln)
 		}
 	}()
-	url = map[bool]string{true: "wss://", false: "ws://"}[config != nil] + ln.Addr().String()
-	return url, func() { srv.Close(); <-done }, nil
+	scheme := "ws://"
+	if config != nil {
+		scheme = "wss://"
+	}
+	return scheme + ln.Addr().String(), func() { srv.Close(); <-done }, nil
 }
 
 // hostHTTP3 serves HTTP/3.

@@ -39,12 +39,14 @@ func (f *Flags) Opener(d ws.Dialer, streams int) *Opener {
 	return &Opener{f.transport(d, streams)}
 }
 
-// Transport returns the transport of an Opener, or nil for HTTP/1.1.
-func (f *Flags) Transport(config *tls.Config) websocket.Transport {
+// Transport returns the transport of an Opener, or nil for HTTP/1.1, and a
+// function that closes the connections of the transport. A program that ends
+// without this call may leave its HTTP/3 connections to the server's timeout.
+func (f *Flags) Transport(config *tls.Config) (t websocket.Transport, closeAll func()) {
 	if t := f.transport(ws.Dialer{TLSConfig: config}, 0); t != nil {
-		return t
+		return t, func() { t.Close() }
 	}
-	return nil
+	return nil, func() {}
 }
 
 func (f *Flags) transport(d ws.Dialer, streams int) transport {
