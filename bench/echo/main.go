@@ -8,7 +8,7 @@
 // The load is the same for all: prepared bytes, sent on one connection after
 // another, each after the echoes of the previous batch. It does not compare the
 // echoes, so that it costs less than any of the servers. Its CPU time is
-// printed. Each server runs alone on the first CPU, unless -cores is set.
+// printed. Only the server runs on the first CPU, unless -cores is set.
 //
 // Each round measures a server and the base one after the other. The base is a
 // bare TCP echo unless -base is set. The result is the number of messages for
@@ -183,7 +183,7 @@ func (o options) report(out io.Writer, targets []*target) error {
 	fmt.Fprintf(w, "library\tmessages/CPU-s\tof %s\tmessages/s\tCPU of the load\t\n", o.base)
 	for _, t := range targets {
 		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%.2f\t\n", t.name,
-			paired.Summarize(t.cpu).Median, paired.Summarize(t.shares), paired.Summarize(t.wall).Median, paired.Summarize(t.load).Median)
+			paired.Median(t.cpu), paired.Summarize(t.shares), paired.Median(t.wall), paired.Median(t.load))
 	}
 	return w.Flush()
 }
@@ -191,5 +191,5 @@ func (o options) report(out io.Writer, targets []*target) error {
 // swing returns half the distance between the lowest and the highest ratio, as
 // a fraction of the median.
 func swing(ratios []float64) float64 {
-	return (slices.Max(ratios) - slices.Min(ratios)) / 2 / paired.Summarize(ratios).Median
+	return (slices.Max(ratios) - slices.Min(ratios)) / 2 / paired.Median(ratios)
 }

@@ -76,7 +76,7 @@ func (s *server) compare(w io.Writer, rounds, conns int, long time.Duration) err
 			for i, bare := range rates[1] {
 				ratios = append(ratios, rates[0][i]/bare)
 			}
-			fmt.Fprintf(w, "| HTTP/%d | %d | %.0f | %.0f | %.2f |\n", version, size, median(rates[0]), median(rates[1]), median(ratios))
+			fmt.Fprintf(w, "| HTTP/%d | %d | %.0f | %.0f | %.2f |\n", version, size, paired.Median(rates[0]), paired.Median(rates[1]), paired.Median(ratios))
 		}
 	}
 	return nil
@@ -101,12 +101,10 @@ func (s *server) share(w io.Writer, rounds int, long time.Duration) error {
 			}
 			rates = append(rates, rate)
 		}
-		fmt.Fprintf(w, "| HTTP/%d | %d | %.0f | %.1f |\n", v.version, v.conns, median(rates), float64(held)/1024)
+		fmt.Fprintf(w, "| HTTP/%d | %d | %.0f | %.1f |\n", v.version, v.conns, paired.Median(rates), float64(held)/1024)
 	}
 	return nil
 }
-
-func median(values []float64) float64 { return paired.Summarize(values).Median }
 
 // measure returns the messages per second that conns connections echo.
 func measure(open func() (*echoer, error), conns int, long time.Duration) (rate float64, err error) {

@@ -30,6 +30,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wskit/wskit/bench/echoserver"
+	"github.com/wskit/wskit/bench/paired"
 )
 
 func main() {
@@ -191,7 +192,7 @@ func (b *bench) measure(all []*running, messages int, f func(r *running) error) 
 	}
 	b.table("server\tµs CPU/message\tof wskit-loop\tlowest\thighest\tµs of the load", func(row func(...any)) {
 		for _, r := range all {
-			row(r.name, decimal(median(r.cost)), decimal(median(r.ratio)), decimal(slices.Min(r.ratio)), decimal(slices.Max(r.ratio)), decimal(median(r.load)))
+			row(r.name, decimal(paired.Median(r.cost)), decimal(paired.Median(r.ratio)), decimal(slices.Min(r.ratio)), decimal(slices.Max(r.ratio)), decimal(paired.Median(r.load)))
 		}
 	})
 	return nil
@@ -212,12 +213,4 @@ func (b *bench) table(head string, rows func(row func(...any))) {
 		}
 		fmt.Fprintln(w, "|")
 	})
-}
-
-func median(x []float64) float64 {
-	s := slices.Sorted(slices.Values(x))
-	if n := len(s); n%2 == 0 {
-		return (s[n/2-1] + s[n/2]) / 2
-	}
-	return s[len(s)/2]
 }

@@ -27,7 +27,22 @@ func Summarize(ratios []float64) Summary {
 	}
 	sorted := slices.Sorted(slices.Values(ratios))
 	k := rank(n)
-	return Summary{Rounds: n, Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Low: sorted[k], High: sorted[n-1-k]}
+	return Summary{Rounds: n, Median: middle(sorted), Low: sorted[k], High: sorted[n-1-k]}
+}
+
+// Median returns the median of values, or 0 if there are none. It does not
+// modify them.
+func Median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	return middle(slices.Sorted(slices.Values(values)))
+}
+
+// middle returns the median of sorted values.
+func middle(sorted []float64) float64 {
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
 // rank returns the largest k for which the median is between the values of rank

@@ -52,3 +52,11 @@ func TestConfidence(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, held, trials*94/100)
 }
+
+func TestMedian(t *testing.T) {
+	values := []float64{9, 1, 4}
+	require.Zero(t, Median(nil))
+	require.Equal(t, 4.0, Median(values))
+	require.Equal(t, 2.5, Median(values[1:]))
+	require.Equal(t, []float64{9, 1, 4}, values, "not modified")
+}

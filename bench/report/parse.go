@@ -9,7 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
-	"golang.org/x/perf/benchmath"
+
+	"github.com/wskit/wskit/bench/paired"
 )
 
 const (
@@ -152,7 +153,7 @@ func better(a, b float64) float64 {
 	return min(a, b)
 }
 
-// time returns the time of a cell, or 0 if there is none.
+// time returns the time of a cell, or 0 if the cell is empty.
 func (c *cell) time() float64 {
 	if c == nil {
 		return 0
@@ -188,19 +189,10 @@ func byRank(a, b string) int {
 func (c *cell) summarize() {
 	times := c.samples["sec/op"]
 	c.Samples = len(times)
-	c.Nanoseconds = 1e9 * median(times)
+	c.Nanoseconds = 1e9 * paired.Median(times)
 	if len(times) > 0 {
 		c.Min, c.Max = 1e9*slices.Min(times), 1e9*slices.Max(times)
 	}
-	c.Bytes, c.Allocs = median(c.samples["B/op"]), median(c.samples["allocs/op"])
-	c.Reads, c.Writes = median(c.samples["reads/op"]), median(c.samples["writes/op"])
-}
-
-// median returns the median of the values, or 0 if there are none.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sample := benchmath.NewSample(values, &benchmath.DefaultThresholds)
-	return benchmath.AssumeNothing.Summary(sample, 0.95).Center
+	c.Bytes, c.Allocs = paired.Median(c.samples["B/op"]), paired.Median(c.samples["allocs/op"])
+	c.Reads, c.Writes = paired.Median(c.samples["reads/op"]), paired.Median(c.samples["writes/op"])
 }
