@@ -76,14 +76,14 @@ func (r *runner) all(ctx context.Context) (found *wstest.Agent, died, err error)
 		return found, died, err
 	}
 	for left := missedIDs(found); len(left) > 0; {
-		more, again, err := r.once(ctx, anyOf(left), casesAtOnce)
+		more, _, err := r.once(ctx, anyOf(left), casesAtOnce)
 		if err != nil {
 			return nil, nil, err
 		}
 		replace(found, more.Results)
 		missed := missedIDs(found)
-		if again != nil && len(missed) == len(left) {
-			break // they run alone
+		if len(missed) == len(left) {
+			break // alone runs them
 		}
 		left = missed
 	}

@@ -57,7 +57,7 @@ if c.recv(1 << 16): os._exit(3)
 	return &agent{side: server, name: "dies", command: func() []string { return []string{"python3", "-c", script} }}
 }
 
-// An agent whose process does not survive: the cases that do not end it are judged alone. This
+// An agent whose process does not survive: the cases that do not end it run in a process each. This
 // one takes the handshake with which a run begins, and no other.
 func TestRunWithoutCasesThatEndTheProcess(t *testing.T) {
 	var log strings.Builder
