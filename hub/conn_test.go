@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/internal/heap"
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
@@ -218,11 +219,11 @@ func TestSubscriptionMemory(t *testing.T) {
 			m, _ := join(t, h)
 			members = append(members, m)
 		}
-		before := heap()
+		before := heap.InUse()
 		for _, m := range members {
 			subscribe(t, m, names...)
 		}
-		each := float64(heap()-before) / float64(c.members*c.topics)
+		each := float64(heap.InUse()-before) / float64(c.members*c.topics)
 		t.Logf("%d members on %d topics: %.0f bytes each", c.members, c.topics, each)
 		require.LessOrEqual(t, each, 100.0)
 		runtime.KeepAlive(members)
@@ -238,7 +239,7 @@ func TestMillionTopics(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1000))
 	h := hub.New(nil)
 	m, f := join(t, h)
-	before := heap()
+	before := heap.InUse()
 	for i := range topics {
 		if _, err := m.Subscribe(background, fmt.Sprint("topic.", i), nil); err != nil {
 			t.Fatal(err)
@@ -248,7 +249,7 @@ func TestMillionTopics(t *testing.T) {
 	require.Equal(t, []string{"topic.999999: x"}, f.take())
 	require.Equal(t, topics, len(m.Topics()))
 	m.Leave()
-	left := int64(heap()) - int64(before)
+	left := heap.InUse() - before
 	t.Logf("%d bytes left", left)
 	require.Less(t, left, int64(1<<20))
 	require.Zero(t, h.Stats().Topics)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -543,12 +542,4 @@ func dataOf(all []string) (data []string) {
 		}
 	}
 	return data
-}
-
-func heap() uint64 {
-	var st runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&st)
-	return st.HeapAlloc
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/wskit/wskit/internal/heap"
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/websocket"
 	_ "github.com/wskit/wskit/websocket/xconnect" // servers of net/http offer extended CONNECT
@@ -397,25 +397,16 @@ func TestBackpressure(t *testing.T) {
 			stuck <- err
 		}))
 		proxy := bridge(t, front, backend, &wsbridge.Handler{})
-		before := heap()
+		before := heap.InUse()
 		c, _, err := proxy.dial(t, websocket.DialOptions{})
 		require.NoError(t, err)
 		require.Error(t, <-stuck, "the backend could write 256 MiB that nobody reads")
-		grown := heap() - before
+		grown := heap.InUse() - before
 		if !race.Enabled {
 			require.Less(t, grown, int64(8<<20), "bytes held on the way of 256 MiB")
 		}
 		c.CloseNow()
 	})
-}
-
-// heap returns the bytes in use.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // pools let go of what they hold
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // A bridge that waits holds little, with both of its connections and their
@@ -437,10 +428,10 @@ func TestIdleMemory(t *testing.T) {
 			}
 		}
 		open(5)
-		before := heap()
+		before := heap.InUse()
 		const conns = 40
 		open(conns)
-		each := (heap() - before) / conns
+		each := (heap.InUse() - before) / conns
 		require.Less(t, each, int64(128<<10), "most of it is TLS; buffers that stayed large would be 64 KiB more")
 	})
 }

@@ -5,13 +5,13 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/url"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/heap"
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
@@ -132,13 +132,13 @@ func TestBridgeBackpressure(t *testing.T) {
 					<-over
 				})
 				defer close(over)
-				before := heap()
+				before := heap.InUse()
 				c := dial("/")
 				if stalls == "backend" {
 					stuck <- pour(c)
 				}
 				require.Error(t, <-stuck, "256 MiB could be written that nobody reads")
-				grown := heap() - before
+				grown := heap.InUse() - before
 				t.Logf("held on the way: %d bytes", grown)
 				if !race.Enabled {
 					require.Less(t, grown, int64(4<<20), "bytes held on the way of 256 MiB")
@@ -160,15 +160,6 @@ func pour(c *websocket.Conn) error {
 		}
 	}
 	return nil
-}
-
-// heap returns the bytes in use.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // pools let go of what they hold
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // A bridge that waits holds little, with both of its streams and their ends.
@@ -194,10 +185,10 @@ func TestBridgeIdleMemory(t *testing.T) {
 				}
 			}
 			open(5)
-			before := heap()
+			before := heap.InUse()
 			const conns = 40
 			open(conns)
-			each := (heap() - before) / conns
+			each := (heap.InUse() - before) / conns
 			t.Logf("an idle bridge: %d bytes", each)
 			require.Less(t, each, int64(128<<10))
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/heap"
 	"github.com/wskit/wskit/internal/race"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsutil"
@@ -119,9 +120,9 @@ func TestIdleMemory(t *testing.T) {
 	}
 	connect()
 	disconnect()
-	goroutines, before := runtime.NumGoroutine(), heap()
+	goroutines, before := runtime.NumGoroutine(), heap.InUse()
 	connect()
-	held := heap()
+	held := heap.InUse()
 	for _, l := range s.loops {
 		done := make(chan struct{})
 		l.do(func(l *loop) {
@@ -140,16 +141,7 @@ func TestIdleMemory(t *testing.T) {
 	// included.
 	t.Log((held-before)/n, "bytes a connection, with that of the client")
 	require.Less(t, (held-before)/n, int64(1500))
-	require.Less(t, heap()-before, int64(100<<10))
-}
-
-// heap returns the bytes in use.
-func heap() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+	require.Less(t, heap.InUse()-before, int64(100<<10))
 }
 
 // A handler decides by the request: its path, its fields, and its subprotocol.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/internal/heap"
 	"github.com/wskit/wskit/internal/race"
 )
 
@@ -277,26 +278,18 @@ func TestSizeIsHonest(t *testing.T) {
 	out := make([]byte, 0, 8<<10)
 	encoders := make([]Encoder, n)
 	new(Encoder).Append(out, messages[0])
-	before := heap()
+	before := heap.InUse()
 	for i := range encoders {
 		encoders[i].Reset(12, true, 1)
 		for _, m := range messages {
 			encoders[i].Append(out, m)
 		}
 	}
-	held := int(heap()-before) / n
+	held := int(heap.InUse()-before) / n
 	t.Logf("held: %d bytes, said: %d", held, encoders[0].Size())
 	require.LessOrEqual(t, held, 16<<10)
 	require.InDelta(t, encoders[0].Size(), held, 1<<9)
 	runtime.KeepAlive(encoders)
-}
-
-func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 func TestNoAllocations(t *testing.T) {
