@@ -211,7 +211,7 @@ func TestWriteContext(t *testing.T) {
 			defer cancel()
 			err := s.Write(ctx, MessageText, []byte("interrupted"))
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.ErrorContains(t, err, withinSent)
+			require.ErrorContains(t, err, withinMessage)
 		})
 	})
 	t.Run("waiting for the turn", func(t *testing.T) {

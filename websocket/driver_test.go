@@ -224,7 +224,7 @@ func TestClockStays(t *testing.T) {
 
 // A NetConn counts and returns what will reach the peer, and no more, if the rest of an
 // earlier message cannot be written either.
-func TestNetConnResidueFails(t *testing.T) {
+func TestNetConnUnwrittenFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		var stats Stats

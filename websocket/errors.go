@@ -104,7 +104,6 @@ const (
 	stillOpen        = "while waiting: the connection stays open"
 	withinMessage    = "inside a message: the connection is closed"
 	withinFrame      = "inside a frame: the connection is closed"
-	withinSent       = "inside a message: the connection is closed"
 	withinClosing    = "within the closing handshake: the connection is closed"
 	withoutDeadlines = "on a transport without deadlines: the connection is closed"
 )

@@ -159,7 +159,7 @@ func (c *Conn) sendFrame(ctx context.Context, m *wsutil.Outgoing, first recovery
 // it ends the connection. The write lock is not held.
 func (c *Conn) abandon(ctx context.Context, err error) error {
 	if c.protocol.Err() == nil && c.broken.Load() == nil && ctx.Err() != nil {
-		c.fail(contextError(ctx, withinSent))
+		c.fail(contextError(ctx, withinMessage))
 		return c.ended().write
 	}
 	return err
@@ -324,7 +324,7 @@ func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) e
 	}
 	n, err := 0, error(nil)
 	if c.unwritten != nil {
-		err = c.writeResidue()
+		err = c.writeUnwritten()
 	}
 	if err == nil && len(p) > 0 {
 		n, err = c.transport.write(p, more)
@@ -340,7 +340,7 @@ func (c *Conn) transmitTimed(ctx context.Context, p, more []byte, to recovery) e
 		return c.writeFailed(err)
 	}
 	if to == kept && c.unwritten == nil && how == interrupted && c.transport.survivesInterrupt() {
-		c.keepResidue(n, p, more)
+		c.keepUnwritten(n, p, more)
 		return &opError{"write", contextError(ctx, stillOpen)}
 	}
 	return c.writeEnded(ctx, how, n, to)
@@ -356,7 +356,7 @@ func (c *Conn) writeEnded(ctx context.Context, how outcome, n int, to recovery) 
 	case how == destroyed:
 		meaning = withoutDeadlines
 	case to == spoiled:
-		meaning = withinSent
+		meaning = withinMessage
 	case !c.transport.survivesInterrupt():
 		meaning = withinFrame
 	default:
@@ -447,16 +447,16 @@ func (c *Conn) writeStream(ctx context.Context, op ws.OpCode, p []byte) (sent bo
 	return true, err
 }
 
-// keepResidue keeps the rest of p and more after n bytes.
-func (c *Conn) keepResidue(n int, p, more []byte) {
+// keepUnwritten keeps the rest of p and more after n bytes.
+func (c *Conn) keepUnwritten(n int, p, more []byte) {
 	inMore := max(n-len(p), 0)
 	rest := append([]byte{}, p[min(n, len(p)):]...)
 	rest = append(rest, more[inMore:]...)
 	c.unwritten = &rest
 }
 
-// writeResidue writes the kept bytes, or as many of them as possible.
-func (c *Conn) writeResidue() error {
+// writeUnwritten writes the kept bytes, or as many of them as possible.
+func (c *Conn) writeUnwritten() error {
 	n, err := c.transport.Write(*c.unwritten)
 	if *c.unwritten = (*c.unwritten)[n:]; len(*c.unwritten) == 0 {
 		c.unwritten = nil
