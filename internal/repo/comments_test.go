@@ -2,10 +2,7 @@ package repo
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"path"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -14,14 +11,8 @@ import (
 // constant and variable of all modules begins with its name, or with an article
 // and its name. Comments of groups and of tests are exempt.
 func TestCommentsBeginWithTheName(t *testing.T) {
-	walk(t, func(name string) {
-		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
-			return
-		}
-		files := token.NewFileSet()
-		f, err := parser.ParseFile(files, filepath.Join(root, name), nil, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			t.Error(err)
+	eachGoFile(t, func(name string, files *token.FileSet, f *ast.File) {
+		if strings.HasSuffix(name, "_test.go") {
 			return
 		}
 		for _, decl := range f.Decls {

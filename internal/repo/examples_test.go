@@ -3,11 +3,9 @@ package repo
 import (
 	"go/ast"
 	"go/doc"
-	"go/parser"
 	"go/token"
 	"maps"
 	"path"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,7 +17,7 @@ import (
 var withoutExample = map[string]string{
 	"contrib/otel.Instrumentation": "the example of the package makes one",
 	"hub.Broker":                   "natsbroker and redisbroker implement it",
-	"hub.PresenceStore":            "redisbroker implements it",
+	"hub.PresenceStore":            "natsbroker and redisbroker implement it",
 	"hub/natsbroker.Broker":        "the example of the package makes one",
 	"hub/natsbroker.Server":        "the example of the package makes one",
 	"hub/redisbroker.Broker":       "the example of the package makes one",
@@ -48,19 +46,16 @@ type documentedPackage struct {
 // documentedPackages returns the packages of all modules that others may import.
 func documentedPackages(t *testing.T) map[string]*documentedPackage {
 	found := make(map[string]*documentedPackage)
-	files := token.NewFileSet()
-	walk(t, func(name string) {
+	eachGoFile(t, func(name string, _ *token.FileSet, f *ast.File) {
 		dir := path.Dir(name)
 		top, _, _ := strings.Cut(name, "/")
 		switch top {
 		case "bench", "cmd", "examples", "fuzz":
 			return
 		}
-		if path.Ext(name) != ".go" || strings.Contains("/"+dir+"/", "/internal/") {
+		if strings.Contains("/"+dir+"/", "/internal/") {
 			return
 		}
-		f, err := parser.ParseFile(files, filepath.Join(root, name), nil, parser.ParseComments|parser.SkipObjectResolution)
-		require.NoError(t, err)
 		p := found[dir]
 		if p == nil {
 			p = &documentedPackage{methods: make(map[string]int), makes: make(map[string]string)}

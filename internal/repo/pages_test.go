@@ -36,6 +36,21 @@ func walk(t *testing.T, visit func(name string)) {
 	require.NoError(t, err)
 }
 
+// eachGoFile calls visit for each Go file of all modules, parsed with its
+// comments.
+func eachGoFile(t *testing.T, visit func(name string, files *token.FileSet, f *ast.File)) {
+	t.Helper()
+	files := token.NewFileSet()
+	walk(t, func(name string) {
+		if path.Ext(name) != ".go" {
+			return
+		}
+		f, err := parser.ParseFile(files, filepath.Join(root, name), nil, parser.ParseComments|parser.SkipObjectResolution)
+		require.NoError(t, err)
+		visit(name, files, f)
+	})
+}
+
 // pages returns the text of each page of the documentation, by its name.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
@@ -174,13 +189,11 @@ func TestPagesNameWhatExists(t *testing.T) {
 // and fields.
 func exportedNames(t *testing.T) map[string]map[string]bool {
 	found := make(map[string]map[string]bool)
-	walk(t, func(name string) {
-		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "internal/") ||
+	eachGoFile(t, func(name string, _ *token.FileSet, f *ast.File) {
+		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "internal/") ||
 			strings.HasPrefix(name, "examples/") || strings.HasPrefix(name, "bench/") || strings.HasPrefix(name, "cmd/") {
 			return
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, name), nil, parser.SkipObjectResolution)
-		require.NoError(t, err)
 		names := found[f.Name.Name]
 		if names == nil {
 			names = make(map[string]bool)

@@ -2,10 +2,7 @@ package repo
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -35,14 +32,8 @@ var unplain = []struct {
 // TestPlainWords checks that no comment, and no string outside of tests, has a
 // phrase that the rules for English exclude.
 func TestPlainWords(t *testing.T) {
-	walk(t, func(name string) {
-		if path.Ext(name) != ".go" || name == "internal/repo/words_test.go" || strings.Contains(name, "testdata/") {
-			return
-		}
-		files := token.NewFileSet()
-		f, err := parser.ParseFile(files, filepath.Join(root, name), nil, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			t.Error(err)
+	eachGoFile(t, func(name string, files *token.FileSet, f *ast.File) {
+		if name == "internal/repo/words_test.go" {
 			return
 		}
 		check := func(pos token.Pos, text string) {
