@@ -252,7 +252,7 @@ func TestRepeatedPublication(t *testing.T) {
 	require.Equal(t, []string{"a: x", "a: y", "a: z", "a: x"}, f.take())
 }
 
-// remote is a broker of another kind: a Memory behind a connection that tests
+// remote is a broker of another kind: a Memory over a connection that tests
 // cut.
 type remote struct {
 	*hub.Memory // for its history

@@ -207,7 +207,7 @@ func (h *Hub) find(name string) *source {
 	return sh.sources.entries[name]
 }
 
-// open returns the source of this name. It creates it if there is none.
+// open returns the source of this name, and creates it if necessary.
 func (h *Hub) open(name string) *source {
 	if s := h.find(name); s != nil {
 		return s

@@ -40,7 +40,7 @@
 //
 // # Errors
 //
-// The type of an error says who is at fault. A *[ProtocolError] is the peer's
+// The type of an error shows whose fault it is. A *[ProtocolError] is the peer's
 // fault. A *[ConnectionRejectedError] is a handshake that a server refused. If
 // a client refuses a response, the error is an ErrHandshake value or
 // [ErrMalformedResponse]. Other errors come from the caller or the network. Use

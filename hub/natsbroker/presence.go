@@ -100,7 +100,7 @@ func memberToken(id string) string {
 	return string(appendToken(nil, id))
 }
 
-// members returns the stream of presence, and creates it if there is none. The
+// members returns the stream of presence, and creates it if necessary. The
 // stream holds one message for each member of each topic, until the message
 // expires.
 func (b *Broker) members(ctx context.Context) (jetstream.Stream, error) {

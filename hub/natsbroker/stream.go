@@ -155,7 +155,7 @@ func (b *Broker) beginning(ctx context.Context) (hub.Position, error) {
 	return b.begin, nil
 }
 
-// stream returns the stream named in config, and creates it if there is none.
+// stream returns the stream named in config, and creates it if necessary.
 // If the cluster has too few servers, it creates the stream with one replica.
 func (b *Broker) stream(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
 	stream, err := b.js.Stream(ctx, config.Name)
