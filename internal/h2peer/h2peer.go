@@ -54,11 +54,13 @@ func Open(conn net.Conn, settings ...http2.Setting) (*Client, error) {
 	c.changed = sync.NewCond(&c.mu)
 	c.fields = hpack.NewEncoder(&c.block)
 	c.fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	c.writing.Lock() // receive must not answer the server's SETTINGS before the preface
+	defer c.writing.Unlock()
 	go c.receive()
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		return nil, err
 	}
-	return c, c.Send(func(fr *http2.Framer) error { return fr.WriteSettings(settings...) })
+	return c, c.fr.WriteSettings(settings...)
 }
 
 // Send calls f to write frames.
