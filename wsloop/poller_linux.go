@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -66,7 +67,7 @@ func (p *epoll) wait(events []event, timeout time.Duration) (int, error) {
 	if len(p.raw) < len(events) {
 		p.raw = make([]unix.EpollEvent, len(events))
 	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.raw[0])), uintptr(len(events)), 0, 0, 0)
 	if errno == 0 && n == 0 && timeout != 0 {
 		runtime.Gosched()
@@ -141,7 +142,7 @@ func writeBoth(fd int, a, b []byte) (int, error) {
 	m := unix.Msghdr{Iov: &pieces[0]}
 	m.SetIovlen(len(pieces))
 	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&m)), unix.MSG_NOSIGNAL)
+		n, _, errno := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&m)), unix.MSG_NOSIGNAL)
 		if errno != unix.EINTR {
 			return result(n, errno)
 		}
@@ -152,14 +153,14 @@ func writeBoth(fd int, a, b []byte) (int, error) {
 // them.
 func transfer(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		n, _, errno := syscall.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
 		if errno != unix.EINTR {
 			return result(n, errno)
 		}
 	}
 }
 
-func result(n uintptr, errno unix.Errno) (int, error) {
+func result(n uintptr, errno syscall.Errno) (int, error) {
 	switch errno {
 	case 0:
 		return int(n), nil

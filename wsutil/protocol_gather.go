@@ -1,6 +1,7 @@
 package wsutil
 
 import (
+	"io"
 	"slices"
 
 	"github.com/wskit/wskit/internal/bufpool"
@@ -18,6 +19,9 @@ import (
 // NextMessage returns the rest, which is not First. If NextMessage has begun to
 // gather a message, Next must not complete it.
 func (c *Protocol) NextMessage(p []byte) (ev Event, n int, err error) {
+	if len(p) == 0 && c.flags == 0 { // between two messages, as after most calls
+		return Event{}, 0, io.ErrUnexpectedEOF
+	}
 	if c.Plain(p) {
 		if ev, n, err = c.Next(p); err != nil || ev.part == whole {
 			return ev, n, err
