@@ -61,7 +61,7 @@ type Outgoing struct {
 }
 
 // NewOutgoing returns a message with opcode op and payload p. It does not copy
-// p, which must not change until the last frame was appended.
+// p, which must not change until the last frame was sent.
 func NewOutgoing(op ws.OpCode, p []byte) Outgoing {
 	return Outgoing{op: op, payload: p, size: len(p)}
 }
