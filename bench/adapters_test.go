@@ -3,9 +3,12 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -92,16 +95,72 @@ func TestUpgradeJobs(t *testing.T) {
 	}
 }
 
-func TestUpgradeHTTPJobs(t *testing.T) {
-	eachLibrary(t, func(l Library) bool { return l.UpgradeHTTP != nil }, func(t *testing.T, l Library) {
-		r, err := httpRequest()
-		require.NoError(t, err)
-		conn := &Conn{Keep: true}
-		job := l.UpgradeHTTP(NewResponseWriter(conn), r)
-		require.NoError(t, job(1))
-		requireAccepted(t, conn.Sent)
-		require.NoError(t, job(2))
-	})
+func TestAcceptJobs(t *testing.T) {
+	for _, timeout := range deadlines {
+		eachLibrary(t, func(l Library) bool { return l.Accept != nil && l.Accept(timeout) != nil }, func(t *testing.T, l Library) {
+			r, err := httpRequest()
+			require.NoError(t, err)
+			conn := &Conn{Keep: true}
+			_, err = l.Accept(timeout)(NewResponseWriter(conn), r)
+			require.NoError(t, err)
+			requireAccepted(t, conn.Sent)
+
+			conn = &Conn{Keep: true}
+			job, end := serving(conn, l.Accept(timeout))
+			require.NoError(t, job(1))
+			requireAccepted(t, conn.Sent)
+			require.NoError(t, job(2))
+			require.NoError(t, end())
+		})
+	}
+}
+
+func TestUpgradeJobsOverSockets(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		eachLibrary(t, func(l Library) bool { return l.Upgrade != nil }, func(t *testing.T, l Library) {
+			require.NoError(t, l.Upgrade(arrivingOver(t, secure))(3))
+		})
+	}
+}
+
+// arrivingOver is arriving for a TCP connection, with TLS if secure is set.
+// rewind also reads the last answer.
+func arrivingOver(tb testing.TB, secure bool) (rw net.Conn, rewind func()) {
+	srv := httptest.NewUnstartedServer(nil)
+	srv.StartTLS() // for its certificate
+	tb.Cleanup(srv.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(tb, err)
+	tb.Cleanup(func() { client.Close() })
+	rw, err = l.Accept()
+	require.NoError(tb, err)
+	tb.Cleanup(func() { rw.Close() })
+	if secure {
+		s := tls.Server(rw, &tls.Config{Certificates: srv.TLS.Certificates})
+		c := tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+		shaken := make(chan error)
+		go func() { shaken <- c.Handshake() }()
+		require.NoError(tb, s.Handshake())
+		require.NoError(tb, <-shaken)
+		rw, client = s, c
+	}
+	answer := make([]byte, 4<<10)
+	sent := false
+	return rw, func() {
+		if sent {
+			n, err := client.Read(answer)
+			if err != nil || !bytes.HasSuffix(answer[:n], []byte("\r\n\r\n")) {
+				tb.Fatalf("%q, %v", answer[:n], err)
+			}
+		}
+		if _, err := client.Write(request); err != nil {
+			tb.Fatal(err)
+		}
+		sent = true
+	}
 }
 
 func TestDialJobs(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/wskit/wskit/ws"
 )
@@ -90,17 +92,57 @@ func BenchmarkHandshakeServer(b *testing.B) {
 			})
 		})
 	}
+	for _, over := range []string{"tcp", "tls"} {
+		b.Run("over="+over, func(b *testing.B) {
+			each(b, func(l Library) bool { return l.Upgrade != nil && l.Name != Limit.Name }, func(b *testing.B, l Library) Job {
+				return l.Upgrade(arrivingOver(b, over == "tls"))
+			})
+		})
+	}
+}
+
+// deadlines are the time limits of a handshake under net/http. Some libraries
+// always have one, and some never.
+var deadlines = []time.Duration{0, 10 * time.Second}
+
+// eachAccepting is each for the libraries that accept with each deadline.
+func eachAccepting(b *testing.B, prepare func(b *testing.B, accept func(http.ResponseWriter, *http.Request) (io.Closer, error)) Job) {
+	for _, timeout := range deadlines {
+		b.Run(fmt.Sprint("deadline=", timeout), func(b *testing.B) {
+			each(b, func(l Library) bool { return l.Accept != nil && l.Accept(timeout) != nil },
+				func(b *testing.B, l Library) Job { return prepare(b, l.Accept(timeout)) })
+		})
+	}
 }
 
 func BenchmarkHandshakeHTTP(b *testing.B) {
-	each(b, func(l Library) bool { return l.UpgradeHTTP != nil }, func(b *testing.B, l Library) Job {
-		r, err := httpRequest()
-		if err != nil {
-			b.Fatal(err)
-		}
+	r, err := httpRequest()
+	if err != nil {
+		b.Fatal(err)
+	}
+	eachAccepting(b, func(b *testing.B, accept func(http.ResponseWriter, *http.Request) (io.Closer, error)) Job {
 		conn := new(Conn)
 		calls(b, conn)
-		return l.UpgradeHTTP(NewResponseWriter(conn), r)
+		w := NewResponseWriter(conn)
+		return func(n int) error {
+			for range n {
+				w.Reset()
+				if _, err := accept(w, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	})
+}
+
+// BenchmarkHandshakeRequest is all that a request costs, with net/http: it
+// accepts a connection, starts a goroutine and parses the request.
+func BenchmarkHandshakeRequest(b *testing.B) {
+	eachAccepting(b, func(b *testing.B, accept func(http.ResponseWriter, *http.Request) (io.Closer, error)) Job {
+		job, end := serving(new(Conn), accept)
+		b.Cleanup(func() { end() })
+		return job
 	})
 }
 

@@ -3,9 +3,9 @@ package bench
 import (
 	"bufio"
 	"context"
-	"net"
+	"io"
 	"net/http"
-	"sync"
+	"time"
 
 	coder "github.com/coder/websocket"
 
@@ -17,15 +17,13 @@ import (
 var coderLibrary = Library{
 	Name: "coder",
 
-	UpgradeHTTP: func(w *ResponseWriter, r *http.Request) Job {
-		return func(n int) error {
-			for range n {
-				w.Reset()
-				if _, err := coder.Accept(w, r, &coderAccept); err != nil {
-					return err
-				}
-			}
+	Accept: func(timeout time.Duration) func(http.ResponseWriter, *http.Request) (io.Closer, error) {
+		if timeout > 0 {
 			return nil
+		}
+		return func(w http.ResponseWriter, r *http.Request) (io.Closer, error) {
+			c, err := coder.Accept(w, r, &coderAccept)
+			return abrupt{c}, err
 		}
 	},
 	// Its client uses net/http, whose transport is part of this row.
@@ -62,6 +60,11 @@ var coderLibrary = Library{
 	},
 }
 
+// abrupt closes a connection without a closing handshake.
+type abrupt struct{ conn interface{ CloseNow() error } }
+
+func (a abrupt) Close() error { return a.conn.CloseNow() }
+
 var coderAccept = coder.AcceptOptions{InsecureSkipVerify: true}
 
 func coderOpen(conn *Conn, side Side) (c *coder.Conn, err error) {
@@ -94,55 +97,6 @@ func (e exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body = e.conn
 	}
 	return resp, err
-}
-
-// blockingConn is a Conn whose Read waits for bytes, because http.Transport
-// reads while it writes.
-type blockingConn struct {
-	*Conn
-	mu      sync.Mutex
-	changed sync.Cond
-	closed  bool
-}
-
-// httpClient returns a client whose connections are all conn. Call open before
-// each.
-func httpClient(conn *Conn) (client *http.Client, open func()) {
-	bc := &blockingConn{Conn: conn}
-	bc.changed.L = &bc.mu
-	dial := func(context.Context, string, string) (net.Conn, error) { return bc, nil }
-	return &http.Client{Transport: &http.Transport{DialContext: dial}}, bc.open
-}
-
-func (c *blockingConn) open() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = false
-	c.Answer()
-}
-
-func (c *blockingConn) Read(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.left == 0 && !c.closed {
-		c.changed.Wait()
-	}
-	return c.Conn.Read(p)
-}
-
-func (c *blockingConn) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	defer c.changed.Broadcast()
-	return c.Conn.Write(p)
-}
-
-func (c *blockingConn) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	c.changed.Broadcast()
-	return nil
 }
 
 // coderReading reads messages into buf, and calls every with each.

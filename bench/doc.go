@@ -3,8 +3,9 @@
 //
 // Inputs are data (inputs.go). Each library has an adapter of the same form, a
 // [Library], which uses the cheapest calls of its public API. Work that an API
-// does not offer is omitted. No row uses a socket: a [Conn] replays bytes from
-// memory and counts the calls of Read and Write. The cost of replaying is a
+// does not offer is omitted. Except for two rows of handshakes, no row uses a
+// socket: a [Conn] replays bytes from memory and counts the calls of Read and
+// Write. The cost of replaying is a
 // part of each row, and is equal for all libraries.
 //
 // Masking and UTF-8 validation have their own rows on bytes. gorilla, coder and

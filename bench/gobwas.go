@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	gobwas "github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
@@ -117,15 +118,11 @@ var gobwasLibrary = Library{
 			return nil
 		}
 	},
-	UpgradeHTTP: func(w *ResponseWriter, r *http.Request) Job {
-		return func(n int) error {
-			for range n {
-				w.Reset()
-				if _, _, _, err := gobwas.UpgradeHTTP(r, w); err != nil {
-					return err
-				}
-			}
-			return nil
+	Accept: func(timeout time.Duration) func(http.ResponseWriter, *http.Request) (io.Closer, error) {
+		u := gobwas.HTTPUpgrader{Timeout: timeout}
+		return func(w http.ResponseWriter, r *http.Request) (io.Closer, error) {
+			conn, _, _, err := u.Upgrade(r, w)
+			return conn, err
 		}
 	},
 	Dial: func(conn *Conn) Job {

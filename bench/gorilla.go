@@ -2,8 +2,10 @@ package bench
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
+	"time"
 
 	gorilla "github.com/gorilla/websocket"
 
@@ -14,16 +16,10 @@ import (
 var gorillaLibrary = Library{
 	Name: "gorilla",
 
-	UpgradeHTTP: func(w *ResponseWriter, r *http.Request) Job {
-		return func(n int) error {
-			for range n {
-				w.Reset()
-				if _, err := gorillaUpgrader.Upgrade(w, r, nil); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
+	Accept: func(timeout time.Duration) func(http.ResponseWriter, *http.Request) (io.Closer, error) {
+		u := gorillaUpgrader
+		u.HandshakeTimeout = timeout
+		return func(w http.ResponseWriter, r *http.Request) (io.Closer, error) { return u.Upgrade(w, r, nil) }
 	},
 	Dial: func(conn *Conn) Job {
 		d := gorillaDialer(conn)

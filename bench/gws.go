@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/lxzan/gws"
 
@@ -16,16 +17,17 @@ import (
 var gwsLibrary = Library{
 	Name: "gws",
 
-	UpgradeHTTP: func(w *ResponseWriter, r *http.Request) Job {
-		u := gws.NewUpgrader(gws.BuiltinEventHandler{}, nil)
-		return func(n int) error {
-			for range n {
-				w.Reset()
-				if _, err := u.Upgrade(w, r); err != nil {
-					return err
-				}
-			}
+	Accept: func(timeout time.Duration) func(http.ResponseWriter, *http.Request) (io.Closer, error) {
+		if timeout <= 0 {
 			return nil
+		}
+		u := gws.NewUpgrader(gws.BuiltinEventHandler{}, &gws.ServerOption{HandshakeTimeout: timeout})
+		return func(w http.ResponseWriter, r *http.Request) (io.Closer, error) {
+			c, err := u.Upgrade(w, r)
+			if err != nil {
+				return nil, err
+			}
+			return c.NetConn(), nil
 		}
 	},
 	Dial: func(conn *Conn) Job {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/wskit/wskit/ws"
 )
@@ -65,8 +66,11 @@ type Library struct {
 	// Upgrade answers the request in rw after each rewind.
 	Upgrade func(rw io.ReadWriter, rewind func()) Job
 
-	// UpgradeHTTP answers r under net/http, on the connection of w.
-	UpgradeHTTP func(w *ResponseWriter, r *http.Request) Job
+	// Accept returns a function that answers a request under net/http and
+	// returns the connection. The answer is written within the timeout, or
+	// without a deadline if it is 0. Accept returns nil if the library does not
+	// offer that.
+	Accept func(timeout time.Duration) func(w http.ResponseWriter, r *http.Request) (io.Closer, error)
 
 	// Dial opens a connection over conn, which answers.
 	Dial func(conn *Conn) Job

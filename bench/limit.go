@@ -2,9 +2,11 @@ package bench
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/wskit/wskit/ws"
 )
@@ -26,9 +28,19 @@ var Limit = Library{
 	// Only unmasking, as for binary.
 	UnmaskText: func(p []byte, key [4]byte, _ *bool) Job { return wskitLibrary.Mask(p, key) },
 
-	Upgrade:     func(io.ReadWriter, func()) Job { return accepting() },
-	UpgradeHTTP: func(*ResponseWriter, *http.Request) Job { return accepting() },
-	Dial:        func(*Conn) Job { return accepting() },
+	Upgrade: func(io.ReadWriter, func()) Job { return accepting() },
+	Accept: func(time.Duration) func(http.ResponseWriter, *http.Request) (io.Closer, error) {
+		hash := accepting()
+		answer := []byte(answerHead + requestAccept + answerTail)
+		return func(w http.ResponseWriter, _ *http.Request) (io.Closer, error) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				_, err = conn.Write(answer)
+			}
+			return conn, errors.Join(err, hash(1))
+		}
+	},
+	Dial: func(*Conn) Job { return accepting() },
 
 	Read: func(conn *Conn, _ Side, _ []byte, every func([]byte)) (Job, error) {
 		buf := make([]byte, 64<<10)

@@ -2,6 +2,9 @@ package bench
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"time"
 
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
@@ -11,6 +14,16 @@ import (
 var websocketLibrary = Library{
 	Name: "wskit-websocket",
 
+	Accept: func(timeout time.Duration) func(http.ResponseWriter, *http.Request) (io.Closer, error) {
+		if timeout != ws.DefaultHandshakeTimeout {
+			return nil
+		}
+		opts := &websocket.AcceptOptions{InsecureSkipVerify: true}
+		return func(w http.ResponseWriter, r *http.Request) (io.Closer, error) {
+			c, err := websocket.Accept(w, r, opts)
+			return abrupt{c}, err
+		}
+	},
 	DialHTTP: func(conn *Conn) Job {
 		client, open := httpClient(conn)
 		opts := &websocket.DialOptions{HTTPClient: client}

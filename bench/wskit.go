@@ -2,10 +2,12 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/wskit/wskit/internal/utf8s"
 	"github.com/wskit/wskit/ws"
@@ -128,15 +130,11 @@ var wskitLibrary = Library{
 			return nil
 		}
 	},
-	UpgradeHTTP: func(w *ResponseWriter, r *http.Request) Job {
-		return func(n int) error {
-			for range n {
-				w.Reset()
-				if _, _, _, err := ws.UpgradeHTTP(r, w); err != nil {
-					return err
-				}
-			}
-			return nil
+	Accept: func(timeout time.Duration) func(http.ResponseWriter, *http.Request) (io.Closer, error) {
+		u := ws.HTTPUpgrader{Timeout: cmp.Or(timeout, -1)}
+		return func(w http.ResponseWriter, r *http.Request) (io.Closer, error) {
+			conn, _, _, err := u.Upgrade(r, w)
+			return conn, err
 		}
 	},
 	Dial: func(conn *Conn) Job {
