@@ -58,10 +58,8 @@ func (u *Upgrader) decide(r *Request) (hs Handshake, err error) {
 
 // decideSorted is decide for a request whose fields are sorted.
 func (u *Upgrader) decideSorted(r *Request) (hs Handshake, err error) {
-	for _, check := range r.checks() { // RFC 6455, section 4.2.1
-		if err = check(u, r); err != nil {
-			return hs, err
-		}
+	if err = u.check(r); err != nil {
+		return hs, err
 	}
 	if err = u.tell(r); err != nil {
 		return hs, err
@@ -76,7 +74,8 @@ func (u *Upgrader) decideSorted(r *Request) (hs Handshake, err error) {
 		return hs, err
 	}
 	if r.Major == 1 {
-		appendAccept(r.accept[:0], r.fields.first[fieldKey]) // section 4.2.2, item 5
+		key, _ := r.fields.once(fieldKey)
+		appendAccept(r.accept[:0], key) // section 4.2.2, item 5
 	}
 	r.lines, err = u.appendLines(r.lines[:0], hs)
 	return hs, err

@@ -84,8 +84,7 @@ func isNamed(name []byte, want string) bool {
 // handshake.
 type headFields struct {
 	all   httphead.Fields
-	first [handshakeFields][]byte // the value of the first field of each name
-	index [handshakeFields]int    // of that field
+	index [handshakeFields]int // of the first field of each name
 	count [handshakeFields]int
 	size  int // of all fields of the handshake and of Origin, in bytes
 }
@@ -118,7 +117,7 @@ func (h *headFields) note(f handshakeField, value []byte, i int) {
 		return
 	}
 	if h.count[f]++; h.count[f] == 1 {
-		h.first[f], h.index[f] = value, i
+		h.index[f] = i
 	}
 }
 
@@ -157,7 +156,10 @@ func (h *headFields) tell(onHeader func(key, value []byte) error) error {
 
 // once returns the value of a field that must appear exactly once.
 func (h *headFields) once(f handshakeField) (value []byte, ok bool) {
-	return h.first[f], h.count[f] == 1
+	if h.count[f] != 1 {
+		return nil, false
+	}
+	return h.all[h.index[f]].Value, true
 }
 
 // validExtension reports whether the values of an extension's parameters are
@@ -260,56 +262,51 @@ var (
 	ErrMalformedResponse     = errors.New("ws: malformed HTTP response")
 )
 
-// requestChecks decide whether a request may open a WebSocket connection, in
-// the order of RFC 6455, section 4.2.1. Every kind of upgrade uses them, and no
-// other code makes these checks.
-var requestChecks = [...]func(*Upgrader, *Request) error{
-	checkProtocol, // first: the other checks depend on it
-	checkMethod,
-	checkSize,
-	checkHost,
-	checkHostAllowed,
-	checkUpgrade,
-	checkConnection,
-	checkKey,
-	checkVersion,
-}
-
-// connectChecks are the checks for an extended CONNECT (RFC 8441, section 5).
-// Sec-WebSocket-Key is ignored.
-var connectChecks = [...]func(*Upgrader, *Request) error{
-	checkConnect,
-	checkSize,
-	checkHost,
-	checkHostAllowed,
-	checkStreamVersion,
-}
-
-// checks returns the checks for r.
-func (r *Request) checks() []func(*Upgrader, *Request) error {
-	if r.Major > 1 {
-		return connectChecks[:]
+// check decides whether r may open a WebSocket connection, in the order of RFC
+// 6455, section 4.2.1, or RFC 8441, section 5. Every kind of upgrade calls it,
+// and no other code makes these checks. The calls are direct, so that u and r
+// need not be on the heap.
+func (u *Upgrader) check(r *Request) error {
+	upgrade := r.Major <= 1
+	if err := r.checkStart(upgrade); err != nil {
+		return err
 	}
-	return requestChecks[:]
-}
-
-func checkMethod(_ *Upgrader, r *Request) error {
-	if string(r.Method) != http.MethodGet {
-		return ErrHandshakeBadMethod
+	if err := u.checkHost(r); err != nil {
+		return err
+	}
+	switch h := &r.fields; {
+	case !upgrade && !h.version13():
+		return errStreamVersion
+	case !upgrade: // Sec-WebSocket-Key is ignored
+		return nil
+	case !h.upgrades():
+		return ErrHandshakeBadUpgrade
+	case !h.connectionUpgrades():
+		return ErrHandshakeBadConnection
+	case !h.validKey():
+		return ErrHandshakeBadSecKey
+	case !h.version13():
+		return ErrHandshakeBadSecVersion
 	}
 	return nil
 }
 
-func checkProtocol(_ *Upgrader, r *Request) error {
-	if r.Major < 1 || r.Minor < 1 {
+// checkStart checks the version of HTTP and the method.
+func (r *Request) checkStart(upgrade bool) error {
+	switch {
+	case !upgrade:
+		return r.checkConnect()
+	case r.Major < 1 || r.Minor < 1:
 		return ErrHandshakeBadProtocol
+	case string(r.Method) != http.MethodGet:
+		return ErrHandshakeBadMethod
 	}
 	return nil
 }
 
 // checkConnect checks whether r is an extended CONNECT for a WebSocket (RFC
 // 8441, section 4; RFC 9220, section 3).
-func checkConnect(_ *Upgrader, r *Request) error {
+func (r *Request) checkConnect() error {
 	connect := string(r.Method) == http.MethodConnect
 	switch {
 	case !connect && len(r.Protocol) > 0:
@@ -335,34 +332,23 @@ func otherProtocol(protocol []byte) error {
 	}
 }
 
-func checkStreamVersion(u *Upgrader, r *Request) error {
-	if checkVersion(u, r) != nil {
-		return errStreamVersion
-	}
-	return nil
-}
-
-func checkSize(u *Upgrader, r *Request) error {
-	if r.fields.size > u.Limits.bytes() {
+// checkHost checks the size of the fields and the host.
+func (u *Upgrader) checkHost(r *Request) error {
+	switch {
+	case r.fields.size > u.Limits.bytes():
 		return tooLarge("fields of the handshake", "MaxBytes")
-	}
-	return nil
-}
-
-func checkHost(_ *Upgrader, r *Request) error {
-	if !validHost(r.Host) {
+	case !validHost(r.Host):
 		return ErrHandshakeBadHost
+	case len(u.Hosts) > 0:
+		return u.checkHosts(r)
 	}
 	return nil
 }
 
-// checkHostAllowed refuses a host that is not in Hosts. This protects against
-// DNS rebinding: the name of a foreign site resolves to this server, so that
-// pages of the site have the origin of the server.
-func checkHostAllowed(u *Upgrader, r *Request) error {
-	if len(u.Hosts) == 0 {
-		return nil
-	}
+// checkHosts refuses a host that is not in Hosts. This protects against DNS
+// rebinding: the name of a foreign site resolves to this server, so that pages
+// of the site have the origin of the server.
+func (u *Upgrader) checkHosts(r *Request) error {
 	if err := u.Validate(); err != nil {
 		return err
 	}
@@ -469,24 +455,17 @@ func absoluteHost(target []byte) (host []byte, ok bool) {
 	return rest, ok
 }
 
-func checkUpgrade(_ *Upgrader, r *Request) error {
-	h := &r.fields
+// upgrades reports whether websocket is a member of Upgrade.
+func (h *headFields) upgrades() bool {
 	if value, ok := h.once(fieldUpgrade); ok && string(value) == "websocket" {
-		return nil // the most common form
+		return true // the most common form
 	}
 	for protocol, err := range h.of(fieldUpgrade).Protocols(fieldUpgrade.String()) {
 		if err == nil && bytes.EqualFold(protocol, []byte("websocket")) {
-			return nil
+			return true
 		}
 	}
-	return ErrHandshakeBadUpgrade
-}
-
-func checkConnection(_ *Upgrader, r *Request) error {
-	if !r.fields.connectionUpgrades() {
-		return ErrHandshakeBadConnection
-	}
-	return nil
+	return false
 }
 
 // connectionUpgrades reports whether Upgrade is a member of Connection.
@@ -495,16 +474,11 @@ func (h *headFields) connectionUpgrades() bool {
 	return ok && string(value) == "Upgrade" || h.of(fieldConnection).HasToken(fieldConnection.String(), "Upgrade")
 }
 
-func checkKey(_ *Upgrader, r *Request) error {
-	if key, ok := r.fields.once(fieldKey); !ok || !validKey(key) {
-		return ErrHandshakeBadSecKey
-	}
-	return nil
-}
-
-// validKey reports whether key is base64 of 16 bytes, without decoding it.
-func validKey(key []byte) bool {
-	if len(key) != keySize || string(key[keySize-2:]) != "==" {
+// validKey reports whether the only Sec-WebSocket-Key is base64 of 16 bytes,
+// without decoding it.
+func (h *headFields) validKey() bool {
+	key, ok := h.once(fieldKey)
+	if !ok || len(key) != keySize || string(key[keySize-2:]) != "==" {
 		return false
 	}
 	for _, c := range key[:keySize-2] {
@@ -523,21 +497,18 @@ var base64Byte = func() (is [256]bool) {
 	return is
 }()
 
-// checkVersion accepts version 13 even if it appears twice.
-func checkVersion(_ *Upgrader, r *Request) error {
-	if version, ok := r.fields.once(fieldVersion); ok && string(version) == "13" {
-		return nil // the most common form
+// version13 reports whether Sec-WebSocket-Version is 13. It may appear twice.
+func (h *headFields) version13() bool {
+	if version, ok := h.once(fieldVersion); ok && string(version) == "13" {
+		return true // the most common form
 	}
 	found := false
-	for version, err := range r.fields.of(fieldVersion).Tokens(fieldVersion.String()) {
+	for version, err := range h.of(fieldVersion).Tokens(fieldVersion.String()) {
 		if found = err == nil && string(version) == "13"; !found {
 			break
 		}
 	}
-	if !found {
-		return ErrHandshakeBadSecVersion
-	}
-	return nil
+	return found
 }
 
 // The sizes of a Sec-WebSocket-Key and a Sec-WebSocket-Accept, which are 16 and

@@ -196,7 +196,7 @@ func (s *upgrade) serve(u *Upgrader, conn io.ReadWriter, ahead bool) (hs Handsha
 	if bounded != nil {
 		defer bounded.SetDeadline(time.Time{})
 	}
-	s.u, s.req.HeadLimits = *u, u.HeadLimits
+	s.req.HeadLimits = u.HeadLimits
 	_, s.req.secure = conn.(interface{ ConnectionState() tls.ConnectionState })
 
 	if ahead {
@@ -208,7 +208,7 @@ func (s *upgrade) serve(u *Upgrader, conn io.ReadWriter, ahead bool) (hs Handsha
 		return Handshake{}, &connError{"read request", err}
 	}
 	if err == nil {
-		hs, err = s.u.decide(&s.req)
+		hs, err = u.decide(&s.req)
 	}
 	if err != nil {
 		writeWhole(conn, AppendRefusal(s.out[:0], &s.req, err)) // err is the error to return

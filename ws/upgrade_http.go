@@ -147,7 +147,7 @@ func refuseNil(w http.ResponseWriter) error {
 //
 //go:noinline
 func (s *upgrade) refuseStream() error {
-	if err := checkConnect(&s.u, &s.req); err != nil {
+	if err := s.req.checkConnect(); err != nil {
 		return err
 	}
 	return errExtendedConnect
