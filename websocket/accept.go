@@ -259,10 +259,12 @@ func (o *AcceptOptions) config(r *http.Request, hs ws.Handshake, compression *ws
 // upgrader returns the handshake for these options.
 func (o *AcceptOptions) upgrader(w http.ResponseWriter, r *http.Request, compression *wsflate.Extension) *ws.HTTPUpgrader {
 	u := &ws.HTTPUpgrader{
-		Header:              ws.AnswerHeader(w.Header()),
 		Hosts:               o.Hosts,
 		Limits:              o.HandshakeLimits,
 		AnswerThroughWriter: o.AnswerThroughWriter,
+	}
+	if set := w.Header(); len(set) > 0 || o.OnHandshake != nil {
+		u.Header = ws.AnswerHeader(set)
 	}
 	if o.ChooseSubprotocol != nil {
 		u.ChooseProtocol = func(offered []string) (string, error) { return o.ChooseSubprotocol(r, offered) }
