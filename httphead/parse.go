@@ -66,7 +66,8 @@ func appendFields(f Fields, p []byte, i, most int) (Fields, int, error) {
 		if len(f) >= most {
 			return f, i, ErrTooManyFields
 		}
-		f = append(f, Field{p[i:colon:colon], trimOWS(p[colon+1 : end : end])})
+		f = append(f, Field{}) // a literal with slices would be built on the stack and copied
+		f[len(f)-1].Name, f[len(f)-1].Value = p[i:colon:colon], trimOWS(p[colon+1:end:end])
 		i = next
 	}
 	return f, i, nil
