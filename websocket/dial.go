@@ -153,11 +153,11 @@ func (d *dialing) dial(ctx context.Context, urlstr string) (*Conn, *http.Respons
 	handshake, cancel := d.bound(ctx)
 	defer cancel() // releases the resources of the context
 
-	request, check, err := d.dialer().NewRequest(d.trace(handshake), urlstr)
+	request, check, err := d.dialer().NewRequest(d.trace(handshake, client.Transport), urlstr)
 	if err != nil {
 		return nil, nil, err
 	}
-	resp, err := client.Do(request)
+	resp, err := send(client, request)
 	if err != nil {
 		if resp != nil {
 			resp.Body = http.NoBody // it is already closed
@@ -254,8 +254,12 @@ func (d *dialing) client() *http.Client {
 
 func (o *DialOptions) client() *http.Client { return cmp.Or(o.HTTPClient, http.DefaultClient) }
 
-// trace returns a context that makes the request set lastConn.
-func (d *dialing) trace(ctx context.Context) context.Context {
+// trace returns a context that makes the request set lastConn, unless the body
+// of rt's response is the connection.
+func (d *dialing) trace(ctx context.Context, rt http.RoundTripper) context.Context {
+	if _, ours := rt.(handshakeTransport); ours {
+		return ctx
+	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) { d.lastConn.Store(&info.Conn) },
 	})

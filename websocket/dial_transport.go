@@ -38,6 +38,9 @@ func handshakes(rt http.RoundTripper) http.RoundTripper {
 // RoundTrip performs a handshake on a new connection, which no later request
 // uses.
 func (t handshakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.TLSHandshakeTimeout <= 0 && t.ResponseHeaderTimeout <= 0 {
+		return t.dialer().RoundTrip(r)
+	}
 	stages := stages{tls: t.TLSHandshakeTimeout, answer: t.ResponseHeaderTimeout}
 	ctx := stages.watch(r.Context())
 	defer stages.end()
@@ -48,6 +51,39 @@ func (t handshakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if resp != nil {
 		resp.Request = r
 	}
+	return resp, err
+}
+
+// send is client.Do. It calls a handshakeTransport directly, because a client
+// without a cookie jar has nothing else to do. The client then gets only errors
+// and redirects.
+func send(client *http.Client, r *http.Request) (*http.Response, error) {
+	t, direct := client.Transport.(handshakeTransport)
+	if !direct || client.Jar != nil {
+		return client.Do(r)
+	}
+	resp, err := t.RoundTrip(r)
+	if err == nil && resp.StatusCode/100 != 3 {
+		return resp, nil
+	}
+	client.Transport = &answered{t, resp, err}
+	return client.Do(r)
+}
+
+// answered is a RoundTripper that has already sent the first request.
+type answered struct {
+	http.RoundTripper
+	resp *http.Response
+	err  error
+}
+
+// RoundTrip returns the response to the first request, and sends later ones.
+func (a *answered) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := a.resp, a.err
+	if resp == nil && err == nil {
+		return a.RoundTripper.RoundTrip(r)
+	}
+	a.resp, a.err = nil, nil
 	return resp, err
 }
 
