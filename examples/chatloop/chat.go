@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsloop"
 	"github.com/wskit/wskit/wsutil"
@@ -15,19 +16,24 @@ import (
 // Chat holds the rooms of a server.
 type Chat struct {
 	mu    sync.Mutex
-	rooms map[string]map[*wsloop.Conn]struct{}
+	rooms map[string]*room
+}
+
+type room struct {
+	websocket.Group
+	name string
 }
 
 // New starts a chat server.
 func New() (*wsloop.Server, error) {
-	chat := &Chat{rooms: make(map[string]map[*wsloop.Conn]struct{})}
+	chat := &Chat{rooms: make(map[string]*room)}
 	return wsloop.New(&wsloop.Config{
 		OnRequest: pickRoom,
 		KeepAlive: time.Minute,
-	}, &wsloop.Handler{Open: chat.join, Message: chat.say, Close: chat.leave})
+	}, &wsloop.Handler{Open: chat.join, Message: say, Close: chat.leave})
 }
 
-// pickRoom uses the path as the room.
+// pickRoom uses the path as the name of the room.
 func pickRoom(r *ws.Request, o *wsloop.Options) error {
 	if len(r.Target) < 2 {
 		return ws.RejectConnectionError(ws.RejectionStatus(http.StatusNotFound))
@@ -40,33 +46,29 @@ func (chat *Chat) join(c *wsloop.Conn) {
 	chat.mu.Lock()
 	defer chat.mu.Unlock()
 	name := wsloop.ValueOf[string](c)
-	room := chat.rooms[name]
-	if room == nil {
-		room = make(map[*wsloop.Conn]struct{})
-		chat.rooms[name] = room
+	r := chat.rooms[name]
+	if r == nil {
+		r = &room{name: name}
+		chat.rooms[name] = r
 	}
-	room[c] = struct{}{}
+	r.JoinMember(c)
+	c.SetValue(r)
 }
 
 // say sends a message to all members of the room. It is encoded once.
-func (chat *Chat) say(c *wsloop.Conn, op ws.OpCode, p []byte) {
-	m, err := wsutil.NewPreparedMessage(op, p)
-	if err != nil {
-		return
-	}
-	chat.mu.Lock()
-	defer chat.mu.Unlock()
-	for other := range chat.rooms[wsloop.ValueOf[string](c)] {
-		other.SendPrepared(m)
+func say(c *wsloop.Conn, op ws.OpCode, p []byte) {
+	if m, err := wsutil.NewPreparedMessage(op, p); err == nil {
+		wsloop.ValueOf[*room](c).Broadcast(m)
 	}
 }
 
+// leave removes the room if c was the last one.
 func (chat *Chat) leave(c *wsloop.Conn, _ wsloop.End) {
 	chat.mu.Lock()
 	defer chat.mu.Unlock()
-	name := wsloop.ValueOf[string](c)
-	delete(chat.rooms[name], c)
-	if len(chat.rooms[name]) == 0 {
-		delete(chat.rooms, name)
+	r := wsloop.ValueOf[*room](c)
+	r.LeaveMember(c)
+	if r.Len() == 0 {
+		delete(chat.rooms, r.name)
 	}
 }
