@@ -4,6 +4,7 @@ package wsloop
 
 import (
 	"context"
+	"io"
 	"net"
 	"os"
 	"syscall"
@@ -190,6 +191,38 @@ func TestSendWaitForRoom(t *testing.T) {
 		c.next()
 	}
 	require.Greater(t, await(t, left), most/10)
+}
+
+// A peer that reads slowly, but reads, does not stall: with TLS, the bytes that
+// count are those of the socket.
+func TestProgressWithTLS(t *testing.T) {
+	const size = 4 << 20
+	conns := make(chan *Conn, 1)
+	h := &Handler{
+		Open: func(c *Conn) {
+			require.NoError(t, unix.SetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10))
+		},
+		Message: func(c *Conn, _ ws.OpCode, _ []byte) {
+			c.Send(ws.OpBinary, make([]byte, size))
+			conns <- c
+		},
+	}
+	_, addr := serveTLS(t, &Config{Loops: 1, Queue: wsutil.SendQueueOptions{MaxBytes: -1}}, h)
+	c := dialTLS(t, addr)
+	raw := c.Conn.(interface{ NetConn() net.Conn }).NetConn()
+	require.NoError(t, raw.(*net.TCPConn).SetReadBuffer(64<<10)) // so that it does not grow
+	c.text("go")
+	conn := await(t, conns)
+	stalled := func() time.Duration {
+		conn.mu.Lock()
+		defer conn.mu.Unlock()
+		return conn.stalled
+	}
+	require.Eventually(t, conn.isBlocked, 20*time.Second, time.Millisecond)
+	before := stalled()
+	_, err := io.CopyN(io.Discard, c.r, size/4)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return stalled() > before }, 20*time.Second, time.Millisecond)
 }
 
 // Five thousand peers that send half a frame hold up nobody. Each takes two

@@ -27,7 +27,7 @@ type secure struct {
 	mu     sync.Mutex
 	filled sync.Cond
 	in     []byte // encrypted input: a view of the loop's buffer after the handshake
-	eof    bool   // nothing follows in
+	end    error  // what follows in: io.EOF, the error of a read, or nil for now
 	closed bool
 	waits  bool            // a read may wait: the handshake is in progress
 	out    *bufpool.Buffer // encrypted output
@@ -74,6 +74,7 @@ func (c *Conn) secured() {
 		return
 	}
 	c.phase = phaseHead
+	c.flags &^= flagEOF // decrypt finds the end again, after the data before it
 	s.decrypt(c)
 }
 
@@ -85,21 +86,25 @@ func (s *secure) receive(c *Conn) {
 	s.mu.Lock()
 	switch {
 	case err == errAgain: // data may be left from before a panic
-	case n <= 0:
-		s.eof = true
+	case err != nil:
+		s.end = err
+	case n == 0:
+		s.end = io.EOF
 	case handshake, len(s.in) > 0: // earlier data is decrypted first
 		s.in = append(s.in, l.buf[:n]...)
 	default:
 		s.in = l.buf[:n]
 	}
 	s.filled.Signal()
-	tooMuch := len(s.in) > maxInHandshake
+	tooMuch, ended := len(s.in) > maxInHandshake, s.end != nil
 	s.mu.Unlock()
 	switch {
-	case handshake && (s.eof || tooMuch):
-		l.release(c)
 	case !handshake:
 		s.decrypt(c)
+	case tooMuch:
+		l.release(c)
+	case ended:
+		c.flags |= flagEOF // the handshake may still succeed: see secured
 	}
 }
 
@@ -157,19 +162,28 @@ func (s *secure) send(c *Conn, p []byte) (int, error) {
 
 // write writes what is encrypted. Conn.mu is held.
 func (s *secure) write(c *Conn) error {
+	n, err := s.writeOut(int(c.fd))
+	if n > 0 {
+		c.progressed()
+	}
+	return err
+}
+
+func (s *secure) writeOut(fd int) (written int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.out != nil {
-		n, err := writeDescriptor(int(c.fd), s.out.B[s.gone:])
+		n, err := writeDescriptor(fd, s.out.B[s.gone:])
 		if err != nil {
-			return err
+			return written, err
 		}
+		written += n
 		if s.gone += n; s.gone == len(s.out.B) {
 			s.out.Free()
 			s.out, s.gone = nil, 0
 		}
 	}
-	return nil
+	return written, nil
 }
 
 // waiting is link.waiting.
@@ -233,7 +247,7 @@ type memory secure
 func (m *memory) Read(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for len(m.in) == 0 && !m.closed && !m.eof && m.waits {
+	for len(m.in) == 0 && !m.closed && m.end == nil && m.waits {
 		// A handshake that waits for the peer does not delay other handshakes.
 		compute := m.c.loop.s.compute
 		<-compute
@@ -252,8 +266,8 @@ func (m *memory) Read(p []byte) (int, error) {
 			m.in = nil
 		}
 		return n, nil
-	case m.eof:
-		return 0, io.EOF
+	case m.end != nil:
+		return 0, m.end
 	}
 	return 0, errWouldBlock
 }

@@ -355,13 +355,7 @@ func (c *Conn) write() bool {
 		c.written += uint32(n)
 		if n > 0 {
 			c.loop.bytesOut.Add(uint64(n))
-			if c.blocked {
-				c.stalled = c.loop.s.now()
-			}
-			if c.queue != nil {
-				c.queue.PartWritten(c.unwritten())
-			}
-			c.roomMade()
+			c.progressed()
 		}
 		if c.out != nil && int(c.written) == len(c.out.B) {
 			c.freeOut()
@@ -376,6 +370,17 @@ func (c *Conn) write() bool {
 		}
 	}
 	return true
+}
+
+// progressed records that the transport has accepted data. mu is held.
+func (c *Conn) progressed() {
+	if c.blocked {
+		c.stalled = c.loop.s.now()
+	}
+	if c.queue != nil {
+		c.queue.PartWritten(c.unwritten())
+	}
+	c.roomMade()
 }
 
 // writeDirect writes out, and then body. Bytes that the transport does not

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,6 +109,73 @@ func clientHello(t *testing.T) []byte {
 	return p[:n]
 }
 
+// heldWrites keeps all writes after the first, until release.
+type heldWrites struct {
+	net.Conn
+	first bool
+	held  []byte
+}
+
+func (c *heldWrites) Write(p []byte) (int, error) {
+	if !c.first {
+		c.first = true
+		return c.Conn.Write(p)
+	}
+	c.held = append(c.held, p...)
+	return len(p), nil
+}
+
+func (c *heldWrites) release() error {
+	_, err := c.Conn.Write(c.held)
+	return err
+}
+
+// A client may end its side together with its handshake: the messages before
+// that are answered, even if a FIN arrives while the server still computes.
+func TestTLSDataBeforeFIN(t *testing.T) {
+	inPoller(t, func(t *testing.T, cfg *Config) {
+		s, addr := serveTLS(t, cfg, echo())
+		raw, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer raw.Close()
+		raw.SetDeadline(time.Now().Add(20 * time.Second))
+		held := &heldWrites{Conn: raw}
+		_, clientConfig := certificate(t)
+		conn := tls.Client(held, clientConfig)
+		require.NoError(t, conn.Handshake())
+		p := []byte(strings.Replace(upgradeRequest, "Host: x", "Host: example.com", 1))
+		p = ws.AppendFrame(p, ws.MaskFrame(ws.NewTextFrame([]byte("last"))))
+		p = ws.AppendFrame(p, ws.MaskFrame(ws.NewCloseFrame(nil)))
+		_, err = conn.Write(p)
+		require.NoError(t, err)
+		require.NoError(t, conn.CloseWrite())
+		raw.SetDeadline(time.Now().Add(20 * time.Second)) // which CloseWrite has changed
+
+		for range cap(s.compute) { // the server does not continue the handshake
+			s.compute <- struct{}{}
+		}
+		require.NoError(t, held.release())
+		require.NoError(t, raw.(*net.TCPConn).CloseWrite())
+		require.Eventually(t, func() bool {
+			ended := make(chan bool)
+			s.loops[0].do(func(l *loop) { ended <- l.slots[0] == nil || l.slots[0].flags&flagEOF != 0 })
+			return <-ended
+		}, 20*time.Second, time.Millisecond)
+		for range cap(s.compute) {
+			<-s.compute
+		}
+
+		br := bufio.NewReader(conn)
+		for line := "x"; line != "\r\n"; {
+			line, err = br.ReadString('\n')
+			require.NoError(t, err)
+		}
+		c := &client{t: t, Conn: conn, r: br}
+		c.want("last")
+		c.wantClose(ws.StatusNoStatusRcvd)
+	})
+}
+
 // Garbage after the handshake ends the connection and no other one.
 func TestTLSGarbage(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
@@ -165,4 +234,34 @@ func TestTLSPanic(t *testing.T) {
 		c.wantClose(ws.StatusInternalServerError)
 		require.Equal(t, ws.StatusInternalServerError, await(t, ends).Code)
 	})
+}
+
+// The error of a read is that of the connection, with TLS as without.
+func TestResetIsReported(t *testing.T) {
+	for name, open := range map[string]func(t *testing.T, cfg *Config, h *Handler) (*client, *net.TCPConn){
+		"plain": func(t *testing.T, cfg *Config, h *Handler) (*client, *net.TCPConn) {
+			_, addr := serve(t, cfg, h)
+			c := dial(t, addr)
+			return c, c.Conn.(*net.TCPConn)
+		},
+		"TLS": func(t *testing.T, cfg *Config, h *Handler) (*client, *net.TCPConn) {
+			_, addr := serveTLS(t, cfg, h)
+			c := dialTLS(t, addr)
+			return c, c.Conn.(interface{ NetConn() net.Conn }).NetConn().(*net.TCPConn)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inModes(t, func(t *testing.T, cfg *Config) {
+				ends := make(chan End, 1)
+				h := echo()
+				h.Close = func(_ *Conn, end End) { ends <- end }
+				c, raw := open(t, cfg, h)
+				c.text("x")
+				c.want("x")
+				raw.SetLinger(0)
+				raw.Close()
+				require.ErrorIs(t, await(t, ends).Err, syscall.ECONNRESET)
+			})
+		})
+	}
 }
