@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,4 +176,48 @@ func mustURL(t testing.TB, s string) *url.URL {
 	u, err := url.Parse(s)
 	require.NoError(t, err)
 	return u
+}
+
+// holdLoop makes the first loop wait, after all tasks that it already has, until
+// release is called.
+func holdLoop(t *testing.T, s *Server) (release func()) {
+	t.Helper()
+	held, released := make(chan struct{}), make(chan struct{})
+	require.True(t, s.loops[0].do(func(*loop) { close(held); <-released }))
+	await(t, held)
+	return func() { close(released) }
+}
+
+// watchedPoller tells what is asked of a poller.
+type watchedPoller struct {
+	poller
+	l      *loop
+	events map[identity]int // that wait has returned; of the loop
+	unsafe atomic.Int64     // calls of wake without the lock of the loop
+}
+
+// watch replaces the poller of the first loop.
+func watch(t *testing.T, s *Server) *watchedPoller {
+	l := s.loops[0]
+	p := &watchedPoller{l: l, events: make(map[identity]int)}
+	done := make(chan struct{})
+	require.True(t, l.do(func(l *loop) { p.poller, l.poller = l.poller, p; close(done) }))
+	await(t, done)
+	return p
+}
+
+func (p *watchedPoller) wait(events []event, timeout time.Duration) (int, error) {
+	n, err := p.poller.wait(events, timeout)
+	for _, ev := range events[:n] {
+		p.events[ev.id]++
+	}
+	return n, err
+}
+
+func (p *watchedPoller) wake() {
+	if p.l.mu.TryLock() {
+		p.l.mu.Unlock()
+		p.unsafe.Add(1)
+	}
+	p.poller.wake()
 }

@@ -66,10 +66,15 @@ func newLoop(s *Server) (*loop, error) {
 func (l *loop) enter(c *Conn) {
 	l.mu.Lock()
 	l.list = append(l.list, c)
-	wake := l.asleep
-	l.asleep = false
+	l.rouse()
 	l.mu.Unlock()
-	if wake {
+}
+
+// rouse wakes the loop if it is asleep. mu is held, so that the loop cannot end
+// and close the descriptors of the poller while wake uses them.
+func (l *loop) rouse() {
+	if l.asleep {
+		l.asleep = false
 		l.poller.wake()
 	}
 }
@@ -82,12 +87,8 @@ func (l *loop) do(f func(*loop)) bool {
 		return false
 	}
 	l.tasks = append(l.tasks, f)
-	wake := l.asleep
-	l.asleep = false
+	l.rouse()
 	l.mu.Unlock()
-	if wake {
-		l.poller.wake()
-	}
 	return true
 }
 

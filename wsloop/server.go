@@ -318,12 +318,8 @@ func (s *Server) Close() error {
 	for _, l := range s.loops {
 		l.mu.Lock()
 		l.quit = true
-		wake := l.asleep
-		l.asleep = false
+		l.rouse()
 		l.mu.Unlock()
-		if wake {
-			l.poller.wake()
-		}
 	}
 	return nil
 }
