@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/wskit/wskit/ws"
@@ -24,7 +25,7 @@ type listening struct {
 	s        *Server
 	l        net.Listener
 	acceptor *acceptor // nil if Accept of l is called
-	stopped  bool      // guarded by Server.mu
+	stopped  atomic.Bool
 	done     chan struct{}
 	err      error // set before done is closed
 }
@@ -50,9 +51,7 @@ func (s *Server) Serve(l net.Listener) error {
 		}
 	}
 	if !s.listen(ln) {
-		if a := ln.acceptor; a != nil {
-			closeDescriptor(a.fd)
-		}
+		ln.acceptor.release()
 		return ErrServerClosed
 	}
 	defer s.forget(ln)
@@ -63,7 +62,7 @@ func (s *Server) Serve(l net.Listener) error {
 		<-ln.done
 		return ln.err
 	}
-	closeDescriptor(ln.acceptor.fd)
+	ln.acceptor.release()
 	return ErrServerClosed
 }
 
@@ -84,12 +83,12 @@ func (s *Server) forget(ln *listening) {
 	delete(s.listeners, ln)
 }
 
-// stop ends Serve because of Shutdown or Close. Server.mu is held.
+// stop ends Serve because of Shutdown or Close. Close of the listener may block,
+// so no lock is held.
 func (ln *listening) stop() {
-	if ln.stopped {
+	if ln.stopped.Swap(true) {
 		return
 	}
-	ln.stopped = true
 	if a := ln.acceptor; a != nil {
 		ln.s.loops[0].do(a.close)
 		return
@@ -107,7 +106,7 @@ func (ln *listening) acceptAll() error {
 			delay = 0
 			ln.s.incoming(conn)
 		case errors.Is(err, net.ErrClosed):
-			if ln.isStopped() {
+			if ln.stopped.Load() {
 				return ErrServerClosed
 			}
 			return err
@@ -119,12 +118,6 @@ func (ln *listening) acceptAll() error {
 			time.Sleep(delay)
 		}
 	}
-}
-
-func (ln *listening) isStopped() bool {
-	ln.s.mu.Lock()
-	defer ln.s.mu.Unlock()
-	return ln.stopped
 }
 
 // newConn returns a connection before its handshake.
@@ -175,13 +168,22 @@ func (s *Server) limit(c *Conn) {
 	if over {
 		s.refusing++
 		c.flags |= flagRefusing
-		if c.flags&flagCounted != 0 {
-			s.addrs[ip]--
-			c.flags &^= flagCounted
-		}
+		s.uncount(c)
 		if s.refusing > maxRefusing || c.phase == phaseSecure {
 			c.asks |= askAbort // an answer would take too long, or would need TLS
 		}
+	}
+}
+
+// uncount removes a connection from those of its address. mu is held.
+func (s *Server) uncount(c *Conn) {
+	if c.flags&flagCounted == 0 {
+		return
+	}
+	c.flags &^= flagCounted
+	ip := c.addr.expand().Addr()
+	if s.addrs[ip]--; s.addrs[ip] <= 0 {
+		delete(s.addrs, ip)
 	}
 }
 
@@ -296,11 +298,19 @@ func (a *acceptor) end(l *loop, err error) {
 	if a.watched {
 		l.poller.arm(a.fd, a.id, wantIn, 0)
 	}
+	a.release()
+	a.err = err
+	close(a.done)
+}
+
+// release closes the descriptors. a may be nil.
+func (a *acceptor) release() {
+	if a == nil {
+		return
+	}
 	closeDescriptor(a.fd)
 	if a.reserve >= 0 {
 		closeDescriptor(a.reserve)
 	}
 	a.fd, a.reserve, a.watched = -1, -1, false
-	a.err = err
-	close(a.done)
 }

@@ -159,6 +159,19 @@ func TestNoDescriptorLeft(t *testing.T) {
 	require.LessOrEqual(t, descriptors(t), before)
 }
 
+// Serve of a closed server leaves no descriptor.
+func TestServeAfterClose(t *testing.T) {
+	s := start(t, &Config{Loops: 1}, nil)
+	require.NoError(t, s.Shutdown(t.Context()))
+	before := descriptors(t)
+	for range 10 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		require.ErrorIs(t, s.Serve(l), ErrServerClosed)
+	}
+	require.LessOrEqual(t, descriptors(t), before)
+}
+
 // SendWait returns when its message fits, not only when everything was written.
 func TestSendWaitForRoom(t *testing.T) {
 	const most = 1 << 20

@@ -6,10 +6,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -166,12 +168,7 @@ func (s *Server) released(c *Conn) {
 	if c.flags&flagRefusing != 0 {
 		s.refusing--
 	}
-	if c.flags&flagCounted != 0 {
-		ip := c.addr.expand().Addr()
-		if s.addrs[ip]--; s.addrs[ip] <= 0 {
-			delete(s.addrs, ip)
-		}
-	}
+	s.uncount(c)
 	s.checkIdle()
 }
 
@@ -300,13 +297,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // are left, or nil if there are none now.
 func (s *Server) stop() <-chan struct{} {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closing = true
-	for l := range s.listeners {
-		l.stop()
-	}
+	listeners := slices.Collect(maps.Keys(s.listeners))
 	idle := s.idle
 	s.checkIdle()
+	s.mu.Unlock()
+	for _, ln := range listeners {
+		ln.stop()
+	}
 	return idle
 }
 
