@@ -198,6 +198,7 @@ func (c *Conn) startClose(code ws.StatusCode, reason string) {
 	if c.queue != nil {
 		c.queue.Close()
 	}
+	c.roomMade() // SendWait returns ErrClosed
 	c.ask(askClose)
 }
 

@@ -57,7 +57,9 @@ func closeDescriptor(fd int) { unix.Close(fd) }
 
 func closeWriteDescriptor(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }
 
-// tune sets the socket options that package net sets on accepted connections.
+// tune sets options that package net sets on accepted connections, but leaves
+// the intervals of the keepalive to the system: Config.KeepAlive is a better way
+// to find dead peers.
 func tune(fd int, from netip.AddrPort) {
 	if from.IsValid() {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)

@@ -117,7 +117,7 @@ func (c *Conn) closes() {
 		c.encodeClose() // even if the transport is blocked: ours must precede the peer's close frame
 	}
 	c.mu.Unlock()
-	if c.flags&flagOpened != 0 {
+	if c.stash != nil {
 		c.resume() // held input is not needed any more
 	}
 }

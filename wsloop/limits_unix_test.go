@@ -206,6 +206,38 @@ func TestSendWaitForRoom(t *testing.T) {
 	require.Greater(t, await(t, left), most/10)
 }
 
+// However much waits, and however fast the peer reads, an iteration of the loop
+// writes a bounded part of it.
+func TestFlushIsBounded(t *testing.T) {
+	const wait = 256
+	var conn *Conn
+	var sent int
+	h := &Handler{Open: func(c *Conn) { // so that the system takes more than that part
+		require.NoError(t, unix.SetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<20))
+	}}
+	cfg := &Config{Loops: 1, Queue: wsutil.SendQueueOptions{MaxBytes: -1, MaxMessages: -1}}
+	c := stuck(t, cfg, h, func(c *Conn, n int) {
+		conn, sent = c, n
+		for range wait - 1 {
+			c.Send(ws.OpBinary, make([]byte, 16<<10))
+		}
+	})
+	release := holdLoop(t, conn.Server())
+	for range sent - 1 { // makes room
+		c.next()
+	}
+	before, written := conn.loop.bytesOut.Load(), make(chan uint64, 1)
+	conn.loop.do(func(l *loop) { written <- l.bytesOut.Load() - before })
+	release()
+	const most = (maxWrites + 1) * (64<<10 + wait*ws.MaxHeaderSize)
+	// Until then, the loop flushes at the end of this iteration, and for an event of
+	// the next one.
+	require.LessOrEqual(t, await(t, written), uint64(2*most))
+	for range wait + 1 {
+		require.Len(t, c.next().Payload, 16<<10)
+	}
+}
+
 // A peer that reads slowly, but reads, does not stall: with TLS, the bytes that
 // count are those of the socket.
 func TestProgressWithTLS(t *testing.T) {

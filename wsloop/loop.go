@@ -282,6 +282,7 @@ func (l *loop) afterPanic(c *Conn) {
 	c.closes()
 	if c.phase == phaseOpen {
 		c.feed(rest) // drops messages, so that it calls no handler
+		c.resume()   // handles the end of the input, if the panic has interrupted resume
 	}
 }
 

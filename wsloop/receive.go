@@ -12,7 +12,10 @@ import (
 // begin is the first call of the loop for a connection.
 func (c *Conn) begin() {
 	l := c.loop
+	c.mu.Lock()
 	l.place(c)
+	c.arm() // if the caller of Attach has already filled the transport
+	c.mu.Unlock()
 	c.began = l.now
 	c.until = later(l.now, l.s.handshakeTimeout)
 	switch {
@@ -30,9 +33,9 @@ func (c *Conn) begin() {
 	c.listen()
 }
 
-// place assigns a slot to c.
+// place assigns a slot to c. The generation is not 0. c.mu is held.
 func (l *loop) place(c *Conn) {
-	l.generation++
+	l.generation = max(l.generation+1, 1)
 	c.id.generation = l.generation
 	if n := len(l.free); n > 0 {
 		c.id.slot = l.free[n-1]

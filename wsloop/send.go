@@ -118,8 +118,8 @@ func (c *Conn) roomMade() {
 	}
 }
 
-// Ping sends a ping. p is at most 125 bytes long and is not retained. If an
-// earlier ping still waits, the new one replaces it.
+// Ping sends a ping. p is at most 125 bytes long and is not retained. Pings and
+// pongs that wait take at most 512 bytes: newer ones replace older ones.
 func (c *Conn) Ping(p []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -320,10 +320,18 @@ func (c *Conn) unwritten() int {
 	return n
 }
 
+// maxWrites is how many times flush writes waiting messages, of up to 64 KiB
+// each time, before the loop turns to other connections.
+const maxWrites = 4
+
 // flush writes encoded data, and encodes and writes waiting messages, as far as
 // the transport accepts them. mu is held. It reports whether Drain is due.
 func (c *Conn) flush() (drained bool) {
-	for {
+	for n := 0; ; n++ {
+		if n > maxWrites { // the next iteration continues
+			c.block()
+			return false
+		}
 		if !c.write() {
 			return false
 		}
@@ -527,7 +535,7 @@ func (c *Conn) arm() {
 	if c.blocked {
 		want |= wantOut
 	}
-	if want == c.armed {
+	if want == c.armed || c.id.generation == 0 { // begin calls arm when c has its slot
 		return
 	}
 	if c.fd >= 0 {

@@ -359,12 +359,12 @@ func (l *loop) endAll() bool {
 	return len(l.list) == 0 && len(l.tasks) == 0 && l.conns.Load() == 0
 }
 
-// goAway closes all connections of the loop, spread over a time.
+// goAway closes all connections of the loop, spread over a time. It calls no
+// function of a handler, which could end the goroutine before all are closed.
 func (l *loop) goAway() {
 	for _, c := range l.slots {
 		if c != nil {
 			l.dismiss(c)
-			l.settle(c)
 		}
 	}
 }
