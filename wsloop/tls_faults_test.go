@@ -13,7 +13,9 @@ import (
 	"encoding/hex"
 	"io"
 	"net"
+	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -272,37 +274,42 @@ func (c *cut) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A fault in any third of the bytes that a client sends in a session with TLS
-// leaves nothing behind; -short takes fewer.
-func TestTLSFaultsAllAlong(t *testing.T) {
-	_, cfg := certificate(t)
-	session := func(addr string, left int) (done bool, used int) {
-		raw, err := net.Dial("tcp", addr)
-		require.NoError(t, err)
-		defer raw.Close()
-		raw.SetDeadline(time.Now().Add(20 * time.Second))
-		if left%2 == 0 {
-			raw.(*net.TCPConn).SetLinger(0)
-		}
-		limited := &cut{raw, left}
-		conn := tls.Client(limited, cfg)
-		br, _, err := ws.Dialer{}.Upgrade(conn, mustURL(t, "wss://example.com/"))
-		if err != nil {
-			return false, 0
-		}
-		if br == nil {
-			br = bufio.NewReader(conn)
-		}
-		conn.Write(hello)
-		if _, err := ws.ReadFrame(br); err != nil {
-			return false, 0
-		}
-		conn.Write(ws.AppendFrame(nil, ws.MaskFrame(ws.NewCloseFrame(nil))))
-		_, err = ws.ReadFrame(br)
-		return err == nil, left - limited.left
+// cutSession is a session of a client with TLS that sends at most left bytes.
+// It reports whether the session was complete, and how many bytes it took.
+func cutSession(t *testing.T, addr string, cfg *tls.Config, left int) (whole bool, used int) {
+	raw, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Error(err)
+		return false, 0
 	}
-	step := 31
-	if !race.Enabled && !testing.Short() {
+	defer raw.Close()
+	raw.SetDeadline(time.Now().Add(20 * time.Second))
+	if left%2 == 0 {
+		raw.(*net.TCPConn).SetLinger(0) // a reset
+	}
+	limited := &cut{raw, left}
+	conn := tls.Client(limited, cfg)
+	br, _, err := ws.Dialer{}.Upgrade(conn, &url.URL{Scheme: "wss", Host: "example.com", Path: "/"})
+	if err != nil {
+		return false, 0
+	}
+	if br == nil {
+		br = bufio.NewReader(conn)
+	}
+	conn.Write(hello)
+	if _, err := ws.ReadFrame(br); err != nil {
+		return false, 0
+	}
+	conn.Write(ws.AppendFrame(nil, ws.MaskFrame(ws.NewCloseFrame(nil))))
+	_, err = ws.ReadFrame(br)
+	return err == nil, left - limited.left
+}
+
+// A fault at every byte that a client sends in a session with TLS leaves
+// nothing behind. -short takes every third byte.
+func TestTLSFaultAtEveryByte(t *testing.T) {
+	step := int64(1)
+	if race.Enabled || testing.Short() {
 		step = 3
 	}
 	inModes(t, func(t *testing.T, server *Config) {
@@ -310,15 +317,26 @@ func TestTLSFaultsAllAlong(t *testing.T) {
 		h := echo()
 		h.Open = func(*Conn) { opens.Add(1) }
 		h.Close = func(*Conn, End) { closes.Add(1) }
+		var cfg *tls.Config
 		server.TLS, cfg = certificate(t)
+		cfg.CurvePreferences = []tls.CurveID{tls.X25519} // whose ClientHello is short
+		cfg.MinVersion = tls.VersionTLS13
 		s, addr := serve(t, server, h)
-		whole, size := session(addr, 1<<20)
+		whole, size := cutSession(t, addr, cfg, 1<<20)
 		require.True(t, whole)
-		for left := 0; left < size; left += step {
-			done, _ := session(addr, left)
-			require.False(t, done, "after %d of %d bytes", left, size)
+		var sessions sync.WaitGroup
+		var next atomic.Int64
+		for range 8 {
+			sessions.Go(func() {
+				for left := next.Add(step) - step; left < int64(size); left = next.Add(step) - step {
+					if whole, _ := cutSession(t, addr, cfg, int(left)); whole {
+						t.Errorf("complete after %d of %d bytes", left, size)
+					}
+				}
+			})
 		}
-		whole, _ = session(addr, 1<<20)
+		sessions.Wait()
+		whole, _ = cutSession(t, addr, cfg, 1<<20)
 		require.True(t, whole)
 		require.Eventually(t, func() bool { return s.Conns() == 0 }, 20*time.Second, time.Millisecond)
 		require.Equal(t, opens.Load(), closes.Load())
