@@ -40,7 +40,7 @@ race: ## test all modules under the race detector, except the tests that run oth
 		$(GO) test -race -short $$($(GO) list ./... | grep -v -e /interop -e '/cmd/wskit$$' -e /bench/conformance -e /internal/repo -e /internal/mutants)) || exit 1; done
 
 .PHONY: portable
-portable: ## test the root module on 386, and what has assembly below it without any
+portable: ## test the root module on 386, what has assembly below it without any, and wsloop on an emulated kqueue
 	@if CGO_ENABLED=0 GOARCH=386 $(GO) test -run '^$$' ./internal/framing >/dev/null 2>&1; then \
 		echo "== 386" && CGO_ENABLED=0 GOARCH=386 $(GO) test -short ./...; \
 	else \
@@ -49,6 +49,7 @@ portable: ## test the root module on 386, and what has assembly below it without
 		CGO_ENABLED=0 GOARCH=arm $(GO) test -short -exec qemu-arm ./httphead $(KERNELS); \
 	fi
 	$(GO) test -short -tags purego $(KERNELS)
+	@if [ "$$($(GO) env GOOS)" = linux ]; then echo "== kqueue, emulated" && $(GO) test -short -tags kqueue ./wsloop; fi
 
 .PHONY: emulated
 emulated: ## test the kernels on arm64, and all below the connection on big-endian s390x, with qemu-user

@@ -26,8 +26,9 @@
 // the first loop accepts connections. In each iteration, a loop handles the
 // events of its connections and then writes what they send.
 //
-// CI compiles and vets the kqueue poller for macOS and FreeBSD, but runs tests
-// on Linux only. [Config].Goroutines replaces the poller by goroutines.
+// CI runs tests on Linux only. It compiles the kqueue poller for macOS and
+// FreeBSD, and runs its tests over an emulation of kqueue. [Config].Goroutines
+// replaces the poller by goroutines.
 //
 // # Handlers
 //

@@ -1,4 +1,4 @@
-//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd || kqueue
 
 package wsloop
 
@@ -16,13 +16,13 @@ type kqueue struct {
 	fd         int
 	wakeR      int // a pipe wakes the loop: not all of these systems have user events
 	wakeW      int
-	raw        []unix.Kevent_t
+	raw        []keventT
 	identities []identity // by descriptor; guarded by lock
 	lock       chan struct{}
 }
 
 func newPoller() (poller, error) {
-	fd, err := unix.Kqueue()
+	fd, err := createKqueue()
 	if err != nil {
 		return nil, fmt.Errorf("wsloop: kqueue: %w", err)
 	}
@@ -51,26 +51,26 @@ func newPoller() (poller, error) {
 
 func (p *kqueue) arm(fd int, id identity, was, want interest) error {
 	p.remember(fd, id)
-	var changes [2]unix.Kevent_t
+	var changes [2]keventT
 	n := 0
 	for _, f := range []struct {
 		bit    interest
 		filter int
-	}{{wantIn, unix.EVFILT_READ}, {wantOut, unix.EVFILT_WRITE}} {
+	}{{wantIn, filterRead}, {wantOut, filterWrite}} {
 		if was&f.bit == want&f.bit {
 			continue
 		}
-		flags := unix.EV_DELETE
+		flags := eventDelete
 		if want&f.bit != 0 {
-			flags = unix.EV_ADD
+			flags = eventAdd
 		}
-		unix.SetKevent(&changes[n], fd, f.filter, flags)
+		setKevent(&changes[n], fd, f.filter, flags)
 		n++
 	}
 	if n == 0 {
 		return nil
 	}
-	if _, err := unix.Kevent(p.fd, changes[:n], nil, nil); err != nil {
+	if _, err := callKevent(p.fd, changes[:n], nil, nil); err != nil {
 		return fmt.Errorf("wsloop: kevent: %w", err)
 	}
 	return nil
@@ -87,14 +87,14 @@ func (p *kqueue) remember(fd int, id identity) {
 
 func (p *kqueue) wait(events []event, timeout time.Duration) (int, error) {
 	if len(p.raw) < len(events) {
-		p.raw = make([]unix.Kevent_t, len(events))
+		p.raw = make([]keventT, len(events))
 	}
 	var limit *unix.Timespec
 	if timeout >= 0 {
 		t := unix.NsecToTimespec(int64(min(timeout, time.Hour)))
 		limit = &t
 	}
-	n, err := unix.Kevent(p.fd, nil, p.raw[:len(events)], limit)
+	n, err := callKevent(p.fd, nil, p.raw[:len(events)], limit)
 	if err == unix.EINTR {
 		return 0, nil
 	}
@@ -104,7 +104,7 @@ func (p *kqueue) wait(events []event, timeout time.Duration) (int, error) {
 	return p.translate(events, p.raw[:n]), nil
 }
 
-func (p *kqueue) translate(events []event, raw []unix.Kevent_t) (n int) {
+func (p *kqueue) translate(events []event, raw []keventT) (n int) {
 	p.lock <- struct{}{}
 	defer func() { <-p.lock }()
 	for i := range raw {
@@ -115,7 +115,7 @@ func (p *kqueue) translate(events []event, raw []unix.Kevent_t) (n int) {
 			continue
 		}
 		filter := int(raw[i].Filter)
-		events[n] = event{id: p.identities[fd], in: filter == unix.EVFILT_READ, out: filter == unix.EVFILT_WRITE}
+		events[n] = event{id: p.identities[fd], in: filter == filterRead, out: filter == filterWrite}
 		n++
 	}
 	return n
