@@ -34,7 +34,7 @@ type Library struct {
 
 // Libraries are all libraries.
 var Libraries = []Library{
-	tcpLibrary, loopLibrary,
+	tcpLibrary, loopLibrary, loopGoroutinesLibrary,
 	websocketLibrary, appendLibrary, helpersLibrary, protocolLibrary,
 	gobwasLibrary, gobwasBufferedLibrary, gwsLibrary, coderLibrary, gorillaLibrary,
 }

@@ -61,7 +61,16 @@ func (o Options) listen() (net.Listener, error) {
 		ln.Close()
 		return nil, err
 	}
-	return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}), nil
+	cfg := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}
+	return &secureListener{tls.NewListener(ln, cfg), ln, cfg}, nil
+}
+
+// secureListener is a listener with TLS. A server that does TLS itself uses its
+// parts.
+type secureListener struct {
+	net.Listener
+	tcp net.Listener
+	cfg *tls.Config
 }
 
 // selfSigned returns a certificate that clients do not verify.

@@ -35,15 +35,30 @@ var tcpLibrary = Library{
 var loopLibrary = Library{
 	Name:      "wskit-loop",
 	Broadcast: broadcastLoop,
-	Serve: func(ln net.Listener) error {
-		s, err := wsloop.New(&wsloop.Config{MaxMessage: -1, FragmentSize: -1, Queue: wsutil.SendQueueOptions{MaxBytes: -1}}, &wsloop.Handler{
-			Message: func(c *wsloop.Conn, op ws.OpCode, p []byte) { c.Send(op, p) },
-		})
-		if err != nil {
-			return err
-		}
-		return s.Serve(ln)
-	},
+	Serve:     func(ln net.Listener) error { return serveLoop(ln, false) },
+}
+
+// loopGoroutinesLibrary is the same without the poller of the system.
+var loopGoroutinesLibrary = Library{
+	Name:  "wskit-loop-goroutines",
+	Serve: func(ln net.Listener) error { return serveLoop(ln, true) },
+}
+
+func serveLoop(ln net.Listener, goroutines bool) error {
+	cfg := &wsloop.Config{
+		Goroutines: goroutines,
+		MaxMessage: -1, FragmentSize: -1, Queue: wsutil.SendQueueOptions{MaxBytes: -1},
+	}
+	if secure, ok := ln.(*secureListener); ok { // wsloop does TLS itself
+		ln, cfg.TLS = secure.tcp, secure.cfg
+	}
+	s, err := wsloop.New(cfg, &wsloop.Handler{
+		Message: func(c *wsloop.Conn, op ws.OpCode, p []byte) { c.Send(op, p) },
+	})
+	if err != nil {
+		return err
+	}
+	return s.Serve(ln)
 }
 
 // websocketLibrary is our package websocket, as its introduction shows it.

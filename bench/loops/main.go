@@ -86,9 +86,10 @@ const reference = "wskit-loop"
 
 var names = []string{reference, "tcp", "wskit-websocket", "wskit-protocol", "gnet-protocol", "nbio", "gws", "coder", "gorilla"}
 
-// contenders returns the servers, the reference first.
-func (b *bench) contenders() (all []contender) {
-	for _, name := range names {
+// contenders returns the servers, the reference first, and also those named
+// in others.
+func (b *bench) contenders(others ...string) (all []contender) {
+	for _, name := range slices.Insert(slices.Clone(names), 1, others...) {
 		all = append(all, contender{name: name})
 	}
 	all = append(all, b.programs...)
@@ -118,7 +119,11 @@ func (b *bench) run() error {
 			}
 		}
 	}
-	for _, f := range []func() error{b.broadcast, b.fairness, b.memory} {
+	for _, f := range []func() error{
+		b.broadcast, b.fairness,
+		func() error { return b.memory(echoserver.Options{Size: memorySize}) },
+		func() error { return b.memory(echoserver.Options{Size: memorySize, TLS: true}) },
+	} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -147,7 +152,7 @@ type running struct {
 }
 
 func (b *bench) start(c contender, pattern echoserver.Pattern, conns, size, pipeline int) (*running, error) {
-	s, err := c.start(pattern, (size+64)*pipeline)
+	s, err := c.start(pattern, echoserver.Options{Size: (size + 64) * pipeline})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}

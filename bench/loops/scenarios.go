@@ -133,17 +133,27 @@ func (b *bench) fairness() error {
 	return failed
 }
 
+// memorySize is the size of the messages of [bench.memory].
+const memorySize = 64
+
 // memory measures the memory of idle connections, and the cost of garbage
-// collection while they echo.
-func (b *bench) memory() error {
-	conns, size := min(9900, b.most), 64
-	if !b.wanted(fmt.Sprintf("%d connections: memory while they wait, garbage collection while they echo", conns)) {
+// collection while they echo. wskit-loop-goroutines is wskit-loop without the
+// poller of the system.
+func (b *bench) memory(o echoserver.Options) error {
+	conns, with := min(9900, b.most), ""
+	if o.TLS {
+		with = " with TLS"
+	}
+	if !b.wanted(fmt.Sprintf("%d connections%s: memory while they wait, garbage collection while they echo", conns, with)) {
 		return nil
 	}
 	var failed error
 	b.table("server\tRSS a connection\theap\tstack\tGC share\tGC cycles\tlongest pause\tone collection", func(row func(...any)) {
-		for _, c := range b.contenders() {
-			cells, err := b.hold(c, conns, size)
+		for _, c := range b.contenders("wskit-loop-goroutines") {
+			if !c.takes(o) {
+				continue
+			}
+			cells, err := b.hold(c, o, conns)
 			if err != nil {
 				failed = fmt.Errorf("%s: %w", c.name, err)
 				return
@@ -154,8 +164,22 @@ func (b *bench) memory() error {
 	return failed
 }
 
-func (b *bench) hold(c contender, conns, size int) (cells []any, err error) {
-	s, err := c.start(c.pattern(), size)
+// load sends messages and receives their echoes.
+type load interface {
+	echo(messages, pipeline int) error
+	close()
+}
+
+func newLoad(addr, library string, o echoserver.Options, conns int) (load, error) {
+	text := make([]byte, o.Size)
+	if o.TLS {
+		return newCrowd(addr, library, o, conns, text)
+	}
+	return newSwarm(addr, library, conns, text, 1)
+}
+
+func (b *bench) hold(c contender, o echoserver.Options, conns int) (cells []any, err error) {
+	s, err := c.start(c.pattern(), o)
 	if err != nil {
 		return nil, err
 	}
@@ -171,12 +195,12 @@ func (b *bench) hold(c contender, conns, size int) (cells []any, err error) {
 	if failed != nil {
 		return nil, failed
 	}
-	swarm, failed := newSwarm(s.addr, c.name, conns, make([]byte, size), 1)
+	load, failed := newLoad(s.addr, c.name, o, conns)
 	if failed != nil {
 		return nil, failed
 	}
-	defer swarm.close()
-	if err := swarm.echo(conns, 1); err != nil {
+	defer load.close()
+	if err := load.echo(conns, 1); err != nil {
 		return nil, err
 	}
 	full := collect()
@@ -193,7 +217,7 @@ func (b *bench) hold(c contender, conns, size int) (cells []any, err error) {
 	if failed != nil {
 		return nil, failed
 	}
-	if err := swarm.echo(5*b.messages, 1); err != nil {
+	if err := load.echo(5*b.messages, 1); err != nil {
 		return nil, err
 	}
 	end, failed := s.in.CPU()

@@ -31,11 +31,10 @@ type server struct {
 	in   *echoserver.Process // of a library
 }
 
-// start starts a server for messages of up to buffer bytes. A program supports
-// only two patterns.
-func (c contender) start(pattern echoserver.Pattern, buffer int) (*server, error) {
+// start starts a server. A program supports only two patterns.
+func (c contender) start(pattern echoserver.Pattern, o echoserver.Options) (*server, error) {
 	if c.program == "" {
-		p, err := echoserver.Start(c.name, pattern, echoserver.Options{Size: buffer}, 0, "GOMAXPROCS=1")
+		p, err := echoserver.Start(c.name, pattern, o, 0, "GOMAXPROCS=1")
 		if err != nil {
 			return nil, err
 		}
@@ -71,6 +70,16 @@ func (c contender) pattern() echoserver.Pattern {
 		}
 	}
 	return echoserver.Raw
+}
+
+// takes reports whether it supports these options. A program has no TLS.
+func (c contender) takes(o echoserver.Options) bool {
+	for _, l := range echoserver.Libraries {
+		if l.Name == c.name {
+			return l.Takes(o)
+		}
+	}
+	return !o.TLS
 }
 
 // broadcasts reports whether it supports broadcasts.

@@ -4,7 +4,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"syscall"
 	"time"
@@ -15,12 +17,20 @@ import (
 	"github.com/wskit/wskit/bench/echoserver"
 )
 
-// swarm is the load: many connections on one goroutine and one epoll. It counts
-// bytes and does not compare them.
+// swarm is the load: many connections on one goroutine. It counts bytes and
+// does not compare them.
+//
+// Most of the cost of a message is that of the TCP stack, and the swarm must
+// send and receive as many segments as the server. It avoids everything else.
+// The descriptors are blocking, and echoes are received in the order in which
+// the messages were sent, so that epoll is not needed. The kernel drops
+// received bytes instead of copying them. The swarm sleeps only until the last
+// echo of several: see [swarm.echo].
 type swarm struct {
-	epoll int
 	conns []*peer
-	buf   []byte
+	buf   []byte // room for the bytes that are dropped
+
+	epoll int // for watch; 0 without
 	raw   [256]unix.EpollEvent
 }
 
@@ -34,27 +44,27 @@ type peer struct {
 }
 
 func newSwarm(addr, library string, conns int, text []byte, pipeline int) (*swarm, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, err
-	}
-	s := &swarm{epoll: epoll, buf: make([]byte, 256<<10)}
+	s := new(swarm)
+	var frames []byte // the same for all, so that they stay in the cache
 	for i := range conns {
 		c, err := echoserver.Dial(addr, library, echoserver.Options{}, text, 1)
 		if err != nil {
 			s.close()
 			return nil, err
 		}
-		p := new(peer)
-		s.conns = append(s.conns, p)
-		err = p.adopt(c, pipeline)
-		c.Close() // the duplicate stays open
-		if err != nil {
-			s.close()
-			return nil, err
+		conn, frame, echo := c.Raw()
+		if i == 0 {
+			frames = bytes.Repeat(frame, pipeline)
+			s.buf = make([]byte, max(256<<10, len(echo)*pipeline))
 		}
-		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}
-		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, p.fd, &ev); err != nil {
+		p := &peer{frames: frames, due: len(echo) * pipeline}
+		s.conns = append(s.conns, p)
+		err = p.adopt(conn)
+		c.Close() // the duplicate stays open
+		if err == nil {
+			err = p.tune()
+		}
+		if err != nil {
 			s.close()
 			return nil, err
 		}
@@ -63,10 +73,7 @@ func newSwarm(addr, library string, conns int, text []byte, pipeline int) (*swar
 }
 
 // adopt duplicates the descriptor, without the runtime's poller.
-func (p *peer) adopt(c *echoserver.Client, pipeline int) error {
-	conn, frame, echo := c.Raw()
-	p.frames = bytes.Repeat(frame, pipeline)
-	p.due = len(echo) * pipeline
+func (p *peer) adopt(conn net.Conn) error {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return err
@@ -78,8 +85,22 @@ func (p *peer) adopt(c *echoserver.Client, pipeline int) error {
 	if err == nil {
 		err = failed
 	}
+	return err
+}
+
+// patience is how long the swarm waits for a server.
+const patience = 20 * time.Second
+
+// tune makes the descriptor blocking, so that receive waits up to patience, and
+// gives it room for a batch.
+func (p *peer) tune() error {
+	timeout := unix.NsecToTimeval(patience.Nanoseconds())
+	err := unix.SetsockoptTimeval(p.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)
 	if err == nil {
 		err = unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20)
+	}
+	if err == nil {
+		err = unix.SetNonblock(p.fd, false)
 	}
 	return err
 }
@@ -90,12 +111,12 @@ func (s *swarm) close() {
 			unix.Close(p.fd)
 		}
 	}
-	unix.Close(s.epoll)
+	s.unwatch()
 }
 
-// send sends one batch of a peer.
+// send sends one batch of a peer. It does not wait.
 func (p *peer) send() error {
-	n, errno := transfer(unix.SYS_SENDTO, p.fd, p.frames)
+	n, errno := transfer(unix.SYS_SENDTO, p.fd, p.frames, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	switch {
 	case errno != 0:
 		return errno
@@ -105,72 +126,67 @@ func (p *peer) send() error {
 	return nil
 }
 
-// transfer sends or receives. It does not notify the runtime, because the call
-// does not block.
-func transfer(call uintptr, fd int, p []byte) (int, syscall.Errno) {
-	n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)),
-		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+// receive waits for the answer to a batch.
+func (s *swarm) receive(p *peer) error {
+	for left := p.due; left > 0; {
+		n, errno := transfer(unix.SYS_RECVFROM, p.fd, s.buf[:left], unix.MSG_WAITALL|unix.MSG_TRUNC)
+		switch {
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN:
+			return fmt.Errorf("no answer in %v", patience)
+		case errno != 0:
+			return errno
+		case n == 0:
+			return errClosed
+		default:
+			left -= n
+		}
+	}
+	return nil
+}
+
+var errClosed = errors.New("the server has closed a connection")
+
+// transfer sends or receives. It does not notify the runtime, because no other
+// goroutine needs the processor.
+func transfer(call uintptr, fd int, p []byte, flags uintptr) (int, syscall.Errno) {
+	n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flags, 0, 0)
 	return int(n), errno
 }
 
-// wait receives available data, and calls each with the peer and the number of
-// bytes. It waits at most timeout milliseconds.
-func (s *swarm) wait(timeout int, each func(p *peer, n int) error) error {
-	n, err := unix.EpollWait(s.epoll, s.raw[:], timeout)
-	for err == unix.EINTR {
-		n, err = unix.EpollWait(s.epoll, s.raw[:], timeout)
-	}
-	for i := 0; i < n && err == nil; i++ {
-		p := s.conns[s.raw[i].Fd]
-		m, errno := transfer(unix.SYS_RECVFROM, p.fd, s.buf)
-		switch {
-		case errno == unix.EAGAIN, errno == unix.EINTR:
-		case errno != 0:
-			err = errno
-		case m == 0:
-			err = fmt.Errorf("the server has closed a connection")
-		default:
-			err = each(p, m)
-		}
-	}
-	return err
-}
-
-// patience is how long the swarm waits for a server.
-const patience = 20_000 // ms
-
 // echo sends on all connections, and again after each answer, up to the given
 // number of messages.
+//
+// It first waits for the last answer of a quarter of the connections. Then the
+// others have usually arrived as well, and the swarm sleeps once for all of them,
+// while the server is busy with the other connections.
 func (s *swarm) echo(messages, pipeline int) error {
 	batches := max(messages/pipeline, 1)
-	started, done := 0, 0
-	for _, p := range s.conns[:min(len(s.conns), batches)] {
+	waiting := s.conns[:min(len(s.conns), batches)]
+	for _, p := range waiting {
 		if err := p.send(); err != nil {
 			return err
 		}
-		started++
 	}
-	for done < batches {
-		before := done
-		err := s.wait(patience, func(p *peer, n int) error {
-			if p.got += n; p.got < p.due {
-				before-- // it continues
-				return nil
+	left := batches - len(waiting) // not sent yet
+	for len(waiting) > 0 {
+		again := 0 // how many were sent once more: the first ones
+		for some := range slices.Chunk(waiting, max(min(len(s.conns)/4, 256), 1)) {
+			for i := range some {
+				p := some[len(some)-1-i]
+				if err := s.receive(p); err != nil {
+					return err
+				}
 			}
-			p.got = 0
-			done++
-			if started < batches {
-				started++
-				return p.send()
+			for _, p := range some[:min(len(some), left)] {
+				if err := p.send(); err != nil {
+					return err
+				}
 			}
-			return nil
-		})
-		if err == nil && before == done {
-			err = fmt.Errorf("no answer in %d ms", patience)
+			again += min(len(some), left)
+			left -= min(len(some), left)
 		}
-		if err != nil {
-			return err
-		}
+		waiting = waiting[:again]
 	}
 	return nil
 }
@@ -182,13 +198,8 @@ func (s *swarm) broadcast(rounds int) error {
 		if err := s.conns[0].send(); err != nil {
 			return err
 		}
-		for left := len(s.conns) * s.conns[0].due; left > 0; {
-			before := left
-			err := s.wait(patience, func(_ *peer, n int) error { left -= n; return nil })
-			if err == nil && before == left {
-				err = fmt.Errorf("no message in %d ms", patience)
-			}
-			if err != nil {
+		for i := range s.conns {
+			if err := s.receive(s.conns[len(s.conns)-1-i]); err != nil {
 				return err
 			}
 		}
@@ -196,9 +207,59 @@ func (s *swarm) broadcast(rounds int) error {
 	return nil
 }
 
+// watch makes wait see all connections. unwatch undoes that, because a
+// descriptor in an epoll costs both sides more.
+func (s *swarm) watch() (err error) {
+	s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	for i, p := range s.conns {
+		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}
+		if err := unix.EpollCtl(s.epoll, unix.EPOLL_CTL_ADD, p.fd, &ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *swarm) unwatch() {
+	if s.epoll > 0 {
+		unix.Close(s.epoll)
+		s.epoll = 0
+	}
+}
+
+// wait receives available data, and calls each with the peer and the number of
+// bytes. It waits at most timeout.
+func (s *swarm) wait(timeout time.Duration, each func(p *peer, n int) error) error {
+	n, err := unix.EpollWait(s.epoll, s.raw[:], int(timeout.Milliseconds()))
+	for err == unix.EINTR {
+		n, err = unix.EpollWait(s.epoll, s.raw[:], int(timeout.Milliseconds()))
+	}
+	for i := 0; i < n && err == nil; i++ {
+		p := s.conns[s.raw[i].Fd]
+		m, errno := transfer(unix.SYS_RECVFROM, p.fd, s.buf, unix.MSG_DONTWAIT)
+		switch {
+		case errno == unix.EAGAIN, errno == unix.EINTR:
+		case errno != 0:
+			err = errno
+		case m == 0:
+			err = errClosed
+		default:
+			err = each(p, m)
+		}
+	}
+	return err
+}
+
 // gather sends broadcasts until all connections have received one, because
 // servers may answer a handshake before they add the connection.
 func (s *swarm) gather() error {
+	defer s.unwatch()
+	if err := s.watch(); err != nil {
+		return err
+	}
 	for range 50 {
 		if err := s.conns[0].send(); err != nil {
 			return err
@@ -206,7 +267,7 @@ func (s *swarm) gather() error {
 		left := len(s.conns) * s.conns[0].due
 		for came := true; came; {
 			came = false
-			err := s.wait(200, func(_ *peer, n int) error {
+			err := s.wait(200*time.Millisecond, func(_ *peer, n int) error {
 				left -= n
 				came = true
 				return nil
@@ -219,13 +280,17 @@ func (s *swarm) gather() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("not all connections get a message")
+	return errors.New("not all connections get a message")
 }
 
 // fair pings on all connections except the first, one after another at the
 // given rate, and returns the latencies. With flood, the first one sends
 // continuously, with 64 KiB in flight.
 func (s *swarm) fair(pings int, every time.Duration, flood bool) ([]time.Duration, error) {
+	defer s.unwatch()
+	if err := s.watch(); err != nil {
+		return nil, err
+	}
 	flooder := s.conns[0]
 	if flood {
 		batch := max(64<<10/len(flooder.frames), 1)
@@ -240,8 +305,8 @@ func (s *swarm) fair(pings int, every time.Duration, flood bool) ([]time.Duratio
 	last := next
 	for len(took) < pings {
 		now := time.Now()
-		if now.Sub(last) > patience*time.Millisecond {
-			return nil, fmt.Errorf("no answer in %d ms", patience)
+		if now.Sub(last) > patience {
+			return nil, fmt.Errorf("no answer in %v", patience)
 		}
 		if p := s.conns[1+sent%(len(s.conns)-1)]; sent < pings && !now.Before(next) && p.sent.IsZero() {
 			p.sent = now
