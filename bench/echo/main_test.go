@@ -43,12 +43,14 @@ func TestCheck(t *testing.T) {
 		text   string
 	}{
 		{func(o *options) { o.Size = mostSize + 1 }, "-size is 1048577, want 1 to 1048576"},
+		{func(o *options) { o.Deflate, o.Size = true, 511 }, "-size is 511, want 512 to 1048576"},
 		{func(o *options) { o.conns = 0 }, "-conns is 0"},
 		{func(o *options) { o.batch = -1 }, "-pipeline is -1"},
 		{func(o *options) { o.cores = 1 << 20 }, "-cores is"},
 		{func(o *options) { o.rounds = 0 }, "-rounds is 0"},
 		{func(o *options) { o.messages = 0 }, "-messages is 0"},
 		{func(o *options) { o.base = "nobody" }, `-base: unknown library "nobody"`},
+		{func(o *options) { o.Deflate, o.base = true, "wskit-helpers" }, "-base: wskit-helpers does not support these options"},
 	} {
 		o := good
 		c.change(&o)

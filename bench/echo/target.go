@@ -15,6 +15,7 @@ type target struct {
 	process *echoserver.Process
 	clients []*echoserver.Client
 	batch   int // messages in a batch
+	answer  int // bytes of the answer to a message
 
 	cpu    []float64 // messages for each second of the server's CPU time
 	wall   []float64 // messages for each second of time

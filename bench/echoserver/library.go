@@ -27,6 +27,10 @@ type Library struct {
 	MaxSize int
 	Plain   bool
 
+	// Deflate says that the library supports permessage-deflate, or, like tcp,
+	// does not look at the bytes.
+	Deflate bool
+
 	// Broadcast is a server that sends each message to all connections. It does
 	// not return.
 	Broadcast func(ln net.Listener) error
@@ -65,7 +69,7 @@ func (l Library) Has(p Pattern) bool {
 
 // Takes reports whether l supports these options.
 func (l Library) Takes(o Options) bool {
-	return !(l.Plain && o.TLS) && (l.MaxSize == 0 || o.Size <= l.MaxSize)
+	return !(l.Plain && o.TLS) && (l.Deflate || !o.Deflate) && (l.MaxSize == 0 || o.Size <= l.MaxSize)
 }
 
 // serve accepts connections forever.

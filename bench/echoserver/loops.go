@@ -20,7 +20,7 @@ import (
 func init() { Libraries = append(Libraries, gnetLibrary, nbioLibrary) }
 
 // gnetLibrary is github.com/panjf2000/gnet with our protocol, as in the
-// examples.
+// examples, which have no compression.
 var gnetLibrary = Library{
 	Name: "gnet-protocol", MaxSize: 64 << 10, Plain: true,
 	Serve: func(ln net.Listener) error {
@@ -59,11 +59,12 @@ func (s *gnetServer) OnTraffic(conn gnet.Conn) gnet.Action {
 
 // nbioLibrary is github.com/lesismal/nbio.
 var nbioLibrary = Library{
-	Name: "nbio", MaxSize: 64 << 10, Plain: true,
+	Name: "nbio", MaxSize: 64 << 10, Plain: true, Deflate: true,
 	Serve: func(ln net.Listener) error {
 		logging.SetLevel(logging.LevelNone) // it would log to the output of the process
 		failed := make(chan error, 1)
 		u := nbio.NewUpgrader()
+		u.EnableCompression(options().Deflate)
 		u.OnMessage(func(c *nbio.Conn, typ nbio.MessageType, p []byte) { c.WriteMessage(typ, p) })
 		engine := nbhttp.NewEngine(nbhttp.Config{
 			Network: "tcp", Addrs: []string{"given"},

@@ -1,13 +1,16 @@
 package echoserver
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
+	crand "crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"math/big"
+	"math/rand/v2"
 	"net"
 	"sync/atomic"
 	"time"
@@ -17,6 +20,28 @@ import (
 type Options struct {
 	Size int  // of a message, in bytes; 0 means at most 512
 	TLS  bool // on the connections
+
+	// Deflate compresses messages with permessage-deflate, without context
+	// takeover on either side.
+	Deflate bool
+}
+
+// MinDeflate is the minimum size of a message that all libraries compress.
+const MinDeflate = 512
+
+// Text returns a message of o.Size bytes. If it is to be compressed, it is
+// JSON, which shrinks to about a third.
+func (o Options) Text() []byte {
+	if !o.Deflate {
+		return bytes.Repeat([]byte("x"), o.Size)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	p := []byte{'['}
+	for len(p) < o.Size {
+		p = fmt.Appendf(p, `{"symbol":"%s-USD","price":%d.%02d,"size":%d,"side":"%s"},`,
+			[]string{"BTC", "ETH", "SOL"}[r.IntN(3)], 20000+r.IntN(900), r.IntN(100), 1+r.IntN(500), []string{"buy", "sell"}[r.IntN(2)])
+	}
+	return p[:o.Size]
 }
 
 // inUse are the options of this process, which serves one library.
@@ -75,11 +100,11 @@ type secureListener struct {
 
 // selfSigned returns a certificate that clients do not verify.
 func selfSigned() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(crand.Reader, template, template, &key.PublicKey, key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }

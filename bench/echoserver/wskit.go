@@ -5,15 +5,18 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/wskit/wskit/httphead"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsflate"
 	"github.com/wskit/wskit/wsloop"
 	"github.com/wskit/wskit/wsutil"
 )
 
 // tcpLibrary is not a library: it echoes bytes without frames.
 var tcpLibrary = Library{
-	Name: "tcp",
+	Name:    "tcp",
+	Deflate: true,
 	Raw: func(conn net.Conn) (Loop, error) {
 		return func() {
 			defer conn.Close()
@@ -35,19 +38,24 @@ var tcpLibrary = Library{
 var loopLibrary = Library{
 	Name:      "wskit-loop",
 	Broadcast: broadcastLoop,
+	Deflate:   true,
 	Serve:     func(ln net.Listener) error { return serveLoop(ln, false) },
 }
 
 // loopGoroutinesLibrary is the same without the poller of the system.
 var loopGoroutinesLibrary = Library{
-	Name:  "wskit-loop-goroutines",
-	Serve: func(ln net.Listener) error { return serveLoop(ln, true) },
+	Name:    "wskit-loop-goroutines",
+	Deflate: true,
+	Serve:   func(ln net.Listener) error { return serveLoop(ln, true) },
 }
 
 func serveLoop(ln net.Listener, goroutines bool) error {
 	cfg := &wsloop.Config{
 		Goroutines: goroutines,
 		MaxMessage: -1, FragmentSize: -1, Queue: wsutil.SendQueueOptions{MaxBytes: -1},
+	}
+	if options().Deflate {
+		cfg.Compression = &wsflate.DefaultParameters
 	}
 	if secure, ok := ln.(*secureListener); ok { // wsloop does TLS itself
 		ln, cfg.TLS = secure.tcp, secure.cfg
@@ -65,9 +73,14 @@ func serveLoop(ln net.Listener, goroutines bool) error {
 var websocketLibrary = Library{
 	Name:      "wskit-websocket",
 	Broadcast: broadcastWebsocket,
+	Deflate:   true,
 	Raw:       rawConn(echoWebsocket),
 	HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
-		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, ConnOptions: unlimited})
+		o := &websocket.AcceptOptions{InsecureSkipVerify: true, ConnOptions: unlimited}
+		if options().Deflate {
+			o.CompressionMode = websocket.CompressionNoContextTakeover
+		}
+		c, err := websocket.Accept(w, r, o)
 		return func() { echoWebsocket(c) }, err
 	},
 }
@@ -75,7 +88,7 @@ var websocketLibrary = Library{
 // rawConn opens a connection without net/http, and calls echo with it.
 func rawConn(echo func(*websocket.Conn)) func(net.Conn) (Loop, error) {
 	return func(conn net.Conn) (Loop, error) {
-		conn, br, hs, err := ws.DefaultUpgrader.UpgradeConn(conn)
+		conn, br, hs, err := ws.Upgrader{Negotiate: negotiate()}.UpgradeConn(conn)
 		if err != nil {
 			return nil, err
 		}
@@ -103,8 +116,9 @@ func echoWebsocket(c *websocket.Conn) {
 
 // appendLibrary is the same with a message buffer for each connection.
 var appendLibrary = Library{
-	Name: "wskit-append",
-	Raw:  rawConn(echoAppend),
+	Name:    "wskit-append",
+	Deflate: true,
+	Raw:     rawConn(echoAppend),
 }
 
 func echoAppend(c *websocket.Conn) {
@@ -122,10 +136,11 @@ func echoAppend(c *websocket.Conn) {
 	}
 }
 
-// helpersLibrary is the shortest program over ws and wsutil.
-var helpersLibrary = wskitServer("wskit-helpers", echoHelpers)
+// helpersLibrary is the shortest program over ws and wsutil, whose helpers do
+// not compress.
+var helpersLibrary = wskitServer("wskit-helpers", false, echoHelpers)
 
-func echoHelpers(conn net.Conn) {
+func echoHelpers(conn net.Conn, _ ws.Handshake) {
 	defer conn.Close()
 	for {
 		p, op, err := wsutil.ReadClientData(conn)
@@ -140,11 +155,16 @@ func echoHelpers(conn net.Conn) {
 
 // protocolLibrary drives the protocol without I/O with a buffer for each
 // direction.
-var protocolLibrary = wskitServer("wskit-protocol", echoProtocol)
+var protocolLibrary = wskitServer("wskit-protocol", true, echoProtocol)
 
-func echoProtocol(conn net.Conn) {
+func echoProtocol(conn net.Conn, hs ws.Handshake) {
 	defer conn.Close()
-	c := wsutil.NewProtocol(&wsutil.Config{State: ws.StateServerSide, MaxMessage: -1, FragmentSize: -1})
+	cfg := &wsutil.Config{State: ws.StateServerSide, MaxMessage: -1, FragmentSize: -1}
+	if len(hs.Extensions) > 0 {
+		cfg.Inflater = wsflate.NewReceiver(wsflate.DefaultParameters, ws.StateServerSide)
+		cfg.Deflater = wsflate.NewSender(wsflate.DefaultParameters, ws.StateServerSide, nil)
+	}
+	c := wsutil.NewProtocol(cfg)
 	in, out := make([]byte, options().buffer()), make([]byte, 0, options().buffer())
 	for {
 		n, err := conn.Read(in)
@@ -183,16 +203,27 @@ func answer(c *wsutil.Protocol, out, p []byte) ([]byte, error) {
 
 // wskitServer is a server that calls echo with each connection after the
 // handshake.
-func wskitServer(name string, echo func(net.Conn)) Library {
+func wskitServer(name string, deflate bool, echo func(net.Conn, ws.Handshake)) Library {
 	return Library{
-		Name: name,
+		Name:    name,
+		Deflate: deflate,
 		Raw: func(conn net.Conn) (Loop, error) {
-			_, err := ws.Upgrade(conn)
-			return func() { echo(conn) }, err
+			hs, err := ws.Upgrader{Negotiate: negotiate()}.Upgrade(conn)
+			return func() { echo(conn, hs) }, err
 		},
 		HTTP: func(w http.ResponseWriter, r *http.Request) (Loop, error) {
-			conn, _, _, err := ws.UpgradeHTTP(r, w)
-			return func() { echo(conn) }, err
+			conn, _, hs, err := ws.HTTPUpgrader{Negotiate: negotiate()}.Upgrade(r, w)
+			return func() { echo(conn, hs) }, err
 		},
 	}
+}
+
+// negotiate returns the callback for permessage-deflate without context
+// takeover, or nil if the options do not ask for it.
+func negotiate() func(httphead.Option) (httphead.Option, error) {
+	if !options().Deflate {
+		return nil
+	}
+	e := &wsflate.Extension{Parameters: wsflate.DefaultParameters, Adaptive: true}
+	return e.Negotiate
 }
