@@ -5,55 +5,83 @@ import "math/bits"
 const (
 	maxCodeLength = 15       // RFC 1951, section 3.2.7
 	maxSymbols    = 288      // RFC 1951, section 3.2.6
-	maxLengths    = 286 + 30 // RFC 1951, section 3.2.7: HLIT and HDIST
+	maxLengths    = 288 + 32 // RFC 1951, section 3.2.6; at most 316 in section 3.2.7
 )
 
-// A run is a range of adjacent symbols with codes of the same length.
-type run uint32
+// alphabet lists the symbols of a code by the length of their codes, 0 for no
+// code: how many there are, shifted by 16 bits, and the last of them. The
+// builder links it to the others.
+type alphabet [maxCodeLength + 1]uint32
 
-func makeRun(symbol, times int, length uint8) run {
-	return run(symbol<<16) | run(times<<4) | run(length)
+// of returns the number of symbols with codes of n bits, and the last of them.
+func (a *alphabet) of(n uint) (count uint, last uint32) {
+	return uint(a[n&maxCodeLength] >> 16), a[n&maxCodeLength] & 0xffff
 }
-
-func (r run) symbol() int  { return int(r >> 16) } // the first
-func (r run) times() int   { return int(r >> 4 & 0xfff) }
-func (r run) length() uint { return uint(r & maxCodeLength) }
-func (r run) end() int     { return r.symbol() + r.times() }
-
-// longer returns r extended by more symbols.
-func (r run) longer(times int) run { return r + run(times<<4) }
 
 // builder makes decoding tables from code lengths (RFC 1951, section 3.2.2). It
 // is temporary memory. Its cost is proportional to the number of symbols with a
 // code and to the size of the table for the longest code, not to the alphabet.
 type builder struct {
-	count    [maxCodeLength + 1]uint16 // codes of each length
-	sorted   [maxSymbols]uint16        // symbols in the order of their codes
-	used     int                       // number of sorted symbols
-	shortest uint                      // code
-	longest  uint
+	// The symbol before each one with a code of the same length, and above
+	// these 12 bits, the length. Alphabets with different symbols share it.
+	before [maxLengths]uint16
+
+	lit, dist alphabet
 
 	table   []uint32
 	index   uint     // index bits of the table
 	symbols []uint32 // entries, without a length
+	first   uint32   // symbol
+
+	// The symbols with codes longer than index, in the order of their codes,
+	// and how many of them there are of each length.
+	long  [maxSymbols]uint16
+	count [maxCodeLength + 1]uint
 }
 
+// add adds the symbols to a that follow those added before: times symbols from
+// k on, with codes of n bits.
+func (t *builder) add(a *alphabet, k, times int, n uint32) {
+	for ; times > 0; times-- {
+		t.link(a, k, n)
+		k++
+	}
+}
+
+// link adds symbol k.
+func (t *builder) link(a *alphabet, k int, n uint32) {
+	last := a[n&maxCodeLength]
+	t.before[k] = uint16(last | n<<12)
+	a[n&maxCodeLength] = last&^0xffff + 1<<16 + uint32(k)
+}
+
+// length returns the length of the code of symbol k.
+func (t *builder) length(k int) uint { return uint(t.before[k] >> 12) }
+
 // build makes the table of a code and returns its number of index bits, which
-// is the length of the longest code but at most index. runs are the symbols
-// with a code in ascending order, each increased by first. ok reports whether
-// the code is valid: it must be complete, or empty, or have a single symbol of
-// one bit.
-func (t *builder) build(table []uint32, index uint, runs []run, first int, symbols []uint32) (width uint, ok bool) {
-	t.table, t.symbols = table, symbols
-	complete := t.sort(runs, first)
-	t.index = min(t.longest, index)
+// is the length of the longest code but at most index. The first entry of
+// symbols is for symbol first of a. ok reports whether the code is valid: it
+// must be complete, or empty, or have a single symbol of one bit.
+func (t *builder) build(table []uint32, index uint, a *alphabet, first int, symbols []uint32) (width uint, ok bool) {
+	var sum, used, longest uint
+	for n := uint(1); n <= maxCodeLength; n++ {
+		count, _ := a.of(n)
+		if count != 0 {
+			longest = n
+		}
+		used += count
+		sum += count << (maxCodeLength - n)
+	}
+	t.table, t.symbols, t.first = table, symbols, uint32(first)
+	t.index = min(longest, index)
 	switch {
-	case complete:
-		t.fill()
-	case t.used == 0:
+	case sum == 1<<maxCodeLength:
+		t.fill(a, longest)
+	case used == 0:
 		table[0] = isOther
-	case t.used == 1 && t.longest == 1:
-		table[0] = withLength(symbols[t.sorted[0]], 1)
+	case used == 1 && longest == 1:
+		_, symbol := a.of(1)
+		table[0] = withLength(symbols[symbol-t.first], 1)
 		table[1] = isOther
 	default:
 		return 0, false
@@ -61,58 +89,55 @@ func (t *builder) build(table []uint32, index uint, runs []run, first int, symbo
 	return t.index, true
 }
 
-// sort sorts the symbols by their codes and reports whether the code is
-// complete.
-func (t *builder) sort(runs []run, first int) (complete bool) {
-	t.count = [maxCodeLength + 1]uint16{}
-	lengths := uint(0) // a bit for each length
-	for _, r := range runs {
-		t.count[r.length()] += uint16(r.times())
-		lengths |= 1 << r.length()
+// reversed has the values of litBits bits with their bits in reverse order.
+var reversed = makeReversed()
+
+func makeReversed() (t [1 << litBits]uint16) {
+	for i := range t {
+		t[i] = bits.Reverse16(uint16(i)) >> (16 - litBits)
 	}
-	t.shortest, t.longest = uint(bits.TrailingZeros(lengths)), uint(max(bits.Len(lengths)-1, 0))
-	var offset [maxCodeLength + 1]uint16 // index of the next symbol of each length
-	sum, at := 0, uint16(0)
-	for k := t.shortest; k <= t.longest; k++ {
-		c := t.count[k&maxCodeLength]
-		offset[k&maxCodeLength] = at
-		at += c
-		sum += int(c) << (maxCodeLength - k)
-	}
-	t.used = int(at)
-	for _, r := range runs {
-		k, symbol, times := r.length(), uint16(r.symbol()-first), uint16(r.times())
-		at := offset[k]
-		offset[k] = at + times
-		t.sorted[at] = symbol
-		for i := uint16(1); i < times; i++ {
-			t.sorted[at+i] = symbol + i
-		}
-	}
-	return sum == 1<<maxCodeLength
+	return t
 }
 
 // fill fills the table. Codes are sent from their first bit on, so they are
 // reversed in an index. The table begins with the shortest codes, and doubles
 // when the codes become longer.
-func (t *builder) fill() {
-	code := uint16(0)
-	table, symbols, sorted := t.table[:1<<t.index], t.symbols, t.sorted[:t.used]
-	for n := t.shortest; n <= t.index; n++ {
-		if n > t.shortest {
+func (t *builder) fill(a *alphabet, longest uint) {
+	code := uint(0) // of n bits, the first that is not in the table
+	table, symbols, first, index := t.table[:1<<t.index], t.symbols, t.first, t.index
+	for n := uint(1); n <= index; n++ {
+		if code > 0 {
 			copy(table[1<<(n-1):], table[:1<<(n-1)])
 		}
-		code <<= 1
-		k := int(t.count[n])
-		for _, symbol := range sorted[:k] {
-			table[bits.Reverse16(code)>>(16-n)] = withLength(symbols[symbol], n)
-			code++
+		count, symbol := a.of(n)
+		code = code<<1 + count
+		step := uint(1) << (litBits - n) // codes are at the top of litBits bits
+		next := code * step
+		for end := next - count*step; next != end; {
+			next -= step
+			table[reversed[next&(1<<litBits-1)]] = withLength(symbols[symbol-first], n)
+			symbol = uint32(t.before[symbol]) & 0xfff
 		}
-		sorted = sorted[k:]
 	}
-	if len(sorted) > 0 {
-		t.fillSubtables(sorted, code)
+	if longest > index {
+		t.fillSubtables(t.sort(a), uint16(code))
 	}
+}
+
+// sort returns the symbols with codes longer than the index.
+func (t *builder) sort(a *alphabet) []uint16 {
+	end := uint(0)
+	for n := t.index + 1; n <= maxCodeLength; n++ {
+		count, symbol := a.of(n)
+		t.count[n] = count
+		end += count
+		for i := end; count > 0; count-- {
+			i--
+			t.long[i] = uint16(symbol)
+			symbol = uint32(t.before[symbol]) & 0xfff
+		}
+	}
+	return t.long[:end]
 }
 
 // fillSubtables fills the subtables for codes that are longer than the index.
@@ -134,7 +159,7 @@ func (t *builder) fillSubtables(sorted []uint16, code uint16) {
 			next += 1 << width
 		}
 		for i >>= t.index; i < len(sub); i += 1 << (n - t.index) {
-			sub[i] = withLength(t.symbols[symbol], n)
+			sub[i] = withLength(t.symbols[uint32(symbol)-t.first], n)
 		}
 		t.count[n]--
 		code++

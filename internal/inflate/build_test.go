@@ -30,19 +30,16 @@ func completeCode(r *rand.Rand, symbols, n int, deep bool) []uint8 {
 	return lens
 }
 
-// runsOf returns the symbols that have a code, with first added. Some of them
-// are in runs.
-func runsOf(lens []uint8, first int) (runs []run) {
+// alphabetOf adds the symbols, increased by first, to b. Some of those without
+// a code are left out.
+func alphabetOf(b *builder, lens []uint8, first int) *alphabet {
+	a := new(alphabet)
 	for symbol, length := range lens {
-		if length != 0 {
-			if k := len(runs) - 1; k >= 0 && runs[k].end() == first+symbol && runs[k].length() == uint(length) && symbol%3 > 0 {
-				runs[k] = runs[k].longer(1)
-				continue
-			}
-			runs = append(runs, makeRun(first+symbol, 1, length))
+		if length != 0 || symbol%3 > 0 {
+			b.link(a, first+symbol, uint32(length))
 		}
 	}
-	return runs
+	return a
 }
 
 // TestBuild decodes each code of a table, the codes being made as RFC 1951,
@@ -63,7 +60,7 @@ func TestBuild(t *testing.T) {
 		if index == distBits {
 			room = distSize
 		}
-		width, ok := b.build(table[:room], index, runsOf(lens, 7), 7, litSymbols[:])
+		width, ok := b.build(table[:room], index, alphabetOf(&b, lens, 7), 7, litSymbols[:])
 		require.True(t, ok)
 
 		code := 0
@@ -160,7 +157,7 @@ func TestSmallCodeTouchesSmallTable(t *testing.T) {
 			table[i] = untouched
 		}
 		var b builder
-		width, ok := b.build(table, distBits, runsOf(tt.lens, 0), 0, litSymbols[:])
+		width, ok := b.build(table, distBits, alphabetOf(&b, tt.lens, 0), 0, litSymbols[:])
 		require.True(t, ok, tt.name)
 		require.Equal(t, min(tt.size, 256), 1<<width, tt.name)
 		for i, e := range table {

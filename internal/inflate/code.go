@@ -26,20 +26,24 @@ const maxHeader = 20
 var fixed = makeFixed()
 
 func makeFixed() *code {
-	c := new(code)
-	lit := []run{makeRun(0, 144, 8), makeRun(144, 112, 9), makeRun(256, 24, 7), makeRun(280, 8, 8)}
-	c.build(new(builder), lit, []run{makeRun(0, 32, 5)}, 0)
+	c, t := new(code), new(builder)
+	t.add(&t.lit, 0, 144, 8)
+	t.add(&t.lit, 144, 112, 9)
+	t.add(&t.lit, 256, 24, 7)
+	t.add(&t.lit, 280, 8, 8)
+	t.add(&t.dist, maxSymbols, 32, 5)
+	c.build(t, maxSymbols)
 	return c
 }
 
-// build makes c the code with these literals and lengths, and these distances.
-// firstDist is added to the symbols of dist. what names an invalid one.
-func (c *code) build(b *builder, lit, dist []run, firstDist int) (what string) {
-	litIndex, ok := b.build(c.lit[:], litBits, lit, 0, litSymbols[:])
+// build makes c the code of the symbols in b. firstDist is the first symbol of
+// the distances. what names an invalid code.
+func (c *code) build(b *builder, firstDist int) (what string) {
+	litIndex, ok := b.build(c.lit[:], litBits, &b.lit, 0, litSymbols[:])
 	if !ok {
 		return "invalid literal and length code"
 	}
-	distIndex, ok := b.build(c.dist[:], distBits, dist, firstDist, distSymbols[:])
+	distIndex, ok := b.build(c.dist[:], distBits, &b.dist, firstDist, distSymbols[:])
 	if !ok {
 		return "invalid distance code"
 	}

@@ -15,12 +15,10 @@ type lengths struct {
 	k     int // number of lengths so far
 	order [19]uint8
 
-	// The code length code, and the lengths so far.
+	// The code length code. The lengths so far are in the builder.
 	table [1 << lengthBits]uint32
 	mask  uint64 // the index bits of table
-	last  uint8  // the length before k
-	n     int    // how many runs there are
-	runs  [maxLengths]run
+	last  uint32 // the length before k
 }
 
 // codeLengthOrder is the order of the lengths of the code length code.
@@ -89,34 +87,28 @@ func (s *stream) lengthCode() status {
 		s.drop(3 * uint(n))
 		h.k += n
 	}
-	n := 0
+	var code alphabet
 	for symbol, length := range h.order {
-		h.runs[n] = makeRun(symbol, 1, length)
-		if length != 0 {
-			n++
-		}
+		s.builder.link(&code, symbol, uint32(length))
 	}
-	index, ok := s.builder.build(h.table[:], lengthBits, h.runs[:n], 0, lengthSymbols[:])
+	index, ok := s.builder.build(h.table[:], lengthBits, &code, 0, lengthSymbols[:])
 	if !ok {
 		return s.corrupt("RFC 1951, section 3.2.7", "bad code length code")
 	}
+	s.builder.lit, s.builder.dist = alphabet{}, alphabet{}
+	s.builder.before[endOfBlock] = 0
 	h.mask = 1<<index - 1
-	h.k, h.n, h.last = 0, 0, 0
+	h.k, h.last = 0, 0
 	s.at = atLengths
 	return goOn
 }
 
-// repeats are the symbols 16 to 18 of the code length code: their minimum
-// number of repetitions, and the extra bits for more.
-var repeats = [...]struct {
-	least int
-	extra uint
-}{{3, 2}, {3, 3}, {11, 7}}
-
-// codeLengths reads the lengths of the other two codes, and builds them.
+// codeLengths reads the lengths of the other two codes, and builds them. A
+// repetition of zeros takes the same way as one length: the builder needs only
+// symbols with a code.
 func (s *stream) codeLengths() status {
-	h := &s.lens
-	b, nb, k, n, last := s.b, s.nb, h.k, h.n, h.last
+	h, t := &s.lens, &s.builder
+	b, nb, k, last := s.b, s.nb, h.k, h.last
 	total, mask := h.lit+h.dist, h.mask
 	for k < total {
 		if nb < lengthBits+7 {
@@ -125,89 +117,60 @@ func (s *stream) codeLengths() status {
 			b, nb = s.b, s.nb
 		}
 		e := h.table[b&mask&(1<<lengthBits-1)]
-		symbol, width := e>>16, uint(e&15)
-		if symbol < 16 && e&isOther == 0 && nb >= width {
-			b >>= width
-			nb -= width
-			if last = uint8(symbol); last != 0 {
-				h.runs[n] = makeRun(k, 1, last)
-				n++
-			}
-			k++
-			continue
+		times := int(e>>20&15) + extraBits(e, b)
+		width := uint(e & 63)
+		if e&isOther != 0 || nb < width || times > total-k || k == 0 && e&isRepeat != 0 {
+			s.b, s.nb, h.k, h.last = b, nb, k, last
+			return s.badLength(e, width)
 		}
-		if e&isOther != 0 {
-			return s.corrupt("RFC 1951, section 3.2.7", "invalid code in the code lengths")
-		}
-		times, length := 1, uint8(0)
-		if symbol >= 16 {
-			r := repeats[(symbol-16)%3]
-			times = r.least + int(b>>width&(1<<r.extra-1))
-			width += r.extra
-			if symbol == 16 {
-				length = last
-			}
-		}
-		switch {
-		case nb < width:
-			s.b, s.nb, h.k, h.n, h.last = b, nb, k, n, last
-			return needInput
-		case symbol == 16 && k == 0:
-			return s.corrupt("RFC 1951, section 3.2.7", "repeat without a previous length")
-		case times > total-k:
-			return s.corrupt("RFC 1951, section 3.2.7", "more code lengths than were announced")
-		}
-		b >>= width & 63
+		b >>= width
 		nb -= width
-		if length != 0 {
-			n = h.repeat(n, k, times)
+		if e&isRepeat != 0 {
+			h.repeat(t, k, times, last)
+		} else {
+			a := &t.lit
+			if k >= h.lit {
+				a = &t.dist
+			}
+			last = e >> 16 & 15
+			t.link(a, k, last)
 		}
-		last = length
 		k += times
 	}
-	s.b, s.nb, h.n = b, nb, n
+	s.b, s.nb = b, nb
 	return s.buildCode()
 }
 
-// repeat adds symbols from k on, with the length of the last run, to the first
-// n runs, and returns the new number of runs. A run does not extend over both
-// codes.
-func (h *lengths) repeat(n, k, times int) int {
-	last := h.runs[n-1]
-	if k != h.lit {
-		more := times
-		if k < h.lit {
-			more = min(times, h.lit-k)
-		}
-		h.runs[n-1] = last.longer(more)
-		k, times = k+more, times-more
+// badLength ends a step at a length with entry e, which is not valid or not
+// complete.
+func (s *stream) badLength(e uint32, width uint) status {
+	switch {
+	case e&isOther != 0:
+		return s.corrupt("RFC 1951, section 3.2.7", "invalid code in the code lengths")
+	case s.nb < width:
+		return needInput
+	case e&isRepeat != 0 && s.lens.k == 0:
+		return s.corrupt("RFC 1951, section 3.2.7", "repeat without a previous length")
 	}
-	if times > 0 {
-		h.runs[n] = makeRun(k, times, uint8(last.length()))
-		n++
-	}
-	return n
+	return s.corrupt("RFC 1951, section 3.2.7", "more code lengths than were announced")
 }
 
-// split returns the runs that begin before symbol, and the others.
-func (h *lengths) split(symbol int) (before, after []run) {
-	k := h.n
-	for k > 0 && h.runs[k-1].symbol() >= symbol {
-		k--
-	}
-	return h.runs[:k], h.runs[k:h.n]
+// repeat adds symbols from k on, which may belong to both codes.
+func (h *lengths) repeat(t *builder, k, times int, length uint32) {
+	lit := min(max(h.lit-k, 0), times)
+	t.add(&t.lit, k, lit, length)
+	t.add(&t.dist, k+lit, times-lit, length)
 }
 
 // buildCode ends the header of a dynamic block.
 func (s *stream) buildCode() status {
 	h := &s.lens
-	lit, dist := h.split(h.lit)
-	if upTo, _ := h.split(endOfBlock + 1); len(upTo) == 0 || upTo[len(upTo)-1].end() <= endOfBlock {
+	if s.builder.length(endOfBlock) == 0 {
 		return s.corrupt("RFC 1951, section 3.2.7", "no code for the end of the block")
 	}
 	s.borrowCodes()
 	c := s.codes.fresh()
-	if what := c.build(&s.builder, lit, dist, h.lit); what != "" {
+	if what := c.build(&s.builder, h.lit); what != "" {
 		return s.corrupt("RFC 1951, section 3.2.7", what)
 	}
 	s.unread()

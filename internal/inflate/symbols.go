@@ -74,9 +74,10 @@ func find(table []uint32, index uint, mask, b uint64) uint32 {
 
 // value returns the length or distance of the entry e with the extra bits after
 // its code in b.
-func value(e uint32, b uint64) int {
-	return int(e>>16) + int(b&(1<<(e&63)-1)>>(e>>8&15))
-}
+func value(e uint32, b uint64) int { return int(e>>16) + extraBits(e, b) }
+
+// extraBits returns the extra bits of the entry e after its code in b.
+func extraBits(e uint32, b uint64) int { return int(b & (1<<(e&63) - 1) >> (e >> 8 & 15)) }
 
 // symbolsFast decodes while there are eight bytes of input and room for three
 // literals. It leaves matches that cannot be copied in one piece to copyMatch:

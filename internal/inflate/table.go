@@ -13,9 +13,10 @@ const (
 
 // A table entry describes the code at the start of the bits that index it.
 //
-//	bit  31      a literal
-//	bits 16-30   the literal, the base of a length or distance, a symbol of the
-//	             code length code, or where the subtable begins
+//	bit  31      a literal; in the code length code, the previous length again
+//	bits 16-30   the literal, the base of a length or distance, or where the
+//	             subtable begins; in the code length code, a length, and from
+//	             bit 20 on, the minimum number of repetitions
 //	bit  15      neither a literal nor a base: one of the next two, or if
 //	             neither is set, an invalid code
 //	bit  14      a subtable
@@ -24,6 +25,7 @@ const (
 //	bits 0-7     total bits to consume: length of the code and the extra bits
 const (
 	isLiteral  = 1 << 31
+	isRepeat   = 1 << 31
 	isOther    = 1 << 15
 	isSubtable = 1 << 14
 	isEnd      = 1 << 13
@@ -65,10 +67,14 @@ func makeDistSymbols() (t [32]uint32) {
 	return t
 }
 
+// makeCodeLengthSymbols returns the symbols of RFC 1951, section 3.2.7.
 func makeCodeLengthSymbols() (t [19]uint32) {
-	for i := range t {
-		t[i] = uint32(i) << 16
+	for i := range uint32(16) {
+		t[i] = 1<<20 | i<<16
 	}
+	t[16] = isRepeat | 3<<20 | 2
+	t[17] = 3<<20 | 3
+	t[18] = 11<<20 | 7
 	return t
 }
 
