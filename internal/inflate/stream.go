@@ -111,8 +111,8 @@ func (s *stream) advance(last bool) status {
 		if st != needInput || !last {
 			return st
 		}
-		if s.between() && s.clean {
-			return complete
+		if s.between() && s.clean || s.at == atStoredLength && s.nb == 0 {
+			return complete // the tail is the rest of an empty stored block
 		}
 		s.offset += int64(s.i)
 		s.in, s.i, s.inTail = tail[:], 0, true
@@ -248,6 +248,14 @@ func (s *stream) refill() {
 		s.b |= binary.LittleEndian.Uint64(s.in[s.i:]) << s.nb
 		s.i += int(63-s.nb) >> 3
 		s.nb |= 56
+		return
+	}
+	if rest := uint(len(s.in) - s.i); len(s.in) >= 8 {
+		last := binary.LittleEndian.Uint64(s.in[len(s.in)-8:])
+		s.b |= last >> (64 - 8*rest) << s.nb
+		k := min(rest, (63-s.nb)>>3)
+		s.i += int(k)
+		s.nb += 8 * k
 		return
 	}
 	for s.nb < 56 && s.i < len(s.in) {

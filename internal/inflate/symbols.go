@@ -14,11 +14,49 @@ func (s *stream) symbols() status {
 		if s.length > 0 {
 			continue
 		}
+		s.symbolsNearEnd()
 		if st := s.symbol(); st != goOn {
 			return st
 		}
 	}
 	return goOn
+}
+
+// symbolsNearEnd decodes near the end of the input, where each symbol must be
+// checked for its bits. It leaves everything but literals and matches within
+// the output of this call to symbol.
+func (s *stream) symbolsNearEnd() {
+	c, out := s.code, s.out
+	n, b, nb := s.n, s.b, s.nb
+	for {
+		if nb < 48 {
+			s.b, s.nb = b, nb
+			s.refill()
+			b, nb = s.b, s.nb
+		}
+		e := find(c.lit[:], litBits, c.litMask, b)
+		width := uint(e & 0xff)
+		if e&isLiteral != 0 && width <= nb && n < len(out) {
+			out[n] = byte(e >> 16)
+			n++
+			b >>= width & 63
+			nb -= width
+			continue
+		}
+		if e&(isLiteral|isOther) != 0 {
+			break
+		}
+		d := find(c.dist[:], distBits, c.distMask, b>>(width&63))
+		length, distance := value(e, b), value(d, b>>(width&63))
+		width += uint(d & 0xff)
+		if d&isOther != 0 || width > nb || distance > min(n-s.base, s.past.size) || n+length > len(out)-overrun {
+			break
+		}
+		n = copyWithin(out, n, distance, length)
+		b >>= width & 63
+		nb -= width
+	}
+	s.n, s.b, s.nb = n, b, nb
 }
 
 // symbol decodes a literal, a match or the end of the block. Missing bits are
