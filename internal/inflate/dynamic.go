@@ -103,9 +103,7 @@ func (s *stream) lengthCode() status {
 	return goOn
 }
 
-// codeLengths reads the lengths of the other two codes, and builds them. A
-// repetition of zeros takes the same way as one length: the builder needs only
-// symbols with a code.
+// codeLengths reads the lengths of the other two codes, and builds them.
 func (s *stream) codeLengths() status {
 	h, t := &s.lens, &s.builder
 	b, nb, k, last := s.b, s.nb, h.k, h.last
@@ -117,42 +115,42 @@ func (s *stream) codeLengths() status {
 			b, nb = s.b, s.nb
 		}
 		e := h.table[b&mask&(1<<lengthBits-1)]
-		times := int(e>>20&15) + extraBits(e, b)
 		width := uint(e & 63)
-		if e&isOther != 0 || nb < width || times > total-k || k == 0 && e&isRepeat != 0 {
-			s.b, s.nb, h.k, h.last = b, nb, k, last
-			return s.badLength(e, width)
-		}
-		b >>= width
-		nb -= width
-		if e&isRepeat != 0 {
-			h.repeat(t, k, times, last)
-		} else {
+		if e&(isRepeat|isOther) == 0 && width <= nb {
 			a := &t.lit
 			if k >= h.lit {
 				a = &t.dist
 			}
-			last = e >> 16 & 15
+			b >>= width
+			nb -= width
+			last = e >> 16
 			t.link(a, k, last)
+			k++
+			continue
+		}
+		symbol, times := e>>16&31, int(e>>21&15)+extraBits(e, b)
+		switch {
+		case e&isOther != 0:
+			return s.corrupt("RFC 1951, section 3.2.7", "invalid code in the code lengths")
+		case nb < width:
+			s.b, s.nb, h.k, h.last = b, nb, k, last
+			return needInput
+		case symbol == 16 && k == 0:
+			return s.corrupt("RFC 1951, section 3.2.7", "repeat without a previous length")
+		case times > total-k:
+			return s.corrupt("RFC 1951, section 3.2.7", "more code lengths than were announced")
+		}
+		b >>= width
+		nb -= width
+		if symbol == 16 {
+			h.repeat(t, k, times, last)
+		} else {
+			last = 0
 		}
 		k += times
 	}
 	s.b, s.nb = b, nb
 	return s.buildCode()
-}
-
-// badLength ends a step at a length with entry e, which is not valid or not
-// complete.
-func (s *stream) badLength(e uint32, width uint) status {
-	switch {
-	case e&isOther != 0:
-		return s.corrupt("RFC 1951, section 3.2.7", "invalid code in the code lengths")
-	case s.nb < width:
-		return needInput
-	case e&isRepeat != 0 && s.lens.k == 0:
-		return s.corrupt("RFC 1951, section 3.2.7", "repeat without a previous length")
-	}
-	return s.corrupt("RFC 1951, section 3.2.7", "more code lengths than were announced")
 }
 
 // repeat adds symbols from k on, which may belong to both codes.

@@ -13,10 +13,10 @@ const (
 
 // A table entry describes the code at the start of the bits that index it.
 //
-//	bit  31      a literal; in the code length code, the previous length again
+//	bit  31      a literal; in the code length code, symbols 16 to 18
 //	bits 16-30   the literal, the base of a length or distance, or where the
-//	             subtable begins; in the code length code, a length, and from
-//	             bit 20 on, the minimum number of repetitions
+//	             subtable begins; in the code length code, the symbol, and from
+//	             bit 21 on, the minimum number of repetitions
 //	bit  15      neither a literal nor a base: one of the next two, or if
 //	             neither is set, an invalid code
 //	bit  14      a subtable
@@ -69,12 +69,12 @@ func makeDistSymbols() (t [32]uint32) {
 
 // makeCodeLengthSymbols returns the symbols of RFC 1951, section 3.2.7.
 func makeCodeLengthSymbols() (t [19]uint32) {
-	for i := range uint32(16) {
-		t[i] = 1<<20 | i<<16
+	for i := range t {
+		t[i] = uint32(i) << 16
 	}
-	t[16] = isRepeat | 3<<20 | 2
-	t[17] = 3<<20 | 3
-	t[18] = 11<<20 | 7
+	t[16] |= isRepeat | 3<<21 | 2
+	t[17] |= isRepeat | 3<<21 | 3
+	t[18] |= isRepeat | 11<<21 | 7
 	return t
 }
 
