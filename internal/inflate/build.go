@@ -9,13 +9,18 @@ const (
 )
 
 // alphabet lists the symbols of a code by the length of their codes, 0 for no
-// code: how many there are, shifted by 16 bits, and the last of them. The
-// builder links it to the others.
-type alphabet [maxCodeLength + 1]uint32
+// code. The builder links those of the same length.
+type alphabet struct {
+	// The number of symbols, shifted by 16 bits, and the last of them.
+	ends [maxCodeLength + 1]uint32
+
+	lengths uint32 // a bit for each length
+}
 
 // of returns the number of symbols with codes of n bits, and the last of them.
 func (a *alphabet) of(n uint) (count uint, last uint32) {
-	return uint(a[n&maxCodeLength] >> 16), a[n&maxCodeLength] & 0xffff
+	end := a.ends[n&maxCodeLength]
+	return uint(end >> 16), end & 0xffff
 }
 
 // builder makes decoding tables from code lengths (RFC 1951, section 3.2.2). It
@@ -50,9 +55,10 @@ func (t *builder) add(a *alphabet, k, times int, n uint32) {
 
 // link adds symbol k.
 func (t *builder) link(a *alphabet, k int, n uint32) {
-	last := a[n&maxCodeLength]
+	last := a.ends[n&maxCodeLength]
 	t.before[k] = uint16(last | n<<12)
-	a[n&maxCodeLength] = last&^0xffff + 1<<16 + uint32(k)
+	a.ends[n&maxCodeLength] = last&^0xffff + 1<<16 + uint32(k)
+	a.lengths |= 1 << (n & maxCodeLength)
 }
 
 // length returns the length of the code of symbol k.
@@ -63,12 +69,11 @@ func (t *builder) length(k int) uint { return uint(t.before[k] >> 12) }
 // symbols is for symbol first of a. ok reports whether the code is valid: it
 // must be complete, or empty, or have a single symbol of one bit.
 func (t *builder) build(table []uint32, index uint, a *alphabet, first int, symbols []uint32) (width uint, ok bool) {
-	var sum, used, longest uint
-	for n := uint(1); n <= maxCodeLength; n++ {
+	var sum, used uint
+	lengths := a.lengths &^ 1
+	shortest, longest := uint(bits.TrailingZeros32(lengths)), uint(max(bits.Len32(lengths), 1)-1)
+	for n := shortest; n <= longest; n++ {
 		count, _ := a.of(n)
-		if count != 0 {
-			longest = n
-		}
 		used += count
 		sum += count << (maxCodeLength - n)
 	}
@@ -76,7 +81,7 @@ func (t *builder) build(table []uint32, index uint, a *alphabet, first int, symb
 	t.index = min(longest, index)
 	switch {
 	case sum == 1<<maxCodeLength:
-		t.fill(a, longest)
+		t.fill(a, shortest, longest)
 	case used == 0:
 		table[0] = isOther
 	case used == 1 && longest == 1:
@@ -102,11 +107,11 @@ func makeReversed() (t [1 << litBits]uint16) {
 // fill fills the table. Codes are sent from their first bit on, so they are
 // reversed in an index. The table begins with the shortest codes, and doubles
 // when the codes become longer.
-func (t *builder) fill(a *alphabet, longest uint) {
+func (t *builder) fill(a *alphabet, shortest, longest uint) {
 	code := uint(0) // of n bits, the first that is not in the table
 	table, symbols, first, index := t.table[:1<<t.index], t.symbols, t.first, t.index
-	for n := uint(1); n <= index; n++ {
-		if code > 0 {
+	for n := shortest; n <= index; n++ {
+		if n > shortest {
 			copy(table[1<<(n-1):], table[:1<<(n-1)])
 		}
 		count, symbol := a.of(n)
