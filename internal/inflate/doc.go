@@ -16,6 +16,7 @@
 // own size, not on the size of the window.
 //
 // There are two loops over the symbols of a block: a fast one while there are
-// eight bytes of input and some room for output, and one that decodes symbol by
-// symbol at the ends. Both use the same tables.
+// eight bytes of input and some room for output, and one that checks the bits of
+// each symbol near the end of the input. What neither of them decodes is decoded
+// symbol by symbol. All use the same tables.
 package inflate
