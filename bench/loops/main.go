@@ -40,7 +40,7 @@ func main() {
 	var b bench
 	var out string
 	flag.IntVar(&b.rounds, "rounds", 5, "measure each server `N` times")
-	flag.IntVar(&b.messages, "messages", 20000, "`number` of messages in each round")
+	flag.IntVar(&b.messages, "messages", 20000, "`number` of messages in each round, or of batches")
 	flag.IntVar(&b.most, "most", 9900, "open at most `N` connections, whatever a scenario asks for")
 	flag.StringVar(&b.lib, "lib", "", "measure wskit-loop and the servers with one of these `names`, separated by commas")
 	flag.StringVar(&b.only, "only", "", "run the scenarios that have this `text` in them")
