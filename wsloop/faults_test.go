@@ -26,11 +26,18 @@ import (
 // answered (RFC 6455, section 5.5.1).
 func TestDataBeforeFIN(t *testing.T) {
 	inModes(t, func(t *testing.T, cfg *Config) {
-		ends := make(chan End, 1)
+		ends, conns := make(chan End, 1), make(chan *Conn, 1)
 		h := echo()
+		h.Open = func(c *Conn) { conns <- c }
 		h.Close = func(_ *Conn, end End) { ends <- end }
 		_, addr := serve(t, cfg, h)
 		c := dial(t, addr)
+		conn := await(t, conns)
+		require.Eventually(t, func() bool { // or the echo would wait for the response, and be dropped
+			conn.mu.Lock()
+			defer conn.mu.Unlock()
+			return !conn.blocked && conn.pending() == 0
+		}, 10*time.Second, time.Millisecond)
 		c.send(ws.NewTextFrame([]byte("last")), ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "bye")))
 		require.NoError(t, c.Conn.(*net.TCPConn).CloseWrite())
 		c.want("last")
