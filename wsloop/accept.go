@@ -58,19 +58,20 @@ func (s *Server) Serve(l net.Listener) error {
 	if ln.acceptor == nil {
 		return ln.acceptAll()
 	}
-	if s.loops[0].do(ln.acceptor.open) {
-		<-ln.done
-		return ln.err
-	}
-	ln.acceptor.release()
-	return ErrServerClosed
+	<-ln.done
+	return ln.err
 }
 
-// listen registers the listener. It reports false if the server is closing.
+// listen registers the listener, and begins to accept if it has an acceptor. It
+// reports false if the server is closing. It holds the lock for both, so that
+// the acceptor cannot be closed before it is opened.
 func (s *Server) listen(ln *listening) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
+		return false
+	}
+	if ln.acceptor != nil && !s.loops[0].do(ln.acceptor.open) {
 		return false
 	}
 	s.listeners[ln] = struct{}{}

@@ -27,7 +27,7 @@
 // events of its connections and then writes what they send.
 //
 // CI runs tests on Linux only. It compiles the kqueue poller for macOS and
-// FreeBSD, and runs its tests over an emulation of kqueue. [Config].Goroutines
+// FreeBSD, and tests it on Linux over an emulation of kqueue. [Config].Goroutines
 // replaces the poller by goroutines.
 //
 // # Handlers

@@ -7,8 +7,9 @@ import (
 
 // poller tells a loop which connections may be read or written. There are three
 // pollers: epoll, kqueue, and channelPoller, which has no descriptors. Only the
-// loop calls the methods, with two exceptions: any goroutine may call wake, and
-// arm may be called with the lock of the connection held.
+// loop calls the methods, with two exceptions: any goroutine that holds the lock
+// of the loop may call wake, and arm may be called with the lock of the
+// connection held.
 type poller interface {
 	// arm changes the interest in the descriptor from was to want. Without any
 	// interest, the descriptor is not watched, so that an error cannot raise
@@ -19,7 +20,7 @@ type poller interface {
 	// earlier after wake. A negative timeout means no limit.
 	wait(events []event, timeout time.Duration) (int, error)
 
-	// wake makes the current or next wait return. Any goroutine may call it.
+	// wake makes the current or next wait return.
 	wake()
 
 	close()

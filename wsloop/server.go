@@ -309,8 +309,9 @@ func (s *Server) stop() <-chan struct{} {
 }
 
 // Close ends the server at once: it closes all connections without a closing
-// handshake, and calls Close of their handlers. It does not wait. A handler may
-// call it.
+// handshake, and calls Close of their handlers. It does not wait, except for
+// Close of a listener that is neither a *net.TCPListener nor a
+// *net.UnixListener. A handler may call it.
 func (s *Server) Close() error {
 	s.stop()
 	for _, l := range s.loops {
