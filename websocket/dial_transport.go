@@ -54,9 +54,9 @@ func (t handshakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// send is client.Do. It calls a handshakeTransport directly, because a client
-// without a cookie jar has nothing else to do. The client then gets only errors
-// and redirects.
+// send is client.Do. Without a cookie jar, http.Client adds nothing to a request
+// that succeeds. send therefore calls a handshakeTransport directly, and passes
+// only errors and redirects to the client.
 func send(client *http.Client, r *http.Request) (*http.Response, error) {
 	t, direct := client.Transport.(handshakeTransport)
 	if !direct || client.Jar != nil {
