@@ -27,7 +27,7 @@ var selected = []line{
 	{"Valid/text=mixed/size=1024", "Validate 1 KiB of Latin and CJK", ""},
 	{"UnmaskText/text=mixed/size=1024", "Unmask and validate 1 KiB of it", ""},
 	{"HandshakeServer/over=bufio", "Server handshake", ""},
-	{"HandshakeHTTP/deadline=0s", "Server handshake under net/http", ""},
+	{"HandshakeHTTP/deadline=0s", "Server handshake under net/http, no deadline", ""},
 	{"HandshakeClient", "Client handshake", ""},
 	{"MessageRead/side=server/type=text/arrival=alone/size=125", "Read a text of 125 B", ""},
 	{"MessageRead/side=server/type=binary/arrival=alone/size=125", "Read 125 B", ""},
