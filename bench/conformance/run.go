@@ -83,7 +83,7 @@ func (r *runner) all(ctx context.Context) (found *wstest.Agent, died, err error)
 		replace(found, more.Results)
 		missed := missedIDs(found)
 		if len(missed) == len(left) {
-			break // alone runs them
+			break // alone runs each of them by itself
 		}
 		left = missed
 	}

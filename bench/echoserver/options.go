@@ -29,7 +29,7 @@ type Options struct {
 // MinDeflate is the minimum size of a message that all libraries compress.
 const MinDeflate = 512
 
-// Text returns a message of o.Size bytes. If it is to be compressed, it is
+// Text returns a message of o.Size bytes. With o.Deflate, the message is
 // JSON, which shrinks to about a third.
 func (o Options) Text() []byte {
 	if !o.Deflate {
