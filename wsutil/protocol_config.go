@@ -3,6 +3,7 @@ package wsutil
 import (
 	"cmp"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/wskit/wskit/ws"
@@ -128,7 +129,8 @@ type Config struct {
 }
 
 // settings are the constant part of a Config, and the compression state.
-// Uncompressed connections with default settings share one value.
+// Uncompressed connections with the same settings share one value: see
+// [Config.settings].
 type settings struct {
 	maxFrame     int64
 	maxFragments int32
@@ -175,10 +177,20 @@ func (cfg *Config) settings() *settings {
 	if s == defaultSettings {
 		return &defaultSettings
 	}
+	if last := lastSettings.Load(); last != nil && s == *last {
+		return last
+	}
 	own := new(settings) // s itself stays on the stack
 	*own = s
+	if s.inflater == nil && s.deflater == nil {
+		lastSettings.Store(own)
+	}
 	return own
 }
+
+// lastSettings are the latest settings that differ from the default. Most
+// programs have one Config, and many connections.
+var lastSettings atomic.Pointer[settings]
 
 func (cfg *Config) state() ws.State {
 	if cfg == nil {

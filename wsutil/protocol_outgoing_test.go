@@ -543,10 +543,10 @@ func TestNewProtocolAllocates(t *testing.T) {
 		{"nil", nil, 0},
 		{"client", client, 0},
 		{"limit of messages", &Config{MaxMessage: 7}, 0},
-		{"limit of frames", &Config{MaxFrame: 7}, 1},
-		{"close timeout", &Config{CloseTimeout: 7}, 1},
+		{"limit of frames", &Config{MaxFrame: 7}, 0},
+		{"close timeout", &Config{CloseTimeout: 7}, 0},
 		{"compression", toy, 1},
-		{"keepalive", &Config{KeepAlive: 7, ReadIdleTimeout: 7}, 2},
+		{"keepalive", &Config{KeepAlive: 7, ReadIdleTimeout: 7}, 1},
 		{"all", &Config{KeepAlive: 7, ReadIdleTimeout: 7, Inflater: toy.Inflater, Deflater: toy.Deflater, FragmentSize: 7}, 2},
 	} {
 		c := new(Protocol)
