@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -49,8 +48,8 @@ type Group struct {
 	Jitter time.Duration
 
 	mu      sync.Mutex
-	conns   map[*Conn]struct{}
-	members map[Member]struct{} // joined with JoinMember
+	conns   set[*Conn]
+	members set[Member] // joined with JoinMember
 	closed  bool
 	empty   chan struct{} // closed once the group is closed and empty
 }
@@ -87,7 +86,7 @@ func (g *Group) Len() int {
 	return g.len()
 }
 
-func (g *Group) len() int { return len(g.conns) + len(g.members) }
+func (g *Group) len() int { return len(g.conns.all) + len(g.members.all) }
 
 // Join makes c a member, unless it already is one. It returns [ErrGroupClosed]
 // after [Group.Shutdown] or [Group.Drain], and an error that wraps
@@ -161,12 +160,12 @@ func (g *Group) Broadcast(m *PreparedMessage) (taken, missed int) {
 func (g *Group) BroadcastKey(m *PreparedMessage, key string) (taken, missed int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for c := range g.conns {
+	for _, c := range g.conns.all {
 		if result, _ := c.SendPreparedKey(m, key); result.Taken() {
 			taken++
 		}
 	}
-	for c := range g.members {
+	for _, c := range g.members.all {
 		if result, _ := c.SendPreparedKey(m, key); result.Taken() {
 			taken++
 		}
@@ -180,7 +179,7 @@ func (g *Group) BroadcastKey(m *PreparedMessage, key string) (taken, missed int)
 func (g *Group) Conns() iter.Seq[*Conn] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Values(slices.Collect(maps.Keys(g.conns)))
+	return slices.Values(slices.Clone(g.conns.all))
 }
 
 // Members yields the connections of [Group.JoinMember] that belong to the group
@@ -188,7 +187,7 @@ func (g *Group) Conns() iter.Seq[*Conn] {
 func (g *Group) Members() iter.Seq[Member] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Values(slices.Collect(maps.Keys(g.members)))
+	return slices.Values(slices.Clone(g.members.all))
 }
 
 // all returns the connections of both kinds, in no particular order.
@@ -196,10 +195,10 @@ func (g *Group) all() []any {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	all := make([]any, 0, g.len())
-	for c := range g.conns {
+	for _, c := range g.conns.all {
 		all = append(all, c)
 	}
-	for m := range g.members {
+	for _, m := range g.members.all {
 		all = append(all, m)
 	}
 	return all
@@ -354,53 +353,69 @@ func (g *Group) code() StatusCode {
 }
 
 // add makes c a member. It returns false if the group is closed.
-func (g *Group) add(c *Conn) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return false
-	}
-	if g.conns == nil {
-		g.conns = make(map[*Conn]struct{})
-	}
-	g.conns[c] = struct{}{}
-	return true
-}
+func (g *Group) add(c *Conn) bool { return addTo(g, &g.conns, c) }
 
 // remove removes c, if it is a member.
-func (g *Group) remove(c *Conn) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if _, ok := g.conns[c]; !ok {
-		return
-	}
-	delete(g.conns, c)
-	g.left()
-}
+func (g *Group) remove(c *Conn) { removeFrom(g, &g.conns, c) }
 
 // addMember is add for a connection of another driver.
-func (g *Group) addMember(m Member) bool {
+func (g *Group) addMember(m Member) bool { return addTo(g, &g.members, m) }
+
+// removeMember is remove for a connection of another driver.
+func (g *Group) removeMember(m Member) { removeFrom(g, &g.members, m) }
+
+func addTo[T comparable](g *Group, s *set[T], v T) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
 		return false
 	}
-	if g.members == nil {
-		g.members = make(map[Member]struct{})
-	}
-	g.members[m] = struct{}{}
+	s.add(v)
 	return true
 }
 
-// removeMember is remove for a connection of another driver.
-func (g *Group) removeMember(m Member) {
+func removeFrom[T comparable](g *Group, s *set[T], v T) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, ok := g.members[m]; !ok {
+	if s.remove(v) {
+		g.left()
+	}
+}
+
+// set is a set with its elements in a slice, mostly in the order in which they
+// were added: a broadcast that follows it finds connections where the processor
+// expects them in memory. In a random order it takes a tenth longer.
+type set[T comparable] struct {
+	all []T
+	at  map[T]int // where an element is in all
+}
+
+func (s *set[T]) add(v T) {
+	if _, ok := s.at[v]; ok {
 		return
 	}
-	delete(g.members, m)
-	g.left()
+	if s.at == nil {
+		s.at = make(map[T]int)
+	}
+	s.at[v] = len(s.all)
+	s.all = append(s.all, v)
+}
+
+// remove reports whether v was in the set. The last element takes its place.
+func (s *set[T]) remove(v T) bool {
+	i, ok := s.at[v]
+	if !ok {
+		return false
+	}
+	last := len(s.all) - 1
+	s.all[i] = s.all[last]
+	s.at[s.all[i]] = i
+	delete(s.at, v)
+	clear(s.all[last:])
+	if s.all = s.all[:last]; last == 0 {
+		*s = set[T]{}
+	}
+	return true
 }
 
 // left must be called after a connection has left. mu is held.

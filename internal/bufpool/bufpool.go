@@ -16,8 +16,8 @@ import (
 const HeaderRoom = 14
 
 const (
-	minSize    = 512
-	numClasses = 14 // the largest class holds 4 MiB
+	minSize    = 128
+	numClasses = 16 // the largest class holds 4 MiB
 	unpooled   = numClasses
 )
 
