@@ -109,8 +109,8 @@ bench-echo: ## echo over loopback, one core for the server, beside bare TCP and 
 	cd bench && $(GO) run ./echo $(ECHO)
 
 .PHONY: bench-loop
-bench-loop: ## servers with very many connections beside each other, as a table with the date in bench/results; LOOP has flags
-	cd bench && $(GO) run ./loops -o results/loops-$$(date +%F).md $(LOOP)
+bench-loop: ## servers with very many connections beside each other; writes docs/performance-loop.md; LOOP has flags
+	cd bench && $(GO) run ./loops -o $(DOCS)/performance-loop.md $(LOOP)
 
 .PHONY: bench-idle
 bench-idle: ## memory of idle connections, beside the alternatives

@@ -105,7 +105,17 @@ func (b *bench) run() error {
 		cpus.Set(n - 1)
 		unix.SchedSetaffinity(0, &cpus)
 	}
-	fmt.Fprintf(b.out, "# Loops, %s\n\n%s %s/%s, %d processors, %d rounds of %d messages\n",
+	fmt.Fprintf(b.out, `# Servers with very many connections
+
+%s of %s: %s, %s/%s, %d processors, %d rounds of %d messages.
+A server is a process with one processor, and the load has another. A figure is the median of the
+rounds, and a ratio is the median of the ratios to wskit-loop in the same round: above 1, a server
+needs more CPU time for a message than package wsloop does. The server tcp has a goroutine for each
+connection that sends back what it reads, without WebSocket. wskit-websocket is package websocket,
+wskit-protocol has a goroutine for each connection that drives wsutil.Protocol, and gnet-protocol
+drives it by gnet. With more than 1,000 connections, each server runs alone beside wskit-loop, and
+the row of wskit-loop is of the first pair.
+`, "`make bench-loop`",
 		time.Now().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), b.rounds, b.messages)
 	for _, conns := range []int{100, 5000} {
 		for _, size := range []int{64, 1 << 10, 16 << 10} {
@@ -171,8 +181,7 @@ func (r *running) end() {
 	r.server.stop()
 }
 
-// measure measures rounds of f, which sends the given number of messages, and
-// prints the table.
+// measure measures rounds of f, which sends the given number of messages.
 func (b *bench) measure(all []*running, messages int, f func(r *running) error) error {
 	for range b.rounds {
 		for _, r := range all {
@@ -195,12 +204,16 @@ func (b *bench) measure(all []*running, messages int, f func(r *running) error) 
 			r.ratio = append(r.ratio, r.cost[i]/all[0].cost[i])
 		}
 	}
+	return nil
+}
+
+// costs prints the results of servers.
+func (b *bench) costs(all []*running) {
 	b.table("server\tµs CPU/message\tof wskit-loop\tlowest\thighest\tµs of the load", func(row func(...any)) {
 		for _, r := range all {
 			row(r.name, decimal(paired.Median(r.cost)), decimal(paired.Median(r.ratio)), decimal(slices.Min(r.ratio)), decimal(slices.Max(r.ratio)), decimal(paired.Median(r.load)))
 		}
 	})
-	return nil
 }
 
 func decimal(x float64) string { return fmt.Sprintf("%.2f", x) }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wskit/wskit/bench/echoserver"
@@ -18,15 +19,17 @@ func (b *bench) echo(conns, size, pipeline int) error {
 	if !b.wanted(title) {
 		return nil
 	}
+	if conns > 1000 { // limited descriptors: one server after another, each with the reference
+		return b.pairs(b.contenders()[1:], b.messages,
+			func(c contender) (*running, error) { return b.start(c, c.pattern(), conns, size, pipeline) },
+			func(r *running) error { return r.echo(b.messages, pipeline) })
+	}
 	var all []*running
 	defer func() {
 		for _, r := range all {
 			r.end()
 		}
 	}()
-	if conns > 1000 { // limited descriptors: one server after another, each with the reference
-		return b.pairs(conns, size, pipeline)
-	}
 	for _, c := range b.contenders() {
 		r, err := b.start(c, c.pattern(), conns, size, pipeline)
 		if err != nil {
@@ -38,46 +41,46 @@ func (b *bench) echo(conns, size, pipeline int) error {
 		}
 	}
 	messages := b.messages * pipeline // rounds of equal length: the runtime's monitor costs more in a short one
-	return b.measure(all, messages, func(r *running) error { return r.echo(messages, pipeline) })
-}
-
-// pairs measures each server with the reference, so that the load holds
-// connections of only two servers.
-func (b *bench) pairs(conns, size, pipeline int) error {
-	contenders := b.contenders()
-	for _, c := range contenders[1:] {
-		err := b.pair(contenders[0], c, c.pattern(), conns, size, pipeline, b.messages,
-			func(r *running) error { return r.echo(b.messages, pipeline) })
-		if err != nil {
-			return err
-		}
+	if err := b.measure(all, messages, func(r *running) error { return r.echo(messages, pipeline) }); err != nil {
+		return err
 	}
+	b.costs(all)
 	return nil
 }
 
-func (b *bench) pair(reference, c contender, pattern echoserver.Pattern, conns, size, pipeline, messages int, f func(r *running) error) error {
+// pairs measures each server with the reference, so that the load holds
+// connections of only two servers. Of the reference, the table has what it
+// cost beside the first of them.
+func (b *bench) pairs(others []contender, messages int, start func(contender) (*running, error), f func(r *running) error) error {
 	var all []*running
-	for _, c := range []contender{reference, c} {
-		p := pattern
-		if p != echoserver.Broadcast {
-			p = c.pattern()
-		}
-		r, err := b.start(c, p, conns, size, pipeline)
+	for _, c := range others {
+		pair, err := b.pair(b.contenders()[0], c, messages, start, f)
 		if err != nil {
 			return err
 		}
+		if len(all) > 0 {
+			pair = pair[1:]
+		}
+		all = append(all, pair...)
+	}
+	b.costs(all)
+	return nil
+}
+
+func (b *bench) pair(reference, c contender, messages int, start func(contender) (*running, error), f func(r *running) error) ([]*running, error) {
+	var all []*running
+	for _, c := range []contender{reference, c} {
+		r, err := start(c)
+		if err != nil {
+			return nil, err
+		}
 		defer r.end()
 		all = append(all, r)
-		if pattern == echoserver.Broadcast {
-			if err := r.gather(); err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
-			}
-		}
 		if err := f(r); err != nil { // warm
-			return fmt.Errorf("%s: %w", c.name, err)
+			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	return b.measure(all, messages, f)
+	return all, b.measure(all, messages, f)
 }
 
 // broadcast measures one message to all connections.
@@ -86,19 +89,19 @@ func (b *bench) broadcast() error {
 	if !b.wanted(fmt.Sprintf("broadcast of %d bytes to %d connections", size, conns)) {
 		return nil
 	}
-	contenders := b.contenders()
+	others := slices.DeleteFunc(b.contenders()[1:], func(c contender) bool { return !c.broadcasts() })
 	rounds := max(b.messages/conns, 4)
-	for _, c := range contenders[1:] {
-		if !c.broadcasts() {
-			continue
-		}
-		err := b.pair(contenders[0], c, echoserver.Broadcast, conns, size, 1, rounds*conns,
-			func(r *running) error { return r.swarm.broadcast(rounds) })
+	return b.pairs(others, rounds*conns, func(c contender) (*running, error) {
+		r, err := b.start(c, echoserver.Broadcast, conns, size, 1)
 		if err != nil {
-			return err
+			return nil, err
 		}
-	}
-	return nil
+		if err := r.gather(); err != nil {
+			r.end()
+			return nil, fmt.Errorf("%s: %w", c.name, err)
+		}
+		return r, nil
+	}, func(r *running) error { return r.swarm.broadcast(rounds) })
 }
 
 // fairness measures the effect of one flooding connection on the others.
