@@ -24,6 +24,14 @@ func IsToken[T ~string | ~[]byte](s T) bool {
 	return len(s) > 0
 }
 
+// The searches below test eight bytes at once. The carry or borrow of one byte
+// can mark a wrong byte, but only after a correctly marked one, unless the
+// function says something else. Only the first mark is used.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
 // tokenEnd returns the index in p of the first byte at or after i that is not
 // part of a token, or len(p).
 func tokenEnd(p []byte, i int) int {
@@ -33,23 +41,14 @@ func tokenEnd(p []byte, i int) int {
 	return i
 }
 
-// The searches below test eight bytes at once. The borrow of a subtraction can
-// mark a wrong byte, but only after a correctly marked one. Only the first mark
-// is used.
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
 // controlEnd returns the index in p of the first control byte at or after i, or
 // len(p). It does not stop at HTAB, the only control byte that a field value
-// may contain.
+// may contain. The byte after 0xff can be marked wrongly, and is tested again.
 func controlEnd(p []byte, i int) int {
 	for i < len(p) {
 		for ; len(p)-i >= 8; i += 8 {
 			w := binary.LittleEndian.Uint64(p[i:])
-			del := w ^ 0x7f*ones
-			if m := ((w-0x20*ones)&^w | (del-ones)&^del) & highs; m != 0 {
+			if m := ((w - 0x20*ones) | (w + ones)) &^ w & highs; m != 0 {
 				i += bits.TrailingZeros64(m) / 8
 				break
 			}
