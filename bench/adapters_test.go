@@ -86,7 +86,7 @@ func TestUpgradeJobs(t *testing.T) {
 		eachLibrary(t, func(l Library) bool { return l.Upgrade != nil }, func(t *testing.T, l Library) {
 			conn := &Conn{Keep: true}
 			rw, rewind := arriving(conn, buffered)
-			job := l.Upgrade(rw, rewind)
+			job := l.Upgrade(rw, rewind, 0)
 			require.NoError(t, job(1))
 			rewind() // and flush
 			requireAccepted(t, conn.Sent)
@@ -118,7 +118,10 @@ func TestAcceptJobs(t *testing.T) {
 func TestUpgradeJobsOverSockets(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		eachLibrary(t, func(l Library) bool { return l.Upgrade != nil }, func(t *testing.T, l Library) {
-			require.NoError(t, l.Upgrade(arrivingOver(t, secure))(3))
+			for _, timeout := range deadlines {
+				rw, rewind := arrivingOver(t, secure)
+				require.NoError(t, l.Upgrade(rw, rewind, timeout)(3))
+			}
 		})
 	}
 }

@@ -83,26 +83,39 @@ func BenchmarkHeaderWrite(b *testing.B) {
 }
 
 func BenchmarkHandshakeServer(b *testing.B) {
-	for _, over := range []string{"conn", "bufio"} {
-		b.Run("over="+over, func(b *testing.B) {
-			each(b, func(l Library) bool { return l.Upgrade != nil }, func(b *testing.B, l Library) Job {
+	upgrades := func(l Library) bool { return l.Upgrade != nil }
+	for _, timeout := range deadlines {
+		b.Run(fmt.Sprint("over=conn/deadline=", timeout), func(b *testing.B) {
+			each(b, upgrades, func(b *testing.B, l Library) Job {
 				conn := new(Conn)
 				calls(b, conn)
-				return l.Upgrade(arriving(conn, over == "bufio"))
+				rw, rewind := arriving(conn, false)
+				return l.Upgrade(rw, rewind, timeout)
 			})
 		})
 	}
-	for _, over := range []string{"tcp", "tls"} {
-		b.Run("over="+over, func(b *testing.B) {
-			each(b, func(l Library) bool { return l.Upgrade != nil && l.Name != Limit.Name }, func(b *testing.B, l Library) Job {
-				return l.Upgrade(arrivingOver(b, over == "tls"))
-			})
+	b.Run("over=bufio", func(b *testing.B) {
+		each(b, upgrades, func(b *testing.B, l Library) Job {
+			conn := new(Conn)
+			calls(b, conn)
+			rw, rewind := arriving(conn, true)
+			return l.Upgrade(rw, rewind, 0)
 		})
+	})
+	for _, over := range []string{"tcp", "tls"} {
+		for _, timeout := range deadlines {
+			b.Run(fmt.Sprintf("over=%s/deadline=%v", over, timeout), func(b *testing.B) {
+				each(b, func(l Library) bool { return upgrades(l) && l.Name != Limit.Name }, func(b *testing.B, l Library) Job {
+					rw, rewind := arrivingOver(b, over == "tls")
+					return l.Upgrade(rw, rewind, timeout)
+				})
+			})
+		}
 	}
 }
 
-// deadlines are the time limits of a handshake under net/http. Some libraries
-// always have one, and some never.
+// deadlines are the time limits of a handshake. Some libraries always have one,
+// and some never.
 var deadlines = []time.Duration{0, 10 * time.Second}
 
 // eachAccepting is each for the libraries that accept with each deadline.

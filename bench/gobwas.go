@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -107,11 +108,27 @@ var gobwasLibrary = Library{
 			return nil
 		}
 	},
-	Upgrade: func(rw io.ReadWriter, rewind func()) Job {
+	Upgrade: func(rw io.ReadWriter, rewind func(), timeout time.Duration) Job {
+		upgrade := func() error {
+			_, err := gobwas.Upgrade(rw)
+			return err
+		}
+		if timeout != 0 { // which is up to the caller
+			conn, unbounded := rw.(net.Conn), upgrade
+			upgrade = func() error {
+				if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
+					return err
+				}
+				if err := unbounded(); err != nil {
+					return err
+				}
+				return conn.SetDeadline(time.Time{})
+			}
+		}
 		return func(n int) error {
 			for range n {
 				rewind()
-				if _, err := gobwas.Upgrade(rw); err != nil {
+				if err := upgrade(); err != nil {
 					return err
 				}
 			}

@@ -63,8 +63,9 @@ type Library struct {
 	// UnmaskText unmasks p in place and validates the result.
 	UnmaskText func(p []byte, key [4]byte, got *bool) Job
 
-	// Upgrade answers the request in rw after each rewind.
-	Upgrade func(rw io.ReadWriter, rewind func()) Job
+	// Upgrade answers the request in rw after each rewind, within timeout if
+	// that is not 0.
+	Upgrade func(rw io.ReadWriter, rewind func(), timeout time.Duration) Job
 
 	// Accept returns a function that answers a request under net/http and
 	// returns the connection. The answer is written within the timeout, or

@@ -28,7 +28,7 @@ var Limit = Library{
 	// Only unmasking, as for binary.
 	UnmaskText: func(p []byte, key [4]byte, _ *bool) Job { return wskitLibrary.Mask(p, key) },
 
-	Upgrade: func(io.ReadWriter, func()) Job { return accepting() },
+	Upgrade: func(io.ReadWriter, func(), time.Duration) Job { return accepting() },
 	Accept: func(time.Duration) func(http.ResponseWriter, *http.Request) (io.Closer, error) {
 		hash := accepting()
 		answer := []byte(answerHead + requestAccept + answerTail)

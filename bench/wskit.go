@@ -109,14 +109,15 @@ var wskitLibrary = Library{
 			return nil
 		}
 	},
-	Upgrade: func(rw io.ReadWriter, rewind func()) Job {
+	Upgrade: func(rw io.ReadWriter, rewind func(), timeout time.Duration) Job {
+		u := ws.Upgrader{Timeout: cmp.Or(timeout, -1)}
 		upgrade := func() error {
-			_, err := ws.Upgrade(rw)
+			_, err := u.Upgrade(rw)
 			return err
 		}
 		if conn, ok := rw.(net.Conn); ok {
 			upgrade = func() error {
-				_, _, _, err := ws.DefaultUpgrader.UpgradeConn(conn)
+				_, _, _, err := u.UpgradeConn(conn)
 				return err
 			}
 		}
