@@ -125,8 +125,8 @@ bench-http: ## echo over HTTP/1.1, HTTP/2 and HTTP/3 beside handlers without Web
 	cd bench && $(GO) run ./http -out $(DOCS)/performance-http.md $(HTTP)
 
 .PHONY: bench-hub
-bench-hub: ## hubs beside the alternatives, and brokers between nodes, into bench/results/hub.md; HUB has flags
-	cd bench/hub && $(GO) run . -write ../results/hub.md $(HUB)
+bench-hub: ## hubs beside the alternatives, and brokers between nodes; writes docs/performance-hub.md; HUB has flags
+	cd bench/hub && $(GO) run . -write $(DOCS)/performance-hub.md $(HUB)
 
 .PHONY: samples
 samples: ## run each subcommand of wskit, and write what it prints into docs/wskit.md, or into the page SAMPLES

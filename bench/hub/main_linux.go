@@ -47,10 +47,16 @@ type options struct {
 // run measures all libraries and prints tables.
 func (o *options) run(out io.Writer) error {
 	machine, _ := exec.Command("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2; nproc").Output()
-	fmt.Fprintf(out, "Measured %s on %s cores; %d receivers, 64 bytes. A delivery is a message to one receiver.\n"+
-		"CPU is that of the server, and in brackets of the clients, which are the same for all.\n\n",
-		time.Now().Format("2006-01-02"), strings.Join(strings.Fields(" "+string(machine)), " "), o.receivers)
-	fmt.Fprintln(out, "| library | 1 topic: deliveries per s of CPU | (clients' CPU) | p99 at half load | the same, 1 in 10 stalled | compressed | 5 receivers a topic | bytes of a subscription |")
+	fmt.Fprintf(out, `# Hubs: one message to many receivers
+
+%s of %s: %s, %d receivers, 64 bytes, %d deliveries in a run. A delivery is a message to one
+receiver. Throughput is deliveries in a second of the server's CPU time: it publishes as fast as all
+receivers receive. In brackets is the same of the clients: where their cost differs, a server has
+written several messages at once. The delay is measured at half of the throughput, first with
+receivers that all read, then with one in ten that never does.
+
+`, "`make bench-hub`", time.Now().Format(time.DateOnly), strings.Join(strings.Fields(string(machine)+" processors"), " "), o.receivers, o.deliveries)
+	fmt.Fprintln(out, "| library | 1 topic | (clients) | p99 of the delay | 1 in 10 stalled | 1 topic, compressed | topics with 5 receivers | bytes of a subscription |")
 	fmt.Fprintln(out, "|---|---:|---:|---:|---:|---:|---:|---:|")
 	for _, l := range libraries {
 		if o.only != "" && o.only != l.name {
