@@ -10,8 +10,9 @@ import (
 )
 
 // Conn is a net.Conn without a network: Read replays bytes, and Write copies
-// its argument to a buffer that is not read. On a socket, calls also cost
-// system calls, so Conn counts them. It is not safe for concurrent use.
+// its argument to a buffer that is not read. Like a socket's, this buffer goes
+// on where the last Write ended, whatever its alignment. On a socket, calls also
+// cost system calls, so Conn counts them. It is not safe for concurrent use.
 type Conn struct {
 	Reads, Writes int // calls
 
@@ -25,6 +26,7 @@ type Conn struct {
 	wakeup int    // if not 0, no Read crosses a multiple of it
 
 	sink [blockSize]byte // last written bytes
+	end  int             // where the next byte is written in sink
 
 	answer   bool   // the other side is a server that waits for a request
 	head     []byte // the received part of the request
@@ -75,7 +77,8 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 func (c *Conn) Write(p []byte) (int, error) {
 	c.Writes++
 	for rest := p; len(rest) > 0; {
-		rest = rest[copy(c.sink[:], rest):]
+		n := copy(c.sink[c.end:], rest)
+		rest, c.end = rest[n:], (c.end+n)%blockSize
 	}
 	if c.Keep {
 		c.Sent = append(c.Sent, p...)
