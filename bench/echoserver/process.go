@@ -3,16 +3,14 @@
 package echoserver
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"syscall"
 	"time"
+
+	"github.com/wskit/wskit/internal/child"
 )
 
 // Child is the first argument of a process that must call [Serve] with the
@@ -41,12 +39,10 @@ func Serve(args []string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	go l.serve(ln, Pattern(args[1]))
-	fmt.Fprintln(out, ln.Addr())
-	for lines := bufio.NewScanner(in); lines.Scan(); {
-		u := usage(lines.Text() == "memory")
-		fmt.Fprintln(out, u.Heap, u.Stack, u.CPU, u.GC, u.Cycles, u.Pause)
-	}
-	return nil
+	return child.Serve(ln.Addr(), in, out, func(command string) []any {
+		u := usage(command == "memory")
+		return []any{u.Heap, u.Stack, u.CPU, u.GC, u.Cycles, u.Pause}
+	})
 }
 
 // Usage is the memory of a process in bytes and its CPU time in nanoseconds. GC
@@ -77,52 +73,21 @@ func usage(memory bool) (u Usage) {
 }
 
 // CPU returns the CPU time that this process has used.
-func CPU() time.Duration {
-	var r syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
+func CPU() time.Duration { return child.CPU() }
 
 // Process is a server's process.
-type Process struct {
-	Addr string
-
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
-}
+type Process struct{ *child.Process }
 
 // Start starts this program again, as the server of a library, with env added
 // to its environment. If cpu is not negative and taskset is installed, it runs
 // only on that CPU.
 func Start(library string, pattern Pattern, o Options, cpu int, env ...string) (*Process, error) {
-	self, err := os.Executable()
+	env = append([]string{"GNET_LOGGING_LEVEL=5"}, env...) // it would log to the output of the process
+	p, err := child.Start(cpu, []string{Child, library, string(pattern), o.arg()}, env...)
 	if err != nil {
-		return nil, err
-	}
-	args := []string{self, Child, library, string(pattern), o.arg()}
-	if path, err := exec.LookPath("taskset"); err == nil && cpu >= 0 {
-		args = append([]string{path, "-c", fmt.Sprint(cpu)}, args...)
-	}
-	p := &Process{cmd: exec.Command(args[0], args[1:]...)}
-	p.cmd.Env = append(append(os.Environ(), "GNET_LOGGING_LEVEL=5"), env...) // it would log to the output of the process
-	p.cmd.Stderr = os.Stderr
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	p.out = bufio.NewReader(out)
-	if _, err := fmt.Fscanln(p.out, &p.Addr); err != nil {
-		p.Stop()
 		return nil, fmt.Errorf("server of %s: %w", library, err)
 	}
-	return p, nil
+	return &Process{p}, nil
 }
 
 // Memory returns the Usage of the server after a garbage collection.
@@ -132,17 +97,5 @@ func (p *Process) Memory() (Usage, error) { return p.ask("memory") }
 func (p *Process) CPU() (Usage, error) { return p.ask("cpu") }
 
 func (p *Process) ask(what string) (u Usage, err error) {
-	if _, err = fmt.Fprintln(p.in, what); err == nil {
-		_, err = fmt.Fscanln(p.out, &u.Heap, &u.Stack, &u.CPU, &u.GC, &u.Cycles, &u.Pause)
-	}
-	return u, err
-}
-
-// PID returns the process ID of the server, even if taskset has started it.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
-
-// Stop ends the server.
-func (p *Process) Stop() {
-	p.in.Close()
-	p.cmd.Wait()
+	return u, p.Ask(what, &u.Heap, &u.Stack, &u.CPU, &u.GC, &u.Cycles, &u.Pause)
 }

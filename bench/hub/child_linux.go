@@ -1,21 +1,19 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/wskit/wskit/internal/child"
 )
 
-// child is the first argument of a process that serves.
-const child = "serve"
+// childArg is the first argument of a process that serves.
+const childArg = "serve"
 
 // payload returns 64 bytes of JSON with the time in it.
 func payload(now time.Time) []byte {
@@ -39,30 +37,32 @@ func serve(name string, compress bool, in io.Reader, out io.Writer) error {
 	} else {
 		go http.Serve(ln, s.handler)
 	}
-	fmt.Fprintln(out, ln.Addr())
-	for lines := bufio.NewScanner(in); lines.Scan(); {
-		var topics, count, rate int
-		switch command, rest, _ := strings.Cut(lines.Text(), " "); command {
-		case "ready":
-			fmt.Fprintln(out, s.ready())
-		case "publish":
-			fmt.Sscan(rest, &topics, &count, &rate)
-			fmt.Fprintln(out, publish(s, topics, count, rate))
-		case "more":
-			fmt.Sscan(rest, &topics)
-			if s.more != nil {
-				s.more(func(i int) (names []string) {
-					for k := range topics {
-						names = append(names, fmt.Sprint("more ", (i+k)%(10*topics)))
-					}
-					return names
-				})
-			}
-			fmt.Fprintln(out, s.more != nil)
-		case "usage":
-			cpu, heap := usage()
-			fmt.Fprintln(out, cpu, heap)
+	return child.Serve(ln.Addr(), in, out, s.answer)
+}
+
+// answer executes a command.
+func (s *service) answer(line string) []any {
+	var topics, count, rate int
+	switch command, rest, _ := strings.Cut(line, " "); command {
+	case "ready":
+		return []any{s.ready()}
+	case "publish":
+		fmt.Sscan(rest, &topics, &count, &rate)
+		return []any{publish(s, topics, count, rate)}
+	case "more":
+		fmt.Sscan(rest, &topics)
+		if s.more != nil {
+			s.more(func(i int) (names []string) {
+				for k := range topics {
+					names = append(names, fmt.Sprint("more ", (i+k)%(10*topics)))
+				}
+				return names
+			})
 		}
+		return []any{s.more != nil}
+	case "usage":
+		cpu, heap := usage()
+		return []any{cpu, heap}
 	}
 	return nil
 }
@@ -90,53 +90,8 @@ func usage() (cpu int64, heap uint64) {
 	return cpuTime(), m.HeapAlloc
 }
 
-func cpuTime() int64 {
-	var r syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return r.Utime.Nano() + r.Stime.Nano()
-}
+func cpuTime() int64 { return child.CPU().Nanoseconds() }
 
-// process is the process of a library.
-type process struct {
-	addr string
-	cmd  *exec.Cmd
-	in   io.WriteCloser
-	out  *bufio.Reader
-}
-
-func start(name string, compress bool) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p := &process{cmd: exec.Command(self, child, name, fmt.Sprint(compress))}
-	p.cmd.Stderr = os.Stderr
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	p.out = bufio.NewReader(out)
-	_, err = fmt.Fscanln(p.out, &p.addr)
-	return p, err
-}
-
-// ask sends a command and scans the answer.
-func (p *process) ask(command string, answer ...any) error {
-	if _, err := fmt.Fprintln(p.in, command); err != nil {
-		return err
-	}
-	_, err := fmt.Fscanln(p.out, answer...)
-	return err
-}
-
-func (p *process) stop() {
-	p.in.Close()
-	p.cmd.Process.Kill()
-	p.cmd.Wait()
+func start(name string, compress bool) (*child.Process, error) {
+	return child.Start(-1, []string{childArg, name, fmt.Sprint(compress)})
 }

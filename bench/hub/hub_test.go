@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 4 && os.Args[1] == child {
+	if len(os.Args) == 4 && os.Args[1] == childArg {
 		main()
 		return
 	}

@@ -10,10 +10,12 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/wskit/wskit/internal/child"
 )
 
 func main() {
-	if len(os.Args) == 4 && os.Args[1] == child {
+	if len(os.Args) == 4 && os.Args[1] == childArg {
 		if err := serve(os.Args[2], os.Args[3] == "true", os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -107,7 +109,7 @@ func (o *options) measure(out io.Writer, l library) error {
 
 // session is a process and its clients.
 type session struct {
-	*process
+	*child.Process
 	*clients
 }
 
@@ -119,10 +121,10 @@ func (o *options) open(l library, topics int, compress, stalled bool) (*session,
 	c, err := newClients()
 	s := &session{p, c}
 	for i := 0; err == nil && i < o.receivers; i++ {
-		err = c.dial(p.addr, fmt.Sprint("t", i%topics), l.hello, compress, stalled && i%10 == 9)
+		err = c.dial(p.Addr, fmt.Sprint("t", i%topics), l.hello, compress, stalled && i%10 == 9)
 	}
 	for ready := 0; err == nil && ready < o.receivers; time.Sleep(10 * time.Millisecond) {
-		err = p.ask("ready", &ready)
+		err = p.Ask("ready", &ready)
 	}
 	if err != nil {
 		s.end()
@@ -136,7 +138,7 @@ func (o *options) open(l library, topics int, compress, stalled bool) (*session,
 
 func (s *session) end() {
 	s.clients.close()
-	s.process.stop()
+	s.Stop()
 }
 
 // result is deliveries per second of the server's CPU time, of the clients' CPU
@@ -160,12 +162,12 @@ func (o *options) throughput(l library, topics int, compress bool) (r result, er
 	var own int64
 	for i := range rounds + 1 {
 		if i == 1 { // the first one warms up
-			s.ask("usage", &before, &heap)
+			s.Ask("usage", &before, &heap)
 			began, own = time.Now(), cpuTime()
 		}
 		frames := s.frames
 		failed := 0
-		if err := s.ask(fmt.Sprintf("publish %d %d 0", topics, window), &failed); err != nil || failed > 0 {
+		if err := s.Ask(fmt.Sprintf("publish %d %d 0", topics, window), &failed); err != nil || failed > 0 {
 			return r, fmt.Errorf("%d not published: %w", failed, err)
 		}
 		if err := s.until(frames + int64(window*o.receivers)); err != nil {
@@ -173,7 +175,7 @@ func (o *options) throughput(l library, topics int, compress bool) (r result, er
 		}
 	}
 	wall, clients := time.Since(began), cpuTime()-own
-	s.ask("usage", &after, &heap)
+	s.Ask("usage", &after, &heap)
 	n := float64(rounds * window * o.receivers)
 	return result{n / float64(after-before) * 1e9, n / float64(clients) * 1e9, n / wall.Seconds()}, nil
 }
@@ -205,7 +207,7 @@ func (o *options) latency(l library, rate int, stalled bool) (late lateness, err
 	done := make(chan error, 1)
 	go func() {
 		failed := 0
-		done <- s.ask(fmt.Sprintf("publish 1 %d %d", count, rate), &failed)
+		done <- s.Ask(fmt.Sprintf("publish 1 %d %d", count, rate), &failed)
 	}()
 	err = s.until(frames + int64(count*len(s.conns)))
 	if lost, ok := errors.AsType[*lostError](err); ok {
@@ -230,14 +232,14 @@ func (o *options) memory(l library) (string, error) {
 	const topics = 100
 	var cpu, before, after int64
 	var can bool
-	s.ask("usage", &cpu, &before)
-	if err := s.ask(fmt.Sprint("more ", topics), &can); err != nil {
+	s.Ask("usage", &cpu, &before)
+	if err := s.Ask(fmt.Sprint("more ", topics), &can); err != nil {
 		return "", err
 	}
 	if !can {
 		return "none", nil
 	}
-	if err := s.ask("usage", &cpu, &after); err != nil {
+	if err := s.Ask("usage", &cpu, &after); err != nil {
 		return "", err
 	}
 	return fmt.Sprint((after - before) / int64(topics*few.receivers)), nil
