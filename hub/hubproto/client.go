@@ -57,11 +57,16 @@ type Event struct {
 	Err    error
 }
 
+// DefaultReadLimit is the default ReadLimit of a [Client] in bytes. It leaves
+// room for the parts of a message that the server adds to a publication, because
+// a client that receives a larger message stops.
+const DefaultReadLimit = 1 << 20
+
 // ClientOptions are the options of [NewClient]. The zero value is ready to use.
 type ClientOptions struct {
 	// Reconnect configures dialing and reconnecting. Its OnConnect must not be
-	// set. A KeepAlive of 0 means 25 s, and a WriteTimeout of 0 means 10 s.
-	// Queue is ignored.
+	// set. A KeepAlive of 0 means 25 s, a WriteTimeout of 0 means 10 s, and a
+	// ReadLimit of 0 means DefaultReadLimit. Queue is ignored.
 	Reconnect reconnect.Options
 }
 
@@ -106,6 +111,7 @@ func NewClient(url string, o *ClientOptions) *Client {
 	}
 	dial.KeepAlive = cmp.Or(dial.KeepAlive, 25*time.Second)
 	dial.WriteTimeout = cmp.Or(dial.WriteTimeout, 10*time.Second)
+	dial.ReadLimit = cmp.Or(dial.ReadLimit, DefaultReadLimit)
 	dial.Queue = websocket.SendQueueOptions{MaxBytes: -1, MaxMessages: -1} // for requests about subscriptions
 	options.DialOptions = &dial
 	return &Client{
@@ -358,16 +364,18 @@ func (c *Client) lost() {
 	}
 }
 
-// subscribe sends a subscription.
+// subscribe sends a subscription, unless it has ended or conn was lost. On the
+// next connection, connected subscribes again.
 func (c *Client) subscribe(conn *websocket.Conn, sub *clientSub) {
 	c.mu.Lock()
-	ended := sub.ended
+	if sub.ended || c.conn != conn {
+		c.mu.Unlock()
+		return
+	}
 	r := request{Do: doSubscribe, Topic: sub.topic, Since: sub.at, Presence: sub.presence}
 	sub.live, sub.again = false, false
 	c.mu.Unlock()
-	if !ended {
-		c.send(conn, r, func(answer reply, err error) { c.subscribed(conn, sub, r, answer, err) })
-	}
+	c.send(conn, r, func(answer reply, err error) { c.subscribed(conn, sub, r, answer, err) })
 }
 
 // subscribed handles the answer to a subscription.

@@ -267,6 +267,86 @@ func testClientTriesAgain(t *testing.T, newNetwork opener) {
 	})
 }
 
+// A client that was told to try again, and is connected anew before it does, stays
+// subscribed.
+func TestClientIsRefusedBeforeReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refuse := true
+		n := scripted(t, func(r asked) []string {
+			answer := fmt.Sprintf(`{"re":%d,"at":"5-1"}`, r.ID)
+			switch {
+			case r.Do == "subscribe" && refuse:
+				refuse = false
+				return []string{fmt.Sprintf(`{"re":%d,"error":"restart","text":"later"}`, r.ID)}
+			case r.Do == "ping":
+				return []string{`{"topic":"a","data":1,"at":"5-2","prev":"5-1"}`, answer}
+			}
+			return []string{answer}
+		})
+		c := n.client(t)
+		var got log
+		require.NoError(t, c.Subscribe("a", nil, got.note))
+		synctest.Wait()
+		n.cut()
+		time.Sleep(10 * time.Second)
+		require.Equal(t, []string{"a: live"}, got.take())
+		require.NoError(t, c.Ping(background))
+		require.Equal(t, []string{"a: 1"}, got.take())
+	})
+}
+
+// A publication as large as the server takes arrives: what the server adds to it does
+// not make it too large for a client.
+func TestClientReadLimit(t *testing.T) { onEach(t, testClientReadLimit) }
+
+func testClientReadLimit(t *testing.T, newNetwork opener) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(&hub.Options{Broker: keep(100)})
+		n := newNetwork(t, &hubproto.Server{Hub: h})
+		c := n.client(t)
+		var got log
+		require.NoError(t, c.Subscribe("a", nil, got.note))
+		text := strings.Repeat("x", 32<<10-50)
+		for range 2 {
+			_, err := c.Publish(background, "a", text, nil)
+			require.NoError(t, err)
+		}
+		require.NoError(t, c.Ping(background))
+		message := fmt.Sprintf("a: %q", text)
+		require.Equal(t, []string{"a: live", message, message}, got.take())
+	})
+}
+
+// The answer to a presence request is bounded, whatever the members say of themselves.
+func TestPresenceAnswerIsBounded(t *testing.T) { onEach(t, testPresenceAnswerIsBounded) }
+
+func testPresenceAnswerIsBounded(t *testing.T, newNetwork opener) {
+	synctest.Test(t, func(t *testing.T) {
+		const members = 9
+		n := newNetwork(t, &hubproto.Server{Hub: hub.New(nil)})
+		data, err := json.Marshal(strings.Repeat("x", 10<<10))
+		require.NoError(t, err)
+		var c *hubproto.Client
+		for range members {
+			c = n.client(t)
+			live := make(chan bool, 1)
+			require.NoError(t, c.Subscribe("room", &hubproto.SubscribeOptions{Presence: data}, func(e hubproto.Event) {
+				if e.Kind == hubproto.Live {
+					live <- true
+				}
+			}))
+			<-live
+		}
+		synctest.Wait()
+		for limit, want := range map[int]int{0: 0, 3: 3, members: 4, -1: 4} {
+			got, count, err := c.Presence(background, "room", limit)
+			require.NoError(t, err)
+			require.Equal(t, members, count)
+			require.Len(t, got, want)
+		}
+	})
+}
+
 // asked is a request as scripted servers see it.
 type asked struct {
 	ID    uint64

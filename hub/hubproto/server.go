@@ -24,8 +24,11 @@ const (
 	// DefaultWriteTimeout is the default WriteTimeout of ServeHTTP.
 	DefaultWriteTimeout = 30 * time.Second
 
-	// maxPresence is the maximum number of members in an answer.
-	maxPresence = 1000
+	// maxPresence is the maximum number of members in an answer, and
+	// maxPresenceBytes the maximum size of their JSON. The answer then fits into
+	// the default queue of a connection on a loop.
+	maxPresence      = 1000
+	maxPresenceBytes = 48 << 10
 
 	// restarting is the close reason when the hub drains.
 	restarting = "server restarts"
@@ -282,8 +285,17 @@ func (s *session) presence(ctx context.Context, r request, answer *reply) error 
 		return err
 	}
 	answer.Count = &count
+	size := 0
 	for _, p := range members {
-		answer.Members = append(answer.Members, member{p.ID, asJSON(p.Data)})
+		m := member{p.ID, asJSON(p.Data)}
+		encoded, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		if size += len(encoded) + 1; size > maxPresenceBytes {
+			break
+		}
+		answer.Members = append(answer.Members, m)
 	}
 	return nil
 }
