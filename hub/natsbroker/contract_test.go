@@ -1,6 +1,7 @@
 package natsbroker
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -12,11 +13,19 @@ import (
 	"github.com/wskit/wskit/hub/internal/brokertest"
 )
 
-func TestMain(m *testing.M) { brokertest.Main(m) }
+// Parallel tests mostly wait for a server or a timeout, so more of them run at a time than
+// there are cores.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8")
+	brokertest.Main(m)
+}
 
 func TestLeaks(t *testing.T) { brokertest.Leaks(t, startServer) }
 
-func TestPresence(t *testing.T) { brokertest.Presence(t, startServer) }
+func TestPresence(t *testing.T) {
+	t.Parallel()
+	brokertest.Presence(t, startServer)
+}
 
 // natsServer implements [brokertest.Server].
 type natsServer struct {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,6 +201,46 @@ func TestHistoryInBatches(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, pubs, 8)
 	require.Equal(t, newest, pubs[7].Position)
+}
+
+// slowConn is a connection that reads slowly while slow is set.
+type slowConn struct {
+	net.Conn
+	slow *atomic.Bool
+}
+
+func (c slowConn) Read(p []byte) (int, error) {
+	if c.slow.Load() {
+		time.Sleep(15 * time.Millisecond)
+	}
+	return c.Conn.Read(p[:min(len(p), 32<<10)])
+}
+
+// slowDialer dials connections of this kind.
+type slowDialer struct{ slow atomic.Bool }
+
+func (d *slowDialer) Dial(network, address string) (net.Conn, error) {
+	c, err := net.Dial(network, address)
+	return slowConn{c, &d.slow}, err
+}
+
+// An answer that takes longer than a server may be silent is not given up.
+func TestHistoryOverSlowConnection(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, t.TempDir(), server.RANDOM_PORT)
+	d := new(slowDialer)
+	b, writer := open(t, Options{URL: s.ClientURL(), NATS: []nats.Option{nats.SetCustomDialer(d)}}), open(t, Options{URL: s.ClientURL()})
+	brokertest.Start(t, writer)
+	large := strings.Repeat("x", 900<<10)
+	publish(t, writer, "kept.a", large, large, large, large, large)
+	d.slow.Store(true)
+	eventually(t, func(ctx context.Context) error {
+		pubs, _, err := b.History(ctx, "kept.a", hub.Position{}, 5)
+		if err == nil {
+			require.Len(t, pubs, 5)
+		}
+		return err
+	})
 }
 
 // stuck is a handler that does not return from a publication until it is

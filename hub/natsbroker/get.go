@@ -43,7 +43,7 @@ func (b *Broker) get(ctx context.Context, stream string, r getRequest, take func
 		return false, err
 	}
 	for {
-		m, err := sub.NextMsgWithContext(ctx)
+		m, err := next(ctx, sub)
 		if err != nil {
 			return false, err
 		}
@@ -66,4 +66,11 @@ func (b *Broker) get(ctx context.Context, stream string, r getRequest, take func
 			return false, err
 		}
 	}
+}
+
+// next waits for the next message of an answer.
+func next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	return sub.NextMsgWithContext(ctx)
 }

@@ -27,7 +27,7 @@ func (b *Broker) History(ctx context.Context, topic string, since hub.Position, 
 		return nil, hub.Position{}, err
 	}
 	q := query{Broker: b, subject: subject, since: since, limit: limit}
-	err = try(ctx, q.run)
+	err = tryLong(ctx, q.run)
 	if err != nil && !errors.Is(err, hub.ErrCannotRecover) {
 		return nil, hub.Position{}, fmt.Errorf("natsbroker: history of %.40q: %w", topic, err)
 	}
@@ -97,6 +97,8 @@ func (q *query) last(ctx context.Context) (found bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
 	reply, err := q.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+q.opts.Prefix, request)
 	if err != nil {
 		return false, err

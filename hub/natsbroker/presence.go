@@ -33,6 +33,8 @@ var (
 // seconds.
 func (b *Broker) SetPresence(ctx context.Context, topic string, p hub.Presence, ttl time.Duration) error {
 	return b.presence(ctx, topic, memberToken(p.ID), func(ctx context.Context, _ jetstream.Stream, subject string) error {
+		ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
 		m := nats.NewMsg(subject)
 		m.Data = p.Data
 		seconds := max(ttl+time.Second-1, time.Second).Truncate(time.Second)
@@ -44,6 +46,8 @@ func (b *Broker) SetPresence(ctx context.Context, topic string, p hub.Presence, 
 // RemovePresence implements [hub.PresenceStore].
 func (b *Broker) RemovePresence(ctx context.Context, topic, id string) error {
 	return b.presence(ctx, topic, memberToken(id), func(ctx context.Context, s jetstream.Stream, subject string) error {
+		ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
 		return s.Purge(ctx, jetstream.WithPurgeSubject(subject))
 	})
 }
@@ -60,8 +64,7 @@ func (b *Broker) Presence(ctx context.Context, topic string, limit int) (members
 }
 
 // presence calls f with the stream of presence and with the subject for a topic
-// and a token, which stands for a member. It repeats the call until f succeeds,
-// fails permanently, or ctx ends.
+// and a token, which stands for a member. It repeats the call as tryLong does.
 func (b *Broker) presence(ctx context.Context, topic, token string, f func(ctx context.Context, s jetstream.Stream, subject string) error) error {
 	if b.opts.History == nil {
 		return errNoPresence
@@ -76,7 +79,7 @@ func (b *Broker) presence(ctx context.Context, topic, token string, f func(ctx c
 	if subject += "." + token; len(subject) > maxMemberSubject {
 		return fmt.Errorf("%w: %d bytes: with a member its subject exceeds %d bytes", ErrTopic, len(topic), maxMemberSubject)
 	}
-	err = try(ctx, func(ctx context.Context) error {
+	err = tryLong(ctx, func(ctx context.Context) error {
 		s, err := b.members(ctx)
 		if err == nil {
 			err = f(ctx, s, subject)
@@ -107,6 +110,8 @@ func (b *Broker) members(ctx context.Context) (jetstream.Stream, error) {
 	if s := b.memberStream.Load(); s != nil {
 		return *s, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
 	s, err := b.stream(ctx, jetstream.StreamConfig{
 		Name:              b.opts.Prefix + "-presence",
 		Description:       "members that are present on the topics of a wskit hub",

@@ -21,7 +21,7 @@ const (
 	// callTimeout limits a call whose context has no earlier deadline.
 	callTimeout = 10 * time.Second
 
-	// tryTimeout limits one attempt of a call. A server that has just ended
+	// tryTimeout limits the wait for an answer. A server that has just ended
 	// does not answer.
 	tryTimeout = 2 * time.Second
 
@@ -36,14 +36,23 @@ const (
 	releaseTimeout = time.Second
 )
 
-// try calls f until it succeeds, fails permanently, or ctx ends.
+// try calls f until it succeeds, fails permanently, or ctx ends. Each attempt
+// is limited by tryTimeout.
 func try(ctx context.Context, f func(ctx context.Context) error) error {
+	return tryLong(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
+		return f(ctx)
+	})
+}
+
+// tryLong is like try for attempts that may take long because they read many
+// messages. f limits the time of each answer by tryTimeout.
+func tryLong(ctx context.Context, f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
-		once, cancel := context.WithTimeout(ctx, tryTimeout)
-		err := f(once)
-		cancel()
+		err := f(ctx)
 		if err == nil || !passes(err) {
 			return err
 		}
@@ -120,6 +129,8 @@ func epochOf(info *jetstream.StreamInfo) uint64 { return uint64(info.Created.Uni
 
 // open returns the state of the stream, which it creates if there is none.
 func (b *Broker) open(ctx context.Context) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
 	stream, err := b.stream(ctx, b.config())
 	if err != nil {
 		return nil, err

@@ -20,15 +20,23 @@ func Presence(t *testing.T, start func(t *testing.T) Server) {
 		"members of two copies":              testMembers,
 		"odd topics and members":             testOddMembers,
 		"many members":                       testManyMembers,
-		"entries expire":                     testExpiry,
 		"a context that has ended":           testPresenceContext,
-		"a copy that was killed":             testKilledCopy,
-		"a server that has lost its entries": testLostEntries,
+		"entries expire":                     waits(testExpiry),
+		"a copy that was killed":             waits(testKilledCopy),
+		"a server that has lost its entries": waits(testLostEntries),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)
 			test(t, s, openStore(t, s), openStore(t, s))
 		})
+	}
+}
+
+// waits makes a test that mostly waits run beside others.
+func waits(test func(t *testing.T, s Server, one, other store)) func(t *testing.T, s Server, one, other store) {
+	return func(t *testing.T, s Server, one, other store) {
+		t.Parallel()
+		test(t, s, one, other)
 	}
 }
 
