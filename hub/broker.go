@@ -49,14 +49,15 @@ type Broker interface {
 	// Publications in flight may still arrive.
 	Unsubscribe(topic string)
 
-	// History returns up to limit publications after the position since, in
-	// order, and the position of the newest publication of the topic. The zero
-	// Position means the beginning of the history. With limit 0 it returns only
-	// the newest position, whose epoch is not 0. The history includes at least
-	// all publications that the Handler received before the call. History
-	// returns [ErrNoHistory], [ErrCannotRecover] or an error of the network.
-	// For a position after the newest one, it returns ErrCannotRecover. With
-	// ErrCannotRecover, the newest position is valid.
+	// History returns up to limit publications of kind Data after the position
+	// since, in order, and the position of the newest publication of the topic,
+	// of any kind. The zero Position means the beginning of the history. With
+	// limit 0 it returns only the newest position, whose epoch is not 0. The
+	// history includes at least all publications of kind Data that the Handler
+	// received before the call. History returns [ErrNoHistory],
+	// [ErrCannotRecover] or an error of the network. For a position after the
+	// newest one, it returns ErrCannotRecover. With ErrCannotRecover, the newest
+	// position is valid.
 	History(ctx context.Context, topic string, since Position, limit int) ([]Publication, Position, error)
 
 	// Run connects, reconnects, and passes received publications to h until ctx
@@ -130,9 +131,13 @@ func (p *Position) UnmarshalText(text []byte) error {
 type Kind uint8
 
 const (
-	Data  Kind = iota // a message of a publisher
-	Join              // a member has joined the topic: see [SubscribeOptions.Presence]
-	Leave             // a member has left the topic
+	Data Kind = iota // a message of a publisher
+
+	// Join and Leave report that a member has joined or left the topic: see
+	// [SubscribeOptions.Presence]. They may be repeated for the same member, for
+	// example after the broker was unreachable.
+	Join
+	Leave
 
 	// Gap reports to a receiver that it has missed publications of the topic.
 	// It is not published. A Topic of "" means any topic of the receiver.
@@ -182,6 +187,17 @@ func Prepared(m *wsutil.PreparedMessage) Publication {
 // hubs. Without it, or if its methods return an error that wraps
 // [errors.ErrUnsupported], [Hub.Presence] returns only the members of one hub.
 // The rules of Broker apply to the methods.
+//
+// The hub does not wait for the broker when a member leaves. Goroutines of the
+// hub call RemovePresence and publish a [Leave]. Up to 65,536 leaves wait for
+// the broker, each for at most PresenceTTL. If a leave does not fit, or the
+// broker fails, the entry expires instead.
+//
+// Each hub lists the topics whose members its receivers know from a [Join] or
+// from [Hub.Presence], every third of PresenceTTL. If two lists in a row lack a
+// member of another hub, the receivers get a Leave. Receivers that are only
+// subscribed to a pattern get it if the hub also has a subscription to the
+// topic.
 type PresenceStore interface {
 	// SetPresence records a member as present on a topic for the duration ttl.
 	// The hub calls it again before ttl has passed.

@@ -97,7 +97,8 @@ func (h *Hub) catchUp(ctx context.Context) {
 }
 
 // catchUpOn recovers and delivers the missing publications of one topic, in
-// small steps that do not overflow the queues of receivers.
+// small steps that do not overflow the queues of receivers. After an error of
+// the broker it lets other topics go first, because the error may be permanent.
 func (h *Hub) catchUpOn(ctx context.Context, s *source) {
 	for tries := 0; ; {
 		since, alive := s.lastDelivered()
@@ -112,23 +113,33 @@ func (h *Hub) catchUpOn(ctx context.Context, s *source) {
 		case errors.Is(err, ErrCannotRecover), errors.Is(err, ErrNoHistory):
 			done = s.giveUp(h, top)
 		case err != nil:
-			pause = catchRetry
+			if sleep(ctx, catchRetry) {
+				h.catching.add(s)
+			}
+			return
 		case len(pubs) == 0 && tries < catchTries:
 			tries++
-			pause, done = catchRetry, h.caughtUp(s, nil)
+			pause, done = catchRetry, h.caughtUp(s, nil, top)
 		case len(pubs) == 0:
 			done = s.giveUp(h, Position{})
 		default:
-			tries, done = 0, h.caughtUp(s, pubs)
+			tries, done = 0, h.caughtUp(s, pubs, top)
 		}
-		if done {
+		if done || !sleep(ctx, pause) {
 			return
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return
-		}
+	}
+}
+
+// sleep waits for d, and reports whether ctx has not ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -140,8 +151,9 @@ func (s *source) lastDelivered() (Position, bool) {
 }
 
 // caughtUp delivers missing publications. It reports whether none is missing
-// any more.
-func (h *Hub) caughtUp(s *source, pubs []Publication) bool {
+// any more. If there are none after the position of s, the topic is complete up
+// to top: what is in between was not data.
+func (h *Hub) caughtUp(s *source, pubs []Publication, top Position) bool {
 	patterns := h.matching(s.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,6 +163,9 @@ func (h *Hub) caughtUp(s *source, pubs []Publication) bool {
 	s.behind = false // for advance
 	for _, p := range pubs {
 		s.publication(h, p, patterns)
+	}
+	if len(pubs) == 0 && top.Epoch == s.position.Epoch && top.Offset > s.position.Offset {
+		s.position = top
 	}
 	s.behind = len(pubs) == catchStep || s.newest.Epoch == s.position.Epoch && s.newest.Offset > s.position.Offset
 	return !s.behind

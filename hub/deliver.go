@@ -40,6 +40,9 @@ func (s *source) publication(h *Hub, p Publication, patterns []*source) {
 	if !s.advance(h, p.Position) {
 		return
 	}
+	if p.Kind != Data && h.store != nil {
+		s.learn(p)
+	}
 	m := newMessage(s.name, p)
 	if previous.Epoch == p.Position.Epoch {
 		m.Previous = previous

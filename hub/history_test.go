@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -261,7 +262,8 @@ type remote struct {
 	away        chan struct{} // closed when the broker is back, or nil
 	lossy       bool          // what the history has is not handed over
 	wanted      []string
-	fails       error // of History
+	fails       error  // of History
+	failing     string // the topics with this prefix, of which History always fails
 	ready       chan struct{}
 }
 
@@ -288,7 +290,7 @@ func (r *remote) wait(ctx context.Context) error {
 	away := r.away
 	r.mu.Unlock()
 	if away == nil {
-		return nil
+		return ctx.Err()
 	}
 	select {
 	case <-away:
@@ -332,6 +334,9 @@ func (r *remote) History(ctx context.Context, topic string, since hub.Position, 
 	}
 	r.mu.Lock()
 	err := r.fails
+	if r.failing != "" && strings.HasPrefix(topic, r.failing) {
+		err = errors.New("never")
+	}
 	r.mu.Unlock()
 	if err != nil {
 		return nil, hub.Position{}, err
@@ -508,6 +513,65 @@ func TestGapWithBadHistory(t *testing.T) {
 		at = hub.Position{Epoch: at.Epoch + 1, Offset: 1}
 		h.Publication("a", hub.Publication{Payload: []byte("4"), Position: at}) // the stream was lost
 		require.Equal(t, []string{"a: 1", "a: gap", "a: 3", "a: gap", "a: 4"}, f.take())
+	})
+}
+
+// Topics whose history fails permanently do not keep others from catching up.
+func TestGapBesideBrokenTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRemote(1000)
+		h := run(t, r)
+		m, f := join(t, h)
+		for i := range 20 {
+			subscribe(t, m, fmt.Sprint("broken", i))
+			publish(t, h, fmt.Sprint("broken", i), "x")
+		}
+		subscribe(t, m, "a")
+		publish(t, h, "a", "1")
+		r.set(func() { r.failing, r.lossy = "broken", true })
+		publish(t, h, "a", "2")
+		f.take()
+		for i := range 20 {
+			h.Gap(fmt.Sprint("broken", i))
+		}
+		h.Gap("a")
+		time.Sleep(time.Minute)
+		require.Equal(t, lines("a", 2, 2), f.take())
+	})
+}
+
+// withoutJoins is a broker with a Join in the stream of a topic that its history leaves
+// out, as that of NATS does.
+type withoutJoins struct {
+	*remote
+	newest hub.Position
+}
+
+func (b *withoutJoins) History(ctx context.Context, topic string, since hub.Position, limit int) ([]hub.Publication, hub.Position, error) {
+	pubs, newest, err := b.remote.History(ctx, topic, since, limit)
+	if newest.Offset < b.newest.Offset {
+		newest = b.newest
+	}
+	return pubs, newest, err
+}
+
+// A position that belongs to a Join is not a gap.
+func TestGapUpToJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &withoutJoins{remote: newRemote(10)}
+		h, _ := runWith(t, b, b.remote)
+		m, f := join(t, h)
+		subscribe(t, m, "a")
+		at := publish(t, h, "a", "1")
+		h.Gap("a")
+		at.Offset++
+		b.newest = at
+		h.Publication("a", hub.Publication{Kind: hub.Join, Payload: []byte("ann"), ID: "1", Position: at})
+		time.Sleep(time.Minute)
+		at.Offset++
+		h.Publication("a", hub.Publication{Payload: []byte("2"), Position: at})
+		require.Equal(t, lines("a", 1, 2), f.take())
+		require.Zero(t, h.Stats().Gaps)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/wskit/wskit/hub/internal/table"
 	"github.com/wskit/wskit/ws"
 )
 
@@ -40,7 +41,8 @@ var (
 	ErrBroker = errors.New("hub: the broker failed")
 
 	// ErrTopic is returned for a topic that is empty, too long or not UTF-8,
-	// and for a pattern where only a topic is allowed.
+	// for a pattern where only a topic is allowed, and for a topic that the
+	// broker does not support.
 	ErrTopic = errors.New("hub: invalid topic")
 )
 
@@ -67,8 +69,10 @@ type Options struct {
 	BrokerTimeout time.Duration
 
 	// PresenceTTL is the lifetime of an entry in a PresenceStore. The hub
-	// renews it after a third of this time. 0 and negative values mean
-	// DefaultPresenceTTL.
+	// renews it after a third of this time. If a copy of the program ends
+	// without notice, its members are gone after PresenceTTL, and receivers of
+	// the other hubs get a Leave up to two thirds of PresenceTTL later. 0 and
+	// negative values mean DefaultPresenceTTL.
 	PresenceTTL time.Duration
 
 	// Panicked, if not nil, is called after a method of a receiver or an
@@ -82,7 +86,8 @@ type Options struct {
 type Hub struct {
 	opts   Options
 	broker Broker
-	local  bool // the broker is in memory: its calls do not wait
+	store  PresenceStore // the broker, or nil
+	local  bool          // the broker is in memory: its calls do not wait
 
 	seed     maphash.Seed
 	shards   [shards]shard
@@ -92,6 +97,7 @@ type Hub struct {
 
 	members  members
 	catching catching
+	leaves   leaves
 	stats    counters
 }
 
@@ -101,7 +107,7 @@ const shards = 256 // a power of two
 // sources, and before the locks of patterns.
 type shard struct {
 	mu      sync.RWMutex
-	sources table[*source]
+	sources table.Map[*source]
 }
 
 // New returns a hub. It copies opts, which may be nil. The caller must call
@@ -119,11 +125,13 @@ func New(opts *Options) *Hub {
 	if h.broker = h.opts.Broker; h.broker == nil {
 		h.broker = NewMemory(nil)
 	}
+	h.store, _ = h.broker.(PresenceStore)
 	if m, ok := h.broker.(*Memory); ok {
 		m.serve(h)
 		h.local = true
 	}
 	h.catching.wake = make(chan struct{})
+	h.leaves.max = maxLeaves
 	return h
 }
 
@@ -133,8 +141,11 @@ func New(opts *Options) *Hub {
 func (h *Hub) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var due sync.WaitGroup
-	due.Go(func() { h.renewPresence(ctx) })
 	due.Go(func() { h.catchUp(ctx) })
+	if h.store != nil {
+		due.Go(func() { h.renewPresence(ctx) })
+		due.Go(func() { h.expirePresence(ctx) })
+	}
 	defer due.Wait()
 	defer cancel()
 	return h.broker.Run(ctx, h)
@@ -165,8 +176,14 @@ func (h *Hub) Publish(ctx context.Context, topic string, p Publication) (Positio
 	return at, nil
 }
 
-// brokerError wraps an error of the broker.
-func brokerError(op string, err error) error { return fmt.Errorf("%w: %s: %w", ErrBroker, op, err) }
+// brokerError wraps an error of the broker. A topic that the broker refuses is
+// not a failure of the broker, which a repeated call may succeed after.
+func brokerError(op string, err error) error {
+	if errors.Is(err, ErrTopic) {
+		return fmt.Errorf("hub: %s: %w", op, err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrBroker, op, err)
+}
 
 // bound returns ctx with BrokerTimeout.
 func (h *Hub) bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -204,7 +221,7 @@ func (h *Hub) find(name string) *source {
 	sh := h.shard(name)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	return sh.sources.entries[name]
+	return sh.sources.Entries[name]
 }
 
 // open returns the source of this name, and creates it if necessary.
@@ -215,10 +232,10 @@ func (h *Hub) open(name string) *source {
 	sh := h.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.sources.entries[name]
+	s := sh.sources.Entries[name]
 	if s == nil {
 		s = &source{name: strings.Clone(name), pattern: IsPattern(name)}
-		sh.sources.set(s.name, s)
+		sh.sources.Set(s.name, s)
 		if s.pattern {
 			h.patternsOf(name).set(name, s)
 			h.anyWild.Add(1)
@@ -232,7 +249,7 @@ func (h *Hub) remove(s *source) {
 	sh := h.shard(s.name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.sources.delete(s.name)
+	sh.sources.Delete(s.name)
 	if s.pattern {
 		h.patternsOf(s.name).set(s.name, nil)
 		h.anyWild.Add(-1)
@@ -244,8 +261,8 @@ func (h *Hub) all(f func(*source)) {
 	for i := range h.shards {
 		sh := &h.shards[i]
 		sh.mu.RLock()
-		found := make([]*source, 0, len(sh.sources.entries))
-		for _, s := range sh.sources.entries {
+		found := make([]*source, 0, len(sh.sources.Entries))
+		for _, s := range sh.sources.Entries {
 			found = append(found, s)
 		}
 		sh.mu.RUnlock()

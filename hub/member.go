@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/wskit/wskit/wsutil"
 )
 
 // Member is a receiver that has joined a hub: see [Hub.Join]. All methods are
@@ -135,9 +137,7 @@ func (m *Member) Unsubscribe(topic string) bool {
 	if sub == nil {
 		return false
 	}
-	ctx, cancel := m.hub.bound(context.Background())
-	defer cancel()
-	m.hub.drop(ctx, sub)
+	m.hub.drop(sub)
 	return true
 }
 
@@ -154,8 +154,8 @@ func (m *Member) Publish(ctx context.Context, topic string, p Publication) (Posi
 	return m.hub.Publish(ctx, topic, p)
 }
 
-// Leave ends all subscriptions and the membership. It waits for the broker only
-// if the member is present on a topic. It may be called more than once.
+// Leave ends all subscriptions and the membership. It does not wait for the
+// broker: see [PresenceStore]. It may be called more than once.
 func (m *Member) Leave() {
 	m.mu.Lock()
 	if m.left {
@@ -166,10 +166,8 @@ func (m *Member) Leave() {
 	subs := m.all()
 	m.few, m.many = nil, nil
 	m.mu.Unlock()
-	ctx, cancel := m.hub.bound(context.Background())
-	defer cancel()
 	for _, sub := range subs {
-		m.hub.drop(ctx, sub)
+		m.hub.drop(sub)
 	}
 	m.hub.members.remove(m)
 }
@@ -203,15 +201,20 @@ func (m *Member) Drained() {
 	m.mu.Unlock()
 	var d delivery
 	for _, sub := range subs {
-		sub.source.mu.Lock()
-		if sub.gap && sub.at >= 0 {
-			d.offerGap(sub)
-		}
-		sub.source.mu.Unlock()
+		sub.reportGap(&d)
 	}
 	if m.lost.Load() {
 		result, err := m.receiver.Deliver(newMessage("", Publication{Kind: Gap}))
 		m.lost.Store(err != nil || !result.Taken())
+	}
+}
+
+// reportGap reports a pending gap. A receiver that panics leaves no lock behind.
+func (sub *subscription) reportGap(d *delivery) {
+	sub.source.mu.Lock()
+	defer sub.source.mu.Unlock()
+	if sub.gap && sub.at >= 0 {
+		d.offerGap(sub)
 	}
 }
 
@@ -266,7 +269,10 @@ func (h *Hub) replay(ctx context.Context, sub *subscription, since Position, las
 	for _, p := range pubs {
 		m := newMessage(name, p)
 		m.Replayed, m.Previous = true, *last
-		if err := sub.member.receiver.Replay(ctx, m); err != nil {
+		switch err := sub.member.receiver.Replay(ctx, m); {
+		case errors.Is(err, wsutil.ErrSendTooLarge): // now and at each later attempt
+			return since, ErrCannotRecover
+		case err != nil:
 			return since, fmt.Errorf("hub: replay: %w", err)
 		}
 		*last = p.Position

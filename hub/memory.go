@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wskit/wskit/hub/internal/table"
 	"github.com/wskit/wskit/wsutil"
 )
 
@@ -52,7 +53,7 @@ type Memory struct {
 // epoch.
 type memoryShard struct {
 	mu     sync.Mutex // guards the fields below; not held while waiting for the lock of a ring
-	rings  table[*ring]
+	rings  table.Map[*ring]
 	offset uint64 // the last one
 	gone   uint64 // the highest offset that a forgotten ring has had
 }
@@ -125,10 +126,10 @@ func (b *Memory) open(topic string) (*ring, uint64) {
 	sh := b.shard(topic)
 	for {
 		sh.mu.Lock()
-		r := sh.rings.entries[topic]
+		r := sh.rings.Entries[topic]
 		if r == nil {
 			r = &ring{gone: sh.gone, last: sh.offset}
-			sh.rings.set(topic, r)
+			sh.rings.Set(topic, r)
 		}
 		sh.mu.Unlock()
 		r.mu.Lock() // a publication to the topic may be in progress
@@ -195,7 +196,7 @@ func (b *Memory) History(_ context.Context, topic string, since Position, limit 
 	sh := b.shard(topic)
 	sh.mu.Lock()
 	top, gone := Position{b.epoch, sh.offset}, sh.gone
-	r := sh.rings.entries[topic]
+	r := sh.rings.Entries[topic]
 	sh.mu.Unlock()
 	var pubs []Publication
 	if r != nil {
@@ -249,14 +250,14 @@ func (b *Memory) Run(ctx context.Context, _ Handler) error {
 func (b *Memory) sweep(sh *memoryShard, now time.Time) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for topic, r := range sh.rings.entries {
+	for topic, r := range sh.rings.Entries {
 		if !r.mu.TryLock() { // in use: try again next time
 			continue
 		}
 		if r.trim(b.history(topic), now); len(r.entries) == 0 {
 			r.dead = true
 			sh.gone = max(sh.gone, r.last)
-			sh.rings.delete(topic)
+			sh.rings.Delete(topic)
 		}
 		r.mu.Unlock()
 	}

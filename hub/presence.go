@@ -21,6 +21,13 @@ func (m *Member) ID() string {
 	return m.id
 }
 
+// shown is what a hub knows about a member that is visible by one of its
+// subscriptions.
+type shown struct {
+	data  []byte
+	until time.Time // others know the member at least until then
+}
+
 // Presence returns up to limit members that are present on a topic, in no
 // particular order, and their total number. They are the members of all hubs if
 // the broker is a [PresenceStore], and otherwise of this hub. With limit 0 it
@@ -29,18 +36,19 @@ func (h *Hub) Presence(ctx context.Context, topic string, limit int) ([]Presence
 	if err := h.checkTopic(topic, false); err != nil {
 		return nil, 0, err
 	}
-	if store, ok := h.broker.(PresenceStore); ok {
+	s := h.find(topic)
+	if h.store != nil {
 		ctx, cancel := h.bound(ctx)
 		defer cancel()
-		found, count, err := store.Presence(ctx, topic, limit)
+		found, count, err := h.store.Presence(ctx, topic, limit)
 		switch {
 		case err == nil:
+			s.learnAll(found)
 			return found, count, nil
 		case !errors.Is(err, errors.ErrUnsupported):
 			return nil, 0, brokerError("presence", err)
 		}
 	}
-	s := h.find(topic)
 	if s == nil {
 		return nil, 0, nil
 	}
@@ -52,17 +60,17 @@ func (h *Hub) Presence(ctx context.Context, topic string, limit int) ([]Presence
 func (s *source) presence(limit int) (found []Presence, count int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for sub, data := range s.present {
+	for sub, p := range s.present {
 		if len(found) == limit {
 			break
 		}
-		found = append(found, Presence{sub.member.ID(), data})
+		found = append(found, Presence{sub.member.ID(), p.data})
 	}
 	return found, len(s.present)
 }
 
 // appear makes sub visible with this data, unless data is nil. If the broker is
-// unreachable, the next renewal adds the entry, and no Join is published.
+// unreachable, the next renewal in a PresenceStore does it.
 func (h *Hub) appear(ctx context.Context, sub *subscription, data []byte) {
 	if data == nil {
 		return
@@ -71,47 +79,67 @@ func (h *Hub) appear(ctx context.Context, sub *subscription, data []byte) {
 	p := Presence{m.ID(), bytes.Clone(data)}
 	m.showing.Lock()
 	defer m.showing.Unlock()
+	ctx, cancel := h.bound(ctx)
+	defer cancel()
+	h.leaveBeforeJoin(ctx, presenceKey{s.name, m})
 	s.mu.Lock()
 	if sub.ended {
 		s.mu.Unlock()
 		return
 	}
 	if s.present == nil {
-		s.present = make(map[*subscription][]byte)
+		s.present = make(map[*subscription]shown)
 	}
-	s.present[sub] = p.Data
+	s.present[sub] = shown{data: p.Data}
 	s.mu.Unlock()
-	ctx, cancel := h.bound(ctx)
-	defer cancel()
-	if store, ok := h.broker.(PresenceStore); ok {
-		store.SetPresence(ctx, s.name, p, h.opts.PresenceTTL)
+	if h.store != nil {
+		h.store.SetPresence(ctx, s.name, p, h.opts.PresenceTTL)
 	}
-	h.broker.Publish(ctx, s.name, Publication{Kind: Join, ID: p.ID, Payload: p.Data})
+	h.publishJoin(ctx, sub, p)
 }
 
-// drop ends a subscription. If the member was visible, it publishes a Leave.
-func (h *Hub) drop(ctx context.Context, sub *subscription) {
-	data, visible := h.end(sub)
-	if !visible {
-		return
+// publishJoin publishes a Join, and records that it did.
+func (h *Hub) publishJoin(ctx context.Context, sub *subscription, p Presence) {
+	_, err := h.broker.Publish(ctx, sub.source.name, Publication{Kind: Join, ID: p.ID, Payload: p.Data})
+	if err == nil {
+		sub.keepShown(h.opts.PresenceTTL)
 	}
-	m := sub.member
-	m.showing.Lock()
-	defer m.showing.Unlock()
-	if store, ok := h.broker.(PresenceStore); ok {
-		store.RemovePresence(ctx, sub.source.name, m.ID())
+}
+
+// keepShown records that others know the member for the duration ttl.
+func (sub *subscription) keepShown(ttl time.Duration) {
+	s := sub.source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, visible := s.present[sub]; visible {
+		p.until = time.Now().Add(ttl)
+		s.present[sub] = p
 	}
-	h.broker.Publish(ctx, sub.source.name, Publication{Kind: Leave, ID: m.ID(), Payload: data})
+}
+
+// drop ends a subscription. If the member was visible, it sends a leave.
+func (h *Hub) drop(sub *subscription) {
+	if p, visible := h.end(sub); visible {
+		h.sendLeave(&leave{presenceKey: presenceKey{sub.source.name, sub.member}, data: p.data, since: time.Now()})
+	}
 }
 
 // renewPresence renews the entries of this hub in the broker until ctx ends.
-// After a call that the store does not answer in time, the remaining entries
-// wait for the next renewal.
 func (h *Hub) renewPresence(ctx context.Context) {
-	store, ok := h.broker.(PresenceStore)
-	if !ok {
-		return
-	}
+	h.eachThird(ctx, func(s *source) (inTime bool) {
+		for _, sub := range s.visible() {
+			if !h.renew(ctx, sub) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// eachThird calls f for all topics after each third of PresenceTTL, until ctx
+// ends. After a call that the store does not answer in time, the remaining
+// topics wait for the next third.
+func (h *Hub) eachThird(ctx context.Context, f func(s *source) (inTime bool)) {
 	due := time.NewTicker(h.opts.PresenceTTL / 3)
 	defer due.Stop()
 	for {
@@ -121,11 +149,7 @@ func (h *Hub) renewPresence(ctx context.Context) {
 			return
 		}
 		inTime := true
-		h.all(func(s *source) {
-			for _, sub := range s.visible() {
-				inTime = inTime && h.renew(ctx, store, sub)
-			}
-		})
+		h.all(func(s *source) { inTime = inTime && f(s) })
 	}
 }
 
@@ -137,20 +161,30 @@ func (s *source) visible() []*subscription {
 }
 
 // renew renews the entry of a member, unless it is no longer visible. It
-// reports whether the store has answered in time. It holds m.showing, so that
-// it cannot restore an entry that drop has removed.
-func (h *Hub) renew(ctx context.Context, store PresenceStore, sub *subscription) bool {
+// publishes a Join if others may have seen the entry expire. It reports whether
+// the store has answered in time. It holds m.showing, so that it cannot restore
+// an entry that was removed. If another call about the member is in progress,
+// the entry waits for the next renewal.
+func (h *Hub) renew(ctx context.Context, sub *subscription) (inTime bool) {
 	m, s := sub.member, sub.source
-	m.showing.Lock()
+	if !m.showing.TryLock() {
+		return true
+	}
 	defer m.showing.Unlock()
 	s.mu.Lock()
-	data, visible := s.present[sub]
+	shown, visible := s.present[sub]
 	s.mu.Unlock()
 	if !visible {
 		return true
 	}
 	ctx, cancel := h.bound(ctx)
 	defer cancel()
-	store.SetPresence(ctx, s.name, Presence{m.ID(), data}, h.opts.PresenceTTL)
+	p := Presence{m.ID(), shown.data}
+	err := h.store.SetPresence(ctx, s.name, p, h.opts.PresenceTTL)
+	if err == nil && time.Now().After(shown.until) {
+		h.publishJoin(ctx, sub, p)
+	} else if err == nil {
+		sub.keepShown(h.opts.PresenceTTL)
+	}
 	return ctx.Err() == nil
 }

@@ -18,7 +18,9 @@ type Receiver interface {
 	// message. After any other error, the member leaves the hub.
 	Deliver(m *Message) (wsutil.SendResult, error)
 
-	// Replay is like Deliver, but waits for room in the queue until ctx ends.
+	// Replay is like Deliver, but waits for room in the queue until ctx ends. An
+	// error that wraps [wsutil.ErrSendTooLarge] ends the replay: see
+	// [Subscribed.Recovered].
 	Replay(ctx context.Context, m *Message) error
 
 	// Buffered returns how many bytes wait to be sent.
@@ -81,7 +83,7 @@ func (r conn) Close(code ws.StatusCode, reason string) error {
 
 // LoopConn is like [Conn], for a connection on a loop. Methods of [Member] that
 // may wait for the broker, such as Subscribe, must not be called on the loop:
-// see [wsloop.Conn.Go]. Leave waits only if the member is present on a topic.
+// see [wsloop.Conn.Go]. Leave and Unsubscribe do not wait for it.
 func LoopConn(c *wsloop.Conn, e Encoder) Receiver { return loopConn{sender{c, e}, c} }
 
 type loopConn struct {

@@ -24,7 +24,8 @@ type source struct {
 	subs     []*subscription
 	position Position // of the last delivered publication
 	newest   Position // of the last received publication while behind
-	present  map[*subscription][]byte
+	present  map[*subscription]shown
+	known    map[string]known // members that receivers know, by ID; only with a PresenceStore
 
 	delivered, dropped uint64
 }
@@ -180,7 +181,7 @@ func (s *source) enter(sub *subscription) {
 }
 
 // end ends a subscription, which may not be live yet.
-func (h *Hub) end(sub *subscription) (present []byte, was bool) {
+func (h *Hub) end(sub *subscription) (present shown, was bool) {
 	s := sub.source
 	s.mu.Lock()
 	sub.ended = true

@@ -2,10 +2,11 @@ package hub
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/wskit/wskit/hub/internal/table"
 )
 
 // IsPattern reports whether topic is a pattern: a segment is "*", which matches
@@ -39,36 +40,6 @@ func (h *Hub) checkTopic(topic string, pattern bool) error {
 	return nil
 }
 
-// table is a map by name that releases memory: it is copied when it has become
-// much too large. The zero value is empty.
-type table[V any] struct {
-	entries map[string]V
-	most    int // entries since the map was made
-}
-
-// keptEntries is the size below which a map is not copied.
-const keptEntries = 64
-
-func (t *table[V]) set(name string, v V) {
-	if t.entries == nil {
-		t.entries = make(map[string]V)
-	}
-	t.entries[name] = v
-	t.most = max(t.most, len(t.entries))
-}
-
-func (t *table[V]) delete(name string) {
-	delete(t.entries, name)
-	switch n := len(t.entries); {
-	case n == 0:
-		*t = table[V]{}
-	case t.most > keptEntries && n < t.most/4:
-		smaller := make(map[string]V, n)
-		maps.Copy(smaller, t.entries)
-		*t = table[V]{smaller, n}
-	}
-}
-
 // patterns is a trie of patterns by segments.
 type patterns struct {
 	mu   sync.RWMutex
@@ -76,9 +47,9 @@ type patterns struct {
 }
 
 type node struct {
-	next table[*node] // by segment, "*" among them
-	here *source      // the pattern that ends here
-	rest *source      // the pattern that ends with ">" after this
+	next table.Map[*node] // by segment, "*" among them
+	here *source          // the pattern that ends here
+	rest *source          // the pattern that ends with ">" after this
 }
 
 // set makes s the pattern of this name; nil removes it.
@@ -94,18 +65,18 @@ func (n *node) set(name string, s *source) {
 		n.rest = s
 		return
 	}
-	child := n.next.entries[segment]
+	child := n.next.Entries[segment]
 	if child == nil {
 		child = new(node)
-		n.next.set(segment, child)
+		n.next.Set(segment, child)
 	}
 	if more {
 		child.set(after, s)
 	} else {
 		child.here = s
 	}
-	if child.here == nil && child.rest == nil && len(child.next.entries) == 0 {
-		n.next.delete(segment)
+	if child.here == nil && child.rest == nil && len(child.next.Entries) == 0 {
+		n.next.Delete(segment)
 	}
 }
 
@@ -122,7 +93,7 @@ func (n *node) match(dst []*source, topic string) []*source {
 	}
 	segment, after, more := strings.Cut(topic, ".")
 	for _, segment := range [...]string{segment, "*"} {
-		child := n.next.entries[segment]
+		child := n.next.Entries[segment]
 		switch {
 		case child == nil:
 		case more:

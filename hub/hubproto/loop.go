@@ -36,7 +36,7 @@ func (s *Server) LoopHandler(ctx context.Context) *wsloop.Handler {
 		},
 		Close: func(c *wsloop.Conn, _ wsloop.End) {
 			if session := wsloop.ValueOf[*session](c); session != nil {
-				go session.member.Leave() // it may wait for the broker
+				go session.member.Leave() // it waits for the locks of topics
 			}
 		},
 	}

@@ -124,6 +124,22 @@ func testRefusals(t *testing.T, newNetwork opener) {
 	refused(`{"id":1,"do":"subscribe","topic":"b"}`, "subscribed")
 }
 
+// picky is a broker that does not support some topics.
+type picky struct{ absent }
+
+func (picky) Subscribe(_ context.Context, topic string) error {
+	return fmt.Errorf("picky: %w: %s", hub.ErrTopic, topic)
+}
+
+// A topic that the broker refuses is not tried again.
+func TestTopicOfBroker(t *testing.T) { onEach(t, testTopicOfBroker) }
+
+func testTopicOfBroker(t *testing.T, newNetwork opener) {
+	c := newNetwork(t, &hubproto.Server{Hub: hub.New(&hub.Options{Broker: picky{}})}).dial(t)
+	c.send(`{"id":1,"do":"subscribe","topic":"a"}`)
+	require.Contains(t, c.receive(), `"error":"topic"`)
+}
+
 // What is no request ends the connection, with the reason.
 func TestMalformedRequests(t *testing.T) { onEach(t, testMalformedRequests) }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/hub/internal/table"
 )
 
 // Defaults of [Options].
@@ -100,7 +101,7 @@ type Broker struct {
 
 	mu     sync.Mutex
 	begin  hub.Position                  // start of reading the stream
-	topics map[string]*nats.Subscription // subscriptions of the hub; nil values for topics with history
+	topics table.Map[*nats.Subscription] // subscriptions of the hub; nil values for topics with history
 }
 
 var (
@@ -132,7 +133,6 @@ func New(opts Options) (*Broker, error) {
 		opened:  make(chan *jetstream.StreamInfo, 1),
 		sending: make(chan struct{}, 1),
 		sender:  sender{id: rand.Uint64()},
-		topics:  make(map[string]*nats.Subscription),
 	}
 	var err error
 	if b.nc, err = nats.Connect(opts.URL, b.connecting()...); err != nil {
@@ -256,14 +256,14 @@ func (b *Broker) Subscribe(ctx context.Context, topic string) error {
 func (b *Broker) want(topic string, sub *nats.Subscription) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.topics[topic] = sub
+	b.topics.Set(topic, sub)
 }
 
 // Unsubscribe implements [hub.Broker].
 func (b *Broker) Unsubscribe(topic string) {
 	b.mu.Lock()
-	sub := b.topics[topic]
-	delete(b.topics, topic)
+	sub := b.topics.Entries[topic]
+	b.topics.Delete(topic)
 	b.mu.Unlock()
 	if sub != nil {
 		_ = sub.Unsubscribe() // fails only if the connection has ended
@@ -275,8 +275,8 @@ func (b *Broker) Unsubscribe(topic string) {
 func (b *Broker) wanted(stored bool) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	topics := make([]string, 0, len(b.topics))
-	for topic, sub := range b.topics {
+	topics := make([]string, 0, len(b.topics.Entries))
+	for topic, sub := range b.topics.Entries {
 		if stored == (sub == nil) || hub.IsPattern(topic) {
 			topics = append(topics, topic)
 		}

@@ -21,5 +21,6 @@
 //
 // If the server that leads the stream ends without notice, the other servers
 // elect a new leader within 10 s. Until then, topics with history pause. They
-// lose no publications.
+// lose no publications. Entries of presence are not renewed either, so PresenceTTL
+// of the hub should be longer than that.
 package natsbroker

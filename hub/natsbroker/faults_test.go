@@ -42,6 +42,7 @@ func freePort(t *testing.T) int {
 // A server that ends and comes back: what is kept arrives, once, and the rest
 // is a gap.
 func TestServerAwayAndBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	port := freePort(t)
 	s := startNATS(t, dir, port)
@@ -108,6 +109,7 @@ func publishUntilBack(t *testing.T, b *Broker, topic, payload string) error {
 // A server that comes back without its stream: another epoch, a gap on each
 // topic.
 func TestStreamLost(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	s := startNATS(t, t.TempDir(), port)
 	b := open(t, Options{URL: s.ClientURL()})
@@ -162,6 +164,7 @@ func TestHistoryIsBounded(t *testing.T) {
 
 // Of a topic of which nothing is kept, the end of the stream is the position.
 func TestHistoryThatHasAged(t *testing.T) {
+	t.Parallel()
 	s := startNATS(t, t.TempDir(), server.RANDOM_PORT)
 	b, err := New(Options{URL: s.ClientURL(), History: brokertest.Kept, MaxAge: time.Second})
 	require.NoError(t, err)
@@ -306,6 +309,7 @@ func TestTopicThatIsTooLong(t *testing.T) {
 	for _, prefix := range []string{"live.", "kept."} {
 		topic := prefix + strings.Repeat("x", 64<<10)
 		require.ErrorIs(t, b.Subscribe(t.Context(), topic), ErrTopic)
+		require.ErrorIs(t, b.Subscribe(t.Context(), topic), hub.ErrTopic, "so that clients do not try again")
 		_, err := b.Publish(t.Context(), topic, hub.Publication{Payload: []byte("x")})
 		require.ErrorIs(t, err, ErrTopic)
 	}

@@ -47,6 +47,7 @@ func eventually(t *testing.T, f func(ctx context.Context) error) {
 // Three servers in process: what one copy publishes arrives at the others, one
 // of them ends, and its clients recover at another.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	servers := startCluster(t, 3)
 	brokers, recorders := make([]*Broker, 3), make([]*brokertest.Recorder, 3)
 	for i, s := range servers {

@@ -1,13 +1,20 @@
 package natsbroker
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/wskit/wskit/hub"
 )
 
 // ErrTopic is returned for a topic that makes a subject longer than MaxSubject.
-var ErrTopic = errors.New("natsbroker: topic is too long")
+// It wraps [hub.ErrTopic].
+var ErrTopic error = topicError{}
+
+type topicError struct{}
+
+func (topicError) Error() string { return "natsbroker: topic is too long" }
+func (topicError) Unwrap() error { return hub.ErrTopic }
 
 // MaxSubject is the maximum length of the subject of a topic in bytes: NATS
 // limits a line of its protocol to 4 KiB. A byte of a topic takes one byte in

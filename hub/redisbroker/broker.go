@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/hub/internal/table"
 	"github.com/wskit/wskit/hub/internal/wire"
 )
 
@@ -63,9 +64,9 @@ type Broker struct {
 	running atomic.Bool
 
 	mu     sync.Mutex
-	wanted map[string]*subscription // by topic or pattern
-	globs  map[string]string        // patterns by their Redis patterns
-	dirty  map[string]bool          // topics whose subscription changed since the last command
+	wanted table.Map[*subscription] // by topic or pattern
+	globs  table.Map[string]        // patterns by their Redis patterns; empty without a session
+	dirty  map[string]bool          // topics whose subscription changed since the last command; nil without a session
 	wake   chan struct{}            // signals that dirty is not empty
 }
 
@@ -93,9 +94,6 @@ func New(opts Options) (*Broker, error) {
 		opts:   opts,
 		client: redis.NewUniversalClient(&o),
 		from:   rand.Uint64(),
-		wanted: make(map[string]*subscription),
-		globs:  make(map[string]string),
-		dirty:  make(map[string]bool),
 		wake:   make(chan struct{}, 1),
 	}, nil
 }

@@ -152,6 +152,24 @@ func TestServerAwayAndBack(t *testing.T) {
 	r.WaitPayloads(t, "live.a", "4")
 }
 
+// Topics that come and go while Redis is away leave nothing behind.
+func TestTopicsWhileRedisIsAway(t *testing.T) {
+	b, err := New(Options{Redis: &redis.UniversalOptions{
+		Addrs: []string{"nowhere"}, Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed },
+	}})
+	require.NoError(t, err)
+	brokertest.Start(t, b)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range 1000 {
+		require.Error(t, b.Subscribe(ended, fmt.Sprint("topic.", i)))
+		require.Error(t, b.Subscribe(ended, fmt.Sprintf("topic.%d.*", i)))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	require.Zero(t, len(b.wanted.Entries)+len(b.dirty)+len(b.globs.Entries))
+}
+
 // Redis comes back without its data: another epoch.
 func TestDataLost(t *testing.T) {
 	s := startRedis(t)

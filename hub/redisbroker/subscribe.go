@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/wskit/wskit/hub"
+	"github.com/wskit/wskit/hub/internal/table"
 	"github.com/wskit/wskit/hub/internal/wire"
 )
 
@@ -58,27 +59,36 @@ func (b *Broker) Subscribe(ctx context.Context, topic string) error {
 // Unsubscribe implements [hub.Broker].
 func (b *Broker) Unsubscribe(topic string) { b.mark(topic, nil) }
 
-// mark records whether the hub is subscribed to a topic, for the writer of a
-// session.
+// mark records whether the hub is subscribed to a topic, for the writer of the
+// session. Without a session nothing else is recorded, because the next one
+// begins without subscriptions.
 func (b *Broker) mark(topic string, s *subscription) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case s != nil:
-		b.wanted[topic] = s
-	case b.wanted[topic] == nil:
+		b.wanted.Set(topic, s)
+	case b.wanted.Entries[topic] == nil:
 		return
 	default:
-		delete(b.wanted, topic)
+		b.wanted.Delete(topic)
 	}
-	if hub.IsPattern(topic) {
-		b.globs[b.glob(topic)] = topic
+	if b.dirty == nil {
+		return
 	}
-	b.dirty[topic] = true
+	b.change(topic)
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
+}
+
+// change records that the subscription of a topic must be sent. b.mu is held.
+func (b *Broker) change(topic string) {
+	if hub.IsPattern(topic) {
+		b.globs.Set(b.glob(topic), topic)
+	}
+	b.dirty[topic] = true
 }
 
 // Run passes received publications to h until ctx ends. Then it closes the
@@ -115,11 +125,8 @@ func (b *Broker) session(ctx context.Context, h hub.Handler) error {
 	if err := r.pubsub.Ping(ctx); err != nil {
 		return err
 	}
-	b.mu.Lock()
-	for topic := range b.wanted {
-		b.dirty[topic] = true
-	}
-	b.mu.Unlock()
+	b.begin()
+	defer b.end()
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
@@ -132,6 +139,23 @@ func (b *Broker) session(ctx context.Context, h hub.Handler) error {
 	cancel()
 	<-written
 	return err
+}
+
+// begin makes the writer of a new session subscribe to all topics.
+func (b *Broker) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dirty, b.globs = make(map[string]bool), table.Map[string]{}
+	for topic := range b.wanted.Entries {
+		b.change(topic)
+	}
+}
+
+// end forgets the changes that a session has not sent.
+func (b *Broker) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dirty, b.globs = nil, table.Map[string]{}
 }
 
 // reader is one connection for pub/sub.
@@ -161,20 +185,20 @@ func (r *reader) flush(ctx context.Context) error {
 	var topics, patterns, noTopics, noPatterns []string
 	r.mu.Lock()
 	for topic := range r.dirty {
-		pattern, wanted := hub.IsPattern(topic), r.wanted[topic] != nil
+		pattern, wanted := hub.IsPattern(topic), r.wanted.Entries[topic] != nil
 		switch {
 		case pattern && wanted:
 			patterns = append(patterns, r.glob(topic))
 		case pattern:
 			noPatterns = append(noPatterns, r.glob(topic))
-			delete(r.globs, r.glob(topic))
+			r.globs.Delete(r.glob(topic))
 		case wanted:
 			topics = append(topics, r.channel(topic))
 		default:
 			noTopics = append(noTopics, r.channel(topic))
 		}
 	}
-	clear(r.dirty)
+	r.dirty = make(map[string]bool) // releases the memory of many topics
 	r.mu.Unlock()
 	for _, c := range []struct {
 		names []string
@@ -255,7 +279,7 @@ func (r *reader) confirm(m *redis.Subscription) {
 	}
 	topic := r.topicOf(m)
 	r.mu.Lock()
-	s := r.wanted[topic]
+	s := r.wanted.Entries[topic]
 	r.mu.Unlock()
 	switch {
 	case s == nil:
@@ -273,7 +297,7 @@ func (r *reader) topicOf(m *redis.Subscription) string {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.globs[m.Channel]
+	return r.globs.Entries[m.Channel]
 }
 
 // message delivers a publication. Redis sends it consecutively for a channel

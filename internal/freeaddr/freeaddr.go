@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 )
+
+// returned holds the ports that this process has chosen.
+var returned sync.Map
 
 // Loopback returns n unused addresses of the loopback interface. Their ports
 // are below those that systems assign to outgoing connections and to listeners
@@ -19,11 +23,15 @@ func Loopback(t testing.TB, n int) (addrs []string) {
 		if len(addrs) == n {
 			return addrs
 		}
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", low+rand.IntN(high-low)))
+		port := low + rand.IntN(high-low)
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}
-		defer ln.Close() // at the end, so that the addresses differ
+		defer ln.Close()
+		if _, used := returned.LoadOrStore(port, true); used {
+			continue // by another test of this process
+		}
 		addrs = append(addrs, ln.Addr().String())
 	}
 	t.Fatal("freeaddr: there are not enough free ports")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,17 +184,18 @@ func testPresenceContext(t *testing.T, s Server, one, _ store) {
 // presenceTTL is that of hubs in tests: NATS counts in seconds.
 const presenceTTL = 2 * time.Second
 
-// testKilledCopy ends a copy without a word: its members disappear.
+// testKilledCopy ends a copy without a word: its members disappear, and others get a Leave.
 func testKilledCopy(t *testing.T, _ Server, one, other store) {
 	anns, kill := runHub(t, one)
 	bobs, _ := runHub(t, other)
+	bob := visible(t, bobs, "bob")
 	visible(t, anns, "ann")
-	visible(t, bobs, "bob")
 	for _, h := range []*hub.Hub{anns, bobs} {
 		waitFor(t, h, "ann", "bob")
 	}
 	kill()
 	waitFor(t, bobs, "bob")
+	Until(t, "the Leave", func() bool { return bob.left.Load() > 0 })
 }
 
 // testLostEntries takes the entries from a server: those of members that are there come
@@ -224,12 +226,14 @@ type runner struct {
 func (r runner) Run(ctx context.Context, _ hub.Handler) error { return r.h.Run(ctx) }
 
 // visible makes a member visible until the end of the test.
-func visible(t *testing.T, h *hub.Hub, name string) {
-	m, err := h.Join(nobody{}, nil)
+func visible(t *testing.T, h *hub.Hub, name string) *nobody {
+	r := new(nobody)
+	m, err := h.Join(r, nil)
 	require.NoError(t, err)
 	t.Cleanup(m.Leave)
 	_, err = m.Subscribe(t.Context(), "room", &hub.SubscribeOptions{Presence: []byte(name)})
 	require.NoError(t, err)
+	return r
 }
 
 // waitFor waits until these are on the topic, by what they say of themselves.
@@ -253,10 +257,16 @@ func waitFor(t *testing.T, h *hub.Hub, names ...string) {
 	})
 }
 
-// nobody is a receiver that takes all and keeps nothing.
-type nobody struct{}
+// nobody is a receiver that takes all and only counts who has left.
+type nobody struct{ left atomic.Int64 }
 
-func (nobody) Deliver(*hub.Message) (wsutil.SendResult, error) { return wsutil.SendSent, nil }
-func (nobody) Replay(context.Context, *hub.Message) error      { return nil }
-func (nobody) Buffered() int                                   { return 0 }
-func (nobody) Close(ws.StatusCode, string) error               { return nil }
+func (r *nobody) Deliver(m *hub.Message) (wsutil.SendResult, error) {
+	if m.Kind == hub.Leave {
+		r.left.Add(1)
+	}
+	return wsutil.SendSent, nil
+}
+
+func (*nobody) Replay(context.Context, *hub.Message) error { return nil }
+func (*nobody) Buffered() int                              { return 0 }
+func (*nobody) Close(ws.StatusCode, string) error          { return nil }
