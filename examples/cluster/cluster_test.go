@@ -5,14 +5,20 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/hub/hubproto"
 	"github.com/wskit/wskit/internal/freeaddr"
 )
 
@@ -50,7 +56,7 @@ func startNodes(t *testing.T, n int) (nodes []*exec.Cmd, urls []string) {
 	addrs := freeaddr.Loopback(t, 2*n)
 	join := strings.Join(addrs[n:], ",")
 	for i := range n {
-		cmd := exec.Command(os.Args[0], "node", "--addr", addrs[i], "--listen", addrs[n+i], "--join", join, "--dir", t.TempDir())
+		cmd := exec.Command(os.Args[0], "node", "--addr", addrs[i], "--listen", addrs[n+i], "--join", join, "--dir", t.TempDir(), "--presence", "3s")
 		cmd.Env = append(os.Environ(), "CLUSTER_NODE=1")
 		log := new(logs)
 		cmd.Stderr = log
@@ -73,15 +79,110 @@ func startNodes(t *testing.T, n int) (nodes []*exec.Cmd, urls []string) {
 }
 
 // A node is killed under load: its clients resume at the others, and each
-// message has come to each client once and in order.
+// message has come to each client once and in order. Its members disappear from
+// the lists of the others, which are told that they have left.
 func TestKilledNode(t *testing.T) {
 	nodes, urls := startNodes(t, 3)
+	var visitors []*visitor
+	for _, url := range urls {
+		visitors = append(visitors, visit(t, url))
+	}
+	for _, v := range visitors {
+		v.wait(urls, v.listed)
+		v.note(urls...)
+	}
+	var killed time.Time
 	l := load{nodes: urls, clients: 9, publishers: 3, messages: 600}
-	out := &killer{after: "200 of 600", kill: func() { require.NoError(t, nodes[2].Process.Kill()) }}
+	out := &killer{after: "200 of 600", kill: func() {
+		killed = time.Now()
+		require.NoError(t, nodes[2].Process.Kill())
+	}}
 	require.NoError(t, l.run(t.Context(), out), out)
 	require.True(t, out.killed)
 	require.Contains(t, out.String(), "0 lost, 0 twice, 0 out of order, 0 gaps")
 	t.Log(out)
+	for _, v := range visitors[:2] {
+		v.wait(urls[:2], v.listed)
+		v.wait(urls[:2], v.told)
+	}
+	t.Logf("its member has left %v after it was killed", time.Since(killed))
+}
+
+// visitor is a client that is present on the topic of the load, with the URL of
+// its node. It does not connect to another node.
+type visitor struct {
+	*hubproto.Client
+	t *testing.T
+
+	mu   sync.Mutex
+	here map[string]bool // according to joins and leaves
+}
+
+func visit(t *testing.T, url string) *visitor {
+	v := &visitor{Client: hubproto.NewClient(url, nil), t: t, here: make(map[string]bool)}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- v.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-ended })
+	me, err := json.Marshal(url)
+	require.NoError(t, err)
+	require.NoError(t, v.Subscribe(topic, &hubproto.SubscribeOptions{Presence: me}, func(e hubproto.Event) {
+		switch e.Kind {
+		case hubproto.Join:
+			v.note(name(e.Data))
+		case hubproto.Leave:
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			delete(v.here, name(e.Data))
+		}
+	}))
+	return v
+}
+
+// name returns the data of a member.
+func name(data json.RawMessage) (s string) {
+	json.Unmarshal(data, &s)
+	return s
+}
+
+// note records that members are there.
+func (v *visitor) note(names ...string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, name := range names {
+		v.here[name] = true
+	}
+}
+
+// told returns the members that joins and leaves tell of.
+func (v *visitor) told() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Collect(maps.Keys(v.here))
+}
+
+// listed returns the members that the node lists.
+func (v *visitor) listed() (names []string) {
+	ctx, cancel := context.WithTimeout(v.t.Context(), 20*time.Second)
+	defer cancel()
+	members, _, _ := v.Presence(ctx, topic, 100)
+	for _, m := range members {
+		names = append(names, name(m.Data))
+	}
+	return names
+}
+
+// wait waits until exactly these are there.
+func (v *visitor) wait(want []string, there func() []string) {
+	v.t.Helper()
+	want = slices.Sorted(slices.Values(want))
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		got := slices.Sorted(slices.Values(there()))
+		if slices.Equal(got, want) {
+			return
+		}
+		require.True(v.t, time.Now().Before(deadline), "%v are there, want %v", got, want)
+	}
 }
 
 // killer calls kill once it has been told a line.

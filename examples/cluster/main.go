@@ -16,6 +16,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/wskit/wskit/hub"
 )
 
 func main() {
@@ -40,6 +42,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		flags.StringVar(&n.addr, "addr", "127.0.0.1:8080", "host:port for clients")
 		flags.StringVar(&n.listen, "listen", "127.0.0.1:6222", "host:port for the other nodes")
 		join := flags.String("join", "", "host:port of all nodes, with commas between")
+		flags.DurationVar(&n.presence, "presence", hub.DefaultPresenceTTL, "how long members are listed after their node was killed")
 		flags.StringVar(&n.dir, "dir", "", "where the history is kept; a temporary directory if it is empty")
 		if err := flags.Parse(args[1:]); err != nil {
 			return err

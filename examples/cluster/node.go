@@ -22,6 +22,7 @@ import (
 type node struct {
 	addr, listen, dir string
 	join              []string
+	presence          time.Duration
 }
 
 // run serves until ctx ends.
@@ -41,7 +42,7 @@ func (n *node) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	h := hub.New(&hub.Options{Broker: broker, BrokerTimeout: 15 * time.Second})
+	h := hub.New(&hub.Options{Broker: broker, BrokerTimeout: 15 * time.Second, PresenceTTL: n.presence})
 	ended := make(chan error, 2)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
