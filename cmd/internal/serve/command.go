@@ -47,7 +47,7 @@ const long = `Serve endpoints to test clients against, and a page to try them:
   /metrics    metrics in the format of Prometheus
   /           the page, or with --static the directory; the page is then at /wskit
 
-A member of /chat or /broadcast never waits for another one. If more than twice
+A member of /chat, /broadcast or /hub never waits for another one. If more than twice
 --max-backlog bytes (at least 800 kB) are queued for a slow member or being written to it,
 the server closes that member with 1013. The metric wskit_slow_members_total counts these
 members. A message of /broadcast may have at most --max-backlog bytes.
@@ -115,11 +115,11 @@ func Command() *cobra.Command {
 	flags.StringSliceVarP(&o.subprotocols, "subprotocol", "s", nil, "supported subprotocols, in order of preference")
 	flags.Int64Var(&o.maxMessage, "max-message", 16<<20, "maximum message size in bytes; -1: no limit")
 	flags.IntVar(&o.maxConnections, "max-connections", 0, "maximum number of connections; 0: no limit")
-	flags.IntVar(&o.maxBacklog, "max-backlog", defaultBacklog, "bytes that may be queued for a slow member of /chat or /broadcast, in addition to as many that are being written; -1: no limit")
+	flags.IntVar(&o.maxBacklog, "max-backlog", defaultBacklog, "bytes that may be queued for a slow member of /chat, /broadcast or /hub, in addition to as many that are being written; -1: no limit")
 	flags.DurationVar(&o.keepAlive, "keep-alive", 30*time.Second, "ping clients that have been silent for this time; 0: never")
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "close connections that have been silent for this time; 0: never")
 	flags.DurationVar(&o.shutdown, "shutdown-timeout", 5*time.Second, "how long clients may take to close when the server stops")
-	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo without a goroutine for each connection (package wsloop), with counters at /debug/vars; connections over TLS or HTTP/2 still need goroutines")
+	flags.BoolVar(&o.onLoop, "loop", false, "serve /echo and /hub without a goroutine for each connection (package wsloop), with counters at /debug/vars; connections over TLS or HTTP/2 still need goroutines")
 	flags.BoolVar(&o.withHub, "hub", false, "serve /hub: topics with history, by the protocol of package hubproto, and a chat on the page")
 	flags.StringVar(&o.cluster, "cluster", "", "with --hub: connect to other servers, through NATS with JetStream (nats://host:4222), or through a NATS server in this process (embedded)")
 	flags.StringSliceVar(&o.join, "join", nil, "with --cluster embedded: the --cluster-listen addresses of the other servers; may include that of this server")
@@ -251,9 +251,7 @@ func (o *options) end(s *server, web *http.Server, udp *overUDP) error {
 	s.frames.close()
 	err := errors.Join(s.drainHub(ctx), s.group.Shutdown(ctx), web.Shutdown(ctx))
 	udp.end(ctx)
-	if s.loop != nil {
-		err = errors.Join(err, s.loop.Shutdown(ctx))
-	}
+	err = errors.Join(err, s.echoLoops.end(ctx), s.hubLoops.end(ctx))
 	if err != nil {
 		s.log.Warn("some connections did not close in time")
 		web.Close()

@@ -16,8 +16,25 @@ func (s *server) startHub() error {
 		return err
 	}
 	s.hub = hub.New(o)
-	s.metrics.watchHub(s.hub)
+	watch(s.metrics, "hub", nil, s.hub.Stats, hubGauges...)
+	if s.onLoop {
+		return s.startHubLoops()
+	}
 	return nil
+}
+
+// hubGauges are the counters of the hub.
+var hubGauges = []gauge[hub.Stats]{
+	{"members", "Clients of the hub.", func(st hub.Stats) float64 { return float64(st.Members) }},
+	{"topics", "Topics that have subscriptions.", func(st hub.Stats) float64 { return float64(st.Topics) }},
+	{"patterns", "Patterns that have subscriptions.", func(st hub.Stats) float64 { return float64(st.Patterns) }},
+	{"subscriptions", "Subscriptions of all clients.", func(st hub.Stats) float64 { return float64(st.Subscriptions) }},
+	{"published", "Messages that were published at this server.", func(st hub.Stats) float64 { return float64(st.Published) }},
+	{"delivered", "Messages that were sent to clients or queued for them.", func(st hub.Stats) float64 { return float64(st.Delivered) }},
+	{"dropped", "Messages that were dropped because the queue of a client was full.", func(st hub.Stats) float64 { return float64(st.Dropped) }},
+	{"gaps", "Times that messages of a topic were lost for all of its clients.", func(st hub.Stats) float64 { return float64(st.Gaps) }},
+	{"recovered", "Subscriptions that continued at their position without loss.", func(st hub.Stats) float64 { return float64(st.Recovered) }},
+	{"not_recovered", "Subscriptions that asked for a position whose messages were gone.", func(st hub.Stats) float64 { return float64(st.NotRecovered) }},
 }
 
 // onlySubscribers keeps clients from filling the history of topics at random.

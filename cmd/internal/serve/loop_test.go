@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/hub"
 	"github.com/wskit/wskit/internal/h2peer"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
@@ -56,7 +57,7 @@ func TestLoop(t *testing.T) {
 	defer resp.Body.Close()
 	figures, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.Contains(t, string(figures), "wskit_loop_messages_in 4\n")
+	require.Contains(t, string(figures), `wskit_loop_messages_in{endpoint="echo"} 4`+"\n")
 
 	resp, err = http.Get(web.URL + "/debug/vars")
 	require.NoError(t, err)
@@ -67,8 +68,48 @@ func TestLoop(t *testing.T) {
 
 	closed := make(chan error, 1)
 	go func() { _, _, err := c.Read(ctx); closed <- err }()
-	require.NoError(t, s.loop.Shutdown(ctx))
+	require.NoError(t, s.echoLoops.Shutdown(ctx))
 	require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(<-closed))
+	require.Zero(t, s.open.Load())
+}
+
+// /hub of --loop has the limits of a member: requests of 64 KiB, and a queue that does not
+// grow with --max-message.
+func TestLoopHub(t *testing.T) {
+	o := &options{onLoop: true, withHub: true, compress: "off", maxMessage: -1, maxBacklog: 1 << 20, subprotocols: []string{"v1"}}
+	s, err := newServer(o, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	web := httptest.NewServer(s.handler())
+	defer web.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	url := "ws" + strings.TrimPrefix(web.URL, "http") + "/hub"
+
+	slow, _, _, err := (&ws.Dialer{Protocols: []string{"v1"}}).Dial(ctx, url)
+	require.NoError(t, err)
+	defer slow.Close()
+	require.NoError(t, ws.WriteFrame(slow, ws.MaskFrame(ws.NewTextFrame([]byte(`{"id":1,"do":"subscribe","topic":"a"}`)))))
+	c, _, err := websocket.Dial(ctx, url, nil)
+	require.NoError(t, err)
+	defer c.CloseNow()
+	for st := s.hub.Stats(); st.Subscriptions == 0 || st.Members < 2; st = s.hub.Stats() {
+		time.Sleep(time.Millisecond)
+	}
+	for s.hub.Stats().Members == 2 { // the slow one is closed
+		_, err := s.hub.Publish(ctx, "a", hub.Text(`"`+strings.Repeat("x", 60_000)+`"`))
+		require.NoError(t, err)
+	}
+	require.NoError(t, c.Write(ctx, websocket.MessageText, []byte(`{"id":1,"do":"ping","key":"`+strings.Repeat("x", maxChatText)+`"}`)))
+	_, _, err = c.Read(ctx)
+	require.Equal(t, websocket.StatusMessageTooBig, websocket.CloseStatus(err))
+	slow.Close()
+	require.NoError(t, s.hubLoops.end(ctx))
+	require.NoError(t, s.echoLoops.end(ctx))
+	recorder := httptest.NewRecorder()
+	s.metrics.handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	require.Contains(t, recorder.Body.String(), `wskit_slow_members_total{endpoint="hub"} 1`)
+	require.Contains(t, recorder.Body.String(), `wskit_closed_total{code="1009",endpoint="hub"} 1`)
+	require.Zero(t, s.group.Len())
 	require.Zero(t, s.open.Load())
 }
 
@@ -98,8 +139,8 @@ func TestLoopOrigins(t *testing.T) {
 			require.ErrorContains(t, err, row.want)
 		}
 		web.Close()
-		s.loop.Close()
-		require.NoError(t, s.loop.Shutdown(t.Context()))
+		s.echoLoops.Close()
+		require.NoError(t, s.echoLoops.Shutdown(t.Context()))
 	}
 }
 
@@ -127,7 +168,7 @@ func TestLoopHTTP2(t *testing.T) {
 	_, p, err := c.Read(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(p))
-	require.Zero(t, s.loop.Stats().Conns)
+	require.Zero(t, s.echoLoops.Stats().Conns)
 	c.CloseNow()
 	o.shutdown = 10 * time.Second
 	require.NoError(t, o.end(s, web, nil))

@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/wskit/wskit/hub"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 )
@@ -31,12 +30,12 @@ func newMetrics(group *websocket.Group) *metrics {
 	}
 	m.opened = counter("connections_total", "Connections that were opened.", "endpoint")
 	m.refused = counter("handshakes_refused_total", "Handshakes that were refused.", "endpoint")
-	m.closed = counter("closed_total", "Connections that were closed, by the code of the client's close frame, or 1006.", "endpoint", "code")
-	m.messages = counter("messages_total", "Messages.", "endpoint", "direction", "type")
+	m.closed = counter("closed_total", "Connections that were closed, by the code of the client's close frame; 1006 without one.", "endpoint", "code")
+	m.messages = counter("messages_total", "Messages, by direction and type.", "endpoint", "direction", "type")
 	m.bytes = counter("message_bytes_total", "Bytes of messages, before compression.", "endpoint", "direction")
 	m.payloads = counter("wire_bytes_total", "Bytes of messages, after compression.", "endpoint", "direction")
 	m.control = counter("control_frames_total", "Pings, pongs and close frames.", "endpoint", "direction", "opcode")
-	m.slow = counter("slow_members_total", "Members that were closed because too much would have waited for them: see --max-backlog.", "endpoint")
+	m.slow = counter("slow_members_total", "Members of /chat, /broadcast and /hub that were closed because their queue was full: see --max-backlog.", "endpoint")
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "wskit", Name: "connections", Help: "Connections that are open."},
 		func() float64 { return float64(group.Len()) })
 	m.registry.MustRegister(open, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -102,20 +101,40 @@ func codeLabel(code websocket.StatusCode) string {
 	return strconv.Itoa(int(code))
 }
 
-// watchHub adds the counters of the hub.
-func (m *metrics) watchHub(h *hub.Hub) {
-	for name, value := range map[string]func(hub.Stats) float64{
-		"members":       func(st hub.Stats) float64 { return float64(st.Members) },
-		"topics":        func(st hub.Stats) float64 { return float64(st.Topics) },
-		"subscriptions": func(st hub.Stats) float64 { return float64(st.Subscriptions) },
-		"published":     func(st hub.Stats) float64 { return float64(st.Published) },
-		"delivered":     func(st hub.Stats) float64 { return float64(st.Delivered) },
-		"dropped":       func(st hub.Stats) float64 { return float64(st.Dropped) },
-		"recovered":     func(st hub.Stats) float64 { return float64(st.Recovered) },
-		"not_recovered": func(st hub.Stats) float64 { return float64(st.NotRecovered) },
-	} {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(
-			prometheus.GaugeOpts{Namespace: "wskit", Subsystem: "hub", Name: name, Help: "See hub.Stats."},
-			func() float64 { return value(h.Stats()) }))
+// gauge is one value of the counters S.
+type gauge[S any] struct {
+	name, help string
+	value      func(S) float64
+}
+
+// watched is a [prometheus.Collector] of gauges of the same counters. It reads
+// the counters once for each scrape.
+type watched[S any] struct {
+	stats  func() S
+	gauges []gauge[S]
+	descs  []*prometheus.Desc
+}
+
+// watch adds gauges of the counters that stats returns.
+func watch[S any](m *metrics, subsystem string, labels prometheus.Labels, stats func() S, gauges ...gauge[S]) {
+	c := &watched[S]{stats: stats, gauges: gauges}
+	for _, g := range gauges {
+		c.descs = append(c.descs, prometheus.NewDesc(prometheus.BuildFQName("wskit", subsystem, g.name), g.help, nil, labels))
+	}
+	m.registry.MustRegister(c)
+}
+
+// Describe implements [prometheus.Collector].
+func (c *watched[S]) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *watched[S]) Collect(ch chan<- prometheus.Metric) {
+	st := c.stats()
+	for i, g := range c.gauges {
+		ch <- prometheus.MustNewConstMetric(c.descs[i], prometheus.GaugeValue, g.value(st))
 	}
 }

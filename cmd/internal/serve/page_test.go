@@ -34,6 +34,8 @@ func startServer(t *testing.T, change func(*options)) (*server, *httptest.Server
 	t.Cleanup(func() {
 		s.frames.close()
 		s.group.Shutdown(t.Context())
+		s.echoLoops.end(t.Context())
+		s.hubLoops.end(t.Context())
 		web.Close()
 	})
 	return s, web
@@ -274,9 +276,15 @@ func TestPageChat(t *testing.T) {
 	require.Empty(t, b.Faults)
 }
 
-// TestPageHub has two people in a room of the hub, one of whom is cut off.
+// TestPageHub has two people in a room of the hub, who are cut off.
 func TestPageHub(t *testing.T) {
-	s, web := startServer(t, func(o *options) { o.withHub = true })
+	for name, onLoop := range map[string]bool{"goroutines": false, "loops": true} {
+		t.Run(name, func(t *testing.T) { testPageHub(t, onLoop) })
+	}
+}
+
+func testPageHub(t *testing.T, onLoop bool) {
+	s, web := startServer(t, func(o *options) { o.withHub, o.onLoop = true, onLoop })
 	b := openPage(t, web.URL)
 	b.Eval(`document.querySelector("#endpoint").value = "/hub"; document.querySelector("#endpoint").onchange()`, nil)
 	b.Enter("#name", "ann")
@@ -304,6 +312,9 @@ func TestPageHub(t *testing.T) {
 	b.Until(`document.querySelector("#chat .own p")?.textContent === "hello bob"`)
 
 	for c := range s.group.Conns() { // both come back
+		c.CloseNow()
+	}
+	for c := range s.group.Members() {
 		c.CloseNow()
 	}
 	at, err := s.hub.Publish(t.Context(), topic, hub.Text(`{"from":"bob","text":"good <b>morning</b>"}`))

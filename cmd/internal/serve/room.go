@@ -35,9 +35,18 @@ func (o *options) queue() websocket.SendQueueOptions {
 // limit sets the read limit of a member so that its messages fit into all
 // queues. longest is the maximum.
 func (o *options) limit(conn *websocket.Conn, longest int64) {
-	if longest >= 0 && (o.maxMessage < 0 || o.maxMessage > longest) {
-		conn.SetReadLimit(longest)
+	if most := o.within(longest); most != o.maxMessage {
+		conn.SetReadLimit(most)
 	}
+}
+
+// within returns the smaller of longest and --max-message. A negative value means
+// no limit.
+func (o *options) within(longest int64) int64 {
+	if longest >= 0 && (o.maxMessage < 0 || o.maxMessage > longest) {
+		return longest
+	}
+	return o.maxMessage
 }
 
 // tooSlow reports whether a connection was closed because its queue was full.

@@ -16,7 +16,6 @@ import (
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
 	"github.com/wskit/wskit/wsh3"
-	"github.com/wskit/wskit/wsloop"
 )
 
 // server holds the endpoints and what they share.
@@ -28,12 +27,13 @@ type server struct {
 	frames    frames
 	rooms     rooms
 	broadcast websocket.Group
-	files     *os.Root       // the directory of --static, or nil
-	open      atomic.Int64   // connections and pending handshakes
-	loop      *wsloop.Server // with --loop, or nil
-	hub       *hub.Hub       // with --hub, or nil
-	cluster   *cluster       // with --cluster, or nil
-	processes atomic.Int64   // processes of --exec
+	files     *os.Root     // the directory of --static, or nil
+	open      atomic.Int64 // connections and pending handshakes
+	echoLoops *loops       // with --loop, or nil
+	hubLoops  *loops       // with --loop and --hub, or nil
+	hub       *hub.Hub     // with --hub, or nil
+	cluster   *cluster     // with --cluster, or nil
+	processes atomic.Int64 // processes of --exec
 }
 
 func newServer(o *options, log *slog.Logger) (*server, error) {
@@ -47,7 +47,7 @@ func newServer(o *options, log *slog.Logger) (*server, error) {
 	s.group.Reason = "server is shutting down"
 	s.metrics = newMetrics(&s.group)
 	if o.onLoop {
-		if err := s.startLoop(); err != nil {
+		if err := s.startEchoLoops(); err != nil {
 			return nil, err
 		}
 	}
@@ -62,8 +62,8 @@ func newServer(o *options, log *slog.Logger) (*server, error) {
 // handler returns the handler of all endpoints.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
-	if s.loop != nil {
-		mux.HandleFunc("/echo", s.echoOnLoop)
+	if s.echoLoops != nil {
+		mux.Handle("/echo", s.echoLoops)
 		mux.HandleFunc("GET /debug/vars", s.vars)
 	} else {
 		mux.Handle("/echo", s.endpoint("echo", s.echo))
@@ -79,7 +79,11 @@ func (s *server) handler() http.Handler {
 	mode := page.Serve
 	if s.hub != nil {
 		mode = page.Hub
-		mux.Handle("/hub", s.endpoint("hub", s.talkHub))
+		if s.hubLoops != nil {
+			mux.Handle("/hub", s.hubLoops)
+		} else {
+			mux.Handle("/hub", s.endpoint("hub", s.talkHub))
+		}
 		mux.Handle("GET /hub.js", hubproto.Script())
 	}
 	mux.Handle("GET /metrics", s.metrics.handler())
