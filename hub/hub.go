@@ -176,14 +176,8 @@ func (h *Hub) Publish(ctx context.Context, topic string, p Publication) (Positio
 	return at, nil
 }
 
-// brokerError wraps an error of the broker. A topic that the broker refuses is
-// not a failure of the broker, which a repeated call may succeed after.
-func brokerError(op string, err error) error {
-	if errors.Is(err, ErrTopic) {
-		return fmt.Errorf("hub: %s: %w", op, err)
-	}
-	return fmt.Errorf("%w: %s: %w", ErrBroker, op, err)
-}
+// brokerError wraps an error of the broker.
+func brokerError(op string, err error) error { return fmt.Errorf("%w: %s: %w", ErrBroker, op, err) }
 
 // bound returns ctx with BrokerTimeout.
 func (h *Hub) bound(ctx context.Context) (context.Context, context.CancelFunc) {
