@@ -188,15 +188,17 @@ func Prepared(m *wsutil.PreparedMessage) Publication {
 // [errors.ErrUnsupported], [Hub.Presence] returns only the members of one hub.
 // The rules of Broker apply to the methods.
 //
-// The hub does not wait for the broker when a member leaves. Goroutines of the
-// hub call RemovePresence and publish a [Leave]. Up to 65,536 leaves wait for
-// the broker, each for at most PresenceTTL. If a leave does not fit, or the
-// broker fails, the entry expires instead.
+// Goroutines of the hub call RemovePresence and publish the [Leave] after a
+// member has left, so that [Member.Leave] and [Member.Unsubscribe] do not wait.
+// The hub queues up to 65,536 leaves and drops those that do not fit. It also
+// drops a leave that has waited for PresenceTTL. If a leave is dropped or
+// RemovePresence fails, the entry expires.
 //
-// Each hub lists the topics whose members its receivers know from a [Join] or
-// from [Hub.Presence], every third of PresenceTTL. If two lists in a row lack a
-// member of another hub, the receivers get a Leave. Receivers that are only
-// subscribed to a pattern get it if the hub also has a subscription to the
+// The receivers of a hub know members of other hubs from a [Join] or from
+// [Hub.Presence]. Every third of PresenceTTL, the hub lists the topics of these
+// members. If two lists in a row lack a member, the receivers get a Leave. If
+// the member is listed again later, they get a Join. Receivers that are only
+// subscribed to a pattern get both if the hub also has a subscription to the
 // topic.
 type PresenceStore interface {
 	// SetPresence records a member as present on a topic for the duration ttl.

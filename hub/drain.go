@@ -83,10 +83,10 @@ func (ms *members) drain() (joined []*Member, empty <-chan struct{}) {
 // Drain closes all members for a restart. From then on, Join and Subscribe
 // return [ErrDraining]. Drain closes each receiver with
 // [ws.StatusServiceRestart] at a different time within spread, so that clients
-// do not all reconnect at once, and waits until all members have left and the
-// broker knows it. Messages are delivered until then. If ctx ends earlier, Drain
-// closes the remaining receivers immediately and returns an error that wraps the
-// cause.
+// do not all reconnect at once. It waits until all members have left, and then
+// until the hub has passed their leaves to the broker: see [PresenceStore].
+// Messages are delivered until then. If ctx ends earlier, Drain closes the
+// remaining receivers immediately and returns an error that wraps the cause.
 func (h *Hub) Drain(ctx context.Context, spread time.Duration) error {
 	joined, empty := h.members.drain()
 	rand.Shuffle(len(joined), func(i, k int) { joined[i], joined[k] = joined[k], joined[i] })
@@ -113,7 +113,7 @@ func (h *Hub) Drain(ctx context.Context, spread time.Duration) error {
 		return fmt.Errorf("hub: drain: %d members have not left: %w", left, context.Cause(ctx))
 	}
 	if pending := h.leaves.wait(ctx); pending > 0 {
-		return fmt.Errorf("hub: drain: the broker does not know %d leaves: %w", pending, context.Cause(ctx))
+		return fmt.Errorf("hub: drain: %d leaves still wait for the broker: %w", pending, context.Cause(ctx))
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ type Options struct {
 
 	// PresenceTTL is the lifetime of an entry in a PresenceStore. The hub
 	// renews it after a third of this time. If a copy of the program ends
-	// without notice, its members are gone after PresenceTTL, and receivers of
+	// without notice, its entries expire within PresenceTTL, and receivers of
 	// the other hubs get a Leave up to two thirds of PresenceTTL later. 0 and
 	// negative values mean DefaultPresenceTTL.
 	PresenceTTL time.Duration

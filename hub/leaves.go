@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,40 +15,35 @@ const (
 	leavers = 32
 )
 
-// leaves are the leaves that the broker does not know yet. Goroutines send
-// them, so that the end of a member does not wait for the broker. Each leave is
-// sent at most once, and only while its entry in a PresenceStore may exist. An
-// entry whose leave was not sent expires.
-type leaves struct {
-	mu      sync.Mutex
-	pending map[presenceKey]*leave
-	max     int           // number of pending leaves
-	senders int           // goroutines
-	empty   chan struct{} // closed when nothing is pending; nil if nobody waits
-}
-
-// presenceKey identifies a member on a topic.
-type presenceKey struct {
-	topic  string
-	member *Member
-}
-
 // leave is the end of a visible subscription.
 type leave struct {
-	presenceKey
+	*subscription
 	data  []byte
 	since time.Time
-	taken bool // by a goroutine; leaves.mu guards it
-	done  bool // sent, or replaced by a new join; member.showing guards it
 }
 
-// sendLeave removes the entry of a member, and publishes a Leave. A broker in
-// memory does it at once, others later.
-func (h *Hub) sendLeave(l *leave) {
-	switch {
-	case h.local:
+// leaves are the leaves that wait for the broker. Goroutines send them, so that
+// the end of a member does not wait. At most one goroutine at a time sends
+// leaves of the same member. Each leave is sent at most once, and only while its
+// entry in a PresenceStore may exist. An entry whose leave is dropped expires.
+type leaves struct {
+	mu      sync.Mutex
+	waiting map[*Member][]*leave // also has members in ready, or whose leave is being sent
+	ready   []*Member            // members whose turn comes, the next one first
+	pending int                  // leaves that wait or are being sent
+	max     int                  // of pending
+	senders int                  // goroutines
+	empty   chan struct{}        // closed when nothing is pending; nil if nobody waits
+}
+
+// leave removes the entry of a member, and publishes a Leave. A broker in
+// memory does it immediately, others later.
+func (h *Hub) leave(l *leave) {
+	if h.local {
+		l.member.hold(context.Background())
+		defer l.member.release()
 		h.publishLeave(context.Background(), l)
-	case h.leaves.add(l):
+	} else if h.leaves.add(l) {
 		go h.sendLeaves()
 	}
 }
@@ -57,13 +53,19 @@ func (h *Hub) sendLeave(l *leave) {
 func (q *leaves) add(l *leave) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.pending) >= q.max {
+	if q.pending >= q.max {
 		return false
 	}
-	if q.pending == nil {
-		q.pending = make(map[presenceKey]*leave)
+	q.pending++
+	if q.waiting == nil {
+		q.waiting = make(map[*Member][]*leave)
 	}
-	q.pending[l.presenceKey] = l
+	others, queued := q.waiting[l.member]
+	q.waiting[l.member] = append(others, l)
+	if queued {
+		return false
+	}
+	q.ready = append(q.ready, l.member)
 	if q.senders == leavers {
 		return false
 	}
@@ -71,79 +73,90 @@ func (q *leaves) add(l *leave) bool {
 	return true
 }
 
-// sendLeaves sends leaves until none is pending.
+// sendLeaves sends leaves until no member is ready.
 func (h *Hub) sendLeaves() {
-	for l := h.leaves.take(); l != nil; l = h.leaves.take() {
-		h.finishLeave(l)
+	for m := h.leaves.next(nil); m != nil; m = h.leaves.next(m) {
+		h.sendLeave(m)
 	}
 }
 
-// take returns a leave for the calling goroutine, which ends if there is none.
-func (q *leaves) take() *leave {
+// next returns a member whose leave the calling goroutine must send, or nil if
+// the goroutine must end. last is the result of the previous call; if it has
+// more leaves, they come after those of the other members.
+func (q *leaves) next(last *Member) *Member {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, l := range q.pending {
-		if !l.taken {
-			l.taken = true
-			return l
-		}
+	if last != nil && len(q.waiting[last]) > 0 {
+		q.ready = append(q.ready, last)
+	} else if delete(q.waiting, last); len(q.waiting) == 0 {
+		q.waiting = nil // releases its memory
 	}
-	q.senders--
-	return nil
+	if len(q.ready) == 0 {
+		q.ready = nil
+		q.senders--
+		return nil
+	}
+	m := q.ready[0]
+	q.ready[0] = nil
+	q.ready = q.ready[1:]
+	return m
 }
 
-// finishLeave sends l, unless its entry has expired or the member has joined
-// again. It holds the lock of the member, so that it removes no newer entry.
-func (h *Hub) finishLeave(l *leave) {
-	defer h.leaves.remove(l)
-	l.member.showing.Lock()
-	defer l.member.showing.Unlock()
-	if l.done || time.Since(l.since) >= h.opts.PresenceTTL {
+// sendLeave sends the next leave of m, unless its entry has expired or the
+// member has joined the topic again.
+func (h *Hub) sendLeave(m *Member) {
+	m.hold(context.Background()) // others hold it for at most BrokerTimeout
+	defer m.release()
+	l := h.leaves.take(m, nil)
+	if l == nil {
 		return
 	}
-	l.done = true
+	defer h.leaves.done()
+	if time.Since(l.since) >= h.opts.PresenceTTL {
+		return
+	}
 	ctx, cancel := h.bound(context.Background())
 	defer cancel()
 	if h.store != nil {
-		h.store.RemovePresence(ctx, l.topic, l.member.ID())
+		h.store.RemovePresence(ctx, l.source.name, m.ID())
 	}
 	h.publishLeave(ctx, l)
 }
 
 func (h *Hub) publishLeave(ctx context.Context, l *leave) {
-	h.broker.Publish(ctx, l.topic, Publication{Kind: Leave, ID: l.member.ID(), Payload: l.data})
+	h.broker.Publish(ctx, l.source.name, Publication{Kind: Leave, ID: l.member.ID(), Payload: l.data})
 }
 
-// leaveBeforeJoin publishes the pending leave of a member that joins the topic
-// again. The new entry replaces the old one. member.showing is held.
-func (h *Hub) leaveBeforeJoin(ctx context.Context, k presenceKey) {
-	l := h.leaves.find(k)
-	if l == nil || l.done {
-		return
+// leaveBeforeJoin publishes the pending leave of a member that has joined the
+// topic again by sub. The new entry replaces the old one. The caller has the
+// turn of the member.
+func (h *Hub) leaveBeforeJoin(ctx context.Context, sub *subscription) {
+	if l := h.leaves.take(sub.member, sub); l != nil {
+		defer h.leaves.done()
+		h.publishLeave(ctx, l)
 	}
-	l.done = true
-	h.leaves.remove(l)
-	h.publishLeave(ctx, l)
 }
 
-func (q *leaves) find(k presenceKey) *leave {
+// take removes and returns the first waiting leave of m. If before is not nil,
+// it is the leave of an earlier subscription to the same topic. take returns nil
+// if there is none. The caller has the turn of m, and calls done later.
+func (q *leaves) take(m *Member, before *subscription) *leave {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.pending[k]
+	for i, l := range q.waiting[m] {
+		if before == nil || l.source.name == before.source.name && l.subscription != before {
+			q.waiting[m] = slices.Delete(q.waiting[m], i, i+1)
+			return l
+		}
+	}
+	return nil
 }
 
-// remove removes l, unless a newer leave has replaced it.
-func (q *leaves) remove(l *leave) {
+// done records that a leave is no longer pending.
+func (q *leaves) done() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.pending[l.presenceKey] == l {
-		delete(q.pending, l.presenceKey)
-	}
-	if len(q.pending) > 0 {
-		return
-	}
-	q.pending = nil // releases its memory
-	if q.empty != nil {
+	if q.pending--; q.pending == 0 && q.empty != nil {
 		close(q.empty)
 		q.empty = nil
 	}
@@ -153,7 +166,7 @@ func (q *leaves) remove(l *leave) {
 // pending.
 func (q *leaves) wait(ctx context.Context) int {
 	q.mu.Lock()
-	n := len(q.pending)
+	n := q.pending
 	if n > 0 && q.empty == nil {
 		q.empty = make(chan struct{})
 	}
@@ -169,5 +182,5 @@ func (q *leaves) wait(ctx context.Context) int {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.pending)
+	return q.pending
 }

@@ -104,7 +104,7 @@ func TestLeavesAreBounded(t *testing.T) {
 	})
 }
 
-// Drain waits until the broker knows who has left.
+// Drain waits until the leaves are sent.
 func TestDrainWaitsForLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s store
@@ -116,7 +116,7 @@ func TestDrainWaitsForLeaves(t *testing.T) {
 		defer cancel()
 		err := n.Drain(ctx, 0)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "the broker does not know 1 leaves")
+		require.ErrorContains(t, err, "1 leaves still wait for the broker")
 		took(t, time.Second, func() { require.NoError(t, n.Drain(background, 0)) })
 		require.Zero(t, s.size())
 	})
@@ -237,6 +237,117 @@ func TestJoinAfterExpiry(t *testing.T) {
 		pass(10 * hub.DefaultPresenceTTL)
 		require.Empty(t, a.take())
 		require.Equal(t, []string{"ann", "bob"}, s.names("room"))
+	})
+}
+
+// A member that returns after it has expired is there again for the receivers of a hub that
+// has missed the Join.
+func TestReturnWithoutJoin(t *testing.T) {
+	const ttl = hub.DefaultPresenceTTL
+	synctest.Test(t, func(t *testing.T) {
+		var s store
+		one := newNode(t, &s) // renews after 20 s, 40 s and so on
+		time.Sleep(7 * time.Second)
+		other := newNode(t, &s) // lists after 27 s, 47 s
+		ann, _ := enter(t, one.Hub, "ann")
+		_, bob := enter(t, other.Hub, "bob")
+		list := func() {
+			_, _, err := other.Presence(background, "room", -1)
+			require.NoError(t, err)
+		}
+		list()
+		bob.take()
+		var lost atomic.Bool
+		s.set(func(_ context.Context, call, id string) error {
+			if call == "set" && id == ann.ID() && lost.Load() {
+				return errors.New("the connection is lost")
+			}
+			return nil
+		})
+		for range 2 {
+			lost.Store(true)
+			pass(2 * ttl)
+			require.Equal(t, []string{"room: leave ann"}, bob.take())
+			lost.Store(false) // each hub has a broker of its own: other gets no Join
+			pass(15 * time.Second)
+			list() // one client sees ann, the others must hear of it
+			require.Empty(t, bob.take())
+			pass(5 * time.Second)
+			require.Equal(t, []string{"room: join ann"}, bob.take())
+		}
+		one.kill()
+		pass(ttl * 5 / 3)
+		require.Equal(t, []string{"room: leave ann"}, bob.take())
+		pass(20 * ttl)
+		require.Empty(t, bob.take())
+	})
+}
+
+// A topic that the store cannot list in time does not keep the members of others.
+func TestSlowListBesideOthers(t *testing.T) {
+	const ttl = hub.DefaultPresenceTTL
+	synctest.Test(t, func(t *testing.T) {
+		const n = 20
+		var s store
+		one, other := newNode(t, &s), newNode(t, &s)
+		enterAll(t, one.Hub, n)
+		all, f := join(t, other.Hub)
+		for i := range n {
+			topic := fmt.Sprint("room.", i)
+			subscribe(t, all, topic)
+			_, _, err := other.Presence(background, topic, -1)
+			require.NoError(t, err)
+		}
+		s.mu.Lock()
+		s.slow = "room.7"
+		s.mu.Unlock()
+		one.kill()
+		pass(2 * ttl)
+		require.Len(t, f.take(), n-1)
+	})
+}
+
+// The leaves of one member do not occupy the goroutines that send those of others, and a
+// call that waits for the member's turn ends with its context.
+func TestLeavesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const topics = 100
+		var s store
+		h := newNode(t, &s).Hub
+		ann, _ := join(t, h)
+		for i := range topics {
+			_, err := ann.Subscribe(background, fmt.Sprint(i), &hub.SubscribeOptions{Presence: []byte("x")})
+			require.NoError(t, err)
+		}
+		bob, _ := enter(t, h, "bob")
+		var calls, most atomic.Int64
+		s.set(func(ctx context.Context, call, id string) error {
+			if id != ann.ID() {
+				return nil
+			}
+			n := calls.Add(1)
+			defer calls.Add(-1)
+			most.Store(max(n, most.Load()))
+			return away(ctx, call, id)
+		})
+		for i := range topics {
+			ann.Unsubscribe(fmt.Sprint(i))
+		}
+		synctest.Wait()
+		require.EqualValues(t, 1, most.Load())
+		bob.Leave()
+		synctest.Wait()
+		require.NotContains(t, s.names("room"), "bob")
+		ctx, cancel := context.WithTimeout(background, time.Second)
+		defer cancel()
+		took(t, time.Second, func() {
+			_, err := ann.Subscribe(ctx, "late", &hub.SubscribeOptions{Presence: []byte("late")})
+			require.NoError(t, err)
+		})
+		s.set(nil)
+		pass(hub.DefaultPresenceTTL / 3)
+		require.Equal(t, []string{"late"}, s.names("late"), "the next renewal adds it")
+		require.Equal(t, 1, s.size()-1, "and a leave that has failed expires")
 	})
 }
 

@@ -19,13 +19,13 @@ type Member struct {
 	receiver Receiver
 	value    any
 	lost     atomic.Bool // a gap on any topic must be reported to the receiver
-	showing  sync.Mutex  // held during calls to the broker about presence
 
 	mu   sync.Mutex // guards the fields below; no other lock is taken while it is held
 	left bool
 	few  []*subscription           // all subscriptions, if there are at most manySubs
 	many map[*source]*subscription // all subscriptions otherwise, or nil
 	id   string                    // see ID
+	turn chan struct{}             // see hold
 }
 
 // manySubs is the maximum length of a list of subscriptions.
@@ -132,12 +132,11 @@ func (m *Member) Unsubscribe(topic string) bool {
 	}
 	m.mu.Lock()
 	sub := m.find(s)
-	m.remove(sub)
 	m.mu.Unlock()
-	if sub == nil {
+	if sub == nil || !m.hub.end(sub) {
 		return false
 	}
-	m.hub.drop(sub)
+	m.forget(sub) // the member can subscribe again only after end
 	return true
 }
 
@@ -167,7 +166,7 @@ func (m *Member) Leave() {
 	m.few, m.many = nil, nil
 	m.mu.Unlock()
 	for _, sub := range subs {
-		m.hub.drop(sub)
+		m.hub.end(sub)
 	}
 	m.hub.members.remove(m)
 }
@@ -353,11 +352,8 @@ func (m *Member) find(s *source) *subscription {
 	return nil
 }
 
-// remove removes sub, which may be nil or removed already. m.mu is held.
+// remove removes sub, which may be removed already. m.mu is held.
 func (m *Member) remove(sub *subscription) {
-	if sub == nil {
-		return
-	}
 	if m.many != nil {
 		if m.many[sub.source] == sub {
 			delete(m.many, sub.source)

@@ -25,7 +25,8 @@ func (m *Member) ID() string {
 // subscriptions.
 type shown struct {
 	data  []byte
-	until time.Time // others know the member at least until then
+	sent  bool      // a Join was published, or the attempt has begun
+	until time.Time // others know the member, and its entry exists, until then
 }
 
 // Presence returns up to limit members that are present on a topic, in no
@@ -72,84 +73,130 @@ func (s *source) presence(limit int) (found []Presence, count int) {
 // appear makes sub visible with this data, unless data is nil. If the broker is
 // unreachable, the next renewal in a PresenceStore does it.
 func (h *Hub) appear(ctx context.Context, sub *subscription, data []byte) {
-	if data == nil {
+	if data == nil || !sub.setVisible(bytes.Clone(data)) {
 		return
 	}
-	m, s := sub.member, sub.source
-	p := Presence{m.ID(), bytes.Clone(data)}
-	m.showing.Lock()
-	defer m.showing.Unlock()
-	ctx, cancel := h.bound(ctx)
-	defer cancel()
-	h.leaveBeforeJoin(ctx, presenceKey{s.name, m})
+	if h.local { // the call does not wait, and nothing would repeat it
+		ctx = context.Background()
+	}
+	h.show(ctx, sub)
+}
+
+// setVisible records that the member is visible. It reports whether the
+// subscription still exists.
+func (sub *subscription) setVisible(data []byte) bool {
+	s := sub.source
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if sub.ended {
-		s.mu.Unlock()
-		return
+		return false
 	}
 	if s.present == nil {
 		s.present = make(map[*subscription]shown)
 	}
-	s.present[sub] = shown{data: p.Data}
-	s.mu.Unlock()
+	s.present[sub] = shown{data: data}
+	return true
+}
+
+// show sets or renews the entry of a member that is visible. It publishes a
+// Join if the member is new, or if others may have seen its entry expire.
+func (h *Hub) show(ctx context.Context, sub *subscription) {
+	m, s := sub.member, sub.source
+	ctx, cancel := h.bound(ctx)
+	defer cancel()
+	if !m.hold(ctx) {
+		return
+	}
+	defer m.release()
+	p, visible := sub.beginShow()
+	if !visible {
+		return
+	}
+	h.leaveBeforeJoin(ctx, sub)
+	until := time.Now().Add(h.opts.PresenceTTL)
+	var failed, lost error
 	if h.store != nil {
-		h.store.SetPresence(ctx, s.name, p, h.opts.PresenceTTL)
+		failed = h.store.SetPresence(ctx, s.name, Presence{m.ID(), p.data}, h.opts.PresenceTTL)
 	}
-	h.publishJoin(ctx, sub, p)
-}
-
-// publishJoin publishes a Join, and records that it did.
-func (h *Hub) publishJoin(ctx context.Context, sub *subscription, p Presence) {
-	_, err := h.broker.Publish(ctx, sub.source.name, Publication{Kind: Join, ID: p.ID, Payload: p.Data})
-	if err == nil {
-		sub.keepShown(h.opts.PresenceTTL)
+	if !p.sent || failed == nil && time.Now().After(p.until) {
+		_, lost = h.broker.Publish(ctx, s.name, Publication{Kind: Join, ID: m.ID(), Payload: p.data})
+	}
+	if failed == nil && lost == nil {
+		sub.setShown(until)
 	}
 }
 
-// keepShown records that others know the member for the duration ttl.
-func (sub *subscription) keepShown(ttl time.Duration) {
+// beginShow returns what is known about the member, and records that a Join may
+// be published.
+func (sub *subscription) beginShow() (p shown, visible bool) {
+	s := sub.source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, visible = s.present[sub]; visible {
+		s.present[sub] = shown{p.data, true, p.until}
+	}
+	return p, visible
+}
+
+// setShown records until when others know the member.
+func (sub *subscription) setShown(until time.Time) {
 	s := sub.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p, visible := s.present[sub]; visible {
-		p.until = time.Now().Add(ttl)
+		p.until = until
 		s.present[sub] = p
 	}
 }
 
-// drop ends a subscription. If the member was visible, it sends a leave.
-func (h *Hub) drop(sub *subscription) {
-	if p, visible := h.end(sub); visible {
-		h.sendLeave(&leave{presenceKey: presenceKey{sub.source.name, sub.member}, data: p.data, since: time.Now()})
+// hold gives the caller the turn to call the broker about the presence of m. It
+// reports false if ctx ends first. The calls of a turn see a consistent order:
+// an entry is not set after it was removed, and a Leave precedes the Join of the
+// next subscription.
+func (m *Member) hold(ctx context.Context) bool {
+	m.mu.Lock()
+	if m.turn == nil { // only members that become visible need it
+		m.turn = make(chan struct{}, 1)
+	}
+	turn := m.turn
+	m.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
+// release ends the turn of the caller of hold.
+func (m *Member) release() { <-m.turn }
+
 // renewPresence renews the entries of this hub in the broker until ctx ends.
 func (h *Hub) renewPresence(ctx context.Context) {
-	h.eachThird(ctx, func(s *source) (inTime bool) {
+	h.eachThird(ctx, func(s *source) {
 		for _, sub := range s.visible() {
-			if !h.renew(ctx, sub) {
-				return false
-			}
+			h.show(ctx, sub)
 		}
-		return true
 	})
 }
 
 // eachThird calls f for all topics after each third of PresenceTTL, until ctx
-// ends. After a call that the store does not answer in time, the remaining
-// topics wait for the next third.
-func (h *Hub) eachThird(ctx context.Context, f func(s *source) (inTime bool)) {
+// ends. A call that the store does not answer in time only delays the next ones.
+func (h *Hub) eachThird(ctx context.Context, f func(s *source)) {
 	due := time.NewTicker(h.opts.PresenceTTL / 3)
 	defer due.Stop()
 	for {
 		select {
 		case <-due.C:
+			h.all(f)
 		case <-ctx.Done():
 			return
 		}
-		inTime := true
-		h.all(func(s *source) { inTime = inTime && f(s) })
 	}
 }
 
@@ -158,33 +205,4 @@ func (s *source) visible() []*subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.present))
-}
-
-// renew renews the entry of a member, unless it is no longer visible. It
-// publishes a Join if others may have seen the entry expire. It reports whether
-// the store has answered in time. It holds m.showing, so that it cannot restore
-// an entry that was removed. If another call about the member is in progress,
-// the entry waits for the next renewal.
-func (h *Hub) renew(ctx context.Context, sub *subscription) (inTime bool) {
-	m, s := sub.member, sub.source
-	if !m.showing.TryLock() {
-		return true
-	}
-	defer m.showing.Unlock()
-	s.mu.Lock()
-	shown, visible := s.present[sub]
-	s.mu.Unlock()
-	if !visible {
-		return true
-	}
-	ctx, cancel := h.bound(ctx)
-	defer cancel()
-	p := Presence{m.ID(), shown.data}
-	err := h.store.SetPresence(ctx, s.name, p, h.opts.PresenceTTL)
-	if err == nil && time.Now().After(shown.until) {
-		h.publishJoin(ctx, sub, p)
-	} else if err == nil {
-		sub.keepShown(h.opts.PresenceTTL)
-	}
-	return ctx.Err() == nil
 }

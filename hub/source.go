@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // source is a topic or a pattern with subscriptions. It exists while there are
@@ -180,10 +181,16 @@ func (s *source) enter(sub *subscription) {
 	s.subs = append(s.subs, sub)
 }
 
-// end ends a subscription, which may not be live yet.
-func (h *Hub) end(sub *subscription) (present shown, was bool) {
+// end ends a subscription, which may not be live yet. It reports whether the
+// subscription had not ended before. If others may know the member by it, end
+// sends a leave, before the member can subscribe again.
+func (h *Hub) end(sub *subscription) bool {
 	s := sub.source
 	s.mu.Lock()
+	if sub.ended {
+		s.mu.Unlock()
+		return false
+	}
 	sub.ended = true
 	if sub.at >= 0 {
 		last := len(s.subs) - 1
@@ -196,11 +203,14 @@ func (h *Hub) end(sub *subscription) (present shown, was bool) {
 			s.subs = append(make([]*subscription, 0, c/2), s.subs...)
 		}
 	}
-	present, was = s.present[sub]
+	p := s.present[sub]
 	if delete(s.present, sub); len(s.present) == 0 {
 		s.present = nil
 	}
 	s.mu.Unlock()
+	if p.sent {
+		h.leave(&leave{sub, p.data, time.Now()})
+	}
 	h.release(s)
-	return present, was
+	return true
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/wskit/wskit/hub/hubproto"
 	"github.com/wskit/wskit/websocket"
 	"github.com/wskit/wskit/ws"
+	"github.com/wskit/wskit/wsutil"
 )
 
 func TestClient(t *testing.T) { onEach(t, testClient) }
@@ -343,6 +344,42 @@ func testPresenceAnswerIsBounded(t *testing.T, newNetwork opener) {
 			require.NoError(t, err)
 			require.Equal(t, members, count)
 			require.Len(t, got, want)
+		}
+	})
+}
+
+// silent is a receiver of the program that takes nothing.
+type silent struct{}
+
+func (silent) Deliver(*hub.Message) (wsutil.SendResult, error) { return wsutil.SendDropped, nil }
+func (silent) Replay(context.Context, *hub.Message) error      { return nil }
+func (silent) Buffered() int                                   { return 0 }
+func (silent) Close(ws.StatusCode, string) error               { return nil }
+
+// A member that does not fit into the answer keeps no other out.
+func TestPresenceAnswerSkipsLargeMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(nil)
+		for i := range 10 {
+			m, err := h.Join(silent{}, nil)
+			require.NoError(t, err)
+			defer m.Leave()
+			data := []byte(`"small"`)
+			if i == 0 {
+				data = []byte(`"` + strings.Repeat("x", 100<<10) + `"`)
+			}
+			_, err = m.Subscribe(background, "room", &hub.SubscribeOptions{Presence: data})
+			require.NoError(t, err)
+		}
+		c := newNetwork(t, &hubproto.Server{Hub: h}).client(t)
+		var got log
+		require.NoError(t, c.Subscribe("room", nil, got.note))
+		require.NoError(t, c.Ping(background))
+		for range 10 { // the order of the members is random
+			members, count, err := c.Presence(background, "room", -1)
+			require.NoError(t, err)
+			require.Equal(t, 10, count)
+			require.Len(t, members, 9)
 		}
 	})
 }

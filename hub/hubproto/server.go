@@ -292,9 +292,10 @@ func (s *session) presence(ctx context.Context, r request, answer *reply) error 
 		if err != nil {
 			return err
 		}
-		if size += len(encoded) + 1; size > maxPresenceBytes {
-			break
+		if size+len(encoded)+1 > maxPresenceBytes {
+			continue // a shorter one may fit
 		}
+		size += len(encoded) + 1
 		answer.Members = append(answer.Members, m)
 	}
 	return nil
