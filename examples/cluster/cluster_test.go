@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wskit/wskit/hub"
 	"github.com/wskit/wskit/hub/hubproto"
 	"github.com/wskit/wskit/internal/freeaddr"
 )
@@ -56,7 +57,7 @@ func startNodes(t *testing.T, n int) (nodes []*exec.Cmd, urls []string) {
 	addrs := freeaddr.Loopback(t, 2*n)
 	join := strings.Join(addrs[n:], ",")
 	for i := range n {
-		cmd := exec.Command(os.Args[0], "node", "--addr", addrs[i], "--listen", addrs[n+i], "--join", join, "--dir", t.TempDir(), "--presence", "3s")
+		cmd := exec.Command(os.Args[0], "node", "--addr", addrs[i], "--listen", addrs[n+i], "--join", join, "--dir", t.TempDir(), "--presence", "15s")
 		cmd.Env = append(os.Environ(), "CLUSTER_NODE=1")
 		log := new(logs)
 		cmd.Stderr = log
@@ -89,7 +90,7 @@ func TestKilledNode(t *testing.T) {
 	}
 	for _, v := range visitors {
 		v.wait(urls, v.listed)
-		v.note(urls...)
+		v.wait(urls, v.told)
 	}
 	var killed time.Time
 	l := load{nodes: urls, clients: 9, publishers: 3, messages: 600}
@@ -114,29 +115,38 @@ type visitor struct {
 	*hubproto.Client
 	t *testing.T
 
-	mu   sync.Mutex
-	here map[string]bool // according to joins and leaves
+	mu     sync.Mutex
+	behind bool              // it may have missed joins and leaves
+	here   map[string]string // URLs by member, according to joins and leaves
+	left   map[string]bool   // members that have left during a list
 }
 
 func visit(t *testing.T, url string) *visitor {
-	v := &visitor{Client: hubproto.NewClient(url, nil), t: t, here: make(map[string]bool)}
+	v := &visitor{Client: hubproto.NewClient(url, nil), t: t, behind: true, here: make(map[string]string), left: make(map[string]bool)}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- v.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-ended })
 	me, err := json.Marshal(url)
 	require.NoError(t, err)
-	require.NoError(t, v.Subscribe(topic, &hubproto.SubscribeOptions{Presence: me}, func(e hubproto.Event) {
-		switch e.Kind {
-		case hubproto.Join:
-			v.note(name(e.Data))
-		case hubproto.Leave:
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			delete(v.here, name(e.Data))
-		}
-	}))
+	require.NoError(t, v.Subscribe(topic, &hubproto.SubscribeOptions{Presence: me}, v.take))
 	return v
+}
+
+// take handles an event of the subscription.
+func (v *visitor) take(e hubproto.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch e.Kind {
+	case hubproto.Live, hubproto.Gap: // after a reconnect
+		v.behind = true
+	case hubproto.Join:
+		v.here[e.Member] = name(e.Data)
+		delete(v.left, e.Member)
+	case hubproto.Leave:
+		delete(v.here, e.Member)
+		v.left[e.Member] = true
+	}
 }
 
 // name returns the data of a member.
@@ -145,31 +155,49 @@ func name(data json.RawMessage) (s string) {
 	return s
 }
 
-// note records that members are there.
-func (v *visitor) note(names ...string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, name := range names {
-		v.here[name] = true
-	}
-}
-
-// told returns the members that joins and leaves tell of.
+// told returns the members that joins and leaves tell of. It begins with a list.
 func (v *visitor) told() []string {
 	v.mu.Lock()
+	behind := v.behind
+	if behind {
+		v.behind, v.here, v.left = false, make(map[string]string), make(map[string]bool)
+	}
+	v.mu.Unlock()
+	if behind {
+		v.catchUp()
+	}
+	v.mu.Lock()
 	defer v.mu.Unlock()
-	return slices.Collect(maps.Keys(v.here))
+	return slices.Collect(maps.Values(v.here))
+}
+
+// catchUp adds the members of a list.
+func (v *visitor) catchUp() {
+	members, err := v.list()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.behind = v.behind || err != nil
+	for _, m := range members {
+		if !v.left[m.ID] {
+			v.here[m.ID] = name(m.Data)
+		}
+	}
 }
 
 // listed returns the members that the node lists.
 func (v *visitor) listed() (names []string) {
-	ctx, cancel := context.WithTimeout(v.t.Context(), 20*time.Second)
-	defer cancel()
-	members, _, _ := v.Presence(ctx, topic, 100)
+	members, _ := v.list()
 	for _, m := range members {
 		names = append(names, name(m.Data))
 	}
 	return names
+}
+
+func (v *visitor) list() ([]hub.Presence, error) {
+	ctx, cancel := context.WithTimeout(v.t.Context(), 20*time.Second)
+	defer cancel()
+	members, _, err := v.Presence(ctx, topic, 100)
+	return members, err
 }
 
 // wait waits until exactly these are there.

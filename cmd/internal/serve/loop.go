@@ -145,7 +145,7 @@ func (l *loops) ended(remote string, began time.Time, end wsloop.End) {
 	s.open.Add(-1)
 	s.metrics.closed.WithLabelValues(l.endpoint, codeLabel(websocket.StatusCode(end.Code))).Inc()
 	log := s.log.With("endpoint", l.endpoint, "remote", remote)
-	if errors.Is(end.Err, wsutil.ErrSendQueueFull) {
+	if l.endpoint != "echo" && errors.Is(end.Err, wsutil.ErrSendQueueFull) { // clients of /echo are no members
 		s.metrics.slow.WithLabelValues(l.endpoint).Inc()
 		log.Warn("member is too slow")
 	}

@@ -52,18 +52,12 @@ func TestLoop(t *testing.T) {
 	_, _, err = websocket.Dial(ctx, url, nil)
 	require.ErrorContains(t, err, "503")
 
-	resp, err := http.Get(web.URL + "/metrics")
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	figures, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.Contains(t, string(figures), `wskit_loop_messages_in{endpoint="echo"} 4`+"\n")
-
-	resp, err = http.Get(web.URL + "/debug/vars")
-	require.NoError(t, err)
-	defer resp.Body.Close()
+	// A loop publishes its counters at the end of a turn.
+	require.Eventually(t, func() bool {
+		return strings.Contains(fetch(t, web.URL+"/metrics"), `wskit_loop_messages_in{endpoint="echo"} 4`+"\n")
+	}, time.Minute, time.Millisecond)
 	var vars struct{ Wsloop wsloop.Stats }
-	require.NoError(t, json.NewDecoder(resp.Body).Decode(&vars))
+	require.NoError(t, json.Unmarshal([]byte(fetch(t, web.URL+"/debug/vars")), &vars))
 	require.EqualValues(t, 4, vars.Wsloop.MessagesIn)
 
 	closed := make(chan error, 1)
@@ -71,6 +65,42 @@ func TestLoop(t *testing.T) {
 	require.NoError(t, s.echoLoops.Shutdown(ctx))
 	require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(<-closed))
 	require.Zero(t, s.open.Load())
+}
+
+// fetch returns what a server answers.
+func fetch(t *testing.T, url string) string {
+	resp, err := http.Get(url)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	p, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(p)
+}
+
+// A client of /echo that reads nothing is closed when its queue is full. It is no member of
+// the hub.
+func TestLoopDeafEcho(t *testing.T) {
+	o := &options{onLoop: true, withHub: true, compress: "off", maxMessage: 1 << 20, maxBacklog: 1 << 20}
+	s, err := newServer(o, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	web := httptest.NewServer(s.handler())
+	defer web.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	deaf, _, _, err := (&ws.Dialer{}).Dial(ctx, "ws"+strings.TrimPrefix(web.URL, "http")+"/echo")
+	require.NoError(t, err)
+	defer deaf.Close()
+	frame := ws.MaskFrame(ws.NewTextFrame([]byte(strings.Repeat("x", 1<<20))))
+	for range 64 { // more than all buffers hold; the server reads the rest while it closes
+		require.NoError(t, ws.WriteFrame(deaf, frame))
+	}
+	deaf.Close()
+	require.NoError(t, s.hubLoops.end(ctx))
+	require.NoError(t, s.echoLoops.end(ctx))
+	recorder := httptest.NewRecorder()
+	s.metrics.handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	require.Contains(t, recorder.Body.String(), `wskit_loop_dropped{endpoint="echo"} 1`+"\n")
+	require.NotContains(t, recorder.Body.String(), "wskit_slow_members_total{")
 }
 
 // /hub of --loop has the limits of a member: requests of 64 KiB, and a queue that does not
