@@ -20,7 +20,8 @@ const (
 	catchStep  = 32                    // publications at once
 	catchPause = 10 * time.Millisecond // between two steps, so that queues can drain
 	catchRetry = 500 * time.Millisecond
-	catchTries = 5 // with a history that does not contain the newest publication yet
+	catchTries = 5  // with a history that does not contain the newest publication yet
+	catchFails = 20 // successive errors before publications that arrive are delivered after a gap
 )
 
 // Gap implements [Handler]. It is for brokers.
@@ -41,7 +42,7 @@ func (h *Hub) missing(s *source) {
 	case !s.history:
 		s.gap(h)
 	default:
-		s.behind = true
+		s.behind, s.failures = true, 0
 		h.catching.add(s)
 	}
 }
@@ -113,7 +114,7 @@ func (h *Hub) catchUpOn(ctx context.Context, s *source) {
 		case errors.Is(err, ErrCannotRecover), errors.Is(err, ErrNoHistory):
 			done = s.giveUp(h, top)
 		case err != nil:
-			if sleep(ctx, catchRetry) {
+			if !s.withheld(h) && sleep(ctx, catchRetry) {
 				h.catching.add(s)
 			}
 			return
@@ -160,7 +161,7 @@ func (h *Hub) caughtUp(s *source, pubs []Publication, top Position) bool {
 	if s.dead {
 		return true
 	}
-	s.behind = false // for advance
+	s.behind, s.failures = false, 0 // for advance
 	for _, p := range pubs {
 		s.publication(h, p, patterns)
 	}
@@ -169,6 +170,21 @@ func (h *Hub) caughtUp(s *source, pubs []Publication, top Position) bool {
 	}
 	s.behind = len(pubs) == catchStep || s.newest.Epoch == s.position.Epoch && s.newest.Offset > s.position.Offset
 	return !s.behind
+}
+
+// withheld counts an error of the history. After too many, it reports a gap if
+// publications have arrived meanwhile, which wait for the history. It reports
+// whether it did. While nothing arrives, nothing is withheld.
+func (s *source) withheld(h *Hub) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures++
+	if s.failures < catchFails || s.newest.Epoch == s.position.Epoch && s.newest.Offset <= s.position.Offset || s.newest.IsZero() {
+		return false
+	}
+	s.gap(h)
+	s.position, s.behind = s.newest, false
+	return true
 }
 
 // giveUp reports a gap up to a position to the receivers. The zero Position

@@ -503,9 +503,11 @@ func TestGapWithBadHistory(t *testing.T) {
 		m, f := join(t, h)
 		subscribe(t, m, "a")
 		at := publish(t, h, "a", "1")
+		r.set(func() { r.fails = errors.New("not yet") }) // until the hub has got the publication
 		h.Gap("a")
 		at.Offset += 10
 		h.Publication("a", hub.Publication{Payload: []byte("2"), Position: at})
+		r.set(func() { r.fails = nil })
 		time.Sleep(time.Minute)
 		at.Offset++
 		h.Publication("a", hub.Publication{Payload: []byte("3"), Position: at})
@@ -540,6 +542,32 @@ func TestGapBesideBrokenTopics(t *testing.T) {
 	})
 }
 
+// If the history of a topic fails permanently, what arrives is not withheld without end: it
+// comes after a gap.
+func TestGapWithBrokenHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRemote(1000)
+		h := run(t, r)
+		m, f := join(t, h)
+		subscribe(t, m, "a")
+		publish(t, h, "a", "1")
+		r.set(func() { r.failing = "a" })
+		h.Gap("a")
+		time.Sleep(time.Hour)
+		require.Equal(t, lines("a", 1, 1), f.take(), "nothing has arrived")
+		publish(t, h, "a", "2")
+		time.Sleep(time.Minute)
+		publish(t, h, "a", "3")
+		require.Equal(t, []string{"a: gap", "a: 3"}, f.take())
+		h.Gap("a")
+		publish(t, h, "a", "4")
+		r.set(func() { r.failing = "" })
+		time.Sleep(time.Minute)
+		publish(t, h, "a", "5")
+		require.Equal(t, lines("a", 4, 5), f.take())
+	})
+}
+
 // withoutJoins is a broker with a Join in the stream of a topic that its history leaves
 // out, as that of NATS does.
 type withoutJoins struct {
@@ -549,9 +577,11 @@ type withoutJoins struct {
 
 func (b *withoutJoins) History(ctx context.Context, topic string, since hub.Position, limit int) ([]hub.Publication, hub.Position, error) {
 	pubs, newest, err := b.remote.History(ctx, topic, since, limit)
-	if newest.Offset < b.newest.Offset {
-		newest = b.newest
-	}
+	b.set(func() {
+		if newest.Offset < b.newest.Offset {
+			newest = b.newest
+		}
+	})
 	return pubs, newest, err
 }
 
@@ -563,10 +593,11 @@ func TestGapUpToJoin(t *testing.T) {
 		m, f := join(t, h)
 		subscribe(t, m, "a")
 		at := publish(t, h, "a", "1")
+		b.set(func() { b.fails = errors.New("not yet") }) // until the hub has got the Join
 		h.Gap("a")
 		at.Offset++
-		b.newest = at
 		h.Publication("a", hub.Publication{Kind: hub.Join, Payload: []byte("ann"), ID: "1", Position: at})
+		b.set(func() { b.fails, b.newest = nil, at })
 		time.Sleep(time.Minute)
 		at.Offset++
 		h.Publication("a", hub.Publication{Payload: []byte("2"), Position: at})

@@ -25,6 +25,7 @@ type source struct {
 	subs     []*subscription
 	position Position // of the last delivered publication
 	newest   Position // of the last received publication while behind
+	failures int      // successive errors of the history while behind
 	present  map[*subscription]shown
 	known    map[string]known // members that receivers know, by ID; only with a PresenceStore
 
