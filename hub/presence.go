@@ -149,10 +149,11 @@ func (sub *subscription) setShown(until time.Time) {
 	}
 }
 
-// hold gives the caller the turn to call the broker about the presence of m. It
-// reports false if ctx ends first. The calls of a turn see a consistent order:
-// an entry is not set after it was removed, and a Leave precedes the Join of the
-// next subscription.
+// hold waits until no other call of the broker about the presence of m is in
+// progress, and reports false if ctx ends first. Otherwise the caller has the
+// turn, and must call release. Turns keep an entry from being set after it was
+// removed, and a Leave from being published after the Join of the next
+// subscription.
 func (m *Member) hold(ctx context.Context) bool {
 	m.mu.Lock()
 	if m.turn == nil { // only members that become visible need it
@@ -173,7 +174,7 @@ func (m *Member) hold(ctx context.Context) bool {
 	}
 }
 
-// release ends the turn of the caller of hold.
+// release ends the turn of the caller.
 func (m *Member) release() { <-m.turn }
 
 // renewPresence renews the entries of this hub in the broker until ctx ends.
