@@ -192,7 +192,8 @@ func Prepared(m *wsutil.PreparedMessage) Publication {
 // member has left, so that [Member.Leave] and [Member.Unsubscribe] do not wait.
 // The hub queues up to 65,536 leaves and drops those that do not fit. It also
 // drops a leave that has waited for PresenceTTL. If a leave is dropped or
-// RemovePresence fails, the entry expires.
+// RemovePresence fails, the entry expires. Without a PresenceStore, a dropped
+// leave is lost.
 //
 // The receivers of a hub know members of other hubs from a [Join] or from
 // [Hub.Presence]. Every third of PresenceTTL, the hub lists the topics of these

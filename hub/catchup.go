@@ -42,7 +42,7 @@ func (h *Hub) missing(s *source) {
 	case !s.history:
 		s.gap(h)
 	default:
-		s.behind, s.failures = true, 0
+		s.behind, s.failures, s.newest = true, 0, Position{}
 		h.catching.add(s)
 	}
 }

@@ -80,6 +80,9 @@ func (h *Hub) expirePresence(ctx context.Context) {
 func (s *source) knowsOthers() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.known) == 0 {
+		return false
+	}
 	own := s.own()
 	for id := range s.known {
 		if !own[id] {
@@ -116,6 +119,9 @@ func (h *Hub) compare(s *source, members []Presence) {
 	patterns := h.matching(s.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.dead {
+		return // another source may know the members
+	}
 	own := s.own()
 	for id, k := range maps.Clone(s.known) {
 		p, here := listed[id]

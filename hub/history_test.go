@@ -277,7 +277,8 @@ func newRemote(messages int) *remote {
 func (r *remote) Publication(topic string, p hub.Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if lost := r.lossy && !p.Position.IsZero(); !lost && slices.Contains(r.wanted, topic) {
+	wanted := slices.Contains(r.wanted, topic) || slices.Contains(r.wanted, "*")
+	if lost := r.lossy && !p.Position.IsZero(); !lost && wanted {
 		r.handler.Publication(topic, p)
 	}
 }
@@ -565,6 +566,29 @@ func TestGapWithBrokenHistory(t *testing.T) {
 		time.Sleep(time.Minute)
 		publish(t, h, "a", "5")
 		require.Equal(t, lines("a", 4, 5), f.take())
+	})
+}
+
+// What arrived during an earlier gap does not end a later one.
+func TestGapAfterAnotherEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRemote(1000)
+		h := run(t, r)
+		m, f := join(t, h)
+		subscribe(t, m, "a")
+		at := publish(t, h, "a", "1")
+		r.set(func() { r.failing = "a" })
+		h.Gap("a")
+		publish(t, h, "a", "2")
+		r.set(func() { r.failing = "" })
+		time.Sleep(time.Minute)
+		require.Equal(t, lines("a", 1, 2), f.take())
+		h.Publication("a", hub.Publication{Payload: []byte("3"), Position: hub.Position{Epoch: at.Epoch + 1, Offset: 1}})
+		require.Equal(t, []string{"a: gap", "a: 3"}, f.take())
+		r.set(func() { r.failing = "a" })
+		h.Gap("a")
+		time.Sleep(time.Hour)
+		require.Empty(t, f.take(), "nothing has arrived")
 	})
 }
 

@@ -30,7 +30,7 @@ type leaves struct {
 	mu      sync.Mutex
 	waiting map[*Member][]*leave // also has members in ready, or whose leave is being sent
 	ready   []*Member            // members whose turn comes, the next one first
-	pending int                  // leaves that wait or are being sent
+	pending int                  // leaves that have begun and are not done
 	max     int                  // of pending
 	senders int                  // goroutines
 	empty   chan struct{}        // closed when nothing is pending; nil if nobody waits
@@ -40,6 +40,7 @@ type leaves struct {
 // memory does it immediately, others later.
 func (h *Hub) leave(l *leave) {
 	if h.local {
+		defer h.leaves.done()
 		l.member.hold(context.Background())
 		defer l.member.release()
 		h.publishLeave(context.Background(), l)
@@ -48,15 +49,22 @@ func (h *Hub) leave(l *leave) {
 	}
 }
 
-// add adds l unless too many are pending. It reports whether another goroutine
-// must send leaves.
+// begin records that leave or add will be called, so that wait waits for it.
+func (q *leaves) begin() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.pending++
+}
+
+// add adds l, or drops it if too many are pending. It reports whether another
+// goroutine must send leaves.
 func (q *leaves) add(l *leave) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.pending >= q.max {
+	if q.pending > q.max {
+		q.ended()
 		return false
 	}
-	q.pending++
 	if q.waiting == nil {
 		q.waiting = make(map[*Member][]*leave)
 	}
@@ -105,25 +113,34 @@ func (q *leaves) next(last *Member) *Member {
 // sendLeave sends the next leave of m, unless its entry has expired or the
 // member has joined the topic again.
 func (h *Hub) sendLeave(m *Member) {
-	m.hold(context.Background()) // others hold it for at most BrokerTimeout
-	defer m.release()
+	turn, cancel := context.WithTimeout(context.Background(), h.opts.PresenceTTL)
+	defer cancel()
+	held := m.hold(turn)
+	if held {
+		defer m.release()
+	}
 	l := h.leaves.take(m, nil)
 	if l == nil {
 		return
 	}
 	defer h.leaves.done()
-	if time.Since(l.since) >= h.opts.PresenceTTL {
+	ctx, cancel := context.WithDeadline(context.Background(), l.since.Add(h.opts.PresenceTTL))
+	defer cancel()
+	if !held || ctx.Err() != nil {
 		return
 	}
-	ctx, cancel := h.bound(context.Background())
-	defer cancel()
 	if h.store != nil {
-		h.store.RemovePresence(ctx, l.source.name, m.ID())
+		bounded, cancel := h.bound(ctx)
+		h.store.RemovePresence(bounded, l.source.name, m.ID())
+		cancel()
 	}
 	h.publishLeave(ctx, l)
 }
 
+// publishLeave publishes l. A store that uses up its time leaves enough for it.
 func (h *Hub) publishLeave(ctx context.Context, l *leave) {
+	ctx, cancel := h.bound(ctx)
+	defer cancel()
 	h.broker.Publish(ctx, l.source.name, Publication{Kind: Leave, ID: l.member.ID(), Payload: l.data})
 }
 
@@ -156,6 +173,11 @@ func (q *leaves) take(m *Member, before *subscription) *leave {
 func (q *leaves) done() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.ended()
+}
+
+// ended is done with mu held.
+func (q *leaves) ended() {
 	if q.pending--; q.pending == 0 && q.empty != nil {
 		close(q.empty)
 		q.empty = nil

@@ -104,6 +104,46 @@ func TestLeavesAreBounded(t *testing.T) {
 	})
 }
 
+// Without a limit for the calls of the broker, a leave ends with its entry.
+func TestLeavesWithoutBrokerTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s store
+		h := hub.New(&hub.Options{Broker: sharing{newRemote(10), &s}, BrokerTimeout: -1})
+		ctx, stop := context.WithCancel(background)
+		ended := make(chan error)
+		go func() { ended <- h.Run(ctx) }()
+		synctest.Wait()
+		members := enterAll(t, h, 3*hub.MaxSenders)
+		s.set(away)
+		for _, m := range members {
+			m.Leave()
+		}
+		pass(hub.DefaultPresenceTTL)
+		soon, cancel := context.WithTimeout(background, time.Second)
+		defer cancel()
+		require.NoError(t, h.Drain(soon, 0))
+		stop()
+		require.NoError(t, <-ended)
+	})
+}
+
+// A store that does not answer leaves time for the Leave.
+func TestLeaveDespiteStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s store
+		h := newNode(t, &s).Hub
+		stay, f := join(t, h)
+		subscribe(t, stay, "room")
+		ann, _ := enter(t, h, "ann")
+		synctest.Wait()
+		f.take()
+		s.set(away)
+		ann.Leave()
+		pass(hub.DefaultBrokerTimeout)
+		require.Equal(t, []string{"room: leave ann"}, f.take())
+	})
+}
+
 // Drain waits until the leaves are sent.
 func TestDrainWaitsForLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -249,38 +249,46 @@ func requireSame(t *testing.T, h *hub.Hub, m *hub.Member, others *fake, at int) 
 // is not there in the end for the others unless it is: no Leave comes after the Join of a
 // later subscription.
 func TestClientThatReturnsAtAnyStep(t *testing.T) {
-	onMortals(t, func(t *testing.T, h *hub.Hub, c *mortal) {
-		stay, f := join(t, h)
-		subscribe(t, stay, "a")
-		m, _ := join(t, h)
-		returned := make(chan struct{})
-		c.die = func() { defer close(returned); comeBack(m) }
-		comeBack(m)
-		if c.disarm() {
-			<-returned
-		}
-		requireSame(t, h, m, f, c.at)
-	})
+	for _, watched := range watchedBy {
+		onMortals(t, func(t *testing.T, h *hub.Hub, c *mortal) {
+			stay, f := join(t, h)
+			subscribe(t, stay, watched)
+			m, _ := join(t, h)
+			returned := make(chan struct{})
+			c.die = func() { defer close(returned); comeBack(m) }
+			comeBack(m)
+			if c.disarm() {
+				<-returned
+			}
+			requireSame(t, h, m, f, c.at)
+		})
+	}
 }
+
+// watchedBy are what the others subscribe to. Topic "a" ends and begins with the
+// subscriptions of the client if they subscribe only to the pattern.
+var watchedBy = []string{"a", "*"}
 
 // The same without an order.
 func TestClientsThatReturn(t *testing.T) {
 	for name, newMortal := range mortals {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h, _ := newMortal(t, 0)
-				stay, f := join(t, h)
-				subscribe(t, stay, "a")
-				m, _ := join(t, h)
-				for range 300 {
-					var all sync.WaitGroup
-					for range 3 {
-						all.Go(func() { comeBack(m) })
+		for _, watched := range watchedBy {
+			t.Run(name+", "+watched, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					h, _ := newMortal(t, 0)
+					stay, f := join(t, h)
+					subscribe(t, stay, watched)
+					m, _ := join(t, h)
+					for range 3000 {
+						var all sync.WaitGroup
+						for range 3 {
+							all.Go(func() { comeBack(m) })
+						}
+						all.Wait()
+						requireSame(t, h, m, f, 0)
 					}
-					all.Wait()
-					requireSame(t, h, m, f, 0)
-				}
+				})
 			})
-		})
+		}
 	}
 }

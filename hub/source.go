@@ -184,7 +184,8 @@ func (s *source) enter(sub *subscription) {
 
 // end ends a subscription, which may not be live yet. It reports whether the
 // subscription had not ended before. If others may know the member by it, end
-// sends a leave, before the member can subscribe again.
+// sends a leave. s stays until then, so that the member cannot subscribe again
+// by another source of the same topic, whose Join would come first.
 func (h *Hub) end(sub *subscription) bool {
 	s := sub.source
 	s.mu.Lock()
@@ -208,10 +209,14 @@ func (h *Hub) end(sub *subscription) bool {
 	if delete(s.present, sub); len(s.present) == 0 {
 		s.present = nil
 	}
+	s.pins++
+	if p.sent {
+		h.leaves.begin()
+	}
 	s.mu.Unlock()
 	if p.sent {
 		h.leave(&leave{sub, p.data, time.Now()})
 	}
-	h.release(s)
+	h.unpin(s)
 	return true
 }
