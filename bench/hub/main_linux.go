@@ -51,11 +51,11 @@ func (o *options) run(out io.Writer) error {
 	machine, _ := exec.Command("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2; nproc").Output()
 	fmt.Fprintf(out, `# Hubs: one message to many receivers
 
-%s of %s: %s, %d receivers, 64 bytes, %d deliveries in a run. A delivery is a message to one
-receiver. Throughput is deliveries in a second of the server's CPU time: it publishes as fast as all
-receivers receive. In brackets is the same of the clients: where their cost differs, a server has
-written several messages at once. The delay is measured at half of the throughput, first with
-receivers that all read, then with one in ten that never does.
+%s of %s: %s, %d receivers, 64 bytes, %d deliveries in a run.
+A delivery is a message to one receiver. Throughput is deliveries in a second of the server's CPU
+time: it publishes as fast as all receivers receive. In brackets is the same of the clients: where
+their cost differs, a server has written several messages at once. The delay is measured at half of
+the throughput, first with receivers that all read, then with one in ten that never does.
 
 `, "`make bench-hub`", time.Now().Format(time.DateOnly), strings.Join(strings.Fields(string(machine)+" processors"), " "), o.receivers, o.deliveries)
 	fmt.Fprintln(out, "| library | 1 topic | (clients) | p99 of the delay | 1 in 10 stalled | 1 topic, compressed | topics with 5 receivers | bytes of a subscription |")
