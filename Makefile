@@ -4,7 +4,7 @@ GO        ?= go
 MODULES   := . websocket/wspb wsh3 hub contrib/prometheus contrib/otel cmd examples bench fuzz
 MODULES   += hub/natsbroker hub/redisbroker examples/cluster bench/hub
 PLATFORMS ?= windows/amd64 darwin/arm64 freebsd/amd64 js/wasm
-KERNELS    = $(shell $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./internal/... | grep -v -e /repo -e /mutants) ./ws ./wsutil ./wsflate
+KERNELS    = $(shell $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./internal/... | grep -v -e /repo -e /mutants -e /child) ./ws ./wsutil ./wsflate
 FUZZTIME  ?= 30000x
 SOAK      ?= 1m
 INTEROP   ?= -count=1 -v
