@@ -273,6 +273,15 @@ func newRemote(messages int) *remote {
 	return r
 }
 
+// onRemote starts a hub with a remote that keeps n messages, and a member on topic "a".
+func onRemote(t *testing.T, n int) (*remote, *hub.Hub, *hub.Member, *fake) {
+	r := newRemote(n)
+	h := run(t, r)
+	m, f := join(t, h)
+	subscribe(t, m, "a")
+	return r, h, m, f
+}
+
 // Publication takes what the Memory hands over.
 func (r *remote) Publication(topic string, p hub.Publication) {
 	r.mu.Lock()
@@ -379,10 +388,7 @@ func runWith(t *testing.T, b hub.Broker, r *remote) (h *hub.Hub, end func()) {
 // no other one.
 func TestBrokerAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRemote(10)
-		h := run(t, r)
-		m, f := join(t, h)
-		subscribe(t, m, "a")
+		r, h, m, f := onRemote(t, 10)
 		back := make(chan struct{})
 		r.set(func() { r.away = back })
 
@@ -454,10 +460,7 @@ func TestAbandonedSubscription(t *testing.T) {
 // and once, or is reported.
 func TestGapIsRecovered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRemote(1000)
-		h := run(t, r)
-		m, f := join(t, h)
-		subscribe(t, m, "a")
+		r, h, _, f := onRemote(t, 1000)
 		put := func(from, to int) {
 			for i := from; i <= to; i++ {
 				publish(t, h, "a", fmt.Sprint(i))
@@ -499,10 +502,7 @@ func TestGapIsRecovered(t *testing.T) {
 // A history that lacks what has been handed over does not stop a topic.
 func TestGapWithBadHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRemote(1000)
-		h := run(t, r)
-		m, f := join(t, h)
-		subscribe(t, m, "a")
+		r, h, _, f := onRemote(t, 1000)
 		at := publish(t, h, "a", "1")
 		r.set(func() { r.fails = errors.New("not yet") }) // until the hub has got the publication
 		h.Gap("a")
@@ -547,10 +547,7 @@ func TestGapBesideBrokenTopics(t *testing.T) {
 // comes after a gap.
 func TestGapWithBrokenHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRemote(1000)
-		h := run(t, r)
-		m, f := join(t, h)
-		subscribe(t, m, "a")
+		r, h, _, f := onRemote(t, 1000)
 		publish(t, h, "a", "1")
 		r.set(func() { r.failing = "a" })
 		h.Gap("a")
@@ -572,10 +569,7 @@ func TestGapWithBrokenHistory(t *testing.T) {
 // What arrived during an earlier gap does not end a later one.
 func TestGapAfterAnotherEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRemote(1000)
-		h := run(t, r)
-		m, f := join(t, h)
-		subscribe(t, m, "a")
+		r, h, _, f := onRemote(t, 1000)
 		at := publish(t, h, "a", "1")
 		r.set(func() { r.failing = "a" })
 		h.Gap("a")

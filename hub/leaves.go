@@ -137,7 +137,8 @@ func (h *Hub) sendLeave(m *Member) {
 	h.publishLeave(ctx, l)
 }
 
-// publishLeave publishes l. A store that uses up its time leaves enough for it.
+// publishLeave publishes l. The call has a limit of its own, which a slow store
+// cannot use up.
 func (h *Hub) publishLeave(ctx context.Context, l *leave) {
 	ctx, cancel := h.bound(ctx)
 	defer cancel()
@@ -154,9 +155,10 @@ func (h *Hub) leaveBeforeJoin(ctx context.Context, sub *subscription) {
 	}
 }
 
-// take removes and returns the first waiting leave of m. If before is not nil,
-// it is the leave of an earlier subscription to the same topic. take returns nil
-// if there is none. The caller has the turn of m, and calls done later.
+// take removes and returns the first waiting leave of m, or nil if there is
+// none. If before is not nil, it takes the leave of an earlier subscription to
+// the same topic. The caller must call done for the leave. To send it, the
+// caller needs the turn of m.
 func (q *leaves) take(m *Member, before *subscription) *leave {
 	q.mu.Lock()
 	defer q.mu.Unlock()

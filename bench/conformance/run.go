@@ -83,7 +83,7 @@ func (r *runner) all(ctx context.Context) (found *wstest.Agent, died, err error)
 		replace(found, more.Results)
 		missed := missedIDs(found)
 		if len(missed) == len(left) {
-			break // alone runs each of them by itself
+			break // the function alone runs one case at a time
 		}
 		left = missed
 	}

@@ -77,17 +77,24 @@ func fetch(t *testing.T, url string) string {
 	return string(p)
 }
 
-// A client of /echo that reads nothing is closed when its queue is full. It is no member of
-// the hub.
-func TestLoopDeafEcho(t *testing.T) {
-	o := &options{onLoop: true, withHub: true, compress: "off", maxMessage: 1 << 20, maxBacklog: 1 << 20}
+// startLoops starts a server with /echo and /hub on loops. It returns the URL of both and a
+// context with a limit.
+func startLoops(t *testing.T, o *options) (*server, string, context.Context) {
+	o.onLoop, o.withHub, o.compress, o.maxBacklog = true, true, "off", 1<<20
 	s, err := newServer(o, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	web := httptest.NewServer(s.handler())
-	defer web.Close()
+	t.Cleanup(web.Close)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	deaf, _, _, err := (&ws.Dialer{}).Dial(ctx, "ws"+strings.TrimPrefix(web.URL, "http")+"/echo")
+	t.Cleanup(cancel)
+	return s, "ws" + strings.TrimPrefix(web.URL, "http"), ctx
+}
+
+// A client of /echo that reads nothing is closed when its queue is full. It is no member of
+// the hub.
+func TestLoopDeafEcho(t *testing.T) {
+	s, url, ctx := startLoops(t, &options{maxMessage: 1 << 20})
+	deaf, _, _, err := (&ws.Dialer{}).Dial(ctx, url+"/echo")
 	require.NoError(t, err)
 	defer deaf.Close()
 	frame := ws.MaskFrame(ws.NewTextFrame([]byte(strings.Repeat("x", 1<<20))))
@@ -108,14 +115,8 @@ func TestLoopDeafEcho(t *testing.T) {
 // /hub of --loop has the limits of a member: requests of 64 KiB, and a queue that does not
 // grow with --max-message.
 func TestLoopHub(t *testing.T) {
-	o := &options{onLoop: true, withHub: true, compress: "off", maxMessage: -1, maxBacklog: 1 << 20, subprotocols: []string{"v1"}}
-	s, err := newServer(o, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	web := httptest.NewServer(s.handler())
-	defer web.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	url := "ws" + strings.TrimPrefix(web.URL, "http") + "/hub"
+	s, url, ctx := startLoops(t, &options{maxMessage: -1, subprotocols: []string{"v1"}})
+	url += "/hub"
 
 	slow, _, _, err := (&ws.Dialer{Protocols: []string{"v1"}}).Dial(ctx, url)
 	require.NoError(t, err)

@@ -260,7 +260,7 @@ func waitFor(t *testing.T, h *hub.Hub, names ...string) {
 	})
 }
 
-// nobody is a receiver that takes all and only records who has left.
+// nobody is a receiver that accepts each message, and records only who has left.
 type nobody struct{ left sync.Map } // by data
 
 func (r *nobody) Deliver(m *hub.Message) (wsutil.SendResult, error) {
